@@ -1,0 +1,96 @@
+//! Amazon Resource Names: the ones the program builds, and the reading of those it is given.
+
+use std::fmt;
+
+/// Where the function runs and the only place whose roles and stacks it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub partition: String,
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+}
+
+impl Place {
+    /// The place in any ARN that names a region and an account: a function's, a stack's.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        let arn = Arn::parse(arn)?;
+        let account_is_one = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
+        (account_is_one && !arn.region.is_empty()).then(|| Self {
+            partition: arn.partition.to_owned(),
+            region: arn.region.to_owned(),
+            account: arn.account.to_owned(),
+        })
+    }
+
+    /// `path` begins and ends with a slash, as IAM has it.
+    pub fn policy_arn(&self, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:policy{path}{name}", self.partition, self.account)
+    }
+
+    pub fn role_arn(&self, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{}:role{path}{name}", self.partition, self.account)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "account {} in {} ({})", self.account, self.region, self.partition)
+    }
+}
+
+/// `arn:partition:service:region:account:resource`, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    pub partition: &'a str,
+    pub service: &'a str,
+    pub region: &'a str,
+    pub account: &'a str,
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
+        let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
+        let whole = scheme == "arn" && !partition.is_empty() && !service.is_empty() && !resource.is_empty();
+        whole.then_some(Self { partition, service, region, account, resource })
+    }
+
+    /// The path and name of an IAM entity: `role/a/b/Name` is `("/a/b/", "Name")`.
+    pub fn iam_entity(&self, kind: &str) -> Option<(&'a str, &'a str)> {
+        let rest = self.resource.strip_prefix(kind)?;
+        let at = rest.rfind('/')?;
+        let (path, name) = rest.split_at_checked(at + 1)?;
+        (self.service == "iam" && path.starts_with('/') && !name.is_empty()).then_some((path, name))
+    }
+}
+
+/// Whether `text` fits an IAM pattern: `*` is any run of characters, `?` any one.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // Greedy matching with one point of return, linear but for the stars: patterns come from templates.
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == text.get(t) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    p = at + 1;
+                    t = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}

@@ -1,0 +1,56 @@
+//! Which stack a role or policy belongs to, as aws-sdk-cloudformation tells it.
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
+
+use crate::iam::fault;
+use crate::ownership::Owner;
+use crate::port::{Fault, Stacks};
+
+#[derive(Clone, Debug)]
+pub struct Region {
+    client: Client,
+}
+
+impl Region {
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Stacks for Region {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Owner>, Fault> {
+        let reply = self.client.describe_stack_resources().physical_resource_id(physical_id).send().await;
+        let resources = match unknown_is_none(fault("cloudformation:DescribeStackResources", reply))? {
+            Some(reply) => reply.stack_resources.unwrap_or_default(),
+            None => return Ok(None),
+        };
+        // The call lists the whole stack around the resource.
+        let this = |resource: &&StackResource| resource.physical_resource_id() == Some(physical_id);
+        Ok(resources.iter().filter(this).find(|resource| lives(resource.resource_status())).map(|resource| Owner {
+            stack_id: resource.stack_id().unwrap_or_default().to_owned(),
+            logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
+        }))
+    }
+
+    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+        let call = self.client.describe_stack_resources().stack_name(&resource.stack_id);
+        let reply = call.logical_resource_id(&resource.logical_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
+        let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
+        Ok(resources.iter().any(|resource| lives(resource.resource_status())))
+    }
+}
+
+fn lives(status: Option<&ResourceStatus>) -> bool {
+    !matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped))
+}
+
+/// CloudFormation's word for "no such stack or resource" is a ValidationError that says so.
+fn unknown_is_none<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,133 @@
+//! The event that CloudFormation sends: the envelope first, so that there is somebody to answer whatever else is wrong.
+
+use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Envelope;
+use serde_json::{Map, Value};
+
+use crate::answer::ResponseUrl;
+use crate::ownership::Owner;
+
+/// What to answer to, and what the answer repeats.
+#[derive(Clone, Debug)]
+pub struct Address {
+    pub response_url: ResponseUrl,
+    pub stack_id: String,
+    pub request_id: String,
+    pub logical_id: String,
+    /// What an answer says unless it has something better: the id that came in, or a marker that names no role.
+    pub physical_id: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub address: Address,
+    pub resource_type: String,
+    pub properties: Value,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Create,
+    Update {
+        physical_id: String,
+        old_properties: Value,
+    },
+    /// The id may be one that CloudFormation invented, for a Create that it had no answer to.
+    Delete {
+        physical_id: String,
+    },
+}
+
+/// An event that is none, with as much of the envelope as there is. Without a response URL nobody can be answered.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub address: Option<Address>,
+    pub why: String,
+}
+
+impl Request {
+    /// # Errors
+    /// When the payload is no custom resource request.
+    pub fn read(payload: &Value) -> Result<Self, Broken> {
+        let broken = |why: String| Broken { address: Address::salvage(payload), why };
+        let envelope: Envelope = serde::Deserialize::deserialize(payload)
+            .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
+        let (kind, resource_type, properties) = match envelope {
+            Envelope::Create(request) => (Kind::Create, request.resource_type, request.resource_properties),
+            Envelope::Update(request) => (
+                Kind::Update {
+                    physical_id: request.physical_resource_id,
+                    old_properties: request.old_resource_properties,
+                },
+                request.resource_type,
+                request.resource_properties,
+            ),
+            Envelope::Delete(request) => (
+                Kind::Delete { physical_id: request.physical_resource_id },
+                request.resource_type,
+                request.resource_properties,
+            ),
+            _ => return Err(broken("the event is of an unknown request type".to_owned())),
+        };
+        let address = Address::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
+        for (field, text) in [("StackId", &address.stack_id), ("LogicalResourceId", &address.logical_id)] {
+            if text.is_empty() {
+                return Err(broken(format!("the event has an empty `{field}`")));
+            }
+        }
+        Ok(Self { address, resource_type, properties, kind })
+    }
+
+    pub fn owner(&self) -> Owner {
+        Owner { stack_id: self.address.stack_id.clone(), logical_id: self.address.logical_id.clone() }
+    }
+}
+
+impl Kind {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Update { .. } => "Update",
+            Self::Delete { .. } => "Delete",
+        }
+    }
+}
+
+impl Address {
+    /// Whatever fields are there, from any payload.
+    fn salvage(payload: &Value) -> Option<Self> {
+        let text = |field| payload.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let response_url = payload.get("ResponseURL").and_then(Value::as_str)?;
+        let logical_id = text("LogicalResourceId");
+        let physical_id = match text("PhysicalResourceId") {
+            // The slash keeps it from being the name of a role.
+            id if id.is_empty() => format!("not-created/{logical_id}"),
+            id => id,
+        };
+        Some(Self {
+            response_url: ResponseUrl::new(response_url),
+            stack_id: text("StackId"),
+            request_id: text("RequestId"),
+            logical_id,
+            physical_id,
+        })
+    }
+}
+
+/// The properties as an object, or what they are instead.
+///
+/// # Errors
+/// When they are no object.
+pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
+    properties.as_object().ok_or_else(|| {
+        let kind = match properties {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        format!("the properties are {kind}, expected an object")
+    })
+}

@@ -1,0 +1,102 @@
+//! What the deployer of the function lets templates do. `template.yaml` enforces the same by IAM on the function's
+//! own role; here it gives the template's author a clear error instead of an AccessDenied.
+
+use crate::arn;
+
+/// The deployer's limits, from the function's environment. Whoever writes a stack's template has no say in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// At least one; derived names begin with the first.
+    pub role_name_prefixes: Vec<String>,
+    /// Begins and ends with a slash: where roles and policies are made.
+    pub role_path: String,
+    /// The ARN of the permissions boundary that every role gets.
+    pub boundary: String,
+    /// Boundaries that a template may name instead.
+    pub narrower_boundaries: Vec<String>,
+    /// IAM patterns of the role ARNs that a made role may pass.
+    pub passable_roles: Vec<String>,
+    /// IAM patterns of the managed policies that may be attached, besides those the function makes.
+    pub managed_policies: Vec<String>,
+    /// The resource types that are switched on.
+    pub types: Vec<String>,
+    pub allow_adoption: bool,
+}
+
+/// The function's environment is not as `template.yaml` sets it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the function's environment variable `{variable}` is {found}, expected {expected}; deploy its `template.yaml` again"
+)]
+pub struct Misconfigured {
+    variable: &'static str,
+    found: String,
+    expected: &'static str,
+}
+
+impl Fence {
+    /// `variable` looks an environment variable up. Lists are separated by commas.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Misconfigured> {
+        let text = |name: &str| variable(name).unwrap_or_default();
+        let list = |name: &str| -> Vec<String> {
+            text(name).split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+        };
+        let wrong = |variable, found: String, expected| {
+            let found = if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") };
+            Misconfigured { variable, found, expected }
+        };
+
+        let role_name_prefixes = list("ROLE_NAME_PREFIXES");
+        if role_name_prefixes.is_empty() {
+            return Err(wrong("ROLE_NAME_PREFIXES", String::new(), "at least one prefix of role names"));
+        }
+        let role_path = text("ROLE_PATH");
+        if !(role_path.starts_with('/') && role_path.ends_with('/')) {
+            return Err(wrong("ROLE_PATH", role_path, "a path that begins and ends with `/`"));
+        }
+        let boundary = text("PERMISSIONS_BOUNDARY_ARN");
+        if !boundary.starts_with("arn:") {
+            return Err(wrong("PERMISSIONS_BOUNDARY_ARN", boundary, "the ARN of a managed policy"));
+        }
+        let types = list("ENABLED_TYPES");
+        if types.is_empty() {
+            return Err(wrong("ENABLED_TYPES", String::new(), "at least one resource type"));
+        }
+        let allow_adoption = match text("ALLOW_ADOPTION").as_str() {
+            "true" => true,
+            "false" | "" => false,
+            other => return Err(wrong("ALLOW_ADOPTION", other.to_owned(), "`true` or `false`")),
+        };
+        Ok(Self {
+            role_name_prefixes,
+            role_path,
+            boundary,
+            narrower_boundaries: list("NARROWER_PERMISSIONS_BOUNDARY_ARNS"),
+            passable_roles: list("PASSABLE_ROLE_ARNS"),
+            managed_policies: list("ALLOWED_MANAGED_POLICY_ARNS"),
+            types,
+            allow_adoption,
+        })
+    }
+
+    pub fn admits_name(&self, name: &str) -> bool {
+        self.role_name_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    pub fn admits_boundary(&self, arn: &str) -> bool {
+        self.boundary == arn || self.narrower_boundaries.iter().any(|allowed| allowed == arn)
+    }
+
+    pub fn admits_passing(&self, role_arn: &str) -> bool {
+        self.passable_roles.iter().any(|pattern| arn::matches(pattern, role_arn))
+    }
+
+    pub fn admits_managed_policy(&self, arn: &str) -> bool {
+        self.managed_policies.iter().any(|pattern| arn::matches(pattern, arn))
+    }
+}
+
+/// A list for a message: each item in backticks.
+pub fn listed(items: &[String]) -> String {
+    items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,30 @@
+//! IAM roles for SageMaker and Step Functions pipelines, as a CloudFormation custom resource.
+//!
+//! The flow of an event is [`handler`]; it reads top to bottom:
+//!
+//! - [`event`]: the envelope, so that there is somebody to answer
+//! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
+//! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
+//! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
+//! - [`apply`]: the steps to IAM, and the way back
+//! - [`answer`]: to CloudFormation, whatever happened
+//!
+//! [`port`] is the narrow way to AWS. Only [`iam`], [`cloudformation`] and `main.rs` name an SDK; [`answer`] shares
+//! its HTTP client.
+
+pub mod answer;
+pub mod apply;
+pub mod arn;
+pub mod cloudformation;
+pub mod event;
+pub mod fence;
+pub mod handler;
+pub mod iam;
+pub mod log;
+pub mod ownership;
+pub mod plan;
+pub mod policy;
+pub mod port;
+pub mod properties;
+pub mod resource;
+pub mod world;

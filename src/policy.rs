@@ -1,0 +1,160 @@
+//! Policy documents, compared and written in one normal form.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+use crate::arn;
+
+/// A policy or trust document in normal form: lists where IAM allows one item or a list, sorted where order means
+/// nothing. Two documents that say the same in different spellings are equal, so drift is a change of meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document(Value);
+
+impl Document {
+    pub fn new(document: Value) -> Self {
+        Self(normal_document(document))
+    }
+
+    /// The document of `Allow` statements with the current policy language version.
+    pub fn of(statements: Vec<Value>) -> Self {
+        Self::new(json!({ "Version": "2012-10-17", "Statement": statements }))
+    }
+
+    /// As IAM stores it. Text that is no JSON is kept as it is: it then differs from all that we write.
+    pub fn parse(text: &str) -> Self {
+        serde_json::from_str(text).map_or_else(|_| Self(Value::String(text.to_owned())), Self::new)
+    }
+
+    /// The characters that IAM counts against its size quotas: white space is free, and the normal form has none
+    /// outside strings.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+    pub fn size(&self) -> usize {
+        self.to_string().chars().filter(|c| !c.is_whitespace()).count()
+    }
+
+    /// Lower-case hexadecimal SHA-256 of the normal form's bytes.
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.to_string().as_bytes()))
+    }
+
+    /// Whether everything that this trust lets in was let in by `former` too. Answers `false` when in doubt.
+    pub fn narrows(&self, former: &Self) -> bool {
+        let (new, old) = (statements(&self.0), statements(&former.0));
+        !new.is_empty() && new.iter().all(|n| old.iter().any(|o| statement_narrows(n, o)))
+    }
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn statements(document: &Value) -> &[Value] {
+    document.get("Statement").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn statement_narrows(new: &Value, old: &Value) -> bool {
+    let allows = |s: &Value| s.get("Effect").and_then(Value::as_str) == Some("Allow");
+    let same = |key| new.get(key) == old.get(key);
+    allows(new) && allows(old) && same("Principal") && same("Action") && conditions_narrow(new, old)
+}
+
+/// Each condition that held people back before still does, with values no wider.
+fn conditions_narrow(new: &Value, old: &Value) -> bool {
+    let entries = |s: &Value| -> Vec<(String, String, Vec<String>)> {
+        let operators = s.get("Condition").and_then(Value::as_object);
+        operators
+            .into_iter()
+            .flatten()
+            .flat_map(|(operator, keys)| {
+                let keys = keys.as_object().into_iter().flatten();
+                keys.map(move |(key, values)| {
+                    let values = values.as_array().into_iter().flatten().filter_map(Value::as_str);
+                    (operator.clone(), key.clone(), values.map(str::to_owned).collect())
+                })
+            })
+            .collect()
+    };
+    let new = entries(new);
+    entries(old).iter().all(|(operator, key, allowed)| {
+        let pattern = matches!(operator.as_str(), "ArnLike" | "ArnEquals" | "StringLike");
+        let exact = operator == "StringEquals";
+        new.iter().filter(|(o, k, _)| o == operator && k == key).any(|(_, _, values)| {
+            values == allowed
+                || ((pattern || exact)
+                    && values.iter().all(|v| allowed.iter().any(|a| a == v || (pattern && arn::matches(a, v)))))
+        })
+    })
+}
+
+fn normal_document(document: Value) -> Value {
+    let Value::Object(mut document) = document else { return document };
+    if let Some(statement) = document.remove("Statement") {
+        let mut statements: Vec<Value> = listed(statement).into_iter().map(normal_statement).collect();
+        statements.sort_by_cached_key(Value::to_string);
+        statements.dedup();
+        document.insert("Statement".to_owned(), Value::Array(statements));
+    }
+    sorted(document)
+}
+
+fn normal_statement(statement: Value) -> Value {
+    let Value::Object(statement) = statement else { return statement };
+    sorted(
+        statement
+            .into_iter()
+            .map(|(key, value)| {
+                let value = match (key.as_str(), value) {
+                    ("Action" | "NotAction" | "Resource" | "NotResource", value) => string_set(value),
+                    ("Principal" | "NotPrincipal", Value::Object(kinds)) => {
+                        sorted(kinds.into_iter().map(|(k, v)| (k, string_set(v))).collect())
+                    }
+                    ("Condition", Value::Object(operators)) => {
+                        sorted(operators.into_iter().map(|(k, v)| (k, normal_condition(v))).collect())
+                    }
+                    (_, value) => value,
+                };
+                (key, value)
+            })
+            .collect(),
+    )
+}
+
+fn normal_condition(keys: Value) -> Value {
+    let Value::Object(keys) = keys else { return keys };
+    sorted(keys.into_iter().map(|(k, v)| (k, string_set(v))).collect())
+}
+
+/// Keys in order, whatever map `serde_json` was built with: equal documents must have equal bytes.
+fn sorted(map: Map<String, Value>) -> Value {
+    let mut entries: Vec<_> = map.into_iter().collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    Value::Object(entries.into_iter().collect())
+}
+
+fn listed(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    }
+}
+
+fn string_set(value: Value) -> Value {
+    let mut items: Vec<Value> = listed(value)
+        .into_iter()
+        .map(|item| match item {
+            Value::Bool(_) | Value::Number(_) => Value::String(item.to_string()),
+            other => other,
+        })
+        .collect();
+    items.sort_by_cached_key(Value::to_string);
+    items.dedup();
+    Value::Array(items)
+}

@@ -1,0 +1,72 @@
+//! The narrow way to AWS: look, take one step, and two questions. `iam.rs` and `cloudformation.rs` answer for the real
+//! account, the tests' fake for one in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::ownership::Owner;
+use crate::plan::Step;
+use crate::world::{Name, Scope, World};
+
+/// What was seen, and the ids that IAM gave the roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    pub world: World,
+    pub role_ids: BTreeMap<Name, String>,
+}
+
+#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+pub trait Iam {
+    /// The roles and policies of the scope that exist.
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault>;
+
+    /// One step. Taking it twice does no harm.
+    async fn execute(&self, step: &Step) -> Result<(), Fault>;
+
+    /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
+}
+
+#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+pub trait Stacks {
+    /// The stack resource with this physical id that has not been deleted.
+    async fn holder(&self, physical_id: &str) -> Result<Option<Owner>, Fault>;
+
+    /// Whether the stack still has this resource.
+    async fn holds(&self, resource: &Owner) -> Result<bool, Fault>;
+}
+
+/// What a caller does about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    NotThere,
+    AlreadyThere,
+    /// Throttled, in conflict with another write, or lost on the way: worth repeating while there is time.
+    TryAgain,
+    /// Refused for what IAM may not have noticed yet: a grant, a principal or a detachment made seconds ago.
+    Unsettled,
+    Refused,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Fault {
+    pub kind: Kind,
+    /// The reply was lost or says nothing: the call may have done its work.
+    pub outcome_unknown: bool,
+    /// As IAM names the action: `iam:CreateRole`.
+    pub call: &'static str,
+    /// AWS's error code; empty where no reply came.
+    pub code: String,
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.call)?;
+        if !self.code.is_empty() {
+            write!(f, "{}: ", self.code)?;
+        }
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,195 @@
+//! Reading the properties of a resource: every mistake is noted, none stops the reading.
+//!
+//! CloudFormation sends every scalar as a string (`"true"`, `"3600"`), so the readers take both forms.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::world::Tags;
+
+/// Properties that CloudFormation or every resource type of ours knows.
+const ALWAYS_KNOWN: [&str; 3] = ["ServiceToken", "ServiceTimeout", "Revision"];
+/// Longest piece of a user's input that a message repeats, in characters.
+const SHOWN: usize = 80;
+
+/// What is wrong with the properties, in the order of reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => f.write_str(one),
+            many => {
+                write!(f, "{} mistakes", many.len())?;
+                many.iter().enumerate().try_for_each(|(i, mistake)| write!(f, "; ({}) {mistake}", i + 1))
+            }
+        }
+    }
+}
+
+/// One object of properties, read by name. A reader that finds something wrong notes it and answers as if the
+/// property were absent.
+pub struct Reader<'a> {
+    map: &'a Map<String, Value>,
+    known: RefCell<BTreeSet<&'static str>>,
+    mistakes: RefCell<Vec<String>>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(map: &'a Map<String, Value>) -> Self {
+        Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), mistakes: RefCell::default() }
+    }
+
+    fn get(&self, name: &'static str) -> Option<&'a Value> {
+        self.known.borrow_mut().insert(name);
+        self.map.get(name)
+    }
+
+    /// Notes that `path` holds `found` where `expected` (a noun phrase) belongs.
+    pub fn wrong(&self, path: &str, found: &str, expected: &str) {
+        self.note(format!("`{path}`: found {}, expected {expected}", shown(found)));
+    }
+
+    pub fn note(&self, mistake: String) {
+        self.mistakes.borrow_mut().push(mistake);
+    }
+
+    /// A non-empty text.
+    pub fn text(&self, name: &'static str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = scalar(value).filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.wrong(name, &value.to_string(), "text that is not empty");
+        }
+        text
+    }
+
+    /// Any text, the empty one included.
+    pub fn text_or_empty(&self, name: &'static str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = scalar(value);
+        if text.is_none() {
+            self.wrong(name, &value.to_string(), "text");
+        }
+        text
+    }
+
+    /// One text or a list of them, each with the path to name it by. Said twice counts once.
+    pub fn texts(&self, name: &'static str) -> Vec<(String, String)> {
+        let mut texts: Vec<(String, String)> = Vec::new();
+        let items = match self.get(name) {
+            None => return texts,
+            Some(Value::Array(items)) => {
+                items.iter().enumerate().map(|(i, item)| (format!("{name}[{i}]"), item)).collect()
+            }
+            Some(one) => vec![(name.to_owned(), one)],
+        };
+        for (path, item) in items {
+            match scalar(item).filter(|text| !text.is_empty()) {
+                Some(text) if texts.iter().any(|(_, seen)| *seen == text) => {}
+                Some(text) => texts.push((path, text)),
+                None => self.wrong(&path, &item.to_string(), "text that is not empty"),
+            }
+        }
+        texts
+    }
+
+    pub fn flag(&self, name: &'static str) -> Option<bool> {
+        let value = self.get(name)?;
+        match scalar(value).as_deref() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => {
+                self.wrong(name, &value.to_string(), "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A whole number in `range`; `unit` is what it counts.
+    pub fn number(&self, name: &'static str, range: RangeInclusive<i32>, unit: &str) -> Option<i32> {
+        let value = self.get(name)?;
+        let number = scalar(value).and_then(|text| text.parse().ok()).filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = format!("a whole number of {unit} from {} to {}", range.start(), range.end());
+            self.wrong(name, &value.to_string(), &expected);
+        }
+        number
+    }
+
+    /// A list of `{Key, Value}`, as every taggable CloudFormation resource has it.
+    pub fn tags(&self, name: &'static str) -> Tags {
+        let mut tags = Tags::new();
+        let items = match self.get(name) {
+            None => return tags,
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.wrong(name, &other.to_string(), "a list of `{Key, Value}`");
+                return tags;
+            }
+        };
+        for (i, item) in items.iter().enumerate() {
+            let path = format!("{name}[{i}]");
+            let field = |field| item.get(field).and_then(scalar);
+            match (field("Key"), field("Value"), item.as_object().map(Map::len)) {
+                (Some(key), Some(value), Some(2)) => {
+                    if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
+                        self.wrong(&path, &key, "a key that no other tag has (IAM does not tell case apart)");
+                    }
+                    tags.insert(key, value);
+                }
+                _ => self.wrong(&path, &item.to_string(), "`{Key, Value}`, both text"),
+            }
+        }
+        tags
+    }
+
+    /// All mistakes, those about names that nobody asked for included.
+    pub fn finish(self) -> Mistakes {
+        let mut mistakes = self.mistakes.into_inner();
+        let known = self.known.into_inner();
+        for name in self.map.keys().filter(|name| !known.contains(name.as_str())) {
+            mistakes.push(match closest(name, known.iter().copied()) {
+                Some(close) => format!("`{name}`: no such property, did you mean `{close}`?"),
+                None => format!(
+                    "`{name}`: no such property; the properties are {}",
+                    known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                ),
+            });
+        }
+        Mistakes(mistakes)
+    }
+}
+
+/// The candidate that `name` is most likely a slip of, if any is near enough.
+pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
+    candidates
+        .map(|candidate| (likeness(candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// What was found, in backticks, at a length that leaves room for the other mistakes.
+fn shown(found: &str) -> String {
+    let found = found.trim_matches('"');
+    if found.chars().count() <= SHOWN {
+        return format!("`{found}`");
+    }
+    let start: String = found.chars().take(SHOWN).collect();
+    format!("`{start}…` ({} characters)", found.chars().count())
+}

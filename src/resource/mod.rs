@@ -1,0 +1,81 @@
+//! The resource types: from properties to what should be there. Pure; all mistakes come at once.
+
+mod guide;
+mod role;
+mod workflow_role;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::arn::Place;
+use crate::fence::Fence;
+use crate::ownership::Owner;
+use crate::properties::{Mistakes, Reader, closest};
+use crate::world::{Name, World};
+
+/// Every resource type that there is, switched on or not.
+pub const TYPES: [&str; 1] = [workflow_role::TYPE];
+
+/// What properties are read against.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    pub place: &'a Place,
+    pub fence: &'a Fence,
+    pub owner: &'a Owner,
+    /// The role that an existing resource stands for, where its properties name none.
+    pub existing: Option<&'a Name>,
+}
+
+/// What a resource asks for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The role that `Ref` names.
+    pub role: Name,
+    /// Roles and policies, without the tags that tell their owner.
+    pub world: World,
+    /// The `Fn::GetAtt` attributes that are known before anything is made: all but `RoleId`.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether a role or policy that carries no owner may be taken over.
+    pub adopt_existing: bool,
+    /// The stack whose roles and policies may be taken over.
+    pub adopt_from: Option<String>,
+    /// How long to wait once a role was made.
+    pub settle: Duration,
+}
+
+/// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take
+/// any shape, can still tell the names that they lead to.
+///
+/// # Errors
+/// `None` for a type that does not exist.
+pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Option<(Wanted, Mistakes)> {
+    let reader = Reader::new(properties);
+    let wanted = match resource_type {
+        workflow_role::TYPE => workflow_role::read(&reader, setting),
+        _ => return None,
+    };
+    Some((wanted, reader.finish()))
+}
+
+/// Why a resource of this type can't be made here, if so.
+pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
+    if !TYPES.contains(&resource_type) {
+        let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));
+        return Some(format!(
+            "`{resource_type}` is no resource type of this function{}",
+            hint.unwrap_or_else(|| format!("; the types are `{}`", TYPES.join("`, `")))
+        ));
+    }
+    let enabled = fence.types.iter().any(|enabled| enabled == resource_type);
+    (!enabled).then(|| {
+        format!("`{resource_type}` is switched off: the deployer of this function can add it to `EnabledTypes`")
+    })
+}
+
+/// The role that a physical resource id stands for; none where it is a marker or an id that CloudFormation invented
+/// and that no role could have.
+pub fn role_of(physical_id: &str) -> Option<Name> {
+    role::is_role_name(physical_id).then(|| Name::new(physical_id))
+}

@@ -1,0 +1,243 @@
+//! The properties that every role-making type shares, as `AWS::IAM::Role` has them.
+
+use sha2::{Digest, Sha256};
+
+use super::Setting;
+use crate::arn::Arn;
+use crate::fence::listed;
+use crate::ownership::TAG_KEYS;
+use crate::plan::TAGS_PER_ENTITY;
+use crate::policy::{Document, hex};
+use crate::properties::Reader;
+use crate::world::{Name, Tags};
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+pub const ROLE_NAME_LENGTH: usize = 64;
+pub const POLICY_NAME_LENGTH: usize = 128;
+const PATH_LENGTH: usize = 512;
+const DESCRIPTION_LENGTH: usize = 1_000;
+const TAG_KEY_LENGTH: usize = 128;
+const TAG_VALUE_LENGTH: usize = 256;
+const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
+/// Ours beside a user's: stack, logical id, adopted.
+const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
+
+/// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
+#[derive(Clone, Debug)]
+pub struct RoleProperties {
+    pub name: Name,
+    pub path: String,
+    pub description: String,
+    pub max_session_duration: i32,
+    pub boundary: String,
+    pub tags: Tags,
+}
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
+    let fence = setting.fence;
+    let path = path(reader, setting);
+    let name = match reader.text("RoleName") {
+        Some(name) if is_name(&name, ROLE_NAME_LENGTH) && fence.admits_name(&name) => Name::new(name),
+        Some(name) if is_name(&name, ROLE_NAME_LENGTH) => {
+            let prefixes = listed(&fence.role_name_prefixes);
+            let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
+            reader.wrong("RoleName", &name, &expected);
+            derived_name(setting, &path)
+        }
+        Some(name) => {
+            reader.wrong("RoleName", &name, "1 to 64 letters, digits and `+=,.@_-`");
+            derived_name(setting, &path)
+        }
+        None => setting.existing.cloned().unwrap_or_else(|| derived_name(setting, &path)),
+    };
+    RoleProperties {
+        name,
+        path,
+        description: description(reader),
+        max_session_duration: reader
+            .number("MaxSessionDuration", SESSION_SECONDS, "seconds")
+            .unwrap_or(*SESSION_SECONDS.start()),
+        boundary: boundary(reader, setting),
+        tags: tags(reader),
+    }
+}
+
+/// The same for the same stack, logical id and create-only properties, so that a second delivery finds what the first
+/// made, and different when any of them differs, so that an old and a new role can stand side by side.
+fn derived_name(setting: Setting<'_>, path: &str) -> Name {
+    let owner = setting.owner;
+    let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
+    let hash: String = hex(&digest).chars().take(12).collect();
+    let prefix = setting.fence.role_name_prefixes.first().map_or("", String::as_str);
+    let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
+    // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
+    let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
+    let logical: String = owner.logical_id.chars().take(room / 2).collect();
+    let stack: String = stack.chars().take(room - logical.len()).collect();
+    Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.trim_end_matches('-')))
+}
+
+fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
+    let allowed = &setting.fence.role_path;
+    let Some(path) = reader.text("Path") else { return allowed.clone() };
+    let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
+    if !shape || path.len() > PATH_LENGTH {
+        reader.wrong("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
+    } else if path != *allowed {
+        reader.wrong("Path", &path, &format!("`{allowed}` (the deployer's `RolePath`)"));
+    }
+    allowed.clone()
+}
+
+fn description(reader: &Reader<'_>) -> String {
+    let Some(text) = reader.text_or_empty("Description") else { return String::new() };
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+    if text.chars().count() > DESCRIPTION_LENGTH || !text.chars().all(allowed) {
+        reader.wrong("Description", &text, "at most 1,000 characters of Latin-1 (no curly quotes, no emoji)");
+    }
+    text
+}
+
+fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
+    let fence = setting.fence;
+    let Some(arn) = reader.text("PermissionsBoundary") else { return fence.boundary.clone() };
+    if !fence.admits_boundary(&arn) {
+        let mut allowed = vec![fence.boundary.clone()];
+        allowed.extend(fence.narrower_boundaries.iter().cloned());
+        let expected = format!(
+            "one of {} (the deployer's `PermissionsBoundaryArn` and `NarrowerPermissionsBoundaryArns`)",
+            listed(&allowed)
+        );
+        reader.wrong("PermissionsBoundary", &arn, &expected);
+    }
+    arn
+}
+
+fn tags(reader: &Reader<'_>) -> Tags {
+    let tags = reader.tags("Tags");
+    if tags.len() > USER_TAGS {
+        reader.wrong("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
+    }
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
+    for (key, value) in &tags {
+        let lower = key.to_ascii_lowercase();
+        if TAG_KEYS.contains(&lower.as_str()) || lower.starts_with("aws:") {
+            reader.wrong("Tags", key, "a key that is neither `aws:…` nor one that tells the owner (`mlops-roles:…`)");
+        } else if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH || !key.chars().all(allowed) {
+            reader.wrong("Tags", key, "a key of 1 to 128 letters, digits, spaces and `_.:/=+-@`");
+        }
+        if value.chars().count() > TAG_VALUE_LENGTH || !value.chars().all(allowed) {
+            reader.wrong("Tags", value, "a value of at most 256 letters, digits, spaces and `_.:/=+-@`");
+        }
+    }
+    tags
+}
+
+/// The name of a customer-managed policy; `default` where the property is absent.
+pub fn policy_name(reader: &Reader<'_>, setting: Setting<'_>, property: &'static str, default: String) -> String {
+    let Some(name) = reader.text(property) else { return default };
+    if !is_name(&name, POLICY_NAME_LENGTH) {
+        reader.wrong(property, &name, "1 to 128 letters, digits and `+=,.@_-`");
+    } else if !setting.fence.admits_name(&name) {
+        let prefixes = listed(&setting.fence.role_name_prefixes);
+        let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
+        reader.wrong(property, &name, &expected);
+    } else {
+        return name;
+    }
+    default
+}
+
+/// The name of an inline policy; `default` where the property is absent.
+pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
+    let Some(name) = reader.text(property) else { return default.to_owned() };
+    if !is_name(&name, POLICY_NAME_LENGTH) {
+        reader.wrong(property, &name, "1 to 128 letters, digits and `+=,.@_-`");
+    }
+    name
+}
+
+/// ARNs of roles that a made role may pass: of this account, literal, inside the deployer's fence, and not itself.
+pub fn passed_roles(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    itself: &RoleProperties,
+) -> Vec<String> {
+    let place = setting.place;
+    let mut arns = Vec::new();
+    for (path, text) in reader.texts(property) {
+        let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+        let entity = arn.and_then(|arn| arn.iam_entity("role"));
+        match (arn, entity) {
+            _ if text.contains(['*', '?']) => {
+                reader.wrong(&path, &text, "the ARN of one role: a pattern would pass more than was asked for");
+            }
+            (Some(arn), Some((_, name))) if is_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
+                if Name::new(name) == itself.name {
+                    reader.wrong(&path, &text, "the role that SageMaker runs with, not the workflow role itself");
+                } else if !setting.fence.admits_passing(&text) {
+                    let passable = listed(&setting.fence.passable_roles);
+                    reader.wrong(
+                        &path,
+                        &text,
+                        &format!("a role within {passable} (the deployer's `PassableRoleArns`)"),
+                    );
+                }
+            }
+            (Some(arn), Some(_)) if arn.account != place.account => {
+                let expected =
+                    format!("a role of account {}: a role can't be passed to another account", place.account);
+                reader.wrong(&path, &text, &expected);
+            }
+            _ => {
+                let example = place.role_arn("/", "Name");
+                reader.wrong(&path, &text, &format!("the ARN of a role, such as `{example}`"));
+            }
+        }
+        arns.push(text);
+    }
+    arns
+}
+
+/// ARNs of managed policies to attach besides: AWS's or this account's, on the deployer's list.
+pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String> {
+    let place = setting.place;
+    let mut arns = Vec::new();
+    for (path, text) in reader.texts("ManagedPolicyArns") {
+        let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+        let ours_or_aws = arn.is_some_and(|arn| {
+            arn.iam_entity("policy").is_some() && (arn.account == "aws" || arn.account == place.account)
+        });
+        if !ours_or_aws || text.contains(['*', '?']) {
+            let example = format!("arn:{}:iam::aws:policy/AmazonSageMakerReadOnly", place.partition);
+            reader.wrong(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
+        } else if !setting.fence.admits_managed_policy(&text) {
+            let allowed = match setting.fence.managed_policies.as_slice() {
+                [] => "no managed policy".to_owned(),
+                some => format!("one of {}", listed(some)),
+            };
+            reader.wrong(&path, &text, &format!("{allowed} (the deployer's `AllowedManagedPolicyArns`)"));
+        }
+        arns.push(text);
+    }
+    arns
+}
+
+/// Notes a document that IAM would refuse for its size. `quota` is in characters, white space aside.
+pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
+    let size = document.size();
+    if size > quota {
+        reader.note(format!("the {what} would have {size} characters, IAM allows {quota}; name fewer roles"));
+    }
+}
+
+fn is_name(name: &str, longest: usize) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
+    (1..=longest).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// Whether a physical resource id can be a role's name.
+pub fn is_role_name(text: &str) -> bool {
+    is_name(text, ROLE_NAME_LENGTH)
+}

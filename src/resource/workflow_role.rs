@@ -1,0 +1,150 @@
+//! `Custom::StepFunctionsWorkflowRole`: the role that a state machine runs with, its scoped policy, and the grant to
+//! pass SageMaker its execution role.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Setting, Wanted, guide, role};
+use crate::arn::{Arn, Place};
+use crate::plan::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE};
+use crate::policy::Document;
+use crate::properties::Reader;
+use crate::world::{Policy, Role, World};
+
+pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
+
+/// As the guide names it, though nothing is assumed by it.
+const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
+/// Characters of a trust policy at the default quota (`ACLSizePerRole`).
+const TRUST_SIZE: usize = 2_048;
+/// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
+/// refuses a state machine whose role can't. Terraform's IAM resources wait ten seconds for the same reason.
+const SETTLE_SECONDS: i32 = 10;
+/// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
+const STATE_MACHINE_NAME_LENGTH: usize = 80;
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let place = setting.place;
+    let properties = role::read(reader, setting);
+    let policy_name = role::policy_name(reader, setting, "PolicyName", format!("{}-Policy", properties.name));
+    let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", PASS_ROLE_POLICY_NAME);
+    let passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
+    if passed.is_empty() {
+        reader.note(
+            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
+             SageMaker"
+                .to_owned(),
+        );
+    }
+    let managed = role::managed_policies(reader, setting);
+    let state_machine = state_machine_name(reader);
+    let (adopt_existing, adopt_from) = adoption(reader, setting);
+    let settle = reader.number("SettleSeconds", 0..=120, "seconds").unwrap_or(SETTLE_SECONDS);
+
+    let policy_arn = place.policy_arn(&properties.path, &policy_name);
+    let policy = guide::policy(place);
+    let trust = trust(place, state_machine.as_deref());
+    let grant = pass_role(&passed);
+    role::within(reader, "trust policy", &trust, TRUST_SIZE);
+    role::within(reader, "inline policy of `SageMakerExecutionRoleArns`", &grant, INLINE_SIZE_PER_ROLE);
+    let attached: BTreeSet<String> = managed.into_iter().chain([policy_arn.clone()]).collect();
+    if attached.len() > MANAGED_POLICIES_PER_ROLE {
+        let found = (attached.len() - 1).to_string();
+        reader.wrong("ManagedPolicyArns", &found, "at most 9 policies: IAM allows 10 on a role and one is ours");
+    }
+
+    let role_arn = place.role_arn(&properties.path, properties.name.as_str());
+    let attributes = BTreeMap::from([
+        ("RoleArn".to_owned(), role_arn),
+        ("RoleName".to_owned(), properties.name.to_string()),
+        ("PolicyArn".to_owned(), policy_arn.clone()),
+        ("PolicyArns".to_owned(), policy_arn.clone()),
+        ("PolicySha256".to_owned(), policy.sha256()),
+    ]);
+    let tags = properties.tags;
+    let role = Role {
+        path: properties.path,
+        trust,
+        description: properties.description,
+        max_session_duration: properties.max_session_duration,
+        boundary: Some(properties.boundary),
+        tags: tags.clone(),
+        attached,
+        inline: BTreeMap::from([(inline_name, grant)]),
+        instance_profiles: BTreeSet::new(),
+    };
+    Wanted {
+        role: properties.name.clone(),
+        world: World {
+            roles: BTreeMap::from([(properties.name, role)]),
+            policies: BTreeMap::from([(policy_arn, Policy { document: policy, tags })]),
+        },
+        attributes,
+        adopt_existing,
+        adopt_from,
+        settle: Duration::from_secs(settle.unsigned_abs().into()),
+    }
+}
+
+/// Step Functions may assume the role, and only for state machines of this account and region whose names begin as
+/// given. The prefix form covers versions, aliases and the labels of map runs.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html>
+fn trust(place: &Place, state_machine: Option<&str>) -> Document {
+    let Place { partition, region, account } = place;
+    let machines =
+        format!("arn:{partition}:states:{region}:{account}:stateMachine:{}*", state_machine.unwrap_or_default());
+    Document::of(vec![json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "states.amazonaws.com" },
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "ArnLike": { "aws:SourceArn": machines },
+            "StringEquals": { "aws:SourceAccount": account },
+        },
+    })])
+}
+
+fn pass_role(roles: &[String]) -> Document {
+    Document::of(vec![json!({
+        "Sid": "PassToSageMaker",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": roles,
+        "Condition": { "StringEquals": { "iam:PassedToService": "sagemaker.amazonaws.com" } },
+    })])
+}
+
+fn state_machine_name(reader: &Reader<'_>) -> Option<String> {
+    let name = reader.text("StateMachineName")?;
+    let refused = |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
+    if name.chars().count() > STATE_MACHINE_NAME_LENGTH || name.chars().any(refused) || !name.is_ascii() {
+        reader.wrong(
+            "StateMachineName",
+            &name,
+            "the name of a state machine or how it begins: at most 80 ASCII characters, without white space, wildcards \
+             or any of `<>{}[]\"#%\\^|~$&,;:/`",
+        );
+    }
+    Some(name)
+}
+
+fn adoption(reader: &Reader<'_>, setting: Setting<'_>) -> (bool, Option<String>) {
+    let existing = reader.flag("AdoptExisting").unwrap_or(false);
+    let from = reader.text("AdoptFrom");
+    if let Some(stack) = &from {
+        let place = setting.place;
+        let is_stack = Arn::parse(stack).is_some_and(|arn| {
+            arn.service == "cloudformation" && arn.resource.starts_with("stack/") && arn.account == place.account
+        });
+        if !is_stack {
+            reader.wrong("AdoptFrom", stack, "the id of a stack of this account (`arn:…:stack/name/…`)");
+        }
+    }
+    if (existing || from.is_some()) && !setting.fence.allow_adoption {
+        let property = if existing { "AdoptExisting" } else { "AdoptFrom" };
+        reader.note(format!("`{property}`: adoption is switched off: the deployer can set `AllowAdoption` to `true`"));
+    }
+    (existing, from)
+}

@@ -1,0 +1,334 @@
+"""Starts ministack with its IAM evaluation mended to decide as AWS does.
+
+    GATEWAY_PORT=4566 python ministack_launcher.py
+
+Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
+The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
+
+Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
+of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, and some refusals of IAM itself.
+"""
+
+import asyncio
+import contextvars
+import json
+import os
+import shutil
+import signal
+import tempfile
+import traceback
+from xml.sax.saxutils import escape
+
+# ministack reads its environment when it is imported. All that it writes, unpacked functions too, goes to one folder.
+WORK_DIR = tempfile.mkdtemp(prefix="ministack-")
+tempfile.tempdir = WORK_DIR
+PORT = os.environ.setdefault("GATEWAY_PORT", "4566")
+os.environ.update(AUTH="true", PERSIST_STATE="0", S3_PERSIST="0", LOCALSTACK_PERSISTENCE="0", TMPDIR=WORK_DIR,
+                  STATE_DIR=f"{WORK_DIR}/state", S3_DATA_DIR=f"{WORK_DIR}/s3",
+                  MINISTACK_AUTOCREATE_AWS_MANAGED="0",  # it would let an unknown policy of AWS allow everything
+                  SFTP_ENABLED="0", IOT_MTLS_ENABLED="0")  # these two would open further ports
+
+from hypercorn.asyncio import serve as hypercorn_serve  # noqa: E402
+from hypercorn.config import Config  # noqa: E402
+from ministack import app  # noqa: E402
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses  # noqa: E402
+from ministack.services import iam  # noqa: E402
+
+# The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
+# The value is the boundary that the request sets, or else the one that the role has.
+SETS_BOUNDARY = {"CreateRole", "PutRolePermissionsBoundary"}
+ON_BOUNDED_ROLE = {"GetRole", "DeleteRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy",
+                   "AttachRolePolicy", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy",
+                   "DeleteRolePermissionsBoundary"}
+NAMES_POLICY = {"AttachRolePolicy", "DetachRolePolicy"}
+TAGS_ON_CREATE = {"CreateRole": "iam:TagRole", "CreatePolicy": "iam:TagPolicy",
+                  "CreateInstanceProfile": "iam:TagInstanceProfile"}
+
+# Calls that hand a role to a service: the member of the JSON body that names the role, and the service.
+PASSES_ROLE = {
+    "lambda:CreateFunction": ("Role", "lambda.amazonaws.com"),
+    "lambda:UpdateFunctionConfiguration": ("Role", "lambda.amazonaws.com"),
+    "states:CreateStateMachine": ("roleArn", "states.amazonaws.com"),
+    "states:UpdateStateMachine": ("roleArn", "states.amazonaws.com"),
+}
+
+param = iam_actions._query_param
+
+
+# --- what a request is evaluated on ---
+
+def resource_arn(params, account):
+    """The ARN that AWS evaluates an IAM request on, or None where ministack's answer is right."""
+    action = param(params, "Action")
+    if action == "SimulatePrincipalPolicy":
+        return param(params, "PolicySourceArn") or None
+    # The profile goes first: a call that names a profile and a role is evaluated on the profile.
+    for kind, name, store in (("instance-profile", param(params, "InstanceProfileName"), iam._instance_profiles),
+                              ("role", param(params, "RoleName"), iam._roles),
+                              ("policy", action == "CreatePolicy" and param(params, "PolicyName"), {})):
+        if name and name in store and action not in TAGS_ON_CREATE:
+            return store[name]["Arn"]
+        if name:
+            return f"arn:aws:iam::{account}:{kind}{param(params, 'Path') or '/'}{name}"
+    return None
+
+
+def resource_tags(arn):
+    """The tags of a role, policy or profile, as condition keys."""
+    prefixes = ("aws", "iam") if ":role/" in arn else ("aws",)
+    for store in (iam._roles, iam._policies, iam._instance_profiles):
+        for entity in store.values():
+            if entity["Arn"] == arn:
+                tags = {tag["Key"]: tag["Value"] for tag in entity.get("Tags") or []}
+                return {f"{p}:ResourceTag/{key}": value for key, value in tags.items() for p in prefixes}
+    return {}
+
+
+def iam_context(action, params, arn):
+    """The condition keys of IAM. What AWS does not supply stays absent, so that StringEquals denies."""
+    found = {} if action in TAGS_ON_CREATE else resource_tags(arn)
+    if action in NAMES_POLICY:
+        found["iam:PolicyARN"] = param(params, "PolicyArn")
+    boundary = None
+    if action in SETS_BOUNDARY:
+        boundary = param(params, "PermissionsBoundary")
+    elif action in ON_BOUNDED_ROLE:
+        boundary = (iam._roles.get(param(params, "RoleName")) or {}).get("PermissionsBoundary")
+    if boundary:
+        found["iam:PermissionsBoundary"] = boundary
+    return found
+
+
+def further_checks(full_action, body, params, arn, tag_keys):
+    """What AWS checks beside the action called: (action, resource, condition keys) each."""
+    service, _, action = full_action.partition(":")
+    if service == "iam" and action in TAGS_ON_CREATE and tag_keys:
+        return [(TAGS_ON_CREATE[action], arn, tag_keys)]
+    role = passed_to = None
+    if full_action == "iam:AddRoleToInstanceProfile":
+        role = resource_arn({"RoleName": param(params, "RoleName")}, responses.get_account_id())
+        passed_to = "ec2.amazonaws.com"
+    elif full_action in PASSES_ROLE:
+        member, passed_to = PASSES_ROLE[full_action]
+        role = iam_actions._safe_json_field(body, member)
+    return [("iam:PassRole", role, {**resource_tags(role), "iam:PassedToService": passed_to})] if role else []
+
+
+# Carries the further checks from where the request is seen to where it is decided on.
+FURTHER = "launcher:FurtherChecks"
+denied_check = contextvars.ContextVar("denied_check", default=None)
+
+
+def mend_enforcement():
+    extract_resource_arn = iam_actions.extract_resource_arn
+    request_tag_context = iam_actions.request_tag_context
+    enforce = iam_evaluator.enforce
+    access_denied_response = iam_actions.access_denied_response
+
+    def mended_resource_arn(service, method, path, headers, body, query_params, region, account_id):
+        own = resource_arn(query_params, account_id) if service == "iam" else None
+        return own or extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+
+    def mended_context(service, full_action, body, params):
+        tag_keys = request_tag_context(service, full_action, body, params)
+        context, arn = dict(tag_keys), "*"
+        if service == "iam":
+            arn = resource_arn(params, responses.get_account_id()) or param(params, "PolicyArn") or "*"
+            context.update(iam_context(full_action.partition(":")[2], params, arn))
+        context[FURTHER] = further_checks(full_action, body, params, arn, tag_keys)
+        return context
+
+    def mended_enforce(access_key_id, full_action, service, region, resource_arn="*", service_context=None):
+        context = dict(service_context or {})
+        further = [("iam", *check) for check in context.pop(FURTHER, [])]
+        denied_check.set(None)
+        for part, action, arn, keys in [(service, full_action, resource_arn, context), *further]:
+            denied = enforce(access_key_id, action, part, region, resource_arn=arn, service_context=keys)
+            if denied is not None:
+                denied_check.set((action, arn))
+                return denied
+        return None
+
+    def mended_response(service, action, principal_arn, request_id, **more):
+        # AWS names the check that failed and its resource, also where that is not the action called.
+        denied, arn = denied_check.get() or ("", "")
+        if denied.startswith("iam:") and not more.get("error_code"):
+            explicit = more.get("explicit_deny", False)
+            more["message"] = iam_actions.identity_denial_message(denied, principal_arn, arn, explicit)
+        return access_denied_response(service, action, principal_arn, request_id, **more)
+
+    # ministack imports these by name at every request, so replacing them in their modules is enough.
+    iam_actions.extract_resource_arn = mended_resource_arn
+    iam_actions.request_tag_context = mended_context
+    iam_evaluator.enforce = mended_enforce
+    iam_actions.access_denied_response = mended_response
+
+
+# --- SimulatePrincipalPolicy ---
+
+DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
+
+
+def members(p, name):
+    found = []
+    while value := iam._p(p, f"{name}.member.{len(found) + 1}"):
+        found.append(value)
+    return found
+
+
+def member_list(values):
+    return "".join(f"<member>{value}</member>" for value in values)
+
+
+def context_entries(p):
+    found, entry = {}, "ContextEntries.member.1"
+    while key := iam._p(p, f"{entry}.ContextKeyName"):
+        values = members(p, f"{entry}.ContextKeyValues")
+        is_list = iam._p(p, f"{entry}.ContextKeyType").endswith("List")
+        found[key.lower()] = values if is_list else (values or [""])[0]
+        entry = f"ContextEntries.member.{len(found) + 1}"
+    return found
+
+
+def statements(policy_arn):
+    account = responses.get_account_id()
+    return iam_evaluator.parse_policy_document(iam_evaluator._resolve_managed_policy_document(policy_arn, account))
+
+
+def simulate_principal_policy(p):
+    """Every action on every resource, for a role."""
+    principal, account, entries = iam._p(p, "PolicySourceArn"), responses.get_account_id(), context_entries(p)
+    role = iam._roles.get(principal.rpartition("/")[2])
+    if role is None or role["Arn"] != principal:
+        return iam._error(404, "NoSuchEntity", f"Role {escape(principal)} does not exist.")
+    for unknown in ("PolicyInputList.member.1", "PermissionsBoundaryPolicyInputList.member.1", "ResourcePolicy"):
+        if iam._p(p, unknown):
+            return iam._error(400, "InvalidInput", f"{unknown} is not simulated here")
+    policies = {name: iam_evaluator.parse_policy_document(doc) for name, doc in role["InlinePolicies"].items()}
+    policies.update({arn: statements(arn) for arn in role["AttachedPolicies"]})
+    boundary = [statements(role["PermissionsBoundary"])] if role.get("PermissionsBoundary") else None
+    named_keys = {key for policy in [*policies.values(), *(boundary or [])] for statement in policy
+                  for block in statement.conditions.values() for key in block}
+
+    def result(action, arn):
+        # A simulation knows of its surroundings only what the caller says.
+        ctx = iam_evaluator.EvalContext(
+            principal_arn=principal, principal_type="AssumedRole", principal_account=account, action=action,
+            resource_arn=arn, region=entries.get("aws:requestedregion"), source_ip=entries.get("aws:sourceip"),
+            secure_transport=entries.get("aws:securetransport"), service_context={"aws:tagkeys": None, **entries})
+
+        def decide(documents, *limits):
+            return DECISIONS[iam_evaluator.evaluate(ctx, documents, *limits).decision]
+
+        decision = decide(list(policies.values()), *([boundary] if boundary else []))
+        matched = [name for name in policies if decision == decide([policies[name]]) != "implicitDeny"]
+        missing = sorted(key for key in named_keys if iam_evaluator._resolve_condition_key(key, ctx) is None)
+        detail = ""
+        if boundary:
+            within = str(decide(boundary) == "allowed").lower()
+            detail = f"<AllowedByPermissionsBoundary>{within}</AllowedByPermissionsBoundary>"
+            detail = f"<PermissionsBoundaryDecisionDetail>{detail}</PermissionsBoundaryDecisionDetail>"
+        sources = member_list(f"<SourcePolicyId>{escape(name)}</SourcePolicyId>" for name in matched)
+        return (f"<EvalActionName>{escape(action)}</EvalActionName><EvalResourceName>{escape(arn)}</EvalResourceName>"
+                f"<EvalDecision>{decision}</EvalDecision><MatchedStatements>{sources}</MatchedStatements>"
+                f"<MissingContextValues>{member_list(map(escape, missing))}</MissingContextValues>{detail}")
+
+    found = [result(action, arn) for action in members(p, "ActionNames") for arn in members(p, "ResourceArns") or ["*"]]
+    return iam._xml(200, "SimulatePrincipalPolicyResponse",
+                    f"<SimulatePrincipalPolicyResult><EvaluationResults>{member_list(found)}</EvaluationResults>"
+                    "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>")
+
+
+# --- what IAM refuses and ministack does not, and one call that it lacks ---
+
+def size(document):
+    """Characters as IAM's quotas count them: white space is free."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    return sum(not c.isspace() for c in text)
+
+
+def refusal(action, p):
+    """(status, code, message) where AWS refuses the request and ministack would not, else None."""
+    document = iam._p(p, "PolicyDocument") or iam._p(p, "AssumeRolePolicyDocument")
+    role_name, policy_name, policy_arn = iam._p(p, "RoleName"), iam._p(p, "PolicyName"), iam._p(p, "PolicyArn")
+    role = iam._roles.get(role_name) or {}
+    attached = role.get("AttachedPolicies", [])
+    if action in ("CreateRole", "UpdateAssumeRolePolicy") and size(document) > 2048:
+        return 409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"
+    if action in ("CreatePolicy", "CreatePolicyVersion") and size(document) > 6144:
+        return 409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144"
+    if action == "CreateRole" and role_name.lower() in {name.lower() for name in iam._roles}:
+        return 409, "EntityAlreadyExists", f"Role with name {role_name} already exists."
+    if action == "CreatePolicy" and policy_name.lower() in {p["PolicyName"].lower() for p in iam._policies.values()}:
+        return 409, "EntityAlreadyExists", f"A policy called {policy_name} already exists."
+    if action == "PutRolePolicy":
+        others = sum(size(doc) for name, doc in role.get("InlinePolicies", {}).items() if name != policy_name)
+        if others + size(document) > 10240:
+            return 409, "LimitExceeded", f"Maximum policy size of 10240 bytes exceeded for role {role_name}"
+    # Of AWS's own policies ministack knows only the common ones: not to know one of those proves nothing.
+    known = iam._is_aws_managed_arn(policy_arn) or policy_arn in iam._policies
+    if action == "AttachRolePolicy" and role and not known:
+        return 404, "NoSuchEntity", f"Policy {policy_arn} does not exist or is not attachable."
+    if action == "AttachRolePolicy" and policy_arn not in attached and len(attached) >= 10:
+        return 409, "LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10"
+    if action == "DeletePolicy" and policy_arn in iam._policies and len(iam._policies[policy_arn]["Versions"]) > 1:
+        return 409, "DeleteConflict", ("This policy has more than one version. Before you delete a policy, you must "
+                                       "delete the policy's versions. The default version is deleted with the policy.")
+    return None
+
+
+def refusing(action, handler):
+    def handle(p):
+        refused = refusal(action, p)
+        return iam._error(*refused) if refused else handler(p)
+    return handle
+
+
+def set_default_policy_version(p):
+    policy, version = iam._policies.get(iam._p(p, "PolicyArn")), iam._p(p, "VersionId")
+    if policy is None or version not in policy["Versions"]:
+        return iam._error(404, "NoSuchEntity", f"Policy version {version} does not exist or is not attachable.")
+    for name, other in policy["Versions"].items():
+        other["IsDefaultVersion"] = name == version
+    policy["DefaultVersionId"] = version
+    return iam._xml(200, "SetDefaultPolicyVersionResponse", "")
+
+
+def mend_iam():
+    handlers = iam._IAM_HANDLERS
+    for action in ("CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy",
+                   "CreatePolicy", "CreatePolicyVersion", "DeletePolicy"):
+        handlers[action] = refusing(action, handlers[action])
+    handlers["SimulatePrincipalPolicy"] = simulate_principal_policy
+    handlers["SetDefaultPolicyVersion"] = set_default_policy_version
+
+
+# --- serving ---
+
+async def serve():
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    config = Config.from_mapping(bind=[f"127.0.0.1:{PORT}"], keep_alive_timeout=75, graceful_timeout=1,
+                                 loglevel=app.LOG_LEVEL)
+    await hypercorn_serve(app.app, config, shutdown_trigger=stop.wait)
+
+
+def main():
+    status = 1
+    try:
+        mend_enforcement()
+        mend_iam()
+        asyncio.new_event_loop().run_until_complete(serve())
+        status = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        lambda_runtime.reset()
+        shutil.rmtree(WORK_DIR, ignore_errors=True)
+        # A thread that waits for a custom resource's answer would hold an ordinary exit for up to an hour.
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
