@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use crate::arn::Place;
 use crate::event::Address;
 
 /// Bytes of a whole answer, this many included.
@@ -25,15 +26,16 @@ const ONE_TRY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The suffix of S3's hosts in each partition.
-const S3_SUFFIXES: [&str; 7] = [
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "amazonaws.eu",
-    "c2s.ic.gov",
-    "sc2s.sgov.gov",
-    "cloud.adc-e.uk",
-    "csp.hci.ic.gov",
+/// The suffix of S3's hosts, by partition.
+const S3_SUFFIXES: [(&str, &str); 8] = [
+    ("aws", "amazonaws.com"),
+    ("aws-cn", "amazonaws.com.cn"),
+    ("aws-eusc", "amazonaws.eu"),
+    ("aws-iso", "c2s.ic.gov"),
+    ("aws-iso-b", "sc2s.sgov.gov"),
+    ("aws-iso-e", "cloud.adc-e.uk"),
+    ("aws-iso-f", "csp.hci.ic.gov"),
+    ("aws-us-gov", "amazonaws.com"),
 ];
 
 /// The presigned URL that takes the answer. Whoever holds it can answer for us, so it never shows.
@@ -49,7 +51,7 @@ impl ResponseUrl {
     ///
     /// # Errors
     /// When an answer may not go there. The error shows no more of it than the rule that it breaks.
-    fn checked(&self, endpoint: Option<&str>) -> Result<Url, Undelivered> {
+    fn checked(&self, endpoint: Option<&str>, place: Option<&Place>) -> Result<Url, Undelivered> {
         let untrusted = |why| Undelivered::Untrusted { why };
         let url = Url::parse(&self.0).map_err(|_| untrusted("is no URL"))?;
         let endpoint = endpoint.and_then(|endpoint| Url::parse(endpoint).ok());
@@ -63,8 +65,8 @@ impl ResponseUrl {
         if url.scheme() != "https" || url.port().is_some() {
             return Err(untrusted("is not https on the usual port"));
         }
-        if !url.host_str().is_some_and(is_response_bucket) {
-            return Err(untrusted("is at a host that is no response bucket of CloudFormation"));
+        if !url.host_str().zip(place).is_some_and(|(host, place)| is_response_bucket(host, place)) {
+            return Err(untrusted("is not at CloudFormation's response bucket for this region"));
         }
         Ok(url)
     }
@@ -83,21 +85,15 @@ impl fmt::Display for ResponseUrl {
 }
 
 /// `cloudformation-custom-resource-response-useast1.s3.amazonaws.com`, or with the region in front of the suffix
-/// (`s3-us-east-1`, `s3.us-east-1`), which must then be the bucket's.
-fn is_response_bucket(host: &str) -> bool {
-    let Some((bucket, rest)) = host.split_once('.') else { return false };
-    let Some(region) = bucket.strip_prefix("cloudformation-custom-resource-response-") else { return false };
-    let plain = !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let place = S3_SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix('.'));
-    plain
-        && match place {
-            Some("s3") => true,
-            Some(place) => {
-                let named = place.strip_prefix("s3-").or_else(|| place.strip_prefix("s3."));
-                named.is_some_and(|named| named.replace('-', "") == region)
-            }
-            None => false,
-        }
+/// (`s3-us-east-1`, `s3.us-east-1`): the bucket of this region and no other, since anybody may own another.
+fn is_response_bucket(host: &str, place: &Place) -> bool {
+    let Place { partition, region, .. } = place;
+    let Some((_, suffix)) = S3_SUFFIXES.iter().find(|(name, _)| name == partition) else { return false };
+    let bucket = format!("cloudformation-custom-resource-response-{}", region.replace('-', ""));
+    let service = host.strip_prefix(&bucket).and_then(|rest| rest.strip_suffix(suffix));
+    service.is_some_and(|service| {
+        service == ".s3." || service == format!(".s3-{region}.") || service == format!(".s3.{region}.")
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -188,12 +184,19 @@ pub struct Post {
 }
 
 impl Post {
-    /// PUTs the answer until a 2xx or the deadline. Redirects are not followed.
+    /// PUTs the answer until a 2xx or the deadline. Redirects are not followed. `place` is the function's: answers go
+    /// to the response bucket of that region.
     ///
     /// # Errors
     /// When it was certainly not delivered.
-    pub async fn deliver(&self, to: &ResponseUrl, answer: &Answer, deadline: Instant) -> Result<u16, Undelivered> {
-        let url = to.checked(self.endpoint.as_deref())?;
+    pub async fn deliver(
+        &self,
+        to: &ResponseUrl,
+        answer: &Answer,
+        place: Option<&Place>,
+        deadline: Instant,
+    ) -> Result<u16, Undelivered> {
+        let url = to.checked(self.endpoint.as_deref(), place)?;
         let body = answer.body();
         let mut pause = FIRST_PAUSE;
         let mut tries = 0;

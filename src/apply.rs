@@ -13,6 +13,8 @@ use crate::world::{Scope, World};
 
 /// How long a refusal is put down to IAM's lag rather than believed. Its changes mostly show within seconds.
 pub const LAG: Duration = Duration::from_secs(30);
+/// The same on the way back, where time is short and a step that is refused is passed over.
+const LAG_OF_UNDO: Duration = Duration::from_secs(8);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -24,6 +26,13 @@ pub struct Stopped {
     pub reached: World,
     /// What may have been created: the reply was lost.
     pub unsure: BTreeSet<Entity>,
+    pub failure: Failure,
+}
+
+/// A step that was not taken, and why.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("could not {step}: {cause}")]
+pub struct Failure {
     pub step: Step,
     pub cause: Cause,
 }
@@ -37,14 +46,10 @@ pub enum Cause {
     Foreign(Entity),
     #[error("{0} exists according to IAM, but is not to be seen: it may be at another path, choose another name")]
     Hidden(Entity),
-    #[error("{call}: no reply before the function's time was up")]
-    OutOfTime { call: String },
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not {}: {}", self.step, self.cause)
-    }
+    #[error("no reply before the time was up")]
+    OutOfTime,
+    #[error("they stay, so that what is left is found again")]
+    Kept,
 }
 
 /// Takes steps until the world is as desired. What turns up on the way (our own earlier work, an attachment that
@@ -59,142 +64,210 @@ pub async fn converge(
     from: World,
     deadline: Instant,
 ) -> Result<World, Stopped> {
+    let mut pass = Pass { iam, owner, deadline, lag: LAG, doubted: BTreeSet::new(), troubles: Vec::new() };
     let mut reached = from;
-    let mut unsure = BTreeSet::new();
-    let mut troubles: Vec<Trouble> = Vec::new();
     while let Some(step) = plan(desired, &reached).into_iter().next() {
-        let outcome = timeout_at(deadline, iam.execute(&step)).await;
-        let fault = match outcome {
-            Ok(Ok(())) => {
-                tracing::info!(step = %step, "done");
-                reached = after(reached, &step);
-                continue;
-            }
-            Ok(Err(fault)) if fault.kind == Kind::NotThere && step.removes() => {
-                tracing::info!(step = %step, "nothing was there");
-                reached = after(reached, &step);
-                continue;
-            }
-            Ok(Err(fault)) => Some(fault),
-            Err(_) => None,
-        };
-        let trouble = Trouble::with(&mut troubles, &step);
-        trouble.tries += 1;
-        trouble.unsure |= fault.as_ref().is_none_or(|fault| fault.outcome_unknown);
-        let may_have_landed = trouble.unsure;
-        let stop = |mut reached: World, mut unsure: BTreeSet<Entity>, cause: Cause| {
-            if may_have_landed {
-                reached = after(reached, &step);
-                if step.creates() {
-                    unsure.insert(step.entity());
-                }
-            }
-            Stopped { reached, unsure, step: step.clone(), cause }
-        };
-        let Some(fault) = fault else {
-            let call = step.to_string();
-            return Err(stop(reached, unsure, Cause::OutOfTime { call }));
-        };
-        tracing::warn!(step = %step, %fault, tries = trouble.tries, "not done yet");
-
-        if fault.kind == Kind::AlreadyThere && step.creates() {
-            let entity = step.entity();
-            let Some(seen) = sight(iam, &entity, deadline).await else {
-                unsure.insert(entity.clone());
-                return Err(stop(reached, unsure, Cause::Hidden(entity)));
-            };
-            if !owner.owns_entity(&entity, &seen.world) {
-                return Err(Stopped { reached, unsure, step, cause: Cause::Foreign(entity) });
-            }
-            merge(&mut reached, &entity, seen.world);
-            continue;
+        let Err(refusal) = pass.attempt(&step, &mut reached).await else { continue };
+        let mut unsure = BTreeSet::new();
+        if refusal.may_have_landed {
+            reached = after(reached, &step);
+            unsure.extend(step.creates().then(|| step.entity()));
         }
-        let patience = match fault.kind {
-            Kind::TryAgain => Duration::MAX,
-            Kind::NotThere | Kind::Unsettled => LAG,
-            Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
-        };
-        let pause = trouble.pause();
-        let now = Instant::now();
-        if now.duration_since(trouble.since).saturating_add(pause) > patience || now + pause >= deadline {
-            return Err(stop(reached, unsure, Cause::Fault(fault)));
-        }
-        sleep(pause).await;
-        // Somebody may have attached something to what is to go: look again, and plan for it.
-        if fault.kind == Kind::Unsettled && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. }) {
-            let entity = step.entity();
-            if let Ok(Ok(seen)) = timeout_at(deadline, iam.observe(&scope(&entity))).await
-                && owner.owns_entity(&entity, &seen.world)
-            {
-                merge(&mut reached, &entity, seen.world);
-            }
-        }
+        return Err(Stopped { reached, unsure, failure: Failure { step, cause: refusal.cause } });
     }
     Ok(reached)
 }
 
 /// Puts the world back as it was. What may have been created is looked for first, and goes only if it shows our tags.
+/// A step that is refused is passed over, so that the others are still taken.
 ///
 /// # Errors
-/// When the way back fails too; what is left is then the difference between the two worlds.
+/// The steps of the way back that were not taken.
 pub async fn undo(
     iam: &impl Iam,
     owner: &Owner,
     before: &World,
     stopped: Stopped,
     deadline: Instant,
-) -> Result<(), Stopped> {
+) -> Result<(), Vec<Failure>> {
     let mut reached = stopped.reached;
     for entity in &stopped.unsure {
         match sight(iam, entity, deadline).await {
             Some(seen) if owner.owns_entity(entity, &seen.world) => merge(&mut reached, entity, seen.world),
-            Some(_) => forget(&mut reached, entity),
-            None => {
-                tracing::warn!(%entity, "not to be seen, taken for not created");
+            seen => {
+                tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
                 forget(&mut reached, entity);
             }
         }
     }
-    converge(iam, owner, before, reached, deadline).await.map(drop)
+    let made = |entity: &Entity| match entity {
+        Entity::Role(name) => !before.roles.contains_key(name),
+        Entity::Policy(arn) => !before.policies.contains_key(arn),
+    };
+    let roles = reached.roles.keys().cloned().map(Entity::Role);
+    let doubted = roles.chain(reached.policies.keys().cloned().map(Entity::Policy)).filter(made).collect();
+    let mut pass = Pass { iam, owner, deadline, lag: LAG_OF_UNDO, doubted, troubles: Vec::new() };
+    let mut stuck = Vec::new();
+    while let Some(step) = plan(before, &reached).into_iter().next() {
+        // Our tags are the handle of whatever is left: they stay on while anything else does.
+        let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
+        let cause = if untags && stuck.iter().any(|failure: &Failure| failure.step.entity() == step.entity()) {
+            Cause::Kept
+        } else if let Err(refusal) = pass.attempt(&step, &mut reached).await {
+            refusal.cause
+        } else {
+            continue;
+        };
+        reached = after(reached, &step);
+        stuck.push(Failure { step, cause });
+    }
+    if stuck.is_empty() { Ok(()) } else { Err(stuck) }
+}
+
+/// One way through a plan.
+struct Pass<'a, I> {
+    iam: &'a I,
+    owner: &'a Owner,
+    deadline: Instant,
+    lag: Duration,
+    /// Made moments ago: when IAM says that they are not there, it may only lag.
+    doubted: BTreeSet<Entity>,
+    troubles: Vec<Trouble>,
+}
+
+struct Refusal {
+    cause: Cause,
+    may_have_landed: bool,
+}
+
+impl<I: Iam> Pass<'_, I> {
+    /// Tries the step once. `Ok` means that the world has moved on, or that it is worth planning and trying again.
+    async fn attempt(&mut self, step: &Step, reached: &mut World) -> Result<(), Refusal> {
+        let (iam, owner, deadline, lag) = (self.iam, self.owner, self.deadline, self.lag);
+        let entity = step.entity();
+        let doubted =
+            self.doubted.contains(&entity) && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. });
+        let outcome = match Instant::now() < deadline {
+            true => timeout_at(deadline, iam.execute(step)).await,
+            false => {
+                return Err(Refusal {
+                    cause: Cause::OutOfTime,
+                    may_have_landed: Trouble::with(&mut self.troubles, step).unsure,
+                });
+            }
+        };
+        if let Ok(Ok(())) = outcome {
+            tracing::info!(%step, "done");
+            *reached = after(std::mem::take(reached), step);
+            return Ok(());
+        }
+        let trouble = Trouble::with(&mut self.troubles, step);
+        trouble.tries += 1;
+        let fault = match outcome {
+            Ok(Err(fault)) => fault,
+            _ => return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true }),
+        };
+        trouble.unsure |= fault.outcome_unknown;
+        let may_have_landed = trouble.unsure;
+        let waited = trouble.since.elapsed();
+        if fault.kind == Kind::NotThere && step.removes() && (!doubted || waited >= lag) {
+            tracing::info!(%step, "nothing was there");
+            *reached = after(std::mem::take(reached), step);
+            return Ok(());
+        }
+        tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
+
+        if fault.kind == Kind::AlreadyThere && step.creates() {
+            let Some(seen) = sight(iam, &entity, deadline).await else {
+                return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
+            };
+            if !owner.owns_entity(&entity, &seen.world) {
+                return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
+            }
+            merge(reached, &entity, seen.world);
+            return Ok(());
+        }
+        let patience = match fault.kind {
+            Kind::TryAgain => Duration::MAX,
+            Kind::NotThere | Kind::Unsettled => lag,
+            Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
+        };
+        let pause = trouble.pause();
+        if waited.saturating_add(pause) > patience && !(doubted && fault.kind == Kind::NotThere)
+            || Instant::now() + pause >= deadline
+        {
+            return Err(Refusal { cause: fault.into(), may_have_landed });
+        }
+        sleep(pause).await;
+        // Somebody may have attached something to what is to go, or it has gone and IAM no longer knows its tags.
+        if fault.kind == Kind::Unsettled
+            && step.removes()
+            && let Ok(Ok(seen)) = timeout_at(deadline, iam.observe(&scope(&entity))).await
+        {
+            if owner.owns_entity(&entity, &seen.world) {
+                merge(reached, &entity, seen.world);
+            } else if seen.world == World::default() && !doubted {
+                forget(reached, &entity);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Looks until the entity is visible, or for as long as IAM may lag.
 pub async fn sight(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observed> {
+    let scope = scope(entity);
+    let visible = |seen: &Observed| seen.world != World::default();
+    look_until(iam, &scope, visible, deadline).await.filter(visible)
+}
+
+/// Looks until it shows what is waited for, or for as long as IAM may lag; then what it showed last.
+pub async fn look_until(
+    iam: &impl Iam,
+    scope: &Scope,
+    shows: impl Fn(&Observed) -> bool,
+    deadline: Instant,
+) -> Option<Observed> {
     let until = deadline.min(Instant::now() + LAG);
     let mut pause = FIRST_PAUSE;
+    let mut last = None;
     loop {
-        if let Ok(Ok(seen)) = timeout_at(until, iam.observe(&scope(entity))).await
-            && seen.world != World::default()
-        {
-            return Some(seen);
+        if let Ok(Ok(seen)) = timeout_at(until, iam.observe(scope)).await {
+            if shows(&seen) {
+                return Some(seen);
+            }
+            last = Some(seen);
         }
         if Instant::now() + pause >= until {
-            return None;
+            return last;
         }
         sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 
-/// Looks, and asks again while the fault may pass.
+/// Asks, and asks again while the fault may pass.
 ///
 /// # Errors
 /// The last fault, when it does not pass in time.
-pub async fn observe(iam: &impl Iam, scope: &Scope, deadline: Instant) -> Result<Observed, Cause> {
+pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Cause> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
-        let fault = match timeout_at(deadline, iam.observe(scope)).await {
-            Ok(Ok(observed)) => return Ok(observed),
+        let fault = match timeout_at(deadline, ask()).await {
+            Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(fault)) => fault,
-            Err(_) => return Err(Cause::OutOfTime { call: "look at the account".to_owned() }),
+            Err(_) => return Err(Cause::OutOfTime),
         };
-        let patience = if fault.kind == Kind::TryAgain { Duration::MAX } else { LAG };
-        let hopeless = fault.kind == Kind::Refused || started.elapsed().saturating_add(pause) > patience;
-        if hopeless || Instant::now() + pause >= deadline {
+        let patience = match fault.kind {
+            Kind::TryAgain => Duration::MAX,
+            Kind::Unsettled => LAG,
+            Kind::NotThere | Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
+        };
+        if started.elapsed().saturating_add(pause) > patience || Instant::now() + pause >= deadline {
             return Err(fault.into());
         }
-        tracing::warn!(%fault, "looking again");
+        tracing::warn!(%fault, "asking again");
         sleep(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
@@ -241,4 +314,18 @@ fn merge(world: &mut World, entity: &Entity, seen: World) {
     forget(world, entity);
     world.roles.extend(seen.roles);
     world.policies.extend(seen.policies);
+}
+
+/// Failures as one sentence.
+pub struct Failures<'a>(pub &'a [Failure]);
+
+impl fmt::Display for Failures<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(i, failure)| {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{failure}")
+        })
+    }
 }

@@ -25,12 +25,18 @@ impl Stacks for Region {
             Some(reply) => reply.stack_resources.unwrap_or_default(),
             None => return Ok(None),
         };
-        // The call lists the whole stack around the resource.
+        // The call lists the stack around the resource, but no more than 100 of it: what is not among them is held too.
         let this = |resource: &&StackResource| resource.physical_resource_id() == Some(physical_id);
-        Ok(resources.iter().filter(this).find(|resource| lives(resource.resource_status())).map(|resource| Owner {
+        let owner = |resource: &StackResource, logical: Option<&str>| Owner {
             stack_id: resource.stack_id().unwrap_or_default().to_owned(),
-            logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
-        }))
+            logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
+        };
+        let mut found = resources.iter().filter(this).peekable();
+        if found.peek().is_none() {
+            return Ok(resources.first().map(|resource| owner(resource, None)));
+        }
+        let held = found.find(|resource| lives(resource.resource_status()));
+        Ok(held.map(|resource| owner(resource, resource.logical_resource_id())))
     }
 
     async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {

@@ -1,5 +1,7 @@
 //! The event that CloudFormation sends: the envelope first, so that there is somebody to answer whatever else is wrong.
 
+use std::time::Duration;
+
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Envelope;
 use serde_json::{Map, Value};
 
@@ -23,6 +25,8 @@ pub struct Request {
     pub resource_type: String,
     pub properties: Value,
     pub kind: Kind,
+    /// How long CloudFormation waits, where the template says so.
+    pub service_timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +79,8 @@ impl Request {
                 return Err(broken(format!("the event has an empty `{field}`")));
             }
         }
-        Ok(Self { address, resource_type, properties, kind })
+        let service_timeout = properties.get("ServiceTimeout").and_then(seconds);
+        Ok(Self { address, resource_type, properties, kind, service_timeout })
     }
 
     pub fn owner(&self) -> Owner {
@@ -112,6 +117,11 @@ impl Address {
             physical_id,
         })
     }
+}
+
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+    Some(Duration::from_secs(number))
 }
 
 /// The properties as an object, or what they are instead.

@@ -1,7 +1,7 @@
 //! What the deployer of the function lets templates do. `template.yaml` enforces the same by IAM on the function's
 //! own role; here it gives the template's author a clear error instead of an AccessDenied.
 
-use crate::arn;
+use crate::arn::{self, Arn, Place};
 
 /// The deployer's limits, from the function's environment. Whoever writes a stack's template has no say in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +58,6 @@ impl Fence {
         if !boundary.starts_with("arn:") {
             return Err(wrong("PERMISSIONS_BOUNDARY_ARN", boundary, "the ARN of a managed policy"));
         }
-        let types = list("ENABLED_TYPES");
-        if types.is_empty() {
-            return Err(wrong("ENABLED_TYPES", String::new(), "at least one resource type"));
-        }
         let allow_adoption = match text("ALLOW_ADOPTION").as_str() {
             "true" => true,
             "false" | "" => false,
@@ -74,13 +70,20 @@ impl Fence {
             narrower_boundaries: list("NARROWER_PERMISSIONS_BOUNDARY_ARNS"),
             passable_roles: list("PASSABLE_ROLE_ARNS"),
             managed_policies: list("ALLOWED_MANAGED_POLICY_ARNS"),
-            types,
+            types: list("ENABLED_TYPES"),
             allow_adoption,
         })
     }
 
     pub fn admits_name(&self, name: &str) -> bool {
         self.role_name_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    /// Whether it is a customer-managed policy that the function may read and change.
+    pub fn admits_policy(&self, arn: &str, place: &Place) -> bool {
+        let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);
+        let entity = arn.and_then(|arn| arn.iam_entity("policy"));
+        entity.is_some_and(|(path, name)| path == self.role_path && self.admits_name(name))
     }
 
     pub fn admits_boundary(&self, arn: &str) -> bool {

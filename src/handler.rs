@@ -1,7 +1,6 @@
 //! The whole flow of an event: read, look, judge, plan, apply, undo, answer.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -9,12 +8,13 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::answer::{Answer, LONGEST, Post, Status, Undelivered};
-use crate::apply::{Cause, Stopped, converge, observe, sight, undo};
+use crate::answer::{Answer, LONGEST, Post, Undelivered};
+use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, patiently, undo};
 use crate::arn::{Arn, Place};
-use crate::event::{Kind, Request, object};
+use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
-use crate::ownership::{Owner, Standing};
+use crate::judge::{unused, within_quota, writable};
+use crate::ownership::Owner;
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Observed, Stacks};
 use crate::resource::{self, Setting, Wanted};
@@ -83,54 +83,63 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
     /// # Errors
     /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
-        let deadlines = Deadlines::of(invocation.remaining);
-        let request = match Request::read(payload) {
-            Ok(request) => request,
+        let place = Place::of_arn(&invocation.function_arn);
+        let read = Request::read(payload);
+        let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
+        let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
+        let (address, outcome) = match read {
+            Ok(request) => {
+                let outcome = self.guarded(&request, place.as_ref(), deadlines).await;
+                (request.address, outcome)
+            }
             Err(broken) => {
                 tracing::error!(why = broken.why, "not a custom resource request");
                 let Some(address) = broken.address else { return Err(Undelivered::Nobody { why: broken.why }) };
-                let answer = Answer::failed(&address, &address.physical_id, broken.why);
-                return self.post.deliver(&address.response_url, &answer, deadlines.answer).await.map(drop);
-            }
-        };
-        let address = &request.address;
-        let event = request.kind.name();
-        tracing::info!(event, resource_type = request.resource_type, stack = address.stack_id, id = address.logical_id);
-
-        // Boxed: the futures of the SDK's calls are large, and this one holds them all.
-        let work = AssertUnwindSafe(Box::pin(self.work(&request, invocation, deadlines))).catch_unwind();
-        let outcome = match timeout_at(deadlines.watchdog, work).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => Err(failed(
-                address,
-                format!("the function panicked, which is a mistake of its own: {}", message(&*panic)),
-            )),
-            Err(_) => {
-                Err(failed(address, "the function ran out of time; the next delivery goes on from there".to_owned()))
+                let failed = failed(&address, broken.why);
+                (address, Err(failed))
             }
         };
         let answer = match outcome {
-            Ok(done) => Answer::success(address, &done.physical_id, done.data),
-            Err(failed) => Answer::failed(address, &failed.physical_id, failed.reason),
+            Ok(done) => Answer::success(&address, &done.physical_id, done.data),
+            Err(failed) => Answer::failed(&address, &failed.physical_id, failed.reason),
         };
-        tracing::info!(event, status = ?answer.status, reason = answer.reason, physical_id = answer.physical_resource_id);
-        self.post.deliver(&address.response_url, &answer, deadlines.answer).await.map(drop)
+        tracing::info!(status = ?answer.status, reason = answer.reason, id = answer.physical_resource_id, "answering");
+        self.post.deliver(&address.response_url, &answer, place.as_ref(), deadlines.answer).await.map(drop)
     }
 
-    async fn work(&self, request: &Request, invocation: &Invocation, deadlines: Deadlines) -> Result<Done, Failed> {
+    /// The work, with an outcome even when it panics or hangs.
+    async fn guarded(&self, request: &Request, place: Option<&Place>, deadlines: Deadlines) -> Result<Done, Failed> {
+        let Address { stack_id, logical_id, .. } = &request.address;
+        tracing::info!(event = request.kind.name(), kind = request.resource_type, stack_id, logical_id, "received");
+        // Boxed: the futures of the SDK's calls are large, and this one holds them all.
+        let work = AssertUnwindSafe(Box::pin(self.work(request, place, deadlines))).catch_unwind();
+        match timeout_at(deadlines.watchdog, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => {
+                let reason = format!("the function panicked, which is a mistake of its own: {}", message(&*panic));
+                Err(failed(&request.address, reason))
+            }
+            Err(_) => Err(failed(&request.address, "the function ran out of time".to_owned())),
+        }
+    }
+
+    async fn work(&self, request: &Request, place: Option<&Place>, deadlines: Deadlines) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
-        let place = Place::of_arn(&invocation.function_arn)
-            .ok_or_else(|| fail(format!("the function's ARN `{}` can't be read", invocation.function_arn)))?;
-        let here = Arn::parse(&request.address.stack_id).is_some_and(|arn| arn.service == "cloudformation")
-            && Place::of_arn(&request.address.stack_id).as_ref() == Some(&place);
-        let deleting = matches!(request.kind, Kind::Delete { .. });
-        if !here {
+        let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
+        let stack_id = &request.address.stack_id;
+        let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
+        if !is_stack || Place::of_arn(stack_id).as_ref() != Some(place) {
             // Nothing was made for such a stack, so there is nothing to delete either.
-            return if deleting { Ok(nothing(request)) } else { Err(fail(elsewhere(request, &place))) };
+            return match request.kind {
+                Kind::Delete { .. } => Ok(nothing(request)),
+                _ => {
+                    Err(fail(format!("stack `{stack_id}` is not of {place}, the only place that this function serves")))
+                }
+            };
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
         let owner = request.owner();
-        let setting = Setting { place: &place, fence, owner: &owner, existing: None };
+        let setting = Setting { place, fence, owner: &owner, existing: None };
         match &request.kind {
             Kind::Create => self.provision(request, setting, None, deadlines).await,
             Kind::Update { physical_id, old_properties } => {
@@ -157,8 +166,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let (wanted, mistakes) = resource::read(&request.resource_type, properties, setting)
             .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))?;
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
-        let physical_id =
-            former.as_ref().map_or_else(|| wanted.role.to_string(), |former| former.physical_id.to_owned());
+        let physical_id = former.as_ref().map_or(wanted.role.as_str(), |former| former.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
@@ -169,45 +177,37 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let mut scope = Scope::default();
         scope.add(&wanted.world);
         scope.add(&change.leaving);
-        let observed = self.look(&scope, deadlines.work).await.map_err(fail)?;
-        self.judge(&wanted, &observed.world, setting, deadlines.work).await.map_err(fail)?;
-
+        let observed = self.look(&scope, setting, deadlines.work).await.map_err(fail)?;
         let before = observed.world;
+        writable(&self.stacks, &wanted, &before, setting, deadlines.work).await.map_err(fail)?;
         let desired = setting.owner.desired(&wanted.world, &change.leaving, &before);
+        within_quota(&desired).map_err(fail)?;
         let going = change.replaced.policies.keys().chain(gone(&desired, &before));
-        self.refuse_if_used(going, &before, &change.replaced, deadlines.work).await.map_err(fail)?;
+        unused(&self.iam, going, &before, &change.replaced, deadlines.work).await.map_err(fail)?;
+
         let steps = plan(&desired, &before);
         show(&steps, &before, setting.owner);
-
-        let settle = steps.iter().any(|step| matches!(step, Step::CreateRole { .. }));
-        let role_id = match observed.role_ids.get(&wanted.role) {
-            Some(id) if !settle => Ok(id.clone()),
-            _ => Err(()),
-        };
-        let reached = converge(&self.iam, setting.owner, &desired, before.clone(), deadlines.work).await;
-        let stopped = match (reached, role_id) {
-            (Ok(_), Ok(role_id)) => return Ok(wanted.done(role_id)),
-            (Ok(reached), Err(())) => {
-                if settle {
-                    sleep(wanted.settle.min(deadlines.work.saturating_duration_since(Instant::now()))).await;
+        if steps.is_empty() {
+            return wanted.done(&observed.role_ids).ok_or_else(|| fail("the role has no id".to_owned()));
+        }
+        let stopped = match converge(&self.iam, setting.owner, &desired, before.clone(), deadlines.work).await {
+            Err(stopped) => stopped,
+            Ok(reached) => {
+                if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
+                    let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
+                    sleep(wanted.settle.min(left)).await;
                 }
-                let entity = Entity::Role(wanted.role.clone());
-                let seen = sight(&self.iam, &entity, deadlines.work).await;
-                match seen.and_then(|seen| seen.role_ids.get(&wanted.role).cloned()) {
-                    Some(role_id) => return Ok(wanted.done(role_id)),
-                    None => Stopped::unseen(reached, entity),
+                match self.confirm(&wanted, &scope, &desired, deadlines.work).await {
+                    Some(done) => return Ok(done),
+                    None => unseen(reached, &wanted.role),
                 }
             }
-            (Err(stopped), _) => stopped,
         };
-        let what = stopped.to_string();
+        let what = stopped.failure.to_string();
         tracing::error!(what, "undoing");
         Err(fail(match undo(&self.iam, setting.owner, &before, stopped, deadlines.undo).await {
             Ok(()) => format!("{what}; everything is as it was before"),
-            Err(stuck) => {
-                let left: Vec<String> = plan(&before, &stuck.reached).iter().map(Step::to_string).collect();
-                format!("{what}; then the way back failed too: {stuck}; still to do: {}", left.join(", "))
-            }
+            Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
         }))
     }
 
@@ -222,151 +222,72 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let fail = |reason: String| failed(&request.address, reason);
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
-        let Some((by_name, _)) = resource::read(&request.resource_type, properties, setting) else {
+        // The role that the id names, if it names one, and no other: what the properties lead to under today's rules
+        // may by now be the role that took this one's place.
+        let standing = resource::role_of(physical_id).filter(|_| !invented(physical_id, setting.owner));
+        let named = Setting { existing: standing.as_ref(), ..setting };
+        let Some((old, _)) = resource::read(&request.resource_type, properties, named) else {
             return Ok(nothing(request));
         };
-        let standing = resource::role_of(physical_id);
-        let named = Setting { existing: standing.as_ref(), ..setting };
-        let by_id =
-            resource::read(&request.resource_type, properties, named).map_or_else(|| by_name.clone(), |read| read.0);
-
-        let mut scope = Scope::default();
-        scope.add(&by_name.world);
-        scope.add(&by_id.world);
-        scope.roles.extend(standing.clone());
-        let mut before = self.look(&scope, deadlines.work).await.map_err(fail)?.world;
-        // The role that the resource stands for is there: a name that today's rules would derive is another's.
-        if standing.is_some_and(|name| by_id.role == name && setting.owner.owns_entity(&Entity::Role(name), &before)) {
-            before = only(before, &by_id.world);
+        if let Some(name) = &standing
+            && !setting.fence.admits_name(name.as_str())
+        {
+            return Err(fail(format!(
+                "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix \
+                 added, then delete again"
+            )));
         }
-        let mut old = by_name.world;
-        old.roles.extend(by_id.world.roles);
-        old.policies.extend(by_id.world.policies);
-
-        let desired = setting.owner.desired(&World::default(), &old, &before);
-        self.refuse_if_used(gone(&desired, &before), &before, &World::default(), deadlines.work).await.map_err(fail)?;
+        let mut scope = Scope::default();
+        scope.add(&old.world);
+        let before = self.look(&scope, setting, deadlines.work).await.map_err(fail)?.world;
+        let desired = setting.owner.desired(&World::default(), &old.world, &before);
+        let going = gone(&desired, &before);
+        unused(&self.iam, going, &before, &World::default(), deadlines.work).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
         match converge(&self.iam, setting.owner, &desired, before, deadlines.work).await {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => {
                 let left: Vec<String> = plan(&desired, &stopped.reached).iter().map(Step::to_string).collect();
-                Err(fail(format!("{stopped}; deleting again goes on from here; still to do: {}", left.join(", "))))
+                let left = left.join(", ");
+                Err(fail(format!("{}; deleting again goes on from here; still to do: {left}", stopped.failure)))
             }
         }
     }
 
-    async fn look(&self, scope: &Scope, deadline: Instant) -> Result<Observed, String> {
-        let observed = observe(&self.iam, scope, deadline).await;
-        observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))
+    /// The scope, and the policies of ours that hang on our roles under names that the properties no longer tell.
+    async fn look(&self, scope: &Scope, setting: Setting<'_>, deadline: Instant) -> Result<Observed, String> {
+        let observed = patiently(deadline, async || self.iam.observe(scope).await).await;
+        let mut observed =
+            observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
+        let world = &observed.world;
+        let ours = world.roles.values().filter(|role| setting.owner.owns(&role.tags));
+        let hidden =
+            |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
+        let policies = ours.flat_map(|role| &role.attached).filter(hidden).cloned().collect();
+        let more = Scope { policies, ..Scope::default() };
+        if !more.policies.is_empty() {
+            // What is attached exists: where it does not show, IAM lags.
+            let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
+            let seen = look_until(&self.iam, &more, all, deadline).await.unwrap_or_default();
+            let marked = seen
+                .world
+                .policies
+                .into_iter()
+                .filter(|(arn, policy)| scope.policies.contains(arn) || setting.owner.owns(&policy.tags));
+            observed.world.policies.extend(marked);
+        }
+        Ok(observed)
     }
 
-    /// Whether everything that is to be written to may be. Says all that stands against it.
-    async fn judge(
-        &self,
-        wanted: &Wanted,
-        seen: &World,
-        setting: Setting<'_>,
-        deadline: Instant,
-    ) -> Result<(), String> {
-        let mut objections = Vec::new();
-        for (name, want) in &wanted.world.roles {
-            let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
-            if let Some(objection) =
-                self.stranger(wanted, &Entity::Role(name.clone()), &have.tags, setting, deadline).await
-            {
-                objections.push(objection);
-            } else if have.path != want.path {
-                objections.push(format!(
-                    "role `{name}` is at path `{}` and a path can't change: give `RoleName` a new value too",
-                    have.path
-                ));
-            } else if found.as_str() != name.as_str() {
-                objections.push(format!(
-                    "role `{found}` is there already and IAM does not tell case apart: choose another `RoleName`"
-                ));
-            } else if let Some(boundary) = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn))
-                && !matches!(setting.owner.standing(&have.tags), Standing::Made)
-            {
-                objections.push(format!(
-                    "role `{name}` has the permissions boundary `{boundary}`, which is not the deployer's: it can't be adopted"
-                ));
-            }
+    /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees.
+    async fn confirm(&self, wanted: &Wanted, scope: &Scope, desired: &World, deadline: Instant) -> Option<Done> {
+        let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
+        let seen = look_until(&self.iam, scope, shows, deadline).await?;
+        let late = plan(desired, &seen.world);
+        if !late.is_empty() {
+            tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        for arn in wanted.world.policies.keys() {
-            let Some(have) = seen.policies.get(arn) else { continue };
-            let entity = Entity::Policy(arn.clone());
-            objections.extend(self.stranger(wanted, &entity, &have.tags, setting, deadline).await);
-        }
-        if objections.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", objections.join("; "))) }
-    }
-
-    /// Why the entity can't be written to: it is not ours and may not become so.
-    async fn stranger(
-        &self,
-        wanted: &Wanted,
-        entity: &Entity,
-        tags: &crate::world::Tags,
-        setting: Setting<'_>,
-        deadline: Instant,
-    ) -> Option<String> {
-        let allowed = if setting.fence.allow_adoption { "" } else { " (once the deployer has set `AllowAdoption`)" };
-        let (from_stack, id) = match (setting.owner.standing(tags), entity) {
-            (Standing::Made | Standing::Adopted { .. }, _) => return None,
-            (Standing::Others(other), _) if wanted.adopt_from.as_ref() == Some(&other.stack_id) => (Some(other), ""),
-            (Standing::Others(other), _) => {
-                return Some(format!(
-                    "{entity} belongs to {other}: choose another name, or take it over by `AdoptFrom: {}` once that \
-                     resource is gone{allowed}",
-                    other.stack_id
-                ));
-            }
-            (Standing::Nobodys, _) if !wanted.adopt_existing => {
-                return Some(format!(
-                    "{entity} exists and is not ours: choose another name, delete it, or take it over by \
-                     `AdoptExisting: true`{allowed}"
-                ));
-            }
-            (Standing::Nobodys, Entity::Role(name)) => (None, name.as_str()),
-            (Standing::Nobodys, Entity::Policy(arn)) => (None, arn.as_str()),
-        };
-        let holder = async {
-            match from_stack {
-                Some(other) => Ok(self.stacks.holds(&other).await?.then_some(other)),
-                None => self.stacks.holder(id).await,
-            }
-        };
-        match timeout_at(deadline, holder).await {
-            Ok(Ok(None)) => None,
-            Ok(Ok(Some(holder))) if holder == *setting.owner => None,
-            Ok(Ok(Some(holder))) => Some(format!("{entity} still belongs to {holder}: it can't be adopted")),
-            Ok(Err(fault)) => Some(format!("{entity} can't be adopted before its stack is known: {fault}")),
-            Err(_) => Some(format!("{entity} can't be adopted: no time was left to ask for its stack")),
-        }
-    }
-
-    /// Policies that are to go must not be in use by anybody but the roles that they were made for.
-    async fn refuse_if_used<'a>(
-        &self,
-        going: impl Iterator<Item = &'a String>,
-        before: &World,
-        replaced: &World,
-        deadline: Instant,
-    ) -> Result<(), String> {
-        let ours: Vec<String> =
-            before.roles.keys().chain(replaced.roles.keys()).map(|name| format!("role {name}")).collect();
-        let mut in_use = Vec::new();
-        for arn in going {
-            let users = match timeout_at(deadline, self.iam.users_of_policy(arn)).await {
-                Ok(users) => users.map_err(|fault| format!("could not ask who uses policy `{arn}`: {fault}"))?,
-                Err(_) => return Err(format!("no time was left to ask who uses policy `{arn}`")),
-            };
-            let others: Vec<String> =
-                users.into_iter().filter(|user| !ours.iter().any(|own| own.eq_ignore_ascii_case(user))).collect();
-            if !others.is_empty() {
-                in_use.push(format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")));
-            }
-        }
-        if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
+        wanted.clone().done(&seen.role_ids)
     }
 }
 
@@ -411,14 +332,15 @@ impl Change {
 }
 
 impl Wanted {
-    fn done(self, role_id: String) -> Done {
+    /// `None` where the role's id is not known.
+    fn done(self, role_ids: &BTreeMap<Name, String>) -> Option<Done> {
         let mut data = self.attributes;
-        data.insert("RoleId".to_owned(), role_id);
-        Done { physical_id: self.role.to_string(), data }
+        data.insert("RoleId".to_owned(), role_ids.get(&self.role)?.clone());
+        Some(Done { physical_id: self.role.to_string(), data })
     }
 }
 
-fn failed(address: &crate::event::Address, reason: String) -> Failed {
+fn failed(address: &Address, reason: String) -> Failed {
     Failed { physical_id: address.physical_id.clone(), reason }
 }
 
@@ -427,30 +349,29 @@ fn nothing(request: &Request) -> Done {
     Done { physical_id: request.address.physical_id.clone(), data: BTreeMap::new() }
 }
 
-fn elsewhere(request: &Request, place: &Place) -> String {
-    format!("stack `{}` is not of {place}, the only place that this function serves", request.address.stack_id)
-}
-
 /// Whether the answer will fit, before anything is done that it would have to tell of.
 fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
-    let done = wanted.clone().done("x".repeat(LONGEST_ROLE_ID));
-    let size = Answer::success(&request.address, &done.physical_id, done.data).body().len();
+    let mut data = wanted.attributes.clone();
+    data.insert("RoleId".to_owned(), "x".repeat(LONGEST_ROLE_ID));
+    let size = Answer::success(&request.address, wanted.role.as_str(), data).body().len();
     if size <= LONGEST {
         return Ok(());
     }
-    Err(format!(
-        "the answer would have {size} bytes, CloudFormation takes {LONGEST}: choose shorter names and a shorter `Path`"
-    ))
+    Err(format!("the answer would have {size} bytes, CloudFormation takes {LONGEST}: choose shorter names and paths"))
+}
+
+/// Whether CloudFormation made the id up, as it does for a Create that it never had an answer to:
+/// `stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long.
+fn invented(physical_id: &str, owner: &Owner) -> bool {
+    let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
+    let start: String = stack.chars().take(8).collect();
+    let suffix = physical_id.rsplit('-').next().unwrap_or_default();
+    let random = suffix.len() >= 12 && suffix.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    physical_id.starts_with(&start) && random
 }
 
 fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {
     before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
-}
-
-fn only(mut world: World, names: &World) -> World {
-    world.roles.retain(|name, _| names.roles.contains_key(name));
-    world.policies.retain(|arn, _| names.policies.contains_key(arn));
-    world
 }
 
 fn policy_name(arn: &str) -> Name {
@@ -474,27 +395,16 @@ fn show(steps: &[Step], before: &World, owner: &Owner) {
     }
 }
 
-impl Stopped {
-    /// Everything was done, and still the role does not show.
-    fn unseen(reached: World, entity: Entity) -> Self {
-        let step = match &entity {
-            Entity::Role(role) => Step::DeleteRole { role: role.clone() },
-            Entity::Policy(arn) => Step::DeletePolicy { arn: arn.clone() },
-        };
-        Self { reached, unsure: std::collections::BTreeSet::new(), step, cause: Cause::Hidden(entity) }
-    }
+/// Everything was done, and still the role does not show.
+fn unseen(reached: World, role: &Name) -> Stopped {
+    let made = reached.roles.get(role).cloned();
+    let step =
+        made.map_or(Step::DeleteRole { role: role.clone() }, |made| Step::CreateRole { role: role.clone(), made });
+    let cause = Cause::Hidden(Entity::Role(role.clone()));
+    Stopped { reached, unsure: std::collections::BTreeSet::new(), failure: Failure { step, cause } }
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Success => "SUCCESS",
-            Self::Failed => "FAILED",
-        })
-    }
 }

@@ -1,6 +1,7 @@
 //! The account as aws-sdk-iam sees and changes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
@@ -17,6 +18,8 @@ use crate::world::{Name, Policy, Role, Scope, Tags};
 /// Versions that a managed policy keeps.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const POLICY_VERSIONS: usize = 5;
+/// How long one call may take before its reply counts as lost.
+pub const ONE_CALL: Duration = Duration::from_secs(20);
 /// Seconds; what IAM means by none.
 const DEFAULT_SESSION: i32 = 3_600;
 
@@ -114,6 +117,14 @@ impl Account {
         let versions = self.versions(arn).await?;
         let (current, others): (Vec<_>, Vec<_>) = versions.iter().partition(|version| version.is_default_version);
         let id = |version: &PolicyVersion| version.version_id.clone().unwrap_or_default();
+        for version in &current {
+            // An earlier try has landed, or the list lags and shows what was the default: saying so again serves both.
+            let version = id(version);
+            if self.version(arn, &version).await? == *wanted {
+                let call = self.client.set_default_policy_version().policy_arn(arn).version_id(version);
+                return fault("iam:SetDefaultPolicyVersion", call.send().await).map(drop);
+            }
+        }
         for version in &others {
             let version = id(version);
             if self.version(arn, &version).await? == *wanted {

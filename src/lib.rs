@@ -5,6 +5,7 @@
 //! - [`event`]: the envelope, so that there is somebody to answer
 //! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
+//! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
 //! - [`apply`]: the steps to IAM, and the way back
 //! - [`answer`]: to CloudFormation, whatever happened
@@ -20,6 +21,7 @@ pub mod event;
 pub mod fence;
 pub mod handler;
 pub mod iam;
+pub mod judge;
 pub mod log;
 pub mod ownership;
 pub mod plan;

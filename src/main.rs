@@ -14,10 +14,8 @@ use mlops_roles::answer::{Post, connector};
 use mlops_roles::cloudformation::Region;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
-use mlops_roles::iam::Account;
+use mlops_roles::iam::{Account, ONE_CALL};
 use mlops_roles::log;
-
-const ONE_CALL: Duration = Duration::from_secs(20);
 
 fn main() -> Result<(), Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())

@@ -221,7 +221,7 @@ fn fence(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
     let (add, drop) = tag_changes(&want.tags, &have.tags);
-    if crowded_tags(&want.tags, &have.tags) {
+    if !drop.is_empty() && crowded_tags(&want.tags, &have.tags) {
         steps.push(Step::UntagRole { role: role(), keys: drop });
     }
     if !add.is_empty() {
@@ -245,18 +245,24 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
 
     let attach = want.attached.difference(&have.attached).map(|arn| Step::Attach { role: role(), arn: arn.clone() });
     let detach = have.attached.difference(&want.attached).map(|arn| Step::Detach { role: role(), arn: arn.clone() });
-    let crowded = want.attached.union(&have.attached).count() > MANAGED_POLICIES_PER_ROLE;
-    join(&mut steps, attach.collect(), detach.collect(), crowded);
-
     let changed = want.inline.iter().filter(|(name, document)| have.inline.get(*name) != Some(document));
-    let put: Vec<Step> = changed
-        .map(|(name, document)| Step::PutInline { role: role(), name: name.clone(), document: document.clone() })
-        .collect();
+    let put = changed.map(|(name, document)| Step::PutInline {
+        role: role(),
+        name: name.clone(),
+        document: document.clone(),
+    });
     let gone = have.inline.keys().filter(|name| !want.inline.contains_key(*name));
-    let delete = gone.map(|name| Step::DeleteInline { role: role(), name: name.clone() }).collect();
+    let delete = gone.map(|name| Step::DeleteInline { role: role(), name: name.clone() });
+    // Additions before removals, so that a role that is in use never lacks a grant that it keeps under another name,
+    // and what others gave it goes when the rest has worked; the other way round where both would break a quota.
     let together: BTreeMap<_, _> = have.inline.iter().chain(&want.inline).collect();
-    let crowded = together.values().map(|document| document.size()).sum::<usize>() > INLINE_SIZE_PER_ROLE;
-    join(&mut steps, put, delete, crowded);
+    let crowded = want.attached.union(&have.attached).count() > MANAGED_POLICIES_PER_ROLE
+        || together.values().map(|document| document.size()).sum::<usize>() > INLINE_SIZE_PER_ROLE;
+    if crowded {
+        steps.extend(detach.chain(delete).chain(attach).chain(put));
+    } else {
+        steps.extend(attach.chain(put).chain(detach).chain(delete));
+    }
 
     for profile in have.instance_profiles.difference(&want.instance_profiles) {
         steps.push(Step::RemoveFromInstanceProfile { role: role(), profile: profile.clone() });
@@ -275,18 +281,6 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
         steps.push(Step::RemoveBoundary { role: role() });
     }
     steps
-}
-
-/// Additions before removals, so that a role that is in use never lacks a grant that it keeps under another name;
-/// the other way round where both together would break a quota.
-fn join(steps: &mut Vec<Step>, add: Vec<Step>, remove: Vec<Step>, crowded: bool) {
-    if crowded {
-        steps.extend(remove);
-        steps.extend(add);
-    } else {
-        steps.extend(add);
-        steps.extend(remove);
-    }
 }
 
 fn teardown(role: &Name, have: &Role) -> Vec<Step> {

@@ -24,7 +24,7 @@ pub struct Setting<'a> {
     pub place: &'a Place,
     pub fence: &'a Fence,
     pub owner: &'a Owner,
-    /// The role that an existing resource stands for, where its properties name none.
+    /// The role that the resource stands for, whatever name its properties lead to.
     pub existing: Option<&'a Name>,
 }
 

@@ -36,20 +36,20 @@ pub struct RoleProperties {
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
     let fence = setting.fence;
     let path = path(reader, setting);
-    let name = match reader.text("RoleName") {
-        Some(name) if is_name(&name, ROLE_NAME_LENGTH) && fence.admits_name(&name) => Name::new(name),
-        Some(name) if is_name(&name, ROLE_NAME_LENGTH) => {
+    let asked = match reader.text("RoleName") {
+        Some(name) if !is_name(&name, ROLE_NAME_LENGTH) => {
+            reader.wrong("RoleName", &name, "1 to 64 letters, digits and `+=,.@_-`");
+            None
+        }
+        Some(name) if !fence.admits_name(&name) => {
             let prefixes = listed(&fence.role_name_prefixes);
             let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
             reader.wrong("RoleName", &name, &expected);
-            derived_name(setting, &path)
+            None
         }
-        Some(name) => {
-            reader.wrong("RoleName", &name, "1 to 64 letters, digits and `+=,.@_-`");
-            derived_name(setting, &path)
-        }
-        None => setting.existing.cloned().unwrap_or_else(|| derived_name(setting, &path)),
+        asked => asked.map(Name::new),
     };
+    let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
     RoleProperties {
         name,
         path,
@@ -74,7 +74,7 @@ fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
     let logical: String = owner.logical_id.chars().take(room / 2).collect();
     let stack: String = stack.chars().take(room - logical.len()).collect();
-    Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.trim_end_matches('-')))
+    Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
 }
 
 fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
@@ -170,7 +170,7 @@ pub fn passed_roles(
         let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
         let entity = arn.and_then(|arn| arn.iam_entity("role"));
         match (arn, entity) {
-            _ if text.contains(['*', '?']) => {
+            _ if text.contains(['*', '?', '$']) => {
                 reader.wrong(&path, &text, "the ARN of one role: a pattern would pass more than was asked for");
             }
             (Some(arn), Some((_, name))) if is_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {

@@ -134,17 +134,13 @@ fn adoption(reader: &Reader<'_>, setting: Setting<'_>) -> (bool, Option<String>)
     let existing = reader.flag("AdoptExisting").unwrap_or(false);
     let from = reader.text("AdoptFrom");
     if let Some(stack) = &from {
-        let place = setting.place;
-        let is_stack = Arn::parse(stack).is_some_and(|arn| {
-            arn.service == "cloudformation" && arn.resource.starts_with("stack/") && arn.account == place.account
-        });
+        // Only stacks of this region can be asked whether they still hold what is to be taken over.
+        let is_stack = Arn::parse(stack)
+            .is_some_and(|arn| arn.service == "cloudformation" && arn.resource.starts_with("stack/"))
+            && Place::of_arn(stack).as_ref() == Some(setting.place);
         if !is_stack {
-            reader.wrong("AdoptFrom", stack, "the id of a stack of this account (`arn:…:stack/name/…`)");
+            reader.wrong("AdoptFrom", stack, "the id of a stack of this account and region (`arn:…:stack/name/…`)");
         }
-    }
-    if (existing || from.is_some()) && !setting.fence.allow_adoption {
-        let property = if existing { "AdoptExisting" } else { "AdoptFrom" };
-        reader.note(format!("`{property}`: adoption is switched off: the deployer can set `AllowAdoption` to `true`"));
     }
     (existing, from)
 }

@@ -1,0 +1,129 @@
+//! Whether what is planned may be done: to whom the things belong that it would touch, and who else uses them.
+
+use tokio::time::Instant;
+
+use crate::apply::patiently;
+use crate::ownership::Standing;
+use crate::plan::{Entity, TAGS_PER_ENTITY};
+use crate::port::{Iam, Stacks};
+use crate::resource::{Setting, Wanted};
+use crate::world::{Tags, World};
+
+/// Whether everything that is to be written to may be. Says all that stands against it.
+pub async fn writable(
+    stacks: &impl Stacks,
+    wanted: &Wanted,
+    seen: &World,
+    setting: Setting<'_>,
+    until: Instant,
+) -> Result<(), String> {
+    let mut objections = Vec::new();
+    for (name, want) in &wanted.world.roles {
+        let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
+        let entity = Entity::Role(name.clone());
+        let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
+        let made = setting.owner.standing(&have.tags) == Standing::Made;
+        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+            objections.push(objection);
+        } else if have.path != want.path {
+            objections.push(format!(
+                "role `{name}` is at path `{}` and a path can't change: give `RoleName` a new value too",
+                have.path
+            ));
+        } else if found.as_str() != name.as_str() {
+            objections.push(format!(
+                "role `{found}` is there already and IAM does not tell case apart: choose another `RoleName`"
+            ));
+        } else if let (Some(boundary), false) = (boundary, made) {
+            objections.push(format!(
+                "role `{name}` has the permissions boundary `{boundary}`, which is not one of the deployer's: it can't be \
+                 adopted"
+            ));
+        }
+    }
+    for arn in wanted.world.policies.keys() {
+        let Some(have) = seen.policies.get(arn) else { continue };
+        let entity = Entity::Policy(arn.clone());
+        objections.extend(stranger(stacks, wanted, &entity, &have.tags, setting, until).await);
+    }
+    if objections.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", objections.join("; "))) }
+}
+
+/// Why the entity can't be written to: it is not ours and may not become so.
+async fn stranger(
+    stacks: &impl Stacks,
+    wanted: &Wanted,
+    entity: &Entity,
+    tags: &Tags,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Option<String> {
+    let (asked, whose, property) = match setting.owner.standing(tags) {
+        Standing::Made | Standing::Adopted { .. } => return None,
+        Standing::Others(other) => {
+            let asked = wanted.adopt_from.as_ref() == Some(&other.stack_id);
+            let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);
+            (asked, Some(other), property)
+        }
+        Standing::Nobodys => (wanted.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
+    };
+    let belongs = whose.as_ref().map_or("exists and is not ours".to_owned(), |other| format!("belongs to {other}"));
+    if !asked {
+        return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
+    }
+    if !setting.fence.allow_adoption {
+        return Some(format!("{entity} {belongs}: to take it over, the deployer has to set `AllowAdoption`"));
+    }
+    if let Some(stack) = tags.get("aws:cloudformation:stack-id") {
+        return Some(format!("{entity} still belongs to stack `{stack}`: it can't be adopted"));
+    }
+    let id = match entity {
+        Entity::Role(name) => name.as_str(),
+        Entity::Policy(arn) => arn,
+    };
+    let holder = patiently(deadline, async || match &whose {
+        Some(other) => Ok(stacks.holds(other).await?.then(|| other.clone())),
+        None => stacks.holder(id).await,
+    });
+    match holder.await {
+        Ok(None) => None,
+        Ok(Some(holder)) if holder == *setting.owner => None,
+        Ok(Some(holder)) => Some(format!("{entity} still belongs to {holder}: it can't be adopted")),
+        Err(cause) => Some(format!("{entity} can't be adopted before its stack is known: {cause}")),
+    }
+}
+
+/// Policies that are to go must not be in use by anybody but the roles that they were made for.
+pub async fn unused<'a>(
+    iam: &impl Iam,
+    going: impl Iterator<Item = &'a String>,
+    before: &World,
+    replaced: &World,
+    deadline: Instant,
+) -> Result<(), String> {
+    let ours: Vec<String> =
+        before.roles.keys().chain(replaced.roles.keys()).map(|name| format!("role {name}")).collect();
+    let mut in_use = Vec::new();
+    for arn in going {
+        let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
+        let users =
+            users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}; nothing was changed"))?;
+        let others: Vec<String> =
+            users.into_iter().filter(|user| !ours.iter().any(|own| own.eq_ignore_ascii_case(user))).collect();
+        if !others.is_empty() {
+            in_use.push(format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")));
+        }
+    }
+    if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
+}
+
+/// Others may have tagged what is ours: then there may be too little room.
+pub fn within_quota(desired: &World) -> Result<(), String> {
+    let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));
+    let policies = desired.policies.iter().map(|(arn, policy)| (Entity::Policy(arn.clone()), policy.tags.len()));
+    let full = roles.chain(policies).filter(|(_, tags)| *tags > TAGS_PER_ENTITY);
+    let full: Vec<String> = full
+        .map(|(entity, tags)| format!("{entity} would have {tags} tags, those of others included; IAM allows 50"))
+        .collect();
+    if full.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", full.join("; "))) }
+}

@@ -1,0 +1,310 @@
+//! Every call fails in turn, in every way, and once more on the way back.
+
+use serde_json::{Value, json};
+
+use crate::fake::{Books, Fake, Fault, Mischief};
+use crate::ownership::by_hand;
+use crate::stage::{Answer, ROLE, Stage, create, delete, properties, update, with};
+
+const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
+
+/// An operation, the account that it starts from, and what CloudFormation sends when it has failed.
+struct Case {
+    name: &'static str,
+    start: Books,
+    event: Value,
+    /// What follows a FAILED answer.
+    after_failure: Value,
+    /// The account once that has succeeded.
+    restored: Books,
+}
+
+/// Something of others, to see that it stays as it is.
+fn foreign() -> Books {
+    let mut books = by_hand();
+    let mut role = books.roles.remove(&ROLE.to_lowercase()).unwrap();
+    role.name = "Foreign".into();
+    books.roles.insert("foreign".into(), role);
+    books.profiles.insert("Foreign".into(), Some("Foreign".into()));
+    books
+}
+
+async fn made(properties: &Value) -> Books {
+    let stage = Stage::new(Fake::with(foreign()));
+    stage.send(&create(properties)).await.success();
+    stage.fake.books()
+}
+
+async fn cases() -> Vec<Case> {
+    let old = with(
+        json!({ "Tags": [{ "Key": "a", "Value": "1" }], "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonX"] }),
+    );
+    let new = with(json!({
+        "PolicyName": "AmazonSageMaker-Renamed",
+        "PassRolePolicyName": "Renamed",
+        "StateMachineName": "churn",
+        "Description": "new",
+        "Tags": [{ "Key": "b", "Value": "2" }],
+        "PermissionsBoundary": "arn:aws:iam::123456789012:policy/Narrow-boundary",
+    }));
+    let replacing = with(json!({ "RoleName": "AmazonSageMaker-Two" }));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    let standing = made(&old).await;
+    let mut drifted = standing.clone();
+    for policy in drifted.policies.values_mut() {
+        policy.versions.insert(2, json!({ "Version": "2012-10-17", "Statement": [] }));
+        (policy.default, policy.next) = (2, 3);
+    }
+    drifted.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Extra".into(), json!({}));
+    let mut hand = by_hand();
+    hand.roles.extend(foreign().roles);
+    vec![
+        Case {
+            name: "create",
+            start: foreign(),
+            event: create(&old),
+            after_failure: delete(ROLE, &old),
+            restored: foreign(),
+        },
+        Case {
+            name: "update",
+            start: standing.clone(),
+            event: update(ROLE, &new, &old),
+            after_failure: update(ROLE, &old, &new),
+            restored: standing.clone(),
+        },
+        Case {
+            name: "drift put right",
+            start: drifted.clone(),
+            event: update(ROLE, &with(json!({ "Revision": "2" })), &old),
+            after_failure: update(ROLE, &old, &with(json!({ "Revision": "2" }))),
+            restored: standing.clone(),
+        },
+        Case {
+            name: "replacement",
+            start: standing.clone(),
+            event: update(ROLE, &replacing, &old),
+            after_failure: update(ROLE, &old, &replacing),
+            restored: standing.clone(),
+        },
+        Case {
+            name: "adoption",
+            start: hand.clone(),
+            event: create(&adopting),
+            after_failure: delete(ROLE, &adopting),
+            restored: hand,
+        },
+        Case {
+            name: "delete",
+            start: standing,
+            event: delete(ROLE, &old),
+            after_failure: delete(ROLE, &old),
+            restored: foreign(),
+        },
+    ]
+}
+
+async fn calls_of(case: &Case) -> usize {
+    let stage = Stage::new(Fake::with(case.start.clone()));
+    stage.send(&case.event).await.success();
+    stage.fake.calls().len()
+}
+
+async fn end_of(case: &Case) -> Books {
+    let stage = Stage::new(Fake::with(case.start.clone()));
+    stage.send(&case.event).await.success();
+    stage.fake.books().meaning()
+}
+
+fn theirs(books: &Books) -> Books {
+    let mut books = books.clone();
+    books.roles.retain(|name, _| name == "foreign");
+    books.policies.retain(|arn, _| arn == FOREIGN);
+    books
+}
+
+/// Success means the end; failure means the start, or for Delete that the next one finishes.
+async fn settle(stage: &Stage, case: &Case, answer: &Answer, end: &Books, undone: bool, what: &str) {
+    let books = stage.fake.books().meaning();
+    assert_eq!(theirs(&books), theirs(&case.start.meaning()), "{what}: something foreign changed");
+    if answer.succeeded() {
+        assert_eq!(books, *end, "{what}: {}", answer.0);
+        return;
+    }
+    if undone && case.name != "delete" {
+        assert_eq!(books, case.start.meaning(), "{what}: {}", answer.0);
+        assert!(
+            answer.reason().contains("as it was before") || answer.reason().contains("nothing was"),
+            "{what}: {}",
+            answer.reason()
+        );
+    }
+    stage.fake.heal();
+    // A lag of IAM is over by the time that CloudFormation comes back.
+    let after = stage.send(&case.after_failure).await;
+    assert!(after.succeeded(), "{what}: afterwards {}", after.0);
+    let restored = stage.fake.books().meaning();
+    if case.name == "adoption" && !undone {
+        // Released by Delete instead of undone: our trust stays, what others gave it does too.
+        let (role, before) = (&restored.roles[&ROLE.to_lowercase()], &case.restored.roles[&ROLE.to_lowercase()]);
+        assert_eq!(
+            (&role.tags, &role.attached, &role.inline),
+            (&before.tags, &before.attached, &before.inline),
+            "{what}"
+        );
+        assert_eq!(role.boundary, before.boundary, "{what}");
+        return;
+    }
+    assert_eq!(restored, case.restored.meaning(), "{what}: after {}", answer.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_call_fails_once_in_each_way() {
+    let mut runs = 0;
+    for case in cases().await {
+        let end = end_of(&case).await;
+        for at in 0..calls_of(&case).await {
+            for mischief in [
+                Mischief::Refused,
+                Mischief::Denied,
+                Mischief::Throttled,
+                Mischief::Conflict,
+                Mischief::LostBefore,
+                Mischief::LostAfter,
+                Mischief::ServerErrorAfter,
+                Mischief::HangAfter,
+                Mischief::Panic,
+            ] {
+                let stage = Stage::new(Fake::with(case.start.clone()));
+                stage.fake.fail(Fault { at, mischief, sticky: false });
+                let answer = stage.send(&case.event).await;
+                let what = format!("{}, call {at}, {mischief:?}", case.name);
+                if !matches!(mischief, Mischief::Refused | Mischief::Panic) {
+                    assert!(answer.succeeded(), "{what}: a passing fault is got over: {}", answer.0);
+                }
+                settle(&stage, &case, &answer, &end, mischief != Mischief::Panic, &what).await;
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 500, "{runs} runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_call_fails_for_good() {
+    for case in cases().await {
+        let end = end_of(&case).await;
+        for at in 0..calls_of(&case).await {
+            for mischief in [
+                Mischief::Refused,
+                Mischief::Denied,
+                Mischief::Throttled,
+                Mischief::LostBefore,
+                Mischief::LostAfter,
+                Mischief::HangAfter,
+            ] {
+                let stage = Stage::new(Fake::with(case.start.clone()));
+                stage.fake.fail(Fault { at, mischief, sticky: true });
+                let answer = stage.send(&case.event).await;
+                let what = format!("{}, call {at} and its like, {mischief:?}", case.name);
+                // Undo may need the very action that fails.
+                settle(&stage, &case, &answer, &end, false, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_failure_on_the_way_back_is_told_and_mended_by_what_follows() {
+    for case in cases().await {
+        let end = end_of(&case).await;
+        for first in 0..calls_of(&case).await {
+            for second in first + 1.. {
+                let mut reached = false;
+                for mischief in [Mischief::Refused, Mischief::LostAfter, Mischief::HangAfter] {
+                    let stage = Stage::new(Fake::with(case.start.clone()));
+                    stage.fake.fail(Fault { at: first, mischief: Mischief::Refused, sticky: false });
+                    stage.fake.fail(Fault { at: second, mischief, sticky: false });
+                    let answer = stage.send(&case.event).await;
+                    reached |= stage.fake.calls().len() > second;
+                    let what = format!("{}, calls {first} and {second}, {mischief:?}", case.name);
+                    let undone = !answer.reason().contains("the way back failed too");
+                    settle(&stage, &case, &answer, &end, undone, &what).await;
+                }
+                if !reached {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_at_any_call_finishes_when_the_event_comes_again() {
+    for case in cases().await {
+        let end = end_of(&case).await;
+        for at in 0..calls_of(&case).await {
+            for mischief in [Mischief::KillBefore, Mischief::KillAfter] {
+                let stage = Stage::new(Fake::with(case.start.clone()));
+                stage.fake.fail(Fault { at, mischief, sticky: false });
+                let answer = stage.send_until_answered(&case.event).await;
+                let what = format!("{}, call {at}, {mischief:?}", case.name);
+                assert!(answer.succeeded(), "{what}: {}", answer.0);
+                assert_eq!(stage.fake.books().meaning(), end, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_dies_and_is_never_delivered_again_is_cleaned_up_by_delete() {
+    let case = cases().await.remove(0);
+    for at in 0..calls_of(&case).await {
+        let stage = Stage::new(Fake::with(case.start.clone()));
+        stage.fake.fail(Fault { at, mischief: Mischief::KillAfter, sticky: false });
+        tokio::select! {
+            _ = stage.try_send(&case.event) => panic!("it was to die at call {at}"),
+            () = stage.fake.killed() => {}
+        }
+        let old = case.event["ResourceProperties"].clone();
+        stage.send(&delete("pipeline-WorkflowRole-1ABCDEFGHIJKL", &old)).await.success();
+        assert_eq!(stage.fake.books(), foreign(), "call {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_any_time_left_the_answer_comes_before_the_end() {
+    let case = &cases().await[1];
+    for seconds in [1, 2, 5, 10, 30, 100, 300] {
+        for at in 0..calls_of(case).await {
+            let mut stage = Stage::new(Fake::with(case.start.clone()));
+            stage.invocation.remaining = std::time::Duration::from_secs(seconds);
+            stage.fake.fail(Fault { at, mischief: Mischief::HangAfter, sticky: true });
+            let started = tokio::time::Instant::now();
+            let answer = stage.send(&case.event).await;
+            assert!(
+                started.elapsed().as_secs_f64() < 0.95 * seconds as f64,
+                "{seconds} s, call {at}: {:?}",
+                started.elapsed()
+            );
+            stage.fake.heal();
+            if !answer.succeeded() {
+                stage.send(&case.after_failure).await.success();
+                assert_eq!(stage.fake.books().meaning(), case.restored.meaning(), "{seconds} s, call {at}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_names_the_step_the_call_and_the_outcome() {
+    let stage = Stage::new(Fake::new());
+    stage.fake.fail(Fault { at: 4, mischief: Mischief::Refused, sticky: false });
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert_eq!(
+        answer.reason(),
+        "could not attach `arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy` to role \
+         `AmazonSageMaker-Churn`: iam:AttachRolePolicy: UnmodifiableEntity: refused for the test; everything is as it \
+         was before"
+    );
+}

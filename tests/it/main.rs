@@ -1,0 +1,22 @@
+//! One test binary: the program against an IAM in memory, the wire, and its own laws.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    reason = "a test that meets what it did not expect should fail on the spot"
+)]
+
+mod delivery;
+mod documents;
+mod fake;
+mod faults;
+mod input;
+mod law;
+mod lifecycle;
+mod ownership;
+mod protocol;
+mod races;
+mod stage;
+mod wire;

@@ -1,0 +1,219 @@
+//! What is not ours is neither written to nor deleted; what is taken over is given back.
+
+use serde_json::json;
+
+use crate::fake::{ACCOUNT, Books, Fake, Policy, Role};
+use crate::stage::{BOUNDARY, POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
+
+const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
+
+/// The role and policy as somebody made them by the guide.
+pub fn by_hand() -> Books {
+    let role = Role {
+        name: ROLE.into(),
+        path: "/".into(),
+        id: "AROAHAND".into(),
+        trust: json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Principal": { "Service": "states.amazonaws.com" }, "Action": "sts:AssumeRole" }] }),
+        description: "by hand".into(),
+        max_session_duration: 3_600,
+        boundary: None,
+        tags: [("team".to_owned(), "theirs".to_owned())].into(),
+        attached: ["arn:aws:iam::aws:policy/CloudWatchEventsFullAccess".to_owned()].into(),
+        inline: [("ByHand".to_owned(), json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
+    };
+    let mut books = Books::default();
+    books.roles.insert(ROLE.to_lowercase(), role);
+    books
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_of_the_same_name_is_left_alone_also_by_the_delete_that_follows() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert!(answer.reason().contains(ROLE) && answer.reason().contains("`AdoptExisting: true`"), "{}", answer.reason());
+    stage.send(&delete(answer.id(), &properties())).await.success();
+    assert_eq!(stage.fake.books(), by_hand());
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_and_policies_of_another_stack_are_named_and_left_alone() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&from_stack(create(&properties()), OTHER)).await.success();
+    let books = stage.fake.books();
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    for properties in [properties(), adopting] {
+        let answer = stage.send(&create(&properties)).await.failure();
+        assert!(answer.reason().contains(OTHER) && answer.reason().contains("AdoptFrom"), "{}", answer.reason());
+        assert!(answer.reason().contains(POLICY), "all objections at once: {}", answer.reason());
+        stage.send(&delete(ROLE, &properties)).await.success();
+        assert_eq!(stage.fake.books(), books);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_of_the_same_stack_is_another_owner_too() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let books = stage.fake.books();
+    let mut event = create(&properties());
+    event["LogicalResourceId"] = json!("Renamed");
+    stage.send(&event).await.failure();
+    assert_eq!(stage.fake.books(), books);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_role_is_released_with_what_others_gave_it() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    let adopting = with(json!({ "AdoptExisting": "true", "Tags": [{ "Key": "ours", "Value": "1" }] }));
+    stage.send(&create(&adopting)).await.success();
+    let role = stage.fake.books().roles[&ROLE.to_lowercase()].clone();
+    assert_eq!(role.boundary.as_deref(), Some(BOUNDARY));
+    assert!(role.tags.contains_key("mlops-roles:adopted"));
+    assert_eq!((role.attached.len(), role.inline.len()), (2, 2), "what others gave it stays");
+    assert!(role.trust.to_string().contains("aws:SourceAccount"), "the trust is ours now");
+    // An update in between does not make it ours to delete.
+    let updated = with(json!({ "AdoptExisting": "true", "PolicyName": "AmazonSageMaker-Renamed" }));
+    stage.send(&update(ROLE, &updated, &adopting)).await.success();
+    stage.send(&delete(ROLE, &updated)).await.success();
+    let mut released = stage.fake.books();
+    let mut before = by_hand();
+    // The trust and details that we set stay; the former ones are in the log.
+    let (released, before) =
+        (released.roles.remove(&ROLE.to_lowercase()).unwrap(), before.roles.remove(&ROLE.to_lowercase()).unwrap());
+    assert_eq!(released.tags, before.tags);
+    assert_eq!(released.attached, before.attached);
+    assert_eq!(released.inline, before.inline);
+    assert_eq!(released.boundary, None);
+    assert_eq!(released.id, before.id);
+    assert!(stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adoption_tags_first_and_fences_before_it_grants() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    stage.send(&create(&with(json!({ "AdoptExisting": true })))).await.success();
+    let calls = stage.fake.calls();
+    let at = |action: &str| calls.iter().position(|call| call == action).unwrap();
+    let writes = ["TagRole", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "AttachRolePolicy"];
+    assert!(writes.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{calls:?}");
+    let first = calls.iter().find(|call| !["Get", "List", "Describe"].iter().any(|verb| call.starts_with(verb)));
+    assert_eq!(first.unwrap(), "TagRole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_made_by_hand_can_be_adopted_too() {
+    let mut books = by_hand();
+    let policy = Policy {
+        name: "AmazonSageMaker-Churn-Policy".into(),
+        path: "/".into(),
+        versions: [(1, json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
+        default: 1,
+        next: 2,
+        tags: [].into(),
+    };
+    books.policies.insert(POLICY.into(), policy);
+    books.users.insert("ann".into(), [POLICY.to_owned()].into());
+    let stage = Stage::new(Fake::with(books));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    stage.send(&create(&adopting)).await.success();
+    stage.send(&delete(ROLE, &adopting)).await.success();
+    let policy = stage.fake.books().policies[POLICY].clone();
+    assert!(policy.tags.is_empty(), "released, though somebody else uses it");
+    assert_eq!(policy.default, 2, "what it grants is what we set");
+    assert!(!stage.fake.books().roles[&ROLE.to_lowercase()].attached.contains(POLICY));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stack_holds_cannot_be_adopted() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    stage.fake.hold(ROLE, OTHER, "Role");
+    stage.fake.hold("something-else", OTHER, "Else");
+    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(answer.reason().contains(&format!("`Role` of stack `{OTHER}`")), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), by_hand());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stack_has_let_go_can_be_taken_over_by_its_name() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&from_stack(create(&properties()), OTHER)).await.success();
+    let books = stage.fake.books();
+    let adopting = with(json!({ "AdoptFrom": OTHER }));
+    stage.fake.hold(ROLE, OTHER, "WorkflowRole");
+    let answer = stage.send(&create(&adopting)).await.failure();
+    assert!(answer.reason().contains("still belongs to"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), books);
+
+    let stage = Stage::new(Fake::with(books));
+    stage.send(&create(&adopting)).await.success();
+    // The former owner's late Delete finds it foreign; ours releases.
+    stage.send(&from_stack(delete(ROLE, &properties()), OTHER)).await.success();
+    assert_eq!(stage.fake.books().roles.len(), 1);
+    stage.send(&delete(ROLE, &adopting)).await.success();
+    let books = stage.fake.books();
+    assert_eq!((books.roles.len(), books.policies.len()), (1, 1), "released, not deleted");
+    assert!(books.roles.values().all(|role| role.tags.is_empty()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_with_a_foreign_boundary_or_path_cannot_be_adopted() {
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    for (change, word) in [("boundary", "permissions boundary"), ("path", "path")] {
+        let mut books = by_hand();
+        let role = books.roles.get_mut(&ROLE.to_lowercase()).unwrap();
+        match change {
+            "boundary" => role.boundary = Some(format!("arn:aws:iam::{ACCOUNT}:policy/Foreign-boundary")),
+            _ => role.path = "/service-role/".into(),
+        }
+        let stage = Stage::new(Fake::with(books.clone()));
+        let answer = stage.send(&create(&adopting)).await.failure();
+        assert!(answer.reason().contains(word), "{}", answer.reason());
+        assert_eq!(stage.fake.books(), books);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployer_who_does_not_allow_adoption_is_named() {
+    let mut stage = Stage::new(Fake::with(by_hand()));
+    stage.handler.fence.as_mut().unwrap().allow_adoption = false;
+    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(answer.reason().contains("`AllowAdoption`"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), by_hand());
+}
+
+#[tokio::test(start_paused = true)]
+async fn switching_adoption_off_leaves_what_was_adopted_in_service() {
+    let mut stage = Stage::new(Fake::with(by_hand()));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    stage.send(&create(&adopting)).await.success();
+    stage.handler.fence.as_mut().unwrap().allow_adoption = false;
+    let changed = with(json!({ "AdoptExisting": "true", "Description": "still ours to change" }));
+    stage.send(&update(ROLE, &changed, &adopting)).await.success();
+    stage.send(&delete(ROLE, &changed)).await.success();
+    assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].boundary, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cloudformation_tagged_belongs_to_its_stack() {
+    let mut books = by_hand();
+    let tags = &mut books.roles.get_mut(&ROLE.to_lowercase()).unwrap().tags;
+    tags.insert("aws:cloudformation:stack-id".into(), "arn:of-another-region".into());
+    let stage = Stage::new(Fake::with(books.clone()));
+    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(answer.reason().contains("still belongs to stack `arn:of-another-region`"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), books);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_whose_tags_somebody_took_off_is_not_deleted() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    stage.fake.change(|books| {
+        books.roles.values_mut().for_each(|role| role.tags.clear());
+        books.policies.values_mut().for_each(|policy| policy.tags.clear());
+    });
+    let books = stage.fake.books();
+    stage.send(&delete(ROLE, &properties())).await.success();
+    assert_eq!(stage.fake.books(), books);
+}

@@ -1,0 +1,109 @@
+//! Somebody else acts at the same time.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::fake::{Books, Fake};
+use crate::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
+
+const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
+
+#[tokio::test(start_paused = true)]
+async fn of_two_creations_of_one_name_the_loser_fails_and_deletes_nothing() {
+    let winner = Stage::new(Fake::new());
+    let theirs = with(json!({ "PolicyName": "AmazonSageMaker-Theirs" }));
+    winner.send(&from_stack(create(&theirs), OTHER)).await.success();
+    let won = winner.fake.books();
+    let calls = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.calls()
+    };
+    // The other stack is done between our look and each of our calls.
+    let first_write = calls.iter().position(|call| call.starts_with("Create")).unwrap();
+    let role_is_made = calls.iter().position(|call| call == "CreateRole").unwrap();
+    for lag in [0, 3] {
+        for at in first_write..=role_is_made {
+            let stage = Stage::new(Fake::new());
+            stage.fake.lag(Duration::from_secs(lag));
+            let theirs = won.clone();
+            stage.fake.meddle(at, move |books| {
+                books.roles = theirs.roles;
+                books.policies.extend(theirs.policies);
+            });
+            let answer = stage.send(&create(&properties())).await.failure();
+            assert!(answer.reason().contains("made by somebody else in the meantime"), "{}", answer.reason());
+            assert_eq!(stage.fake.books(), won, "our own policy is gone again");
+            tokio::time::sleep(Duration::from_secs(lag)).await;
+            stage.send(&delete(answer.id(), &properties())).await.success();
+            assert_eq!(stage.fake.books(), won);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_stacks_at_once_end_with_one_owner() {
+    let fake = Fake::new();
+    let (ours, theirs) = (Stage::new(fake.clone()), Stage::new(fake.clone()));
+    let (event, other) = (create(&properties()), from_stack(create(&properties()), OTHER));
+    let (a, b) = tokio::join!(ours.send(&event), theirs.send(&other));
+    assert_eq!([a.succeeded(), b.succeeded()].iter().filter(|won| **won).count(), 1, "{} {}", a.0, b.0);
+    let books = fake.books();
+    assert_eq!((books.roles.len(), books.policies.len()), (1, 1));
+    let owner = if a.succeeded() { crate::stage::STACK } else { OTHER };
+    assert_eq!(books.roles.values().next().unwrap().tags["mlops-roles:stack-id"], owner);
+    assert_eq!(books.policies.values().next().unwrap().tags["mlops-roles:stack-id"], owner);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_attaches_while_delete_runs_is_detached_too() {
+    let calls = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.forget_calls();
+        stage.send(&delete(ROLE, &properties())).await.success();
+        stage.fake.calls()
+    };
+    let gone = calls.iter().position(|call| call == "DeleteRole").unwrap();
+    for at in 0..=gone {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.forget_calls();
+        stage.fake.meddle(at, |books| {
+            if let Some(role) = books.roles.get_mut(&ROLE.to_lowercase()) {
+                role.attached.insert("arn:aws:iam::aws:policy/Foreign".into());
+                role.inline.insert("ByHand".into(), json!({}));
+            }
+        });
+        stage.send(&delete(ROLE, &properties())).await.success();
+        assert_eq!(stage.fake.books(), Books::default(), "before call {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
+    let new = with(json!({ "Description": "new", "StateMachineName": "churn", "PassRolePolicyName": "Renamed" }));
+    let calls = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.forget_calls();
+        stage.send(&update(ROLE, &new, &properties())).await.success();
+        stage.fake.calls().len()
+    };
+    for at in 0..calls {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.forget_calls();
+        stage.fake.meddle(at, |books| drop(books.roles.remove(&ROLE.to_lowercase())));
+        let answer = stage.send(&update(ROLE, &new, &properties())).await;
+        if answer.succeeded() && at < 2 {
+            assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "new");
+        }
+        stage.send(&update(ROLE, &with(json!({ "Revision": "again" })), &new)).await.success();
+        let role = stage.fake.books().roles[&ROLE.to_lowercase()].clone();
+        assert!(role.attached.contains(POLICY), "before call {at}");
+        stage.send(&delete(ROLE, &properties())).await.success();
+        assert_eq!(stage.fake.books(), Books::default(), "before call {at}");
+    }
+}
