@@ -214,8 +214,8 @@ impl Post {
                     }
                     last = format!("status {status}");
                 }
-                Ok(Err(error)) => last = kind(&error).to_owned(),
-                Err(_) => last = "no reply in time".to_owned(),
+                Ok(Err(error)) => kind(&error).clone_into(&mut last),
+                Err(_) => "no reply in time".clone_into(&mut last),
             }
             tracing::warn!(tries, last, "answer not delivered yet");
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;

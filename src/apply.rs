@@ -147,15 +147,11 @@ impl<I: Iam> Pass<'_, I> {
         let entity = step.entity();
         let doubted =
             self.doubted.contains(&entity) && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. });
-        let outcome = match Instant::now() < deadline {
-            true => timeout_at(deadline, iam.execute(step)).await,
-            false => {
-                return Err(Refusal {
-                    cause: Cause::OutOfTime,
-                    may_have_landed: Trouble::with(&mut self.troubles, step).unsure,
-                });
-            }
-        };
+        if Instant::now() >= deadline {
+            let may_have_landed = Trouble::with(&mut self.troubles, step).unsure;
+            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed });
+        }
+        let outcome = timeout_at(deadline, iam.execute(step)).await;
         if let Ok(Ok(())) = outcome {
             tracing::info!(%step, "done");
             *reached = after(std::mem::take(reached), step);
@@ -163,9 +159,8 @@ impl<I: Iam> Pass<'_, I> {
         }
         let trouble = Trouble::with(&mut self.troubles, step);
         trouble.tries += 1;
-        let fault = match outcome {
-            Ok(Err(fault)) => fault,
-            _ => return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true }),
+        let Ok(Err(fault)) = outcome else {
+            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true });
         };
         trouble.unsure |= fault.outcome_unknown;
         let may_have_landed = trouble.unsure;
@@ -317,6 +312,7 @@ fn merge(world: &mut World, entity: &Entity, seen: World) {
 }
 
 /// Failures as one sentence.
+#[derive(Clone, Copy, Debug)]
 pub struct Failures<'a>(pub &'a [Failure]);
 
 impl fmt::Display for Failures<'_> {

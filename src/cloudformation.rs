@@ -52,7 +52,7 @@ fn lives(status: Option<&ResourceStatus>) -> bool {
     !matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped))
 }
 
-/// CloudFormation's word for "no such stack or resource" is a ValidationError that says so.
+/// CloudFormation's word for "no such stack or resource" is a `ValidationError` that says so.
 fn unknown_is_none<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match reply {
         Ok(reply) => Ok(Some(reply)),

@@ -52,8 +52,8 @@ pub struct Broken {
 impl Request {
     /// # Errors
     /// When the payload is no custom resource request.
-    pub fn read(payload: &Value) -> Result<Self, Broken> {
-        let broken = |why: String| Broken { address: Address::salvage(payload), why };
+    pub fn read(payload: &Value) -> Result<Self, Box<Broken>> {
+        let broken = |why: String| Box::new(Broken { address: Address::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
             .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
         let (kind, resource_type, properties) = match envelope {

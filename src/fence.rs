@@ -1,5 +1,5 @@
 //! What the deployer of the function lets templates do. `template.yaml` enforces the same by IAM on the function's
-//! own role; here it gives the template's author a clear error instead of an AccessDenied.
+//! own role; here it gives the template's author a clear error instead of an `AccessDenied`.
 
 use crate::arn::{self, Arn, Place};
 

@@ -25,6 +25,7 @@ use crate::world::{Name, Scope, World};
 const LONGEST_ROLE_ID: usize = 128;
 
 /// Serves one event at a time; keeps nothing between them.
+#[derive(Clone, Debug)]
 pub struct Handler<I, S> {
     pub iam: I,
     pub stacks: S,
@@ -55,7 +56,7 @@ impl Deadlines {
     fn of(remaining: Duration) -> Self {
         let end = Instant::now() + remaining;
         let answer = Duration::from_secs(20).min(remaining / 5);
-        let undo = Duration::from_secs(60).min(remaining / 4);
+        let undo = Duration::from_mins(1).min(remaining / 4);
         Self {
             work: end - answer - undo,
             undo: end - answer,

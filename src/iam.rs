@@ -186,12 +186,12 @@ impl Iam for Account {
         match step {
             Step::CreatePolicy { arn, policy } => {
                 let (path, name) = path_and_name(arn);
-                let call = client.create_policy().policy_name(name).path(path).set_tags(sdk_tags(&policy.tags));
+                let call = client.create_policy().policy_name(name).path(path).set_tags(Some(sdk_tags(&policy.tags)));
                 let call = call.policy_document(policy.document.to_string());
                 fault("iam:CreatePolicy", call.send().await).map(drop)
             }
             Step::TagPolicy { arn, tags } => {
-                let call = client.tag_policy().policy_arn(arn).set_tags(sdk_tags(tags));
+                let call = client.tag_policy().policy_arn(arn).set_tags(Some(sdk_tags(tags)));
                 fault("iam:TagPolicy", call.send().await).map(drop)
             }
             Step::UntagPolicy { arn, keys } => {
@@ -209,11 +209,11 @@ impl Iam for Account {
                     .set_description(Some(made.description.clone()).filter(|text| !text.is_empty()))
                     .max_session_duration(made.max_session_duration)
                     .set_permissions_boundary(made.boundary.clone())
-                    .set_tags(sdk_tags(&made.tags));
+                    .set_tags(Some(sdk_tags(&made.tags)));
                 fault("iam:CreateRole", call.send().await).map(drop)
             }
             Step::TagRole { role, tags } => {
-                let call = client.tag_role().role_name(role.as_str()).set_tags(sdk_tags(tags));
+                let call = client.tag_role().role_name(role.as_str()).set_tags(Some(sdk_tags(tags)));
                 fault("iam:TagRole", call.send().await).map(drop)
             }
             Step::UntagRole { role, keys } => {
@@ -293,10 +293,9 @@ fn tags_of(tags: Vec<Tag>) -> Tags {
     tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
-fn sdk_tags(tags: &Tags) -> Option<Vec<Tag>> {
+fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     // Both fields are set, which is all that the builder asks for.
-    let tags = tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
-    Some(tags.collect())
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
 }
 
 fn path_and_name(arn: &str) -> (&str, &str) {
@@ -367,8 +366,12 @@ fn kind(code: &str, message: &str, status: u16) -> Kind {
     match code {
         "NoSuchEntity" => Kind::NotThere,
         "EntityAlreadyExists" => Kind::AlreadyThere,
-        "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Kind::TryAgain,
-        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => Kind::TryAgain,
+        "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException" => Kind::TryAgain,
         // A function that was deployed a moment ago has its permissions late.
         "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Kind::Unsettled,
         "MalformedPolicyDocument" if message.contains("Invalid principal") => Kind::Unsettled,

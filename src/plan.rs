@@ -177,8 +177,8 @@ pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
             Some(have) => {
                 let (add, drop) = tag_changes(&want.tags, &have.tags);
                 if !drop.is_empty() {
-                    let list = if crowded_tags(&want.tags, &have.tags) { &mut steps } else { &mut last };
-                    list.push(Step::UntagPolicy { arn: arn.clone(), keys: drop });
+                    let when = if crowded_tags(&want.tags, &have.tags) { &mut steps } else { &mut last };
+                    when.push(Step::UntagPolicy { arn: arn.clone(), keys: drop });
                 }
                 if !add.is_empty() {
                     steps.push(Step::TagPolicy { arn: arn.clone(), tags: add });

@@ -1,8 +1,8 @@
 //! Policy documents, compared and written in one normal form.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::arn;
 
@@ -18,7 +18,8 @@ impl Document {
 
     /// The document of `Allow` statements with the current policy language version.
     pub fn of(statements: Vec<Value>) -> Self {
-        Self::new(json!({ "Version": "2012-10-17", "Statement": statements }))
+        let version = ("Version".to_owned(), Value::from("2012-10-17"));
+        Self::new(Value::Object(Map::from_iter([version, ("Statement".to_owned(), Value::Array(statements))])))
     }
 
     /// As IAM stores it. Text that is no JSON is kept as it is: it then differs from all that we write.
@@ -53,7 +54,11 @@ impl fmt::Display for Document {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn statements(document: &Value) -> &[Value] {

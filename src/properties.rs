@@ -34,6 +34,7 @@ impl fmt::Display for Mistakes {
 
 /// One object of properties, read by name. A reader that finds something wrong notes it and answers as if the
 /// property were absent.
+#[derive(Debug)]
 pub struct Reader<'a> {
     map: &'a Map<String, Value>,
     known: RefCell<BTreeSet<&'static str>>,

@@ -75,7 +75,8 @@ pub struct Role {
 }
 
 impl Role {
-    /// What CreateRole makes of it: all but what is attached afterwards.
+    /// What `CreateRole` makes of it: all but what is attached afterwards.
+    #[must_use]
     pub fn bare(&self) -> Self {
         Self { attached: BTreeSet::new(), inline: BTreeMap::new(), instance_profiles: BTreeSet::new(), ..self.clone() }
     }

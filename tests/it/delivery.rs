@@ -1,1 +1,240 @@
+//! The answer over a real connection, to a server that behaves in every way.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use mlops_roles::answer::{Answer, Post, ResponseUrl, Undelivered, connector};
+use mlops_roles::arn::Place;
+use mlops_roles::event::Request;
+
+use crate::stage::{create, properties};
+
+/// What the server does with one connection.
+#[derive(Clone, Copy)]
+enum Reply {
+    Status(u16),
+    Redirect(u16),
+    Hang,
+    CloseAtOnce,
+    CloseHalfWay,
+}
+
+struct Server {
+    endpoint: String,
+    /// Requests as they came in.
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// Gives the replies in turn, the last one for ever.
+async fn serve(replies: &[Reply]) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let (seen, replies) = (requests.clone(), replies.to_vec());
+    tokio::task::spawn_local(async move {
+        for turn in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let reply = replies[turn.min(replies.len() - 1)];
+            let seen = Arc::clone(&seen);
+            tokio::task::spawn_local(async move {
+                if matches!(reply, Reply::CloseAtOnce) {
+                    return;
+                }
+                let mut request = Vec::new();
+                let mut buffer = [0; 4_096];
+                loop {
+                    let read = stream.read(&mut buffer).await.unwrap_or(0);
+                    request.extend(&buffer[..read]);
+                    let text = String::from_utf8_lossy(&request);
+                    if read == 0 || text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.ends_with('}')) {
+                        break;
+                    }
+                }
+                seen.lock().unwrap().push(String::from_utf8(request).unwrap());
+                let head = match reply {
+                    Reply::Status(status) => {
+                        format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    }
+                    Reply::Redirect(status) => format!(
+                        "HTTP/1.1 {status} X\r\nlocation: http://127.0.0.1:1/elsewhere\r\ncontent-length: 0\r\n\
+                         connection: close\r\n\r\n"
+                    ),
+                    Reply::Hang => return std::future::pending().await,
+                    Reply::CloseAtOnce | Reply::CloseHalfWay => "HTTP/1.1 2".to_owned(),
+                };
+                let _ = stream.write_all(head.as_bytes()).await;
+            });
+        }
+    });
+    Server { endpoint, requests }
+}
+
+async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, Undelivered>, Vec<String>) {
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            let server = serve(replies).await;
+            let post = Post { http: connector(), endpoint: Some(server.endpoint.clone()) };
+            let request = Request::read(&create(&properties())).unwrap();
+            let answer = Answer::failed(&request.address, "id", "why".into());
+            let url = ResponseUrl::new(&format!("{}/bucket/key?Signature=a%2Fb%3D", server.endpoint));
+            let delivered = post.deliver(&url, &answer, None, Instant::now() + within).await;
+            let requests = server.requests.lock().unwrap().clone();
+            (delivered, requests)
+        })
+        .await
+}
+
+#[tokio::test]
+async fn an_answer_arrives_as_a_put_with_an_empty_content_type_and_its_length() {
+    let (delivered, requests) = deliver(&[Reply::Status(200)], Duration::from_secs(5)).await;
+    assert_eq!(delivered.unwrap(), 200);
+    let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(head.starts_with("put /bucket/key?signature=a%2fb%3d http/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-type: \r\n") || head.contains("\r\ncontent-type:\r\n"), "{head}");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    let value: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(value["Status"], "FAILED");
+    assert_eq!(value["PhysicalResourceId"], "id");
+}
+
+#[tokio::test]
+async fn every_2xx_counts_as_delivered() {
+    for status in [200, 201, 204] {
+        assert_eq!(deliver(&[Reply::Status(status)], Duration::from_secs(5)).await.0.unwrap(), status);
+    }
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    for first in [
+        Reply::Status(408),
+        Reply::Status(429),
+        Reply::Status(500),
+        Reply::Status(503),
+        Reply::CloseAtOnce,
+        Reply::CloseHalfWay,
+    ] {
+        let (delivered, _) = deliver(&[first, Reply::Status(200)], Duration::from_secs(8)).await;
+        assert_eq!(delivered.unwrap(), 200);
+    }
+}
+
+#[tokio::test]
+async fn what_will_not_pass_is_an_error_at_once_and_no_redirect_is_followed() {
+    for reply in
+        [Reply::Status(400), Reply::Status(403), Reply::Status(404), Reply::Redirect(301), Reply::Redirect(307)]
+    {
+        let (delivered, requests) = deliver(&[reply], Duration::from_secs(8)).await;
+        assert!(matches!(delivered, Err(Undelivered::Refused { .. })));
+        assert_eq!(requests.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn tries_end_with_the_deadline() {
+    for reply in [Reply::Status(503), Reply::Hang, Reply::CloseAtOnce] {
+        let started = Instant::now();
+        let (delivered, _) = deliver(&[reply], Duration::from_secs(2)).await;
+        assert!(matches!(delivered, Err(Undelivered::OutOfTime { .. })));
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
+    let post = Post { http: connector(), endpoint: Some("http://127.0.0.1:9".into()) };
+    let request = Request::read(&create(&properties())).unwrap();
+    let answer = Answer::failed(&request.address, "id", "why".into());
+    let url = ResponseUrl::new("http://127.0.0.1:9/?Signature=secret");
+    let error = post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
+    let place = |partition: &str, region: &str| Place {
+        partition: partition.into(),
+        region: region.into(),
+        account: "123456789012".into(),
+    };
+    let bucket = "cloudformation-custom-resource-response";
+    let good = [
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.amazonaws.com/x?y=z")),
+        ("aws", "eu-west-1", format!("https://{bucket}-euwest1.s3-eu-west-1.amazonaws.com/x")),
+        ("aws", "ap-southeast-2", format!("https://{bucket}-apsoutheast2.s3-ap-southeast-2.amazonaws.com/x")),
+        ("aws", "us-east-2", format!("https://{bucket}-useast2.s3.us-east-2.amazonaws.com/x")),
+        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.cn-north-1.amazonaws.com.cn/x")),
+        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3.us-gov-west-1.amazonaws.com/x")),
+    ];
+    for (partition, region, url) in &good {
+        let mailbox = crate::stage::Mailbox::default();
+        let post = Post {
+            http: aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone()),
+            endpoint: None,
+        };
+        let request = Request::read(&create(&properties())).unwrap();
+        let answer = Answer::failed(&request.address, "id", "why".into());
+        let to = ResponseUrl::new(url);
+        let at = place(partition, region);
+        assert_eq!(post.deliver(&to, &answer, Some(&at), Instant::now() + Duration::from_secs(1)).await.unwrap(), 200);
+        for elsewhere in [None, Some(place(partition, "eu-south-2"))] {
+            let refused = post.deliver(&to, &answer, elsewhere.as_ref(), Instant::now() + Duration::from_secs(1)).await;
+            assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url} from {elsewhere:?}");
+        }
+    }
+    let us = place("aws", "us-east-1");
+    for url in [
+        format!("http://{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com:8443/x"),
+        format!("https://user@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com@example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com.example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com.cn/x"),
+        format!("https://{bucket}-useast1-evil.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.evil.s3.amazonaws.com/x"),
+        format!("https://x.{bucket}-useast1.s3.amazonaws.com/x"),
+        "https://s3.amazonaws.com/cloudformation-custom-resource-response-useast1/x".into(),
+        format!("https://{bucket}-useast1%2es3.amazonaws.com.example.com/x"),
+        "https://127.0.0.1/x".into(),
+        "https://[::1]/x".into(),
+        "ftp://x/y".into(),
+        "not a url".into(),
+        String::new(),
+    ] {
+        let mailbox = crate::stage::Mailbox::default();
+        let http = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone());
+        let post = Post { http, endpoint: None };
+        let request = Request::read(&create(&properties())).unwrap();
+        let answer = Answer::failed(&request.address, "id", "why".into());
+        let refused =
+            post.deliver(&ResponseUrl::new(&url), &answer, Some(&us), Instant::now() + Duration::from_secs(1)).await;
+        assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url}");
+        assert!(mailbox.take().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
+    let request = Request::read(&create(&properties())).unwrap();
+    let answer = Answer::failed(&request.address, "id", "why".into());
+    for (url, fits) in [
+        ("http://localhost:4566/x", true),
+        ("http://localhost:4567/x", false),
+        ("https://localhost:4566/x", false),
+        ("http://localhost.example.com:4566/x", false),
+        ("http://a@localhost:4566/x", false),
+    ] {
+        let mailbox = crate::stage::Mailbox::default();
+        let http = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone());
+        let post = Post { http, endpoint: Some("http://localhost:4566".into()) };
+        let sent = post.deliver(&ResponseUrl::new(url), &answer, None, Instant::now() + Duration::from_secs(1)).await;
+        assert_eq!(sent.is_ok(), fits, "{url}");
+        assert_eq!(mailbox.take().len(), usize::from(fits));
+    }
+}

@@ -694,7 +694,7 @@ impl State {
 
     fn known_principals(&self, trust: &Value) -> Result<(), (u16, &'static str, String)> {
         let statements = trust["Statement"].as_array().cloned().unwrap_or_default();
-        let named = statements.iter().flat_map(|statement| statement["Principal"]["AWS"].as_array().cloned());
+        let named = statements.iter().filter_map(|statement| statement["Principal"]["AWS"].as_array().cloned());
         for arn in named.flatten().filter_map(|arn| arn.as_str().map(str::to_owned)) {
             let role = arn.rsplit('/').next().unwrap_or_default().to_lowercase();
             if arn.contains(":role/") && !self.books.roles.contains_key(&role) {

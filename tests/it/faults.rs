@@ -275,15 +275,15 @@ async fn a_create_that_dies_and_is_never_delivered_again_is_cleaned_up_by_delete
 #[tokio::test(start_paused = true)]
 async fn with_any_time_left_the_answer_comes_before_the_end() {
     let case = &cases().await[1];
-    for seconds in [1, 2, 5, 10, 30, 100, 300] {
+    for seconds in [1_u32, 2, 5, 10, 30, 100, 300] {
         for at in 0..calls_of(case).await {
             let mut stage = Stage::new(Fake::with(case.start.clone()));
-            stage.invocation.remaining = std::time::Duration::from_secs(seconds);
+            stage.invocation.remaining = std::time::Duration::from_secs(seconds.into());
             stage.fake.fail(Fault { at, mischief: Mischief::HangAfter, sticky: true });
             let started = tokio::time::Instant::now();
             let answer = stage.send(&case.event).await;
             assert!(
-                started.elapsed().as_secs_f64() < 0.95 * seconds as f64,
+                started.elapsed().as_secs_f64() < 0.95 * f64::from(seconds),
                 "{seconds} s, call {at}: {:?}",
                 started.elapsed()
             );

@@ -1,10 +1,12 @@
 //! One test binary: the program against an IAM in memory, the wire, and its own laws.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::large_futures,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    clippy::format_collect,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 

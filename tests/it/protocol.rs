@@ -89,7 +89,7 @@ async fn a_panic_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_hangs_is_answered_in_time() {
     let mut stage = Stage::new(Fake::new());
-    stage.invocation.remaining = Duration::from_secs(60);
+    stage.invocation.remaining = Duration::from_mins(1);
     stage.fake.fail(Fault { at: 0, mischief: Mischief::HangAfter, sticky: true });
     let started = tokio::time::Instant::now();
     stage.send(&create(&properties())).await.failure();

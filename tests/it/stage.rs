@@ -73,7 +73,7 @@ impl Stage {
         let handler = Handler { iam: fake.iam(), stacks: fake.stacks(), fence: Ok(fence()), post };
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
-            remaining: Duration::from_secs(300),
+            remaining: Duration::from_mins(5),
         };
         Self { fake, mailbox, handler, invocation }
     }

@@ -1,1 +1,222 @@
+//! The real client over real HTTP, against two AWS stand-ins that others wrote.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use aws_credential_types::Credentials;
+use aws_sdk_iam::config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_smithy_runtime_api::client::http::http_client_fn;
+use serde_json::json;
+
+use mlops_roles::answer::connector;
+use mlops_roles::iam::Account;
+use mlops_roles::ownership::Owner;
+use mlops_roles::plan::{Entity, Step, plan};
+use mlops_roles::policy::Document;
+use mlops_roles::port::{Iam, Kind};
+use mlops_roles::world::{Name, Policy, Role, Scope, Tags, World};
+
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGTERM, so that a server can take its own children and files along.
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn python(variable: &str, tool: &str) -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python =
+        std::env::var_os(variable).map_or_else(|| here.join(format!(".tools/{tool}/bin/python")), PathBuf::from);
+    assert!(python.exists(), "{} is missing: `make tools` installs it", python.display());
+    python
+}
+
+impl Server {
+    fn start(health: &str, command: impl FnOnce(u16) -> Command) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = command(port);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, port };
+        let begun = Instant::now();
+        while !server.answers(health) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{command:?} does not answer");
+            sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
+    fn answers(&self, path: &str) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
+        let mut reply = [0; 12];
+        stream.write_all(request.as_bytes()).is_ok() && stream.read_exact(&mut reply).is_ok() && reply.ends_with(b"200")
+    }
+
+    fn account(&self) -> Account {
+        let http = connector();
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://localhost:{}", self.port))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .http_client(http_client_fn(move |_, _| http.clone()))
+            .build();
+        Account::new(aws_sdk_iam::Client::from_conf(config))
+    }
+}
+
+fn ministack() -> Server {
+    let python = python("MINISTACK_PYTHON", "ministack");
+    Server::start("/_ministack/health", |port| {
+        let mut command = Command::new(python);
+        command
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/ministack_launcher.py"))
+            .env("GATEWAY_PORT", port.to_string())
+            .env("MINISTACK_ACCOUNT_ID", "123456789012");
+        command
+    })
+}
+
+fn moto() -> Server {
+    let python = python("MOTO_PYTHON", "moto");
+    Server::start("/moto-api/", |port| {
+        let mut command = Command::new(python);
+        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
+        command
+    })
+}
+
+const ARN: &str = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Wire";
+
+fn document(action: &str) -> Document {
+    Document::of(vec![json!({ "Effect": "Allow", "Action": action, "Resource": "*" })])
+}
+
+fn trust(account: &str) -> Document {
+    Document::of(vec![json!({
+        "Effect": "Allow", "Principal": { "Service": "states.amazonaws.com" }, "Action": "sts:AssumeRole",
+        "Condition": { "StringEquals": { "aws:SourceAccount": account } },
+    })])
+}
+
+fn owner() -> Owner {
+    Owner { stack_id: "arn:aws:cloudformation:us-east-1:123456789012:stack/wire/1".into(), logical_id: "Wire".into() }
+}
+
+fn world(change: impl FnOnce(&mut Role, &mut Policy)) -> World {
+    let mut role = Role {
+        path: "/".into(),
+        trust: trust("123456789012"),
+        description: "über alles".into(),
+        max_session_duration: 3_600,
+        boundary: Some(ARN.into()),
+        tags: owner().tags(),
+        attached: [ARN.to_owned()].into(),
+        inline: [("One".to_owned(), document("s3:GetObject"))].into(),
+        instance_profiles: [].into(),
+    };
+    let mut policy = Policy { document: document("s3:ListBucket"), tags: owner().tags() };
+    change(&mut role, &mut policy);
+    World { roles: [(Name::new("AmazonSageMaker-Wire"), role)].into(), policies: [(ARN.to_owned(), policy)].into() }
+}
+
+/// Every step over the wire, and what the next look shows of it.
+async fn walk(account: &Account, times: usize) {
+    let mut scope = Scope::default();
+    scope.add(&world(|_, _| {}));
+    let ends = [
+        world(|_, _| {}),
+        world(|role, policy| {
+            role.trust = trust("999999999999");
+            role.description = "another".into();
+            role.max_session_duration = 7_200;
+            role.tags.insert("team".into(), "ml".into());
+            role.inline = [("Two".to_owned(), document("s3:PutObject"))].into();
+            policy.document = document("s3:DeleteObject");
+            policy.tags.insert("team".into(), "ml".into());
+        }),
+        world(|role, _| {
+            role.attached.clear();
+            role.inline.clear();
+            role.tags = Tags::new();
+        }),
+        world(|role, policy| {
+            role.boundary = None;
+            policy.tags = Tags::new();
+        }),
+        World::default(),
+    ];
+    for end in ends {
+        let seen = account.observe(&scope).await.unwrap().world;
+        let steps = plan(&end, &seen);
+        for step in &steps {
+            for _ in 0..times {
+                // Twice without harm: what is taken away is not there, what is made is there already.
+                match account.execute(step).await {
+                    Ok(()) => {}
+                    Err(fault) if fault.kind == Kind::NotThere && step.removes() => {}
+                    Err(fault) if fault.kind == Kind::AlreadyThere && step.creates() => {}
+                    Err(fault) => panic!("{step}: {fault}"),
+                }
+            }
+        }
+        let seen = account.observe(&scope).await.unwrap();
+        assert_eq!(seen.world, end, "after {steps:?}");
+        assert_eq!(seen.role_ids.len(), end.roles.len());
+    }
+}
+
+async fn refusals(account: &Account) {
+    let world = world(|_, _| {});
+    for step in plan(&world, &World::default()) {
+        account.execute(&step).await.unwrap();
+    }
+    let kind = async |step: Step| account.execute(&step).await.unwrap_err();
+    let role = Name::new("AmazonSageMaker-Wire");
+    assert_eq!(account.users_of_policy(ARN).await.unwrap(), ["role AmazonSageMaker-Wire"]);
+    assert_eq!(account.users_of_policy(&format!("{ARN}-absent")).await.unwrap(), Vec::<String>::new());
+    let conflict = kind(Step::DeleteRole { role: role.clone() }).await;
+    assert_eq!((conflict.kind, conflict.code.as_str()), (Kind::Unsettled, "DeleteConflict"));
+    let absent = kind(Step::DeleteRole { role: Name::new("AmazonSageMaker-Absent") }).await;
+    assert_eq!((absent.kind, absent.code.as_str()), (Kind::NotThere, "NoSuchEntity"));
+    assert!(owner().owns_entity(
+        &Entity::Role(role),
+        &account.observe(&Scope::role(&Name::new("AmazonSageMaker-Wire"))).await.unwrap().world
+    ));
+    for step in plan(&World::default(), &world) {
+        account.execute(&step).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_step_works_against_ministack() {
+    let server = ministack();
+    walk(&server.account(), 2).await;
+    refusals(&server.account()).await;
+}
+
+#[tokio::test]
+async fn every_step_works_against_moto() {
+    let server = moto();
+    // Once: moto 5.2.5 forgets which version is the default when that is set again.
+    walk(&server.account(), 1).await;
+    refusals(&server.account()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_leaves_the_outcome_open() {
+    let server = Server { process: Command::new("true").spawn().unwrap(), port: 9 };
+    let fault = server.account().observe(&Scope::policy(ARN)).await.unwrap_err();
+    assert_eq!((fault.kind, fault.outcome_unknown), (Kind::TryAgain, true));
+}
