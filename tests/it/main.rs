@@ -13,6 +13,7 @@
 mod delivery;
 mod documents;
 mod fake;
+mod events;
 mod faults;
 mod input;
 mod law;

@@ -1,0 +1,44 @@
+//! The events that ship with the project, for local invocation: each one does what its name says.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::fake::{Books, Fake};
+use crate::stage::{Answer, Stage};
+
+fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name).with_extension("json");
+    serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+}
+
+async fn send(stage: &Stage, name: &str) -> Answer {
+    stage.send(&event(name)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_tell_the_life_of_a_resource() {
+    let stage = Stage::new(Fake::new());
+    let created = send(&stage, "create").await.success();
+    let books = stage.fake.books();
+    assert_eq!(send(&stage, "duplicate").await.success().0, created.0);
+    assert_eq!(stage.fake.books(), books);
+    assert_eq!(send(&stage, "update").await.success().id(), created.id());
+    assert_ne!(stage.fake.books(), books);
+    assert_ne!(send(&stage, "replace").await.success().id(), created.id());
+    assert_eq!(stage.fake.books().roles.len(), 2);
+    send(&stage, "delete-replaced").await.success();
+    assert_eq!(stage.fake.books().roles.len(), 1);
+    send(&stage, "delete").await.success();
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_that_go_wrong_are_answered_and_leave_nothing() {
+    let stage = Stage::new(Fake::new());
+    let failed = send(&stage, "create-with-mistakes").await.failure();
+    assert!(failed.reason().starts_with("3 mistakes; "), "{}", failed.reason());
+    send(&stage, "delete-after-failed-create").await.success();
+    send(&stage, "malformed").await.failure();
+    assert_eq!(stage.fake.books(), Books::default());
+}
