@@ -145,8 +145,6 @@ impl<I: Iam> Pass<'_, I> {
     async fn attempt(&mut self, step: &Step, reached: &mut World) -> Result<(), Refusal> {
         let (iam, owner, deadline, lag) = (self.iam, self.owner, self.deadline, self.lag);
         let entity = step.entity();
-        let doubted =
-            self.doubted.contains(&entity) && matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. });
         if Instant::now() >= deadline {
             let may_have_landed = Trouble::with(&mut self.troubles, step).unsure;
             return Err(Refusal { cause: Cause::OutOfTime, may_have_landed });
@@ -165,11 +163,6 @@ impl<I: Iam> Pass<'_, I> {
         trouble.unsure |= fault.outcome_unknown;
         let may_have_landed = trouble.unsure;
         let waited = trouble.since.elapsed();
-        if fault.kind == Kind::NotThere && step.removes() && (!doubted || waited >= lag) {
-            tracing::info!(%step, "nothing was there");
-            *reached = after(std::mem::take(reached), step);
-            return Ok(());
-        }
         tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
 
         if fault.kind == Kind::AlreadyThere && step.creates() {
@@ -182,30 +175,42 @@ impl<I: Iam> Pass<'_, I> {
             merge(reached, &entity, seen.world);
             return Ok(());
         }
-        let patience = match fault.kind {
+        let mut patience = match fault.kind {
             Kind::TryAgain => Duration::MAX,
             Kind::NotThere | Kind::Unsettled => lag,
             Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
-        if waited.saturating_add(pause) > patience && !(doubted && fault.kind == Kind::NotThere)
-            || Instant::now() + pause >= deadline
-        {
+        if step.removes() && self.is_gone(step, &fault, reached).await {
+            let deletes = matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. });
+            let doubted = self.doubted.contains(&entity) && (deletes || fault.kind == Kind::Unsettled);
+            if !doubted || waited >= lag {
+                tracing::info!(%step, "nothing was there");
+                *reached = after(std::mem::take(reached), step);
+                return Ok(());
+            }
+            patience = Duration::MAX;
+        }
+        if waited.saturating_add(pause) > patience || Instant::now() + pause >= deadline {
             return Err(Refusal { cause: fault.into(), may_have_landed });
         }
         sleep(pause).await;
-        // Somebody may have attached something to what is to go, or it has gone and IAM no longer knows its tags.
-        if fault.kind == Kind::Unsettled
-            && step.removes()
-            && let Ok(Ok(seen)) = timeout_at(deadline, iam.observe(&scope(&entity))).await
-        {
-            if owner.owns_entity(&entity, &seen.world) {
-                merge(reached, &entity, seen.world);
-            } else if seen.world == World::default() && !doubted {
-                forget(reached, &entity);
-            }
-        }
         Ok(())
+    }
+
+    /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
+    /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
+    async fn is_gone(&self, step: &Step, fault: &Fault, reached: &mut World) -> bool {
+        if fault.kind != Kind::Unsettled {
+            return fault.kind == Kind::NotThere;
+        }
+        let entity = step.entity();
+        let Ok(Ok(seen)) = timeout_at(self.deadline, self.iam.observe(&scope(&entity))).await else { return false };
+        if self.owner.owns_entity(&entity, &seen.world) {
+            merge(reached, &entity, seen.world);
+            return false;
+        }
+        seen.world == World::default()
     }
 }
 

@@ -117,6 +117,8 @@ struct State {
     past: Vec<(Instant, Books)>,
     /// How far reads lag behind.
     lag: Duration,
+    /// Whether a permission that hangs on a tag is denied where nothing carries it, as the function's own role has it.
+    by_tag: bool,
     page: usize,
     calls: Vec<String>,
     faults: Vec<Fault>,
@@ -166,6 +168,10 @@ impl Fake {
 
     pub fn lag(&self, lag: Duration) {
         self.state().lag = lag;
+    }
+
+    pub fn permit_by_tag(&self) {
+        self.state().by_tag = true;
     }
 
     pub fn page(&self, page: usize) {
@@ -340,7 +346,24 @@ impl State {
             let books = self.books.clone();
             self.past.push((now, books));
         }
-        let reply = if reads {
+        let by_tag = [
+            "DeleteRole",
+            "DeleteRolePolicy",
+            "DetachRolePolicy",
+            "UpdateRole",
+            "CreatePolicyVersion",
+            "DeletePolicy",
+            "DeletePolicyVersion",
+            "SetDefaultPolicyVersion",
+        ];
+        let tagged = self.books.roles.get(&params.get("RoleName").to_lowercase()).map(|role| &role.tags);
+        let tagged = tagged.or_else(|| self.books.policies.get(params.get("PolicyArn")).map(|policy| &policy.tags));
+        let denied = self.by_tag
+            && by_tag.contains(&action)
+            && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
+        let reply = if denied {
+            Err((403, "AccessDenied", "not authorized without the tag".to_owned()))
+        } else if reads {
             // As the books stood `lag` ago: before the first change since.
             let since = self.past.iter().find(|(at, _)| !self.lag.is_zero() && *at + self.lag > now);
             let books = since.map_or_else(|| self.books.clone(), |(_, books)| books.clone());

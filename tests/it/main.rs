@@ -7,13 +7,14 @@
     clippy::needless_pass_by_value,
     clippy::too_many_lines,
     clippy::format_collect,
+    clippy::disallowed_methods,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
 mod delivery;
 mod documents;
-mod fake;
 mod events;
+mod fake;
 mod faults;
 mod input;
 mod law;
