@@ -158,8 +158,8 @@ impl Step {
 
 /// The steps from `observed` to `desired`, in an order that is safe to stop after any of them.
 ///
-/// On a role that stays: our tags first, a narrower trust next, then the boundary, and only then anything that
-/// grants; a wider trust after that, a boundary's removal behind it, tags that go last of all. Policies exist before
+/// On a role that stays: our tags first, the boundary next (without it the function may not write the rest), then a
+/// narrower trust, and only then anything that grants; a wider trust after that, a boundary's removal behind it, tags that go last of all. Policies exist before
 /// they are attached and go after they are detached.
 pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -227,13 +227,13 @@ fn fence(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     if !add.is_empty() {
         steps.push(Step::TagRole { role: role(), tags: add });
     }
-    if want.trust != have.trust && want.trust.narrows(&have.trust) {
-        steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
-    }
     if let Some(arn) = &want.boundary
         && want.boundary != have.boundary
     {
         steps.push(Step::SetBoundary { role: role(), arn: arn.clone() });
+    }
+    if want.trust != have.trust && want.trust.narrows(&have.trust) {
+        steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
     }
     steps
 }

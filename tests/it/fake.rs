@@ -117,8 +117,8 @@ struct State {
     past: Vec<(Instant, Books)>,
     /// How far reads lag behind.
     lag: Duration,
-    /// Whether a permission that hangs on a tag is denied where nothing carries it, as the function's own role has it.
-    by_tag: bool,
+    /// Whether calls are permitted as `template.yaml` has it: some only on what is tagged, some only on bounded roles.
+    fenced: bool,
     page: usize,
     calls: Vec<String>,
     faults: Vec<Fault>,
@@ -170,8 +170,8 @@ impl Fake {
         self.state().lag = lag;
     }
 
-    pub fn permit_by_tag(&self) {
-        self.state().by_tag = true;
+    pub fn fence(&self) {
+        self.state().fenced = true;
     }
 
     pub fn page(&self, page: usize) {
@@ -358,11 +358,14 @@ impl State {
         ];
         let tagged = self.books.roles.get(&params.get("RoleName").to_lowercase()).map(|role| &role.tags);
         let tagged = tagged.or_else(|| self.books.policies.get(params.get("PolicyArn")).map(|policy| &policy.tags));
-        let denied = self.by_tag
-            && by_tag.contains(&action)
-            && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
+        let unmarked =
+            by_tag.contains(&action) && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
+        let by_boundary = ["AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"];
+        let role = self.books.roles.get(&params.get("RoleName").to_lowercase());
+        let unbounded = by_boundary.contains(&action) && role.is_none_or(|role| role.boundary.is_none());
+        let denied = self.fenced && (unmarked || unbounded);
         let reply = if denied {
-            Err((403, "AccessDenied", "not authorized without the tag".to_owned()))
+            Err((403, "AccessDenied", "not authorized".to_owned()))
         } else if reads {
             // As the books stood `lag` ago: before the first change since.
             let since = self.past.iter().find(|(at, _)| !self.lag.is_zero() && *at + self.lag > now);

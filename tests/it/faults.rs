@@ -191,18 +191,18 @@ async fn each_call_fails_once_in_each_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags() {
+async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries() {
     for case in cases().await {
         let end = end_of(&case).await;
         for at in 0..calls_of(&case).await {
             let stage = Stage::new(Fake::with(case.start.clone()));
-            stage.fake.permit_by_tag();
+            stage.fake.fence();
             stage.fake.fail(Fault { at, mischief: Mischief::LostAfter, sticky: false });
             let answer = stage.send(&case.event).await.success();
             settle(&stage, &case, &answer, &end, true, &format!("{}, call {at}", case.name)).await;
             for second in at + 1..at + 30 {
                 let stage = Stage::new(Fake::with(case.start.clone()));
-                stage.fake.permit_by_tag();
+                stage.fake.fence();
                 stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
                 stage.fake.fail(Fault { at: second, mischief: Mischief::LostAfter, sticky: false });
                 let answer = stage.send(&case.event).await;

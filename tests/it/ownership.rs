@@ -95,7 +95,7 @@ async fn an_adoption_tags_first_and_fences_before_it_grants() {
     stage.send(&create(&with(json!({ "AdoptExisting": true })))).await.success();
     let calls = stage.fake.calls();
     let at = |action: &str| calls.iter().position(|call| call == action).unwrap();
-    let writes = ["TagRole", "UpdateAssumeRolePolicy", "PutRolePermissionsBoundary", "AttachRolePolicy"];
+    let writes = ["TagRole", "PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "AttachRolePolicy"];
     assert!(writes.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{calls:?}");
     let first = calls.iter().find(|call| !["Get", "List", "Describe"].iter().any(|verb| call.starts_with(verb)));
     assert_eq!(first.unwrap(), "TagRole");

@@ -6,7 +6,8 @@ Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it 
 The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
 
 Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
-of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, and some refusals of IAM itself.
+of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, some refusals of IAM itself, the text functions in a
+template's Conditions, and the stack that CloudFormation names for a physical id.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ from hypercorn.asyncio import serve as hypercorn_serve  # noqa: E402
 from hypercorn.config import Config  # noqa: E402
 from ministack import app  # noqa: E402
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses  # noqa: E402
-from ministack.services import iam  # noqa: E402
+from ministack.services import cloudformation, iam  # noqa: E402
+from ministack.services.cloudformation import changesets, drift, engine, handlers, helpers, stacks  # noqa: E402
 
 # The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
 # The value is the boundary that the request sets, or else the one that the role has.
@@ -303,6 +305,47 @@ def mend_iam():
     handlers["SetDefaultPolicyVersion"] = set_default_policy_version
 
 
+# --- conditions of a template, and the stack of a physical id ---
+
+def mend_conditions():
+    evaluate = engine._evaluate_conditions
+
+    def resolved(node, template, params):
+        if isinstance(node, list):
+            return [resolved(item, template, params) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if node.keys() & {"Fn::Sub", "Fn::Split", "Fn::Join"}:
+            return engine._resolve_refs(node, {}, params, {}, template.get("Mappings", {}), "", "")
+        return {key: resolved(value, template, params) for key, value in node.items()}
+
+    def mended(template, params):
+        conditions = resolved(template.get("Conditions", {}), template, params)
+        return evaluate({**template, "Conditions": conditions}, params)
+
+    for module in (engine, changesets, drift, handlers, stacks):
+        if hasattr(module, "_evaluate_conditions"):
+            module._evaluate_conditions = mended
+
+
+def mend_cloudformation():
+    actions = cloudformation._ACTION_HANDLERS
+    of_stack = actions["DescribeStackResources"]
+
+    def describe_stack_resources(params):
+        """By a physical id the whole stack around the resource is listed; ministack knows stack names only."""
+        physical_id = helpers._p(params, "PhysicalResourceId")
+        if not physical_id:
+            return of_stack(params)
+        for stack in cloudformation._stacks.values():
+            held = {resource.get("PhysicalResourceId") for resource in stack.get("_resources", {}).values()}
+            if stack["StackStatus"] != "DELETE_COMPLETE" and physical_id in held:
+                return of_stack({"StackName": [stack["StackId"]]})
+        return helpers._error("ValidationError", f"Stack for {physical_id} does not exist")
+
+    actions["DescribeStackResources"] = describe_stack_resources
+
+
 # --- serving ---
 
 async def serve():
@@ -319,6 +362,8 @@ def main():
     try:
         mend_enforcement()
         mend_iam()
+        mend_conditions()
+        mend_cloudformation()
         asyncio.new_event_loop().run_until_complete(serve())
         status = 0
     except Exception:

@@ -459,6 +459,49 @@ def test_an_older_version_becomes_the_default_again(aws, acting, policy):
     caller.list_roles()
 
 
+# --- stacks ---
+
+def test_conditions_take_text_functions(aws):
+    second = {"Fn::Select": [1, {"Fn::Split": [",", {"Fn::Sub": "${Names},,"}]}]}
+    joined = {"Fn::Join": ["", [{"Ref": "Names"}, "!"]]}
+    template = {
+        "Parameters": {"Names": {"Type": "String"}},
+        "Conditions": {"Second": {"Fn::Not": [{"Fn::Equals": [second, ""]}]}, "OnlyA": {"Fn::Equals": [joined, "a!"]}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {name: {"Condition": name, "Value": "yes"} for name in ("Second", "OnlyA")}}
+    stacks = aws("cloudformation")
+    for names, expected in (("a", {"OnlyA"}), ("a,b", {"Second"})):
+        name = unique("stack")
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps(template),
+                            Parameters=[{"ParameterKey": "Names", "ParameterValue": names}])
+        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        outputs = stacks.describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
+        assert {output["OutputKey"] for output in outputs} == expected
+
+
+def test_a_physical_id_leads_to_its_stack_while_that_holds_it(aws):
+    stacks, name, role_name = aws("cloudformation"), unique("stack"), unique("held")
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": role_name, "AssumeRolePolicyDocument": json.loads(TRUST)}},
+        "Other": {"Type": "AWS::SQS::Queue"}}
+    unknown = f"Stack for {role_name} does not exist"
+    assert refused("ValidationError", stacks.describe_stack_resources, PhysicalResourceId=role_name) == unknown
+
+    stack_id = stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}),
+                                   Capabilities=["CAPABILITY_NAMED_IAM"])["StackId"]
+    stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    around = stacks.describe_stack_resources(PhysicalResourceId=role_name)["StackResources"]
+    assert {(r["StackId"], r["LogicalResourceId"]) for r in around} == {(stack_id, "Role"), (stack_id, "Other")}
+    assert [r["LogicalResourceId"] for r in around if r["PhysicalResourceId"] == role_name] == ["Role"]
+    named = stacks.describe_stack_resources(StackName=name, LogicalResourceId="Other")["StackResources"]
+    assert [r["LogicalResourceId"] for r in named] == ["Other"]
+
+    stacks.delete_stack(StackName=name)
+    stacks.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    assert refused("ValidationError", stacks.describe_stack_resources, PhysicalResourceId=role_name) == unknown
+
+
 # --- the server ---
 
 BOOTSTRAP = """#!{python}

@@ -1,0 +1,65 @@
+# What each target does, `make help` says. All that is made lands in .tools/, target/ and .aws-sam/.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help tools build demo test check clean
+
+PYTHON ?= python3
+VENVS := sam ministack moto lint build e2e
+CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
+ROOT := $(CURDIR)
+
+export SAM_CLI_TELEMETRY := 0
+export PYTHONDONTWRITEBYTECODE := 1
+# Where cargo-lambda and zig would otherwise write to the home directory.
+export __SAM_CLI_APP_DIR := $(ROOT)/.tools/sam/home
+export CARGO_ZIGBUILD_CACHE_DIR := $(ROOT)/target/zig/zigbuild
+export ZIG_GLOBAL_CACHE_DIR := $(ROOT)/target/zig/global
+export ZIG_LOCAL_CACHE_DIR := $(ROOT)/target/zig/local
+# The interpreters that have the servers, for the tests that start them.
+export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
+export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest under .tools/
+
+.tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt
+	rm -rf .tools/$*
+	$(PYTHON) -m venv .tools/$*
+	.tools/$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
+
+.aws-sam/build/template.yaml: template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs') | tools
+	PATH="$(ROOT)/.tools/build/bin:$$PATH" .tools/sam/bin/sam build
+	touch $@
+
+demo: tools build ## Deploy to a local AWS, show the workflow role, take all down again
+	.tools/e2e/bin/python tests/local/demo.py
+
+test: tools build ## Run every test; the last line is the total
+	$(PYTHON) tests/local/total.py \
+	  "cargo test --locked --no-fail-fast" \
+	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/local" \
+	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
+
+check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, oldest Rust
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(CARGO_DENY) --locked check bans licenses sources
+	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \
+	  then $(CARGO_DENY) --locked check advisories; \
+	  else echo "advisories: SKIPPED, the advisory database could not be fetched (is there a network?)"; fi
+	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml
+	.tools/sam/bin/sam validate --lint --region us-east-1
+	$(PYTHON) tests/local/oldest_rust.py
+
+$(CARGO_DENY):
+	cargo install cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
+
+clean: ## Remove all that was built or installed
+	rm -rf target .aws-sam .tools

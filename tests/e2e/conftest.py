@@ -1,0 +1,196 @@
+"""One local AWS and one deployment of template.yaml serve the whole session."""
+
+import json
+import uuid
+from dataclasses import dataclass, field
+
+import pytest
+
+import local
+from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server, unique
+
+APP = "mlops-roles"
+ADOPTING_APP = "mlops-roles-adopting"
+
+
+@pytest.fixture(scope="session")
+def aloud(request):
+    """Runs something with its output shown: what takes minutes should be seen to move."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def run(what, *arguments, **more):
+        with capture.global_and_fixture_disabled():
+            return what(*arguments, **more)
+    return run
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("aws"))
+    yield Local(server.endpoint)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def untouched(aws, aloud):
+    """What the account holds before anything is deployed, the bucket's stack of sam aside."""
+    aloud(local.build)
+    return aws.world()
+
+
+@pytest.fixture(scope="session")
+def app(aws, untouched, aloud):
+    """The outputs of the deployed application."""
+    return aloud(aws.deploy, APP)
+
+
+@pytest.fixture(scope="session")
+def adopting(aws, app, aloud):
+    """The function of a second deployment, which allows adoption."""
+    return aloud(aws.deploy, ADOPTING_APP, AllowAdoption="true")["ServiceToken"]
+
+
+@pytest.fixture(scope="session")
+def function(app):
+    return app["ServiceToken"]
+
+
+@pytest.fixture(scope="session")
+def execution_role(aws, app):
+    """The ARN of a role that SageMaker runs jobs with. Its name is within the default of PassableRoleArns."""
+    return aws.make_role("churn-SageMaker-execution")
+
+
+@dataclass
+class Resource:
+    """A resource of a stack that exists only in the events that it would send."""
+    aws: Local
+    function: str
+    properties: dict
+    logical_id: str = "Workflow"
+    stack_id: str = field(
+        default_factory=lambda: f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/direct/{uuid.uuid4()}")
+    physical_id: str = ""
+
+    def send(self, request_type, **more):
+        event = {"RequestType": request_type, "RequestId": str(uuid.uuid4()), "StackId": self.stack_id,
+                 "LogicalResourceId": self.logical_id, "ResourceType": RESOURCE_TYPE,
+                 "ServiceToken": self.function,
+                 "ResourceProperties": {"ServiceToken": self.function, **self.properties}, **more}
+        answer = self.aws.ask(self.function, event)
+        repeated = {key: event[key] for key in ("StackId", "RequestId", "LogicalResourceId")}
+        assert repeated.items() <= answer.items(), "what every answer repeats"
+        assert answer["Status"] in ("SUCCESS", "FAILED") and answer["PhysicalResourceId"]
+        return answer
+
+    def create(self):
+        answer = self.send("Create")
+        self.physical_id = answer["PhysicalResourceId"]
+        return answer
+
+    def update(self, **changes):
+        """Sends an Update; a property that becomes None is left out. When it fails, all stays as it was."""
+        old = self.properties
+        self.properties = {key: value for key, value in {**old, **changes}.items() if value is not None}
+        answer = self.send("Update", PhysicalResourceId=self.physical_id,
+                           OldResourceProperties={"ServiceToken": self.function, **old})
+        if answer["Status"] == "FAILED":
+            assert answer["PhysicalResourceId"] == self.physical_id
+            self.properties = old
+        self.physical_id = answer["PhysicalResourceId"]
+        return answer
+
+    def delete(self, physical_id=None, **more):
+        return self.send("Delete", PhysicalResourceId=physical_id or self.physical_id, **more)
+
+    @property
+    def role(self):
+        return self.aws.role(self.physical_id)
+
+    @property
+    def policy_arn(self):
+        return local.policy_arn(self.properties.get("PolicyName", f"{self.physical_id}-Policy"))
+
+
+@pytest.fixture
+def resource(aws, function, execution_role):
+    """Makes a resource that is asked for directly; at the end it is deleted."""
+    made = []
+
+    def make(name="direct", *, of=None, **properties):
+        properties = {"RoleName": unique(name), "SageMakerExecutionRoleArns": execution_role, "SettleSeconds": "0",
+                      **properties}
+        properties = {key: value for key, value in properties.items() if value is not None}
+        made.append(Resource(aws, of or function, properties))
+        return made[-1]
+    yield make
+    for one in made:
+        if one.physical_id:
+            answer = one.delete()
+            assert answer["Status"] == "SUCCESS", answer
+
+
+@pytest.fixture
+def created(resource):
+    """The same, created already."""
+    def make(name="direct", **more):
+        one = resource(name, **more)
+        answer = one.create()
+        assert answer["Status"] == "SUCCESS", answer
+        return one
+    return make
+
+
+@pytest.fixture
+def template(function, execution_role):
+    """A template with our resource, `Workflow`, and others beside it."""
+    def make(others=None, outputs=None, **properties):
+        workflow = {"Type": RESOURCE_TYPE, "Properties": {
+            "ServiceToken": function, "ServiceTimeout": 60, "SageMakerExecutionRoleArns": [execution_role],
+            "SettleSeconds": 0, **properties}}
+        made = {"Resources": {"Workflow": workflow, **(others or {})}}
+        return {**made, "Outputs": {key: {"Value": value} for key, value in outputs.items()}} if outputs else made
+    return make
+
+
+@pytest.fixture
+def stack(aws):
+    """Creates a stack and gives (id, status); at the end it is deleted."""
+    made = []
+
+    def create(template, **parameters):
+        stack_id, status = aws.create_stack(unique("stack"), template, **parameters)
+        made.append(stack_id)
+        return stack_id, status
+    yield create
+    for stack_id in reversed(made):
+        status = aws.delete_stack(stack_id)
+        assert status == "DELETE_COMPLETE", (status, aws.reasons(stack_id))
+
+
+@pytest.fixture
+def same_world(aws):
+    """A check that the account holds exactly what it held when the test began."""
+    before = aws.world()
+
+    def check():
+        assert aws.world() == before
+    return check
+
+
+@pytest.fixture
+def broken(function):
+    """A resource that can't be created, and is tried only after `Workflow`."""
+    return {"Type": RESOURCE_TYPE, "DependsOn": "Workflow", "Properties": {
+        "ServiceToken": function, "ServiceTimeout": 60, "NoSuchProperty": "x"}}
+
+
+@pytest.fixture
+def events():
+    """The events of events/, with the local account and region in place of theirs. None is sent to AWS."""
+    folder = local.ROOT / "events"
+
+    def load(name):
+        text = (folder / name).read_text().replace("123456789012", ACCOUNT).replace("us-east-1", REGION)
+        return json.loads(text)
+    return load

@@ -1,0 +1,296 @@
+"""A local AWS for the tests and the demo: the server, sam, and short ways to ask and to read."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+import uuid
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / ".aws-sam" / "build" / "template.yaml"
+ACCOUNT = "000000000000"
+REGION = "eu-west-1"
+RESOURCE_TYPE = "Custom::StepFunctionsWorkflowRole"
+PREFIX = "AmazonSageMaker"  # the template's default
+GRANT = "AssumeRoleSMforStepFunctionPolicy"  # the inline policy's default name
+STACK_TAG, LOGICAL_TAG, ADOPTED_TAG = (f"mlops-roles:{key}" for key in ("stack-id", "logical-id", "adopted"))
+
+numbers = itertools.count(1)
+
+
+def unique(name):
+    return f"{PREFIX}-{name}-{next(numbers)}"
+
+
+def document(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(actions, resource="*", **condition):
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def trusting(service, **condition):
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return document({**statement, "Condition": condition} if condition else statement)
+
+
+def role_arn(name):
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def policy_arn(name):
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+
+
+def statements(policy):
+    """The statements of a document, with lists wherever IAM takes one item or a list, in no particular order."""
+    def listed(value):
+        return sorted(value) if isinstance(value, list) else [value]
+
+    found = []
+    for statement in policy["Statement"]:
+        flat = {key: listed(value) if key in ("Action", "Resource") else value for key, value in statement.items()}
+        flat["Principal"] = {kind: listed(names) for kind, names in statement.get("Principal", {}).items()}
+        flat["Condition"] = {operator: {key: listed(values) for key, values in keys.items()}
+                             for operator, keys in statement.get("Condition", {}).items()}
+        found.append(flat)
+    return sorted(found, key=lambda statement: json.dumps(statement, sort_keys=True))
+
+
+# --- the server and sam ---
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """The launcher as a child process, on a free port of the loopback address."""
+
+    def __init__(self, work_dir):
+        self.port = free_port()
+        self.endpoint = f"http://localhost:{self.port}"
+        python = os.environ.get("MINISTACK_PYTHON", ROOT / ".tools" / "ministack" / "bin" / "python")
+        env = {**os.environ, "GATEWAY_PORT": str(self.port), "TMPDIR": str(work_dir), "LOG_LEVEL": "ERROR"}
+        self.process = subprocess.Popen([python, ROOT / "tests" / "local" / "ministack_launcher.py"], env=env)
+        self.wait()
+
+    def wait(self):
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_ministack/health", timeout=1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError("the local AWS ended before it was ready") from None
+                time.sleep(0.1)
+        self.stop()
+        raise RuntimeError("the local AWS was not ready within 30 s")
+
+    def stop(self):
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def build():
+    """Does nothing where the artefact is newer than its sources: make knows which those are."""
+    subprocess.run(["make", "--silent", "build"], cwd=ROOT, check=True)
+
+
+class Local:
+    """What the tests ask of the local AWS."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+
+    def client(self, service):
+        return boto3.client(
+            service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="test",
+            aws_secret_access_key="test", config=Config(
+                retries={"max_attempts": 0}, read_timeout=330, signature_version="s3v4" if service == "s3" else None,
+                s3={"addressing_style": "path"}))
+
+    @cached_property
+    def iam(self):
+        return self.client("iam")
+
+    @cached_property
+    def cloudformation(self):
+        return self.client("cloudformation")
+
+    @cached_property
+    def functions(self):
+        return self.client("lambda")
+
+    @cached_property
+    def s3(self):
+        return self.client("s3")
+
+    @cached_property
+    def logs(self):
+        return self.client("logs")
+
+    def sam(self, *arguments):
+        """Runs sam against this endpoint and nothing else: the user's own configuration of AWS is left out."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SAM_"))}
+        env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test",
+                   AWS_DEFAULT_REGION=REGION, AWS_REGION=REGION, AWS_CONFIG_FILE=os.devnull,
+                   AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true",
+                   SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="1", __SAM_CLI_APP_DIR=str(ROOT / ".tools/sam/home"))
+        subprocess.run([ROOT / ".tools/sam/bin/sam", *arguments], cwd=ROOT, env=env, check=True)
+
+    def deploy(self, stack, **parameters):
+        """`sam deploy` of template.yaml as it was built; gives the outputs."""
+        overrides = [f"{key}={value}" for key, value in {"EndpointUrl": self.endpoint, **parameters}.items()]
+        self.sam("deploy", "--template-file", str(TEMPLATE), "--stack-name", stack, "--resolve-s3",
+                 "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+                 "--parameter-overrides", *overrides)
+        return self.outputs(stack)
+
+    def outputs(self, stack):
+        found = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in found}
+
+    # --- stacks ---
+
+    def settled(self, stack_id):
+        """Waits for the end of what the stack is at, and gives its status."""
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            status = self.cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"]
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            time.sleep(0.1)
+        raise AssertionError(f"{stack_id} still is {status}")
+
+    def create_stack(self, name, template, **parameters):
+        body = template if isinstance(template, str) else json.dumps(template)
+        answer = self.cloudformation.create_stack(
+            StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
+        return answer["StackId"], self.settled(answer["StackId"])
+
+    def update_stack(self, stack_id, template):
+        self.cloudformation.update_stack(
+            StackName=stack_id, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"])
+        return self.settled(stack_id)
+
+    def delete_stack(self, stack_id):
+        self.cloudformation.delete_stack(StackName=stack_id)
+        return self.settled(stack_id)
+
+    def reasons(self, stack_id):
+        """Why resources of the stack failed, newest first."""
+        events = self.cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+        return [event["ResourceStatusReason"] for event in events
+                if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")]
+
+    # --- IAM, read whole ---
+
+    def role(self, name):
+        """All that there is to a role, or None."""
+        try:
+            role = self.iam.get_role(RoleName=name)["Role"]
+        except self.iam.exceptions.NoSuchEntityException:
+            return None
+        inline = self.iam.list_role_policies(RoleName=name)["PolicyNames"]
+        attached = self.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        profiles = self.iam.list_instance_profiles_for_role(RoleName=name)["InstanceProfiles"]
+        return {
+            "id": role["RoleId"], "path": role["Path"], "trust": statements(role["AssumeRolePolicyDocument"]),
+            "description": role.get("Description", ""), "session": role["MaxSessionDuration"],
+            "boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            "tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])},
+            "attached": {policy["PolicyArn"] for policy in attached},
+            "inline": {policy: statements(self.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+                       for policy in inline},
+            "profiles": {profile["InstanceProfileName"] for profile in profiles},
+        }
+
+    def policy(self, arn):
+        """The default document and the tags of a managed policy, or None."""
+        try:
+            policy = self.iam.get_policy(PolicyArn=arn)["Policy"]
+        except self.iam.exceptions.NoSuchEntityException:
+            return None
+        version = self.iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+        return {"statements": statements(version["Document"]),
+                "tags": {tag["Key"]: tag["Value"] for tag in self.iam.list_policy_tags(PolicyArn=arn)["Tags"]}}
+
+    def world(self):
+        """Every role and every policy of the account, by ARN, whole."""
+        roles = [role for page in self.iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
+        policies = [policy for page in self.iam.get_paginator("list_policies").paginate(Scope="Local")
+                    for policy in page["Policies"]]
+        return {**{role["Arn"]: self.role(role["RoleName"]) for role in roles},
+                **{policy["Arn"]: self.policy(policy["Arn"]) for policy in policies}}
+
+    def decision(self, role_name, action, resource="*", **context):
+        """What SimulatePrincipalPolicy says: `allowed`, `implicitDeny` or `explicitDeny`."""
+        entries = [{"ContextKeyName": key.replace("_", ":"), "ContextKeyValues": [value], "ContextKeyType": "string"}
+                   for key, value in context.items()]
+        arn = self.iam.get_role(RoleName=role_name)["Role"]["Arn"]
+        answer = self.iam.simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries)
+        return answer["EvaluationResults"][0]["EvalDecision"]
+
+    def make_role(self, name, trust=None, **more):
+        trust = json.dumps(trust or trusting("sagemaker.amazonaws.com"))
+        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)
+        return role_arn(name)
+
+    def make_policy(self, name, *what, **more):
+        body = json.dumps(document(*(what or [allow("s3:GetObject")])))
+        return self.iam.create_policy(PolicyName=name, PolicyDocument=body, **more)["Policy"]["Arn"]
+
+    def delete_role(self, name):
+        """Deletes a role with all that hangs on it, if it is there."""
+        role = self.role(name)
+        if role is None:
+            return
+        for profile in role["profiles"]:
+            self.iam.remove_role_from_instance_profile(InstanceProfileName=profile, RoleName=name)
+        for arn in role["attached"]:
+            self.iam.detach_role_policy(RoleName=name, PolicyArn=arn)
+        for policy in role["inline"]:
+            self.iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        self.iam.delete_role(RoleName=name)
+
+    def log(self, group):
+        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"] for page in pages for event in page["events"]]
+
+    # --- the function, asked directly ---
+
+    def ask(self, function, event):
+        """Invokes the function with an event of CloudFormation, and gives what it PUT to the presigned URL."""
+        key = f"answers/{uuid.uuid4()}"
+        try:
+            self.s3.create_bucket(Bucket="cloudformation-answers",
+                                  CreateBucketConfiguration={"LocationConstraint": REGION})
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou", error
+        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": "cloudformation-answers", "Key": key})
+        answer = self.functions.invoke(FunctionName=function, Payload=json.dumps({**event, "ResponseURL": url}))
+        payload = answer["Payload"].read()
+        assert "FunctionError" not in answer, payload
+        return json.load(self.s3.get_object(Bucket="cloudformation-answers", Key=key)["Body"])
