@@ -121,7 +121,7 @@ impl Address {
 
 fn seconds(value: &Value) -> Option<Duration> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-    Some(Duration::from_secs(number))
+    (number > 0).then(|| Duration::from_secs(number))
 }
 
 /// The properties as an object, or what they are instead.

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tracing::Level;
+use tracing::instrument::WithSubscriber;
 
 use mlops_roles::answer::{Answer, Post, ResponseUrl, Undelivered, connector};
 use mlops_roles::arn::Place;
 use mlops_roles::event::Request;
 
+use crate::protocol::Lines;
 use crate::stage::{create, properties};
 
 /// What the server does with one connection.
@@ -237,4 +240,16 @@ async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
         assert_eq!(sent.is_ok(), fits, "{url}");
         assert_eq!(mailbox.take().len(), usize::from(fits));
     }
+}
+
+#[tokio::test]
+async fn the_http_client_prints_no_response_url_at_trace_level() {
+    let lines = Lines::default();
+    let subscriber = mlops_roles::log::subscriber(Level::TRACE, lines.clone());
+    let replies = [Reply::Status(503), Reply::CloseHalfWay, Reply::Status(403)];
+    let (delivered, requests) = deliver(&replies, Duration::from_secs(8)).with_subscriber(subscriber).await;
+    assert!(matches!(delivered, Err(Undelivered::Refused { status: 403 })));
+    assert!(requests[0].contains("Signature=a%2Fb%3D"));
+    assert!(lines.text().contains("answer not delivered yet"));
+    assert!(!lines.text().contains("Signature"), "{}", lines.text());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::fake::{Books, Fake};
+use crate::fake::{Books, Fake, Fault, Mischief};
 use crate::stage::{BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, properties, update, with};
 
 fn key() -> String {
@@ -353,4 +353,68 @@ async fn reads_that_lag_are_waited_for() {
         stage.send(&delete(ROLE, &properties())).await.success();
         assert_eq!(stage.fake.books(), Books::default(), "lag {lag} s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_follows_at_once_sees_what_the_update_did() {
+    for lag in [1, 5, 20] {
+        let stage = Stage::new(Fake::new());
+        stage.fake.lag(Duration::from_secs(lag));
+        stage.send(&create(&properties())).await.success();
+        let books = stage.fake.books();
+        let wider =
+            with(json!({ "StateMachineName": "churn", "ManagedPolicyArns": "arn:aws:iam::aws:policy/AmazonX" }));
+        stage.send(&update(ROLE, &wider, &properties())).await.success();
+        stage.send(&update(ROLE, &properties(), &wider)).await.success();
+        assert_eq!(stage.fake.books().meaning(), books.meaning(), "lag {lag} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_limits_the_time_that_an_event_may_take() {
+    let stage = Stage::new(Fake::new());
+    stage.fake.fail(Fault { at: 1, mischief: Mischief::HangAfter, sticky: true });
+    let started = Instant::now();
+    stage.send(&create(&with(json!({ "ServiceTimeout": "60" })))).await.failure();
+    assert!(started.elapsed() < Duration::from_secs(58), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_ours_is_found_by_its_attachment_when_its_name_is_lost() {
+    let stage = Stage::new(Fake::new());
+    let named = with(json!({ "PolicyName": "TeamPolicy" }));
+    stage.send(&create(&named)).await.success();
+    stage.send(&delete(ROLE, &json!({ "PolicyName": { "not": "text" } }))).await.success();
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleanup_that_comes_twice_leaves_the_role_that_took_the_place() {
+    let mut stage = Stage::new(Fake::new());
+    let nameless = with(json!({ "RoleName": null }));
+    let old = stage.send(&create(&nameless)).await.success().id().to_owned();
+    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
+    let new = stage.send(&update(&old, &nameless, &nameless)).await.success().id().to_owned();
+    assert!(new.starts_with("Team-"), "{new}");
+    for _ in 0..3 {
+        stage.send(&delete(&old, &nameless)).await.success();
+        assert_eq!(stage.fake.books().roles.keys().collect::<Vec<_>>(), [&new.to_lowercase()]);
+        assert_eq!(stage.fake.books().policies.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_of_others_that_leave_no_room_are_told_before_any_write() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    stage.fake.change(|books| {
+        let tags = &mut books.roles.get_mut(&key()).unwrap().tags;
+        tags.extend((0..45).map(|n| (format!("theirs{n}"), String::new())));
+    });
+    let books = stage.fake.books();
+    let more =
+        with(json!({ "Tags": (0..5).map(|n| json!({ "Key": format!("k{n}"), "Value": "" })).collect::<Vec<_>>() }));
+    let answer = stage.send(&update(ROLE, &more, &properties())).await.failure();
+    assert!(answer.reason().contains("would have 52 tags"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), books);
 }

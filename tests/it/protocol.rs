@@ -206,8 +206,15 @@ async fn a_failed_update_and_a_delete_keep_the_id() {
     assert_eq!(stage.send(&delete(ROLE, &properties())).await.id(), ROLE);
 }
 
+/// What was logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -255,7 +262,7 @@ async fn the_response_url_is_in_no_line_and_no_answer_at_trace_level() {
     }
     .with_subscriber(subscriber)
     .await;
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.contains("create role `AmazonSageMaker-Churn`"), "the log has our lines:\n{text}");
     assert!(!text.contains("the-secret-of-the-response-url"), "{text}");
 }
