@@ -15,6 +15,8 @@ use crate::world::{Scope, World};
 pub const LAG: Duration = Duration::from_secs(30);
 /// The same on the way back, where time is short and a step that is refused is passed over.
 const LAG_OF_UNDO: Duration = Duration::from_secs(8);
+/// How long one step of the way back is tried at the most.
+const LONGEST_OF_UNDO: Duration = Duration::from_secs(20);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -46,17 +48,20 @@ pub enum Cause {
     Foreign(Entity),
     #[error("{0} exists according to IAM, but is not to be seen: it may be at another path, choose another name")]
     Hidden(Entity),
+    /// Ours by its tags, from a delivery before or beside this one: the plan was made without it. Holds what was seen.
+    #[error("it was there already and ours, though it did not show at first")]
+    Found(World),
     #[error("no reply before the time was up")]
     OutOfTime,
     #[error("they stay, so that what is left is found again")]
     Kept,
 }
 
-/// Takes steps until the world is as desired. What turns up on the way (our own earlier work, an attachment that
-/// somebody made in between) is planned for anew.
+/// Takes steps until the world is as desired. What turns up on the way (a creation of our own whose reply was lost, an
+/// attachment that somebody made in between) is planned for anew.
 ///
 /// # Errors
-/// When a step is refused, or the deadline comes.
+/// When a step is refused, what is to be made turns out to be there, or the deadline comes.
 pub async fn converge(
     iam: &impl Iam,
     owner: &Owner,
@@ -64,7 +69,7 @@ pub async fn converge(
     from: World,
     deadline: Instant,
 ) -> Result<World, Stopped> {
-    let mut pass = Pass { iam, owner, deadline, lag: LAG, doubted: BTreeSet::new(), troubles: Vec::new() };
+    let mut pass = Pass { iam, owner, deadline, undoing: false, troubles: Vec::new() };
     let mut reached = from;
     while let Some(step) = plan(desired, &reached).into_iter().next() {
         let Err(refusal) = pass.attempt(&step, &mut reached).await else { continue };
@@ -100,18 +105,12 @@ pub async fn undo(
             }
         }
     }
-    let made = |entity: &Entity| match entity {
-        Entity::Role(name) => !before.roles.contains_key(name),
-        Entity::Policy(arn) => !before.policies.contains_key(arn),
-    };
-    let roles = reached.roles.keys().cloned().map(Entity::Role);
-    let doubted = roles.chain(reached.policies.keys().cloned().map(Entity::Policy)).filter(made).collect();
-    let mut pass = Pass { iam, owner, deadline, lag: LAG_OF_UNDO, doubted, troubles: Vec::new() };
-    let mut stuck = Vec::new();
+    let mut pass = Pass { iam, owner, deadline, undoing: true, troubles: Vec::new() };
+    let mut stuck: Vec<Failure> = Vec::new();
     while let Some(step) = plan(before, &reached).into_iter().next() {
         // Our tags are the handle of whatever is left: they stay on while anything else does.
         let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
-        let cause = if untags && stuck.iter().any(|failure: &Failure| failure.step.entity() == step.entity()) {
+        let cause = if untags && stuck.iter().any(|failure| failure.step.entity() == step.entity()) {
             Cause::Kept
         } else if let Err(refusal) = pass.attempt(&step, &mut reached).await {
             refusal.cause
@@ -119,7 +118,9 @@ pub async fn undo(
             continue;
         };
         reached = after(reached, &step);
-        stuck.push(Failure { step, cause });
+        if !stuck.iter().any(|failure| failure.step == step) {
+            stuck.push(Failure { step, cause });
+        }
     }
     if stuck.is_empty() { Ok(()) } else { Err(stuck) }
 }
@@ -129,9 +130,8 @@ struct Pass<'a, I> {
     iam: &'a I,
     owner: &'a Owner,
     deadline: Instant,
-    lag: Duration,
-    /// Made moments ago: when IAM says that they are not there, it may only lag.
-    doubted: BTreeSet<Entity>,
+    /// On the way back, where there is less time and one step must not use it all up.
+    undoing: bool,
     troubles: Vec<Trouble>,
 }
 
@@ -143,7 +143,8 @@ struct Refusal {
 impl<I: Iam> Pass<'_, I> {
     /// Tries the step once. `Ok` means that the world has moved on, or that it is worth planning and trying again.
     async fn attempt(&mut self, step: &Step, reached: &mut World) -> Result<(), Refusal> {
-        let (iam, owner, deadline, lag) = (self.iam, self.owner, self.deadline, self.lag);
+        let (iam, owner, deadline) = (self.iam, self.owner, self.deadline);
+        let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
         let entity = step.entity();
         if Instant::now() >= deadline {
             let may_have_landed = Trouble::with(&mut self.troubles, step).unsure;
@@ -172,19 +173,22 @@ impl<I: Iam> Pass<'_, I> {
             if !owner.owns_entity(&entity, &seen.world) {
                 return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
             }
+            if !may_have_landed && !self.undoing {
+                return Err(Refusal { cause: Cause::Found(seen.world), may_have_landed });
+            }
             merge(reached, &entity, seen.world);
             return Ok(());
         }
         let mut patience = match fault.kind {
-            Kind::TryAgain => Duration::MAX,
+            Kind::TryAgain => longest,
             Kind::NotThere | Kind::Unsettled => lag,
             Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
         if step.removes() && self.is_gone(step, &fault, reached).await {
-            let deletes = matches!(step, Step::DeleteRole { .. } | Step::DeletePolicy { .. });
-            let doubted = self.doubted.contains(&entity) && (deletes || fault.kind == Kind::Unsettled);
-            if !doubted || waited >= lag {
+            // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
+            let detail = fault.kind == Kind::NotThere && !step.deletes();
+            if detail || may_have_landed || waited >= lag {
                 tracing::info!(%step, "nothing was there");
                 *reached = after(std::mem::take(reached), step);
                 return Ok(());
@@ -228,15 +232,16 @@ pub async fn look_until(
     shows: impl Fn(&Observed) -> bool,
     deadline: Instant,
 ) -> Option<Observed> {
-    let until = deadline.min(Instant::now() + LAG);
+    let mut until = deadline.min(Instant::now() + LAG);
     let mut pause = FIRST_PAUSE;
     let mut last = None;
     loop {
-        if let Ok(Ok(seen)) = timeout_at(until, iam.observe(scope)).await {
-            if shows(&seen) {
-                return Some(seen);
-            }
-            last = Some(seen);
+        match timeout_at(deadline, iam.observe(scope)).await {
+            Ok(Ok(seen)) if shows(&seen) => return Some(seen),
+            Ok(Ok(seen)) => last = Some(seen),
+            // Time without a view does not count as time in which it did not show.
+            Ok(Err(fault)) if fault.kind == Kind::TryAgain => until = deadline.min(Instant::now() + LAG),
+            Ok(Err(_)) | Err(_) => {}
         }
         if Instant::now() + pause >= until {
             return last;

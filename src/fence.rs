@@ -8,8 +8,8 @@ use crate::arn::{self, Arn, Place};
 pub struct Fence {
     /// At least one; derived names begin with the first.
     pub role_name_prefixes: Vec<String>,
-    /// Begins and ends with a slash: where roles and policies are made.
-    pub role_path: String,
+    /// At least one, each beginning and ending with a slash: where roles and policies are made. The first is the default.
+    pub role_paths: Vec<String>,
     /// The ARN of the permissions boundary that every role gets.
     pub boundary: String,
     /// Boundaries that a template may name instead.
@@ -50,9 +50,9 @@ impl Fence {
         if role_name_prefixes.is_empty() {
             return Err(wrong("ROLE_NAME_PREFIXES", String::new(), "at least one prefix of role names"));
         }
-        let role_path = text("ROLE_PATH");
-        if !(role_path.starts_with('/') && role_path.ends_with('/')) {
-            return Err(wrong("ROLE_PATH", role_path, "a path that begins and ends with `/`"));
+        let role_paths = list("ROLE_PATHS");
+        if role_paths.is_empty() || !role_paths.iter().all(|path| path.starts_with('/') && path.ends_with('/')) {
+            return Err(wrong("ROLE_PATHS", text("ROLE_PATHS"), "paths that begin and end with `/`"));
         }
         let boundary = text("PERMISSIONS_BOUNDARY_ARN");
         if !boundary.starts_with("arn:") {
@@ -65,7 +65,7 @@ impl Fence {
         };
         Ok(Self {
             role_name_prefixes,
-            role_path,
+            role_paths,
             boundary,
             narrower_boundaries: list("NARROWER_PERMISSIONS_BOUNDARY_ARNS"),
             passable_roles: list("PASSABLE_ROLE_ARNS"),
@@ -79,11 +79,19 @@ impl Fence {
         self.role_name_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
+    pub fn admits_path(&self, path: &str) -> bool {
+        self.role_paths.iter().any(|allowed| allowed == path)
+    }
+
+    pub fn default_path(&self) -> &str {
+        self.role_paths.first().map_or("/", String::as_str)
+    }
+
     /// Whether it is a customer-managed policy that the function may read and change.
     pub fn admits_policy(&self, arn: &str, place: &Place) -> bool {
         let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);
         let entity = arn.and_then(|arn| arn.iam_entity("policy"));
-        entity.is_some_and(|(path, name)| path == self.role_path && self.admits_name(name))
+        entity.is_some_and(|(path, name)| self.admits_path(path) && self.admits_name(name))
     }
 
     pub fn admits_boundary(&self, arn: &str) -> bool {

@@ -17,7 +17,7 @@ use crate::judge::{unused, within_quota, writable};
 use crate::ownership::Owner;
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Observed, Stacks};
-use crate::resource::{self, Setting, Wanted};
+use crate::resource::{self, Id, Setting, Wanted};
 use crate::world::{Name, Scope, World};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
@@ -175,41 +175,65 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         measure(request, &wanted).map_err(fail)?;
 
         let change = Change::of(&request.resource_type, &wanted, former, setting).map_err(fail)?;
+        self.bring_about(&wanted, &change, setting, deadlines).await.map_err(fail)
+    }
+
+    /// From one look at the account to what is wanted, or back to what the look showed.
+    async fn bring_about(
+        &self,
+        wanted: &Wanted,
+        change: &Change,
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Done, String> {
+        let owner = setting.owner;
         let mut scope = Scope::default();
         scope.add(&wanted.world);
         scope.add(&change.leaving);
-        let observed = self.look(&scope, setting, deadlines.work).await.map_err(fail)?;
-        let before = observed.world;
-        writable(&self.stacks, &wanted, &before, setting, deadlines.work).await.map_err(fail)?;
-        let desired = setting.owner.desired(&wanted.world, &change.leaving, &before);
-        within_quota(&desired).map_err(fail)?;
+        let observed = self.look(&scope, setting, deadlines.work).await?;
+        let mut before = observed.world;
+        writable(&self.iam, &self.stacks, wanted, &before, setting, deadlines.work).await?;
+        self.replaceable(change, setting, deadlines.work).await?;
+        outside(&before, &change.outside, owner)?;
+        let mut desired = owner.desired(&wanted.world, &change.leaving, &before);
+        within_quota(&desired)?;
         let going = change.replaced.policies.keys().chain(gone(&desired, &before));
-        unused(&self.iam, going, &before, &change.replaced, deadlines.work).await.map_err(fail)?;
+        let ours: Vec<&Name> = owned(&before, owner).chain(change.replaced.roles.keys()).collect();
+        unused(&self.iam, going, &ours, deadlines.work).await?;
 
         let steps = plan(&desired, &before);
-        show(&steps, &before, setting.owner);
+        show(&steps, &before, owner);
         if steps.is_empty() {
-            return wanted.done(&observed.role_ids).ok_or_else(|| fail("the role has no id".to_owned()));
+            return wanted.done(&observed.role_ids).ok_or_else(|| "the role has no id".to_owned());
         }
-        let stopped = match converge(&self.iam, setting.owner, &desired, before.clone(), deadlines.work).await {
-            Err(stopped) => stopped,
-            Ok(reached) => {
-                if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
-                    let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
-                    sleep(wanted.settle.min(left)).await;
+        let mut from = before.clone();
+        let stopped = loop {
+            match converge(&self.iam, owner, &desired, from, deadlines.work).await {
+                Ok(reached) => {
+                    if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
+                        let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
+                        sleep(wanted.settle.min(left)).await;
+                    }
+                    match self.confirm(wanted, &scope, &desired, deadlines.work).await {
+                        Some(done) => return Ok(done),
+                        None => break unseen(reached, &wanted.role),
+                    }
                 }
-                match self.confirm(&wanted, &scope, &desired, deadlines.work).await {
-                    Some(done) => return Ok(done),
-                    None => unseen(reached, &wanted.role),
+                // It belongs to what was before, had the look not lagged: undo must not take it away.
+                Err(Stopped { reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
+                    from = with(reached, &seen);
+                    before = with(before, &seen);
+                    desired = owner.desired(&wanted.world, &change.leaving, &before);
                 }
+                Err(stopped) => break stopped,
             }
         };
         let what = stopped.failure.to_string();
         tracing::error!(what, "undoing");
-        Err(fail(match undo(&self.iam, setting.owner, &before, stopped, deadlines.undo).await {
+        Err(match undo(&self.iam, owner, &before, stopped, deadlines.undo).await {
             Ok(()) => format!("{what}; everything is as it was before"),
             Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
-        }))
+        })
     }
 
     /// Delete: goes by tags, only forward, and takes properties of any shape.
@@ -223,14 +247,8 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let fail = |reason: String| failed(&request.address, reason);
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
-        // The role that the id names, if it names one, and no other: what the properties lead to under today's rules
-        // may by now be the role that took this one's place.
-        let standing = resource::role_of(physical_id).filter(|_| !invented(physical_id, setting.owner));
-        let named = Setting { existing: standing.as_ref(), ..setting };
-        let Some((old, _)) = resource::read(&request.resource_type, properties, named) else {
-            return Ok(nothing(request));
-        };
-        if let Some(name) = &standing
+        let id = Id::read(physical_id, properties, setting);
+        if let Id::Role(name) = &id
             && !setting.fence.admits_name(name.as_str())
         {
             return Err(fail(format!(
@@ -238,12 +256,32 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
                  added, then delete again"
             )));
         }
+        // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
+        // role that took this one's place. Only where the id may be invented do they count.
+        let existing = match id {
+            Id::Role(name) => vec![Some(name)],
+            Id::Perhaps(name) => vec![Some(name), None],
+            Id::Nothing => vec![None],
+        };
+        let mut old = World::default();
+        let mut unreadable = Vec::new();
+        for existing in existing {
+            let named = Setting { existing: existing.as_ref(), ..setting };
+            let Some((read, _)) = resource::read(&request.resource_type, properties, named) else {
+                return Ok(nothing(request));
+            };
+            old.roles.extend(read.world.roles);
+            old.policies.extend(read.world.policies);
+            unreadable.extend(read.outside);
+        }
         let mut scope = Scope::default();
-        scope.add(&old.world);
+        scope.add(&old);
+        scope.policies.extend(at_every_path(&old, setting));
         let before = self.look(&scope, setting, deadlines.work).await.map_err(fail)?.world;
-        let desired = setting.owner.desired(&World::default(), &old.world, &before);
-        let going = gone(&desired, &before);
-        unused(&self.iam, going, &before, &World::default(), deadlines.work).await.map_err(fail)?;
+        outside(&before, &unreadable, setting.owner).map_err(fail)?;
+        let desired = setting.owner.desired(&World::default(), &old, &before);
+        let ours: Vec<&Name> = owned(&before, setting.owner).collect();
+        unused(&self.iam, gone(&desired, &before), &ours, deadlines.work).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
         match converge(&self.iam, setting.owner, &desired, before, deadlines.work).await {
             Ok(_) => Ok(nothing(request)),
@@ -269,7 +307,8 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         if !more.policies.is_empty() {
             // What is attached exists: where it does not show, IAM lags.
             let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
-            let seen = look_until(&self.iam, &more, all, deadline).await.unwrap_or_default();
+            let seen = look_until(&self.iam, &more, all, deadline).await;
+            let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies))?;
             let marked = seen
                 .world
                 .policies
@@ -280,6 +319,23 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         Ok(observed)
     }
 
+    /// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
+    /// hear of it: a cleanup that fails fails silently.
+    async fn replaceable(&self, change: &Change, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
+        for name in change.replaced.roles.keys() {
+            let seen = self.look(&Scope::role(name), setting, deadline).await?.world;
+            let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
+            if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
+                return Err(format!(
+                    "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so \
+                     it could not be deleted: have it added, then try again; nothing was changed",
+                    role.path
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees.
     async fn confirm(&self, wanted: &Wanted, scope: &Scope, desired: &World, deadline: Instant) -> Option<Done> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
@@ -288,7 +344,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        wanted.clone().done(&seen.role_ids)
+        wanted.done(&seen.role_ids)
     }
 }
 
@@ -303,6 +359,8 @@ struct Former<'a> {
 struct Change {
     /// What the former properties asked for, where the resource stays the same: what is no longer asked for goes.
     leaving: World,
+    /// Names among them that the deployer's prefixes no longer admit.
+    outside: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
     replaced: World,
 }
@@ -312,14 +370,20 @@ impl Change {
         let Some(former) = former else { return Ok(Self::default()) };
         let empty = Map::new();
         let properties = former.properties.as_object().unwrap_or(&empty);
-        let existing = resource::role_of(former.physical_id);
-        let read =
-            |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0.world);
-        if existing.as_ref() == Some(&wanted.role) {
+        let existing = Name::new(former.physical_id);
+        let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
+        if existing == wanted.role {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
-            return Ok(Self { leaving: read(None).unwrap_or_default(), replaced: World::default() });
+            let Some(former) = read(None) else { return Ok(Self::default()) };
+            return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
         }
-        let replaced = read(existing.as_ref()).unwrap_or_default();
+        if !setting.fence.admits_name(former.physical_id) {
+            return Err(format!(
+                "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
+                 could not be deleted: have its prefix added, then try again; nothing was changed"
+            ));
+        }
+        let replaced = read(Some(&existing)).map(|former| former.world).unwrap_or_default();
         let clash = |arn: &&String| replaced.policies.keys().any(|old| policy_name(old) == policy_name(arn));
         if let Some(arn) = wanted.world.policies.keys().find(clash) {
             return Err(format!(
@@ -328,14 +392,14 @@ impl Change {
                 former.physical_id, wanted.role
             ));
         }
-        Ok(Self { leaving: World::default(), replaced })
+        Ok(Self { replaced, ..Self::default() })
     }
 }
 
 impl Wanted {
     /// `None` where the role's id is not known.
-    fn done(self, role_ids: &BTreeMap<Name, String>) -> Option<Done> {
-        let mut data = self.attributes;
+    fn done(&self, role_ids: &BTreeMap<Name, String>) -> Option<Done> {
+        let mut data = self.attributes.clone();
         data.insert("RoleId".to_owned(), role_ids.get(&self.role)?.clone());
         Some(Done { physical_id: self.role.to_string(), data })
     }
@@ -361,14 +425,34 @@ fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
     Err(format!("the answer would have {size} bytes, CloudFormation takes {LONGEST}: choose shorter names and paths"))
 }
 
-/// Whether CloudFormation made the id up, as it does for a Create that it never had an answer to:
-/// `stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long.
-fn invented(physical_id: &str, owner: &Owner) -> bool {
-    let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
-    let start: String = stack.chars().take(8).collect();
-    let suffix = physical_id.rsplit('-').next().unwrap_or_default();
-    let random = suffix.len() >= 12 && suffix.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    physical_id.starts_with(&start) && random
+fn with(mut world: World, seen: &World) -> World {
+    world.roles.extend(seen.roles.clone());
+    world.policies.extend(seen.policies.clone());
+    world
+}
+
+fn owned<'a>(world: &'a World, owner: &Owner) -> impl Iterator<Item = &'a Name> {
+    world.roles.iter().filter(|(_, role)| owner.owns(&role.tags)).map(|(name, _)| name)
+}
+
+/// The policies at each path that the deployer allows: the default path may have been another when they were made.
+fn at_every_path(world: &World, setting: Setting<'_>) -> Vec<String> {
+    let paths = &setting.fence.role_paths;
+    let names = world.policies.keys().filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
+    names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect()
+}
+
+/// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be forgotten.
+fn outside(seen: &World, names: &[String], owner: &Owner) -> Result<(), String> {
+    let ours = seen.roles.values().filter(|role| owner.owns(&role.tags));
+    let hangs = |arn: &&String| names.iter().any(|name| policy_name(arn) == Name::new(name));
+    match ours.flat_map(|role| &role.attached).find(hangs) {
+        None => Ok(()),
+        Some(arn) => Err(format!(
+            "policy `{arn}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix added, \
+             then try again; nothing was changed"
+        )),
+    }
 }
 
 fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {

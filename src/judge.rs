@@ -4,13 +4,15 @@ use tokio::time::Instant;
 
 use crate::apply::patiently;
 use crate::ownership::Standing;
-use crate::plan::{Entity, TAGS_PER_ENTITY};
+use crate::plan::{Entity, INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
+use crate::policy::Document;
 use crate::port::{Iam, Stacks};
 use crate::resource::{Setting, Wanted};
-use crate::world::{Tags, World};
+use crate::world::{Name, Tags, World};
 
 /// Whether everything that is to be written to may be. Says all that stands against it.
 pub async fn writable(
+    iam: &impl Iam,
     stacks: &impl Stacks,
     wanted: &Wanted,
     seen: &World,
@@ -22,7 +24,7 @@ pub async fn writable(
         let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
         let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
-        let made = setting.owner.standing(&have.tags) == Standing::Made;
+        let ours = setting.owner.owns(&have.tags);
         if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if have.path != want.path {
@@ -34,7 +36,7 @@ pub async fn writable(
             objections.push(format!(
                 "role `{found}` is there already and IAM does not tell case apart: choose another `RoleName`"
             ));
-        } else if let (Some(boundary), false) = (boundary, made) {
+        } else if let (Some(boundary), false) = (boundary, ours) {
             objections.push(format!(
                 "role `{name}` has the permissions boundary `{boundary}`, which is not one of the deployer's: it can't be \
                  adopted"
@@ -44,7 +46,19 @@ pub async fn writable(
     for arn in wanted.world.policies.keys() {
         let Some(have) = seen.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
-        objections.extend(stranger(stacks, wanted, &entity, &have.tags, setting, until).await);
+        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+            objections.push(objection);
+        } else if !setting.owner.owns(&have.tags) {
+            // Whoever else has it would be granted what we write into it.
+            let ours: Vec<&Name> = wanted.world.roles.keys().collect();
+            match other_users(iam, arn, &ours, until).await {
+                Ok(others) if others.is_empty() => {}
+                Ok(others) => {
+                    objections.push(format!("{entity} is in use by {}: it can't be adopted", others.join(", ")));
+                }
+                Err(why) => objections.push(why),
+            }
+        }
     }
     if objections.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", objections.join("; "))) }
 }
@@ -93,23 +107,17 @@ async fn stranger(
     }
 }
 
-/// Policies that are to go must not be in use by anybody but the roles that they were made for.
+/// Policies that are to go must not be in use by anybody but our roles.
 pub async fn unused<'a>(
     iam: &impl Iam,
     going: impl Iterator<Item = &'a String>,
-    before: &World,
-    replaced: &World,
+    ours: &[&Name],
     deadline: Instant,
 ) -> Result<(), String> {
-    let ours: Vec<String> =
-        before.roles.keys().chain(replaced.roles.keys()).map(|name| format!("role {name}")).collect();
     let mut in_use = Vec::new();
     for arn in going {
-        let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
-        let users =
-            users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}; nothing was changed"))?;
-        let others: Vec<String> =
-            users.into_iter().filter(|user| !ours.iter().any(|own| own.eq_ignore_ascii_case(user))).collect();
+        let others =
+            other_users(iam, arn, ours, deadline).await.map_err(|why| format!("{why}; nothing was changed"))?;
         if !others.is_empty() {
             in_use.push(format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")));
         }
@@ -117,13 +125,30 @@ pub async fn unused<'a>(
     if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
 }
 
-/// Others may have tagged what is ours: then there may be too little room.
+async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
+    let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
+    let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
+    let is_ours = |user: &String| user.strip_prefix("role ").is_some_and(|role| ours.contains(&&Name::new(role)));
+    Ok(users.into_iter().filter(|user| !is_ours(user)).collect())
+}
+
+/// Others may have tagged what is ours, or given an adopted role grants of their own: then there may be too little room.
+/// The quotas that an account can have raised are left to IAM.
 pub fn within_quota(desired: &World) -> Result<(), String> {
+    let mut full = Vec::new();
     let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));
     let policies = desired.policies.iter().map(|(arn, policy)| (Entity::Policy(arn.clone()), policy.tags.len()));
-    let full = roles.chain(policies).filter(|(_, tags)| *tags > TAGS_PER_ENTITY);
-    let full: Vec<String> = full
-        .map(|(entity, tags)| format!("{entity} would have {tags} tags, those of others included; IAM allows 50"))
-        .collect();
+    for (entity, tags) in roles.chain(policies).filter(|(_, tags)| *tags > TAGS_PER_ENTITY) {
+        full.push(format!("{entity} would have {tags} tags, those of others included; IAM allows {TAGS_PER_ENTITY}"));
+    }
+    for (name, role) in &desired.roles {
+        let size: usize = role.inline.values().map(Document::size).sum();
+        if size > INLINE_SIZE_PER_ROLE {
+            full.push(format!(
+                "the inline policies of role `{name}` would have {size} characters, those of others included; IAM \
+                 allows {INLINE_SIZE_PER_ROLE}"
+            ));
+        }
+    }
     if full.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", full.join("; "))) }
 }

@@ -173,8 +173,10 @@ fn without(have: &Role, old: Option<&Role>) -> Role {
 }
 
 fn released_role(have: &Role, old: Option<&Role>, had_boundary: bool) -> Role {
+    let Some(ours) = old else { return Role { tags: released_tags(&have.tags, None), ..have.clone() } };
     Role {
-        boundary: have.boundary.clone().filter(|_| had_boundary),
+        // Only a boundary of ours goes: somebody may have set another since.
+        boundary: have.boundary.clone().filter(|arn| had_boundary || ours.boundary.as_ref() != Some(arn)),
         tags: released_tags(&have.tags, old.map(|old| &old.tags)),
         ..without(have, old)
     }

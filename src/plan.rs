@@ -131,6 +131,11 @@ impl Step {
         matches!(self, Self::CreatePolicy { .. } | Self::CreateRole { .. })
     }
 
+    /// Whether the step takes an entity away.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Self::DeletePolicy { .. } | Self::DeleteRole { .. })
+    }
+
     /// Whether the step takes something away, so that finding it gone means that the step is done.
     pub fn removes(&self) -> bool {
         match self {

@@ -43,6 +43,8 @@ pub struct Wanted {
     pub adopt_from: Option<String>,
     /// How long to wait once a role was made.
     pub settle: Duration,
+    /// Names of policies that the deployer's prefixes don't admit (any more).
+    pub outside: Vec<String>,
 }
 
 /// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take
@@ -74,8 +76,35 @@ pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
     })
 }
 
-/// The role that a physical resource id stands for; none where it is a marker or an id that CloudFormation invented
-/// and that no role could have.
-pub fn role_of(physical_id: &str) -> Option<Name> {
-    role::is_role_name(physical_id).then(|| Name::new(physical_id))
+/// What a physical resource id tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// The name of a role that we gave out, and nothing else.
+    Role(Name),
+    /// Perhaps the name of a role, perhaps an id that CloudFormation invented for a Create that it never had an answer
+    /// to (`stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long).
+    Perhaps(Name),
+    /// No role of ours could be called so.
+    Nothing,
+}
+
+impl Id {
+    pub fn read(physical_id: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Self {
+        if !role::is_role_name(physical_id) {
+            return Self::Nothing;
+        }
+        let explicit = properties.get("RoleName").and_then(Value::as_str) == Some(physical_id);
+        let stack = setting.owner.stack_id.split('/').nth(1).unwrap_or_default();
+        let start: String = stack.chars().take(8).collect();
+        let name = Name::new(physical_id);
+        if explicit || role::is_derived(physical_id, setting) {
+            Self::Role(name)
+        } else if setting.fence.admits_name(physical_id) {
+            Self::Perhaps(name)
+        } else if physical_id.starts_with(&start) {
+            Self::Nothing
+        } else {
+            Self::Role(name)
+        }
+    }
 }

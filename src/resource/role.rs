@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::Setting;
 use crate::arn::Arn;
 use crate::fence::listed;
-use crate::ownership::TAG_KEYS;
+use crate::ownership::{Owner, TAG_KEYS};
 use crate::plan::TAGS_PER_ENTITY;
 use crate::policy::{Document, hex};
 use crate::properties::Reader;
@@ -66,8 +66,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
 /// made, and different when any of them differs, so that an old and a new role can stand side by side.
 fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     let owner = setting.owner;
-    let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
-    let hash: String = hex(&digest).chars().take(12).collect();
+    let hash = hash(owner, path);
     let prefix = setting.fence.role_name_prefixes.first().map_or("", String::as_str);
     let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
     // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
@@ -77,16 +76,30 @@ fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
 }
 
+fn hash(owner: &Owner, path: &str) -> String {
+    let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
+    hex(&digest).chars().take(12).collect()
+}
+
+/// Whether we derived the name for this resource, under whatever prefix.
+pub fn is_derived(name: &str, setting: Setting<'_>) -> bool {
+    setting.fence.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(setting.owner, path))))
+}
+
 fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
-    let allowed = &setting.fence.role_path;
-    let Some(path) = reader.text("Path") else { return allowed.clone() };
+    let fence = setting.fence;
+    let default = fence.default_path().to_owned();
+    let Some(path) = reader.text("Path") else { return default };
     let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
     if !shape || path.len() > PATH_LENGTH {
         reader.wrong("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
-    } else if path != *allowed {
-        reader.wrong("Path", &path, &format!("`{allowed}` (the deployer's `RolePath`)"));
+    } else if fence.admits_path(&path) {
+        return path;
+    } else {
+        let expected = format!("one of {} (the deployer's `RolePaths`)", listed(&fence.role_paths));
+        reader.wrong("Path", &path, &expected);
     }
-    allowed.clone()
+    default
 }
 
 fn description(reader: &Reader<'_>) -> String {
@@ -133,8 +146,15 @@ fn tags(reader: &Reader<'_>) -> Tags {
     tags
 }
 
-/// The name of a customer-managed policy; `default` where the property is absent.
-pub fn policy_name(reader: &Reader<'_>, setting: Setting<'_>, property: &'static str, default: String) -> String {
+/// The name of a customer-managed policy; `default` where the property is absent. A name that the deployer's prefixes
+/// don't admit goes to `outside`.
+pub fn policy_name(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    default: String,
+    outside: &mut Vec<String>,
+) -> String {
     let Some(name) = reader.text(property) else { return default };
     if !is_name(&name, POLICY_NAME_LENGTH) {
         reader.wrong(property, &name, "1 to 128 letters, digits and `+=,.@_-`");
@@ -142,6 +162,7 @@ pub fn policy_name(reader: &Reader<'_>, setting: Setting<'_>, property: &'static
         let prefixes = listed(&setting.fence.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.wrong(property, &name, &expected);
+        outside.push(name);
     } else {
         return name;
     }

@@ -28,7 +28,9 @@ const STATE_MACHINE_NAME_LENGTH: usize = 80;
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let place = setting.place;
     let properties = role::read(reader, setting);
-    let policy_name = role::policy_name(reader, setting, "PolicyName", format!("{}-Policy", properties.name));
+    let mut outside = Vec::new();
+    let default = format!("{}-Policy", properties.name);
+    let policy_name = role::policy_name(reader, setting, "PolicyName", default, &mut outside);
     let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", PASS_ROLE_POLICY_NAME);
     let passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
     if passed.is_empty() {
@@ -85,6 +87,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         adopt_existing,
         adopt_from,
         settle: Duration::from_secs(settle.unsigned_abs().into()),
+        outside,
     }
 }
 

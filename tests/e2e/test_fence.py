@@ -1,6 +1,7 @@
 """What the deployer did not allow: refused by the function, and by IAM where the function would let it through."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -39,17 +40,22 @@ def test_a_stack_of_elsewhere_is_not_served(resource, same_world, part, other):
     same_world()
 
 
-@pytest.fixture
-def unfenced(aws, function):
-    """The function without its own checks: its environment allows what the policy of its role does not."""
+@contextmanager
+def environment(aws, function, **changes):
+    """The function without some of its own checks: its environment allows what the policy of its role does not."""
     settings = aws.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    loose = {**settings, "ROLE_NAME_PREFIXES": f"{settings['ROLE_NAME_PREFIXES']},Other",
-             "NARROWER_PERMISSIONS_BOUNDARY_ARNS": OTHER_BOUNDARY, "ALLOWED_MANAGED_POLICY_ARNS": ADMINISTRATOR,
-             "PASSABLE_ROLE_ARNS": "*"}
-    aws.make_policy("their-boundary", local.allow("*"))
-    aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": loose})
+    aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": settings | changes})
     yield
     aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": settings})
+
+
+@pytest.fixture
+def unfenced(aws, function):
+    aws.make_policy("their-boundary", local.allow("*"))
+    with environment(aws, function, ROLE_NAME_PREFIXES="AmazonSageMaker,Other",
+                     NARROWER_PERMISSIONS_BOUNDARY_ARNS=OTHER_BOUNDARY, ALLOWED_MANAGED_POLICY_ARNS=ADMINISTRATOR,
+                     PASSABLE_ROLE_ARNS="*"):
+        yield
     aws.iam.delete_policy(PolicyArn=OTHER_BOUNDARY)
 
 
@@ -67,6 +73,24 @@ def test_iam_refuses_what_the_functions_own_checks_would_let_through(aws, unfenc
     for call, answer in answers.items():
         assert answer["Status"] == "FAILED" and f"{call}: AccessDenied" in answer["Reason"], answer
     assert aws.world() == before
+
+
+def test_iam_refuses_another_path(aws, function, resource):
+    before = aws.world()
+    with environment(aws, function, ROLE_PATH="/other/"):
+        answer = resource().create()
+    assert answer["Status"] == "FAILED" and "AccessDenied" in answer["Reason"] and "/other/" in answer["Reason"]
+    assert aws.world() == before
+
+
+def test_the_boundary_keeps_a_role_from_passing_what_the_deployer_did_not_list(aws, unfenced, created):
+    administrator = local.role_arn("Administrator")
+    one = created("passing", SageMakerExecutionRoleArns=[administrator])
+    grants = [statement["Resource"] for policy in one.role["inline"].values() for statement in policy]
+    assert grants == [[administrator]], "the grant is there"
+    decision = aws.decision(one.physical_id, "iam:PassRole", administrator,
+                            iam_PassedToService="sagemaker.amazonaws.com")
+    assert decision == "implicitDeny"
 
 
 def test_a_boundary_that_somebody_exchanged_is_put_back(aws, unfenced, created):

@@ -83,6 +83,8 @@ pub enum Mischief {
     /// A refusal that no patience mends.
     Refused,
     Denied,
+    /// The trust names a principal that IAM has not heard of yet.
+    UnknownPrincipal,
     Throttled,
     Conflict,
     /// The request never arrives.
@@ -125,8 +127,8 @@ struct State {
     stuck: BTreeMap<String, Mischief>,
     /// What somebody else does just before the call of that index.
     meddling: BTreeMap<usize, Meddling>,
-    /// What CloudFormation knows: physical id to stack and logical id.
-    stacks: BTreeMap<String, (String, String)>,
+    /// What CloudFormation knows: physical id to stack, logical id and status.
+    stacks: BTreeMap<String, (String, String, String)>,
     ids: u32,
 }
 
@@ -193,7 +195,12 @@ impl Fake {
     }
 
     pub fn hold(&self, physical_id: &str, stack: &str, logical: &str) {
-        self.state().stacks.insert(physical_id.to_owned(), (stack.to_owned(), logical.to_owned()));
+        self.hold_as(physical_id, stack, logical, "CREATE_COMPLETE");
+    }
+
+    pub fn hold_as(&self, physical_id: &str, stack: &str, logical: &str, status: &str) {
+        let held = (stack.to_owned(), logical.to_owned(), status.to_owned());
+        self.state().stacks.insert(physical_id.to_owned(), held);
     }
 
     /// The actions called so far.
@@ -274,6 +281,7 @@ impl Fake {
         match mischief {
             Mischief::Refused => error(400, "UnmodifiableEntity", "refused for the test"),
             Mischief::Denied => error(403, "AccessDenied", "not authorized for the test"),
+            Mischief::UnknownPrincipal => error(400, "MalformedPolicyDocument", "Invalid principal in policy: x"),
             Mischief::Throttled => error(400, "Throttling", "Rate exceeded"),
             Mischief::Conflict => error(409, "ConcurrentModification", "another write is under way"),
             Mischief::LostBefore => lost(),
@@ -474,7 +482,7 @@ impl State {
         let found: Vec<_> = if id.is_empty() {
             self.stacks.iter().filter(|(_, held)| held.0 == stack && held.1 == logical).collect()
         } else {
-            let Some((of, _)) = self.stacks.get(id) else {
+            let Some((of, ..)) = self.stacks.get(id) else {
                 return Err((400, "ValidationError", format!("Stack for {id} does not exist")));
             };
             self.stacks.iter().filter(|(_, held)| held.0 == *of).collect()
@@ -482,14 +490,14 @@ impl State {
         if found.is_empty() {
             return Err((400, "ValidationError", format!("Stack with id {stack} does not exist")));
         }
-        let member = |(id, (stack, logical)): (&String, &(String, String))| {
+        let member = |(id, (stack, logical, status)): (&String, &(String, String, String))| {
             format!(
                 "<member><StackId>{stack}</StackId><LogicalResourceId>{logical}</LogicalResourceId>\
                  <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>AWS::IAM::Role</ResourceType>\
-                 <Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+                 <Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>{status}</ResourceStatus></member>"
             )
         };
-        Ok(format!("<StackResources>{}</StackResources>", found.into_iter().map(member).collect::<String>()))
+        Ok(format!("<StackResources>{}</StackResources>", found.into_iter().take(100).map(member).collect::<String>()))
     }
 
     fn paged(&self, params: &Params, list: &str, items: impl Iterator<Item = String>) -> String {

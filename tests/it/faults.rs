@@ -218,6 +218,26 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_call_fails_once_while_reads_lag() {
+    let lag = std::time::Duration::from_secs(3);
+    for case in cases().await {
+        let end = end_of(&case).await;
+        for at in 0..calls_of(&case).await {
+            for mischief in [Mischief::Refused, Mischief::LostAfter, Mischief::KillAfter] {
+                let stage = Stage::new(Fake::with(case.start.clone()));
+                stage.fake.lag(lag);
+                stage.fake.fail(Fault { at, mischief, sticky: false });
+                let answer = stage.send_until_answered(&case.event).await;
+                tokio::time::sleep(lag).await;
+                let what = format!("{}, call {at}, {mischief:?}", case.name);
+                assert!(answer.succeeded() || mischief == Mischief::Refused, "{what}: {}", answer.0);
+                settle(&stage, &case, &answer, &end, true, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_call_fails_for_good() {
     for case in cases().await {
         let end = end_of(&case).await;

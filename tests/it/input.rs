@@ -91,7 +91,7 @@ async fn the_fence_is_told_with_the_deployers_parameter() {
     for (changes, part) in [
         (json!({ "RoleName": "Other" }), "`RoleNamePrefixes`"),
         (json!({ "PolicyName": "Other" }), "`RoleNamePrefixes`"),
-        (json!({ "Path": "/other/" }), "`RolePath`"),
+        (json!({ "Path": "/other/" }), "`RolePaths`"),
         (json!({ "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess" }), "`PermissionsBoundaryArn`"),
         (json!({ "ManagedPolicyArns": "arn:aws:iam::aws:policy/AdministratorAccess" }), "`AllowedManagedPolicyArns`"),
         (json!({ "ManagedPolicyArns": ["arn:aws:iam::999999999999:policy/X"] }), "the ARN of a managed policy"),

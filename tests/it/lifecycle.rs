@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::fake::{Books, Fake, Fault, Mischief};
-use crate::stage::{BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, properties, update, with};
+use crate::stage::{BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
 
 fn key() -> String {
     ROLE.to_lowercase()
@@ -207,7 +207,7 @@ async fn a_changed_path_under_the_same_name_is_refused() {
     let mut stage = Stage::new(Fake::new());
     stage.send(&create(&properties())).await.success();
     let books = stage.fake.books();
-    stage.handler.fence.as_mut().unwrap().role_path = "/team/".into();
+    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
     let answer = stage.send(&update(ROLE, &with(json!({ "Path": "/team/" })), &properties())).await.failure();
     assert!(answer.reason().contains("give `RoleName` a new value too"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
@@ -218,12 +218,63 @@ async fn a_changed_path_replaces_a_role_with_a_derived_name() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let first = stage.send(&create(&nameless)).await.success();
-    stage.handler.fence.as_mut().unwrap().role_path = "/team/".into();
+    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
     let moved = with(json!({ "RoleName": null, "Path": "/team/" }));
     let second = stage.send(&update(first.id(), &moved, &nameless)).await.success();
     assert_ne!(first.id(), second.id());
     assert_eq!(second.0["Data"]["RoleArn"], format!("arn:aws:iam::123456789012:role/team/{}", second.id()));
     assert_eq!(stage.fake.books().roles.len(), 2);
+    stage.send(&delete(first.id(), &nameless)).await.success();
+    assert_eq!(stage.fake.books().roles.keys().collect::<Vec<_>>(), [&second.id().to_lowercase()]);
+    assert_eq!(stage.fake.books().policies.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_default_path_moves_roles_and_cleans_up_at_the_old_one() {
+    let mut stage = Stage::new(Fake::new());
+    let nameless = with(json!({ "RoleName": null }));
+    let first = stage.send(&create(&nameless)).await.success().id().to_owned();
+    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/team/".into(), "/".into()];
+    let revised = with(json!({ "RoleName": null, "Revision": "2" }));
+    let second = stage.send(&update(&first, &revised, &nameless)).await.success().id().to_owned();
+    assert_ne!(first, second);
+    // The cleanup's process ends behind the role, and the policy at the old path is still found.
+    stage.fake.change(|books| drop(books.roles.remove(&first.to_lowercase())));
+    stage.send(&delete(&first, &nameless)).await.success();
+    let books = stage.fake.books();
+    assert_eq!(books.roles.keys().collect::<Vec<_>>(), [&second.to_lowercase()]);
+    assert!(books.policies.keys().all(|arn| arn.contains(":policy/team/")), "{:?}", books.policies.keys());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_could_not_be_cleaned_up_is_refused() {
+    let nameless = with(json!({ "RoleName": null }));
+    let revised = with(json!({ "RoleName": null, "Revision": "2" }));
+    let mut stage = Stage::new(Fake::new());
+    let id = stage.send(&create(&nameless)).await.success().id().to_owned();
+    let books = stage.fake.books();
+    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/team/".into()];
+    let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
+    assert!(answer.reason().contains("`RolePaths`"), "{}", answer.reason());
+    stage.handler.fence = Ok(crate::stage::fence());
+    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
+    let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
+    assert!(answer.reason().contains("`RoleNamePrefixes`"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), books);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_outside_the_prefixes_of_today_is_named_not_forgotten() {
+    let mut stage = Stage::new(Fake::new());
+    let named = with(json!({ "PolicyName": "TeamPolicy" }));
+    stage.send(&create(&named)).await.success();
+    let books = stage.fake.books();
+    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
+    for event in [delete(ROLE, &named), update(ROLE, &properties(), &named)] {
+        let answer = stage.send(&event).await.failure();
+        assert!(answer.reason().contains("policy/TeamPolicy` is outside"), "{}", answer.reason());
+        assert_eq!(stage.fake.books(), books);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,7 +343,13 @@ async fn delete_of_what_is_absent_succeeds() {
     for properties in
         [properties(), json!({}), json!({ "RoleName": ["x"], "PolicyName": { "a": 1 } }), json!(7), Value::Null]
     {
-        for id in [ROLE, "pipeline-WorkflowRole-1ABCDEFGHIJKL", "not-created/WorkflowRole", "2026/11/21/[$LATEST]abc"] {
+        for id in [
+            ROLE,
+            "pipeline-WorkflowRole-1ABCDEFGHIJKL",
+            "pipeline-WorkflowRole-1abcDEFghi",
+            "not-created/WorkflowRole",
+            "2026/11/21/[$LATEST]abc",
+        ] {
             assert_eq!(stage.send(&delete(id, &properties)).await.success().id(), id);
         }
     }
@@ -307,6 +364,35 @@ async fn delete_finds_a_half_made_role_under_an_id_that_cloudformation_invented(
         stage.send(&delete("pipeline-WorkflowRole-1ABCDEFGHIJKL", &properties)).await.success();
         assert_eq!(stage.fake.books(), Books::default());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invented_id_that_begins_with_the_prefix_hides_nothing() {
+    for properties in [properties(), with(json!({ "RoleName": null }))] {
+        let stage = Stage::new(Fake::new());
+        let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/AmazonSageMaker-churn/7c1d";
+        stage.send(&from_stack(create(&properties), stack)).await.success();
+        let late = delete("AmazonSageMaker-churn-WorkflowRole-1abcDEF", &properties);
+        stage.send(&from_stack(late, stack)).await.success();
+        assert_eq!(stage.fake.books(), Books::default());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_that_iam_does_not_know_yet_is_waited_for() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    stage.fake.fail(Fault { at: 1 + first_write(&stage).await, mischief: Mischief::UnknownPrincipal, sticky: false });
+    stage.send(&update(ROLE, &with(json!({ "StateMachineName": "churn" })), &properties())).await.success();
+    assert!(stage.fake.books().roles[&key()].trust.to_string().contains("churn"));
+}
+
+/// The index of the first write of the update that narrows the trust, less one.
+async fn first_write(stage: &Stage) -> usize {
+    let twin = Stage::new(Fake::with(stage.fake.books()));
+    twin.send(&update(ROLE, &with(json!({ "StateMachineName": "churn" })), &properties())).await.success();
+    let write = twin.fake.calls().iter().position(|call| call == "UpdateAssumeRolePolicy").unwrap();
+    stage.fake.calls().len() + write - 1
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,13 +113,20 @@ async fn a_policy_made_by_hand_can_be_adopted_too() {
         tags: [].into(),
     };
     books.policies.insert(POLICY.into(), policy);
-    books.users.insert("ann".into(), [POLICY.to_owned()].into());
-    let stage = Stage::new(Fake::with(books));
+    let mut used = books.clone();
+    used.users.insert("ann".into(), [POLICY.to_owned()].into());
+    let stage = Stage::new(Fake::with(used.clone()));
     let adopting = with(json!({ "AdoptExisting": "true" }));
+    let answer = stage.send(&create(&adopting)).await.failure();
+    assert!(answer.reason().contains("in use by user ann: it can't be adopted"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), used, "ann would have been granted what we write into it");
+
+    let stage = Stage::new(Fake::with(books));
     stage.send(&create(&adopting)).await.success();
+    stage.fake.change(|books| drop(books.users.insert("ann".into(), [POLICY.to_owned()].into())));
     stage.send(&delete(ROLE, &adopting)).await.success();
     let policy = stage.fake.books().policies[POLICY].clone();
-    assert!(policy.tags.is_empty(), "released, though somebody else uses it");
+    assert!(policy.tags.is_empty(), "released, whoever uses it by now");
     assert_eq!(policy.default, 2, "what it grants is what we set");
     assert!(!stage.fake.books().roles[&ROLE.to_lowercase()].attached.contains(POLICY));
 }
@@ -153,6 +160,7 @@ async fn what_a_stack_has_let_go_can_be_taken_over_by_its_name() {
     stage.send(&delete(ROLE, &adopting)).await.success();
     let books = stage.fake.books();
     assert_eq!((books.roles.len(), books.policies.len()), (1, 1), "released, not deleted");
+    assert!(books.roles.values().all(|role| role.boundary.is_some()), "it had a boundary when it was taken over");
     assert!(books.roles.values().all(|role| role.tags.is_empty()));
 }
 
@@ -215,5 +223,54 @@ async fn a_role_whose_tags_somebody_took_off_is_not_deleted() {
     });
     let books = stage.fake.books();
     stage.send(&delete(ROLE, &properties())).await.success();
+    assert_eq!(stage.fake.books(), books);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stack_has_deleted_or_retained_is_held_by_nobody() {
+    for status in ["DELETE_COMPLETE", "DELETE_SKIPPED"] {
+        let stage = Stage::new(Fake::with(by_hand()));
+        stage.fake.hold_as(ROLE, OTHER, "Role", status);
+        stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_beyond_the_first_hundred_of_its_stack_is_held_all_the_same() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    stage.fake.hold(ROLE, OTHER, "Role");
+    // They come in the order of their ids, and these are before the role's.
+    (0..100).for_each(|n| stage.fake.hold(&format!("A{n}"), OTHER, "Else"));
+    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(answer.reason().contains(OTHER), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), by_hand());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boundary_that_somebody_exchanged_is_put_back_on_an_adopted_role_and_left_on_release() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    stage.send(&create(&adopting)).await.success();
+    let theirs = "arn:aws:iam::123456789012:policy/Stricter-boundary";
+    let exchange = |books: &mut Books| {
+        books.roles.get_mut(&ROLE.to_lowercase()).unwrap().boundary = Some(theirs.to_owned());
+    };
+    stage.fake.change(exchange);
+    let revised = with(json!({ "AdoptExisting": "true", "Revision": "2" }));
+    stage.send(&update(ROLE, &revised, &adopting)).await.success();
+    assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].boundary.as_deref(), Some(BOUNDARY));
+    stage.fake.change(exchange);
+    stage.send(&delete(ROLE, &revised)).await.success();
+    assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].boundary.as_deref(), Some(theirs));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_role_without_room_for_our_grant_is_told_before_any_write() {
+    let mut books = by_hand();
+    let long = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "x".repeat(10_100) }] });
+    books.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Long".into(), long);
+    let stage = Stage::new(Fake::with(books.clone()));
+    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(answer.reason().contains("IAM allows 10240"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
 }

@@ -138,11 +138,11 @@ async fn a_type_that_is_unknown_or_off_is_refused_and_its_delete_succeeds() {
 async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
     let mut stage = Stage::new(Fake::new());
     for (missing, value) in
-        [("ROLE_NAME_PREFIXES", ""), ("ROLE_PATH", "x"), ("PERMISSIONS_BOUNDARY_ARN", ""), ("ALLOW_ADOPTION", "yes")]
+        [("ROLE_NAME_PREFIXES", ""), ("ROLE_PATHS", "x"), ("PERMISSIONS_BOUNDARY_ARN", ""), ("ALLOW_ADOPTION", "yes")]
     {
         stage.handler.fence = Fence::read(|name| {
             let usual = match name {
-                "ROLE_PATH" => "/",
+                "ROLE_PATHS" => "/",
                 "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
                 "ALLOW_ADOPTION" => "false",
                 _ => "x",
@@ -188,7 +188,7 @@ fn a_cut_falls_between_characters_and_counts_escapes() {
 async fn a_success_that_would_not_fit_is_refused_before_any_write() {
     let mut stage = Stage::new(Fake::new());
     let path = format!("/{}/", "p".repeat(510));
-    stage.handler.fence.as_mut().unwrap().role_path.clone_from(&path);
+    stage.handler.fence.as_mut().unwrap().role_paths = vec![path];
     let mut event = create(&with(json!({ "PolicyName": format!("AmazonSageMaker-{}", "p".repeat(100)) })));
     event["RequestId"] = json!("r".repeat(2_000));
     let answer = stage.send(&event).await.failure();
@@ -202,8 +202,8 @@ async fn a_failed_update_and_a_delete_keep_the_id() {
     stage.send(&create(&properties())).await.success();
     let bad = with(json!({ "RoleName": "AmazonSageMaker-New", "MaxSessionDuration": "soon" }));
     assert_eq!(stage.send(&update(ROLE, &bad, &properties())).await.failure().id(), ROLE);
-    stage.fake.fail(Fault { at: 30, mischief: Mischief::Refused, sticky: false });
-    assert_eq!(stage.send(&delete(ROLE, &properties())).await.id(), ROLE);
+    stage.fake.fail(Fault { at: stage.fake.calls().len(), mischief: Mischief::Refused, sticky: false });
+    assert_eq!(stage.send(&delete(ROLE, &properties())).await.failure().id(), ROLE);
 }
 
 /// What was logged.

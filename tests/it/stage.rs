@@ -48,7 +48,7 @@ impl Mailbox {
 pub fn fence() -> Fence {
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
-        ("ROLE_PATH", "/"),
+        ("ROLE_PATHS", "/"),
         ("PERMISSIONS_BOUNDARY_ARN", BOUNDARY),
         ("NARROWER_PERMISSIONS_BOUNDARY_ARNS", "arn:aws:iam::123456789012:policy/Narrow-boundary"),
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
