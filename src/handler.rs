@@ -13,11 +13,12 @@ use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until,
 use crate::arn::{Arn, Place};
 use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
+use crate::former::Former;
 use crate::judge::{unused, within_quota, writable};
 use crate::ownership::Owner;
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Observed, Stacks};
-use crate::resource::{self, Id, Setting, Wanted};
+use crate::resource::{self, Setting, Wanted};
 use crate::world::{Name, Scope, World};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
@@ -144,8 +145,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         match &request.kind {
             Kind::Create => self.provision(request, setting, None, deadlines).await,
             Kind::Update { physical_id, old_properties } => {
-                let former = Former { physical_id, properties: old_properties };
-                self.provision(request, setting, Some(former), deadlines).await
+                self.provision(request, setting, Some((physical_id, old_properties)), deadlines).await
             }
             Kind::Delete { physical_id } => self.remove(request, setting, physical_id, deadlines).await,
         }
@@ -156,7 +156,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         &self,
         request: &Request,
         setting: Setting<'_>,
-        former: Option<Former<'_>>,
+        old: Option<(&str, &Value)>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
@@ -167,38 +167,43 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let (wanted, mistakes) = resource::read(&request.resource_type, properties, setting)
             .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))?;
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
-        let physical_id = former.as_ref().map_or(wanted.role.as_str(), |former| former.physical_id).to_owned();
+        let physical_id = old.map_or(wanted.role.as_str(), |(id, _)| id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
         }
         measure(request, &wanted).map_err(fail)?;
 
-        let change = Change::of(&request.resource_type, &wanted, former, setting).map_err(fail)?;
-        self.bring_about(&wanted, &change, setting, deadlines).await.map_err(fail)
+        let former = match old {
+            None => Former::default(),
+            Some((id, properties)) => {
+                Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
+            }
+        };
+        self.bring_about(&wanted, &former, setting, deadlines).await.map_err(fail)
     }
 
     /// From one look at the account to what is wanted, or back to what the look showed.
     async fn bring_about(
         &self,
         wanted: &Wanted,
-        change: &Change,
+        former: &Former,
         setting: Setting<'_>,
         deadlines: Deadlines,
     ) -> Result<Done, String> {
         let owner = setting.owner;
         let mut scope = Scope::default();
         scope.add(&wanted.world);
-        scope.add(&change.leaving);
+        scope.add(&former.leaving);
         let observed = self.look(&scope, setting, deadlines.work).await?;
         let mut before = observed.world;
         writable(&self.iam, &self.stacks, wanted, &before, setting, deadlines.work).await?;
-        self.replaceable(change, setting, deadlines.work).await?;
-        outside(&before, &change.outside, owner)?;
-        let mut desired = owner.desired(&wanted.world, &change.leaving, &before);
+        self.replaceable(former, setting, deadlines.work).await?;
+        former.in_reach(&before, owner)?;
+        let mut desired = owner.desired(&wanted.world, &former.leaving, &before);
         within_quota(&desired)?;
-        let going = change.replaced.policies.keys().chain(gone(&desired, &before));
-        let ours: Vec<&Name> = owned(&before, owner).chain(change.replaced.roles.keys()).collect();
+        let going = former.replaced.policies.keys().chain(gone(&desired, &before));
+        let ours: Vec<&Name> = owned(&before, owner).chain(former.replaced.roles.keys()).collect();
         unused(&self.iam, going, &ours, deadlines.work).await?;
 
         let steps = plan(&desired, &before);
@@ -223,7 +228,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
                 Err(Stopped { reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
                     from = with(reached, &seen);
                     before = with(before, &seen);
-                    desired = owner.desired(&wanted.world, &change.leaving, &before);
+                    desired = owner.desired(&wanted.world, &former.leaving, &before);
                 }
                 Err(stopped) => break stopped,
             }
@@ -247,39 +252,13 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let fail = |reason: String| failed(&request.address, reason);
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
-        let id = Id::read(physical_id, properties, setting);
-        if let Id::Role(name) = &id
-            && !setting.fence.admits_name(name.as_str())
-        {
-            return Err(fail(format!(
-                "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix \
-                 added, then delete again"
-            )));
-        }
-        // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
-        // role that took this one's place. Only where the id may be invented do they count.
-        let existing = match id {
-            Id::Role(name) => vec![Some(name)],
-            Id::Perhaps(name) => vec![Some(name), None],
-            Id::Nothing => vec![None],
-        };
-        let mut old = World::default();
-        let mut unreadable = Vec::new();
-        for existing in existing {
-            let named = Setting { existing: existing.as_ref(), ..setting };
-            let Some((read, _)) = resource::read(&request.resource_type, properties, named) else {
-                return Ok(nothing(request));
-            };
-            old.roles.extend(read.world.roles);
-            old.policies.extend(read.world.policies);
-            unreadable.extend(read.outside);
-        }
+        let former = Former::of_delete(&request.resource_type, physical_id, properties, setting).map_err(fail)?;
         let mut scope = Scope::default();
-        scope.add(&old);
-        scope.policies.extend(at_every_path(&old, setting));
+        scope.add(&former.leaving);
+        scope.policies.extend(former.elsewhere.clone());
         let before = self.look(&scope, setting, deadlines.work).await.map_err(fail)?.world;
-        outside(&before, &unreadable, setting.owner).map_err(fail)?;
-        let desired = setting.owner.desired(&World::default(), &old, &before);
+        former.in_reach(&before, setting.owner).map_err(fail)?;
+        let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = owned(&before, setting.owner).collect();
         unused(&self.iam, gone(&desired, &before), &ours, deadlines.work).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
@@ -321,8 +300,8 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
 
     /// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
     /// hear of it: a cleanup that fails fails silently.
-    async fn replaceable(&self, change: &Change, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
-        for name in change.replaced.roles.keys() {
+    async fn replaceable(&self, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
+        for name in former.replaced.roles.keys() {
             let seen = self.look(&Scope::role(name), setting, deadline).await?.world;
             let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
             if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
@@ -345,54 +324,6 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
         wanted.done(&seen.role_ids)
-    }
-}
-
-/// The resource before an Update.
-struct Former<'a> {
-    physical_id: &'a str,
-    properties: &'a Value,
-}
-
-/// What an Update leaves behind.
-#[derive(Default)]
-struct Change {
-    /// What the former properties asked for, where the resource stays the same: what is no longer asked for goes.
-    leaving: World,
-    /// Names among them that the deployer's prefixes no longer admit.
-    outside: Vec<String>,
-    /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
-    replaced: World,
-}
-
-impl Change {
-    fn of(kind: &str, wanted: &Wanted, former: Option<Former<'_>>, setting: Setting<'_>) -> Result<Self, String> {
-        let Some(former) = former else { return Ok(Self::default()) };
-        let empty = Map::new();
-        let properties = former.properties.as_object().unwrap_or(&empty);
-        let existing = Name::new(former.physical_id);
-        let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
-        if existing == wanted.role {
-            // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
-            let Some(former) = read(None) else { return Ok(Self::default()) };
-            return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
-        }
-        if !setting.fence.admits_name(former.physical_id) {
-            return Err(format!(
-                "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
-                 could not be deleted: have its prefix added, then try again; nothing was changed"
-            ));
-        }
-        let replaced = read(Some(&existing)).map(|former| former.world).unwrap_or_default();
-        let clash = |arn: &&String| replaced.policies.keys().any(|old| policy_name(old) == policy_name(arn));
-        if let Some(arn) = wanted.world.policies.keys().find(clash) {
-            return Err(format!(
-                "this update replaces role `{}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` a new \
-                 value too; nothing was changed",
-                former.physical_id, wanted.role
-            ));
-        }
-        Ok(Self { replaced, ..Self::default() })
     }
 }
 
@@ -435,32 +366,8 @@ fn owned<'a>(world: &'a World, owner: &Owner) -> impl Iterator<Item = &'a Name> 
     world.roles.iter().filter(|(_, role)| owner.owns(&role.tags)).map(|(name, _)| name)
 }
 
-/// The policies at each path that the deployer allows: the default path may have been another when they were made.
-fn at_every_path(world: &World, setting: Setting<'_>) -> Vec<String> {
-    let paths = &setting.fence.role_paths;
-    let names = world.policies.keys().filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
-    names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect()
-}
-
-/// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be forgotten.
-fn outside(seen: &World, names: &[String], owner: &Owner) -> Result<(), String> {
-    let ours = seen.roles.values().filter(|role| owner.owns(&role.tags));
-    let hangs = |arn: &&String| names.iter().any(|name| policy_name(arn) == Name::new(name));
-    match ours.flat_map(|role| &role.attached).find(hangs) {
-        None => Ok(()),
-        Some(arn) => Err(format!(
-            "policy `{arn}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix added, \
-             then try again; nothing was changed"
-        )),
-    }
-}
-
 fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {
     before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
-}
-
-fn policy_name(arn: &str) -> Name {
-    Name::new(arn.rsplit('/').next().unwrap_or_default())
 }
 
 /// The plan goes to the log, and with it what it changes for good: so that it could be put back by hand.

@@ -4,6 +4,7 @@
 //!
 //! - [`event`]: the envelope, so that there is somebody to answer
 //! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
+//! - [`former`]: what there was before, told by the id and the old properties; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
@@ -19,6 +20,7 @@ pub mod arn;
 pub mod cloudformation;
 pub mod event;
 pub mod fence;
+pub mod former;
 pub mod handler;
 pub mod iam;
 pub mod judge;

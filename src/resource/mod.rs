@@ -1,7 +1,7 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
 mod guide;
-mod role;
+pub mod role;
 mod workflow_role;
 
 use std::collections::BTreeMap;
@@ -74,37 +74,4 @@ pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
     (!enabled).then(|| {
         format!("`{resource_type}` is switched off: the deployer of this function can add it to `EnabledTypes`")
     })
-}
-
-/// What a physical resource id tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Id {
-    /// The name of a role that we gave out, and nothing else.
-    Role(Name),
-    /// Perhaps the name of a role, perhaps an id that CloudFormation invented for a Create that it never had an answer
-    /// to (`stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long).
-    Perhaps(Name),
-    /// No role of ours could be called so.
-    Nothing,
-}
-
-impl Id {
-    pub fn read(physical_id: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Self {
-        if !role::is_role_name(physical_id) {
-            return Self::Nothing;
-        }
-        let explicit = properties.get("RoleName").and_then(Value::as_str) == Some(physical_id);
-        let stack = setting.owner.stack_id.split('/').nth(1).unwrap_or_default();
-        let start: String = stack.chars().take(8).collect();
-        let name = Name::new(physical_id);
-        if explicit || role::is_derived(physical_id, setting) {
-            Self::Role(name)
-        } else if setting.fence.admits_name(physical_id) {
-            Self::Perhaps(name)
-        } else if physical_id.starts_with(&start) {
-            Self::Nothing
-        } else {
-            Self::Role(name)
-        }
-    }
 }

@@ -11,6 +11,9 @@ from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server, unique
 
 APP = "mlops-roles"
 ADOPTING_APP = "mlops-roles-adopting"
+NARROW_BOUNDARY = "narrow-boundary"
+MANAGED_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerReadOnly"
+OTHER_EXECUTION_ROLE = local.role_arn("Other")
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +48,21 @@ def app(aws, untouched, aloud):
 
 
 @pytest.fixture(scope="session")
-def adopting(aws, app, aloud):
-    """The function of a second deployment, which allows adoption."""
-    return aloud(aws.deploy, ADOPTING_APP, AllowAdoption="true")["ServiceToken"]
+def wide(aws, execution_role, aloud):
+    """The outputs of a second deployment: everything that the parameters can switch on, and its own workflow role."""
+    aws.make_policy(NARROW_BOUNDARY, local.allow("s3:*"))
+    return aloud(aws.deploy, ADOPTING_APP, AllowAdoption="true", SageMakerExecutionRoleArns=execution_role,
+                 WorkflowRoleName="AmazonSageMaker-of-the-app", StateMachineName="churn",
+                 RoleNamePrefixes="AmazonSageMaker,Team", RolePaths="/,/team/",
+                 NarrowerPermissionsBoundaryArns=local.policy_arn(NARROW_BOUNDARY),
+                 AllowedManagedPolicyArns=MANAGED_POLICY, PassableRoleArns=f"{execution_role},{OTHER_EXECUTION_ROLE}",
+                 LogRetentionInDays="30")
+
+
+@pytest.fixture(scope="session")
+def adopting(wide):
+    """The function of the second deployment, which allows adoption."""
+    return wide["ServiceToken"]
 
 
 @pytest.fixture(scope="session")

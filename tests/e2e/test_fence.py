@@ -15,7 +15,7 @@ OTHER_BOUNDARY = local.policy_arn("their-boundary")
 @pytest.mark.parametrize("property, value, named", [
     ("RoleName", "Admin", "RoleNamePrefixes"),
     ("PolicyName", "AdminPolicy", "RoleNamePrefixes"),
-    ("Path", "/service-role/", "RolePath"),
+    ("Path", "/service-role/", "RolePaths"),
     ("PermissionsBoundary", OTHER_BOUNDARY, "PermissionsBoundaryArn"),
     ("ManagedPolicyArns", [ADMINISTRATOR], "AllowedManagedPolicyArns"),
     ("SageMakerExecutionRoleArns", [local.role_arn("Admin")], "PassableRoleArns"),
@@ -77,7 +77,7 @@ def test_iam_refuses_what_the_functions_own_checks_would_let_through(aws, unfenc
 
 def test_iam_refuses_another_path(aws, function, resource):
     before = aws.world()
-    with environment(aws, function, ROLE_PATH="/other/"):
+    with environment(aws, function, ROLE_PATHS="/other/"):
         answer = resource().create()
     assert answer["Status"] == "FAILED" and "AccessDenied" in answer["Reason"] and "/other/" in answer["Reason"]
     assert aws.world() == before

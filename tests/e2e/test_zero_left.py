@@ -1,6 +1,7 @@
 """The end of the session (the file's name puts it last): all goes down, and nothing stays."""
 
-from conftest import ADOPTING_APP, APP
+import local
+from conftest import ADOPTING_APP, APP, NARROW_BOUNDARY
 from local import REGION
 
 
@@ -17,6 +18,7 @@ def test_after_sam_delete_the_account_is_as_it_was(aws, app, execution_role, unt
     stacks = {stack["StackName"]: stack["StackId"] for stack in aws.cloudformation.describe_stacks()["Stacks"]}
     if ADOPTING_APP in stacks:
         assert aws.delete_stack(stacks[ADOPTING_APP]) == "DELETE_COMPLETE"
+        aws.iam.delete_policy(PolicyArn=local.policy_arn(NARROW_BOUNDARY))
     aws.delete_role(execution_role.rpartition("/")[2])
     aloud(aws.sam, "delete", "--stack-name", APP, "--no-prompts", "--region", REGION)
     assert aws.world() == untouched
