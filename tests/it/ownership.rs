@@ -274,3 +274,17 @@ async fn an_adopted_role_without_room_for_our_grant_is_told_before_any_write() {
     assert!(answer.reason().contains("IAM allows 10240"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_refactored_into_another_stack_goes_on_there_by_adopt_from() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&from_stack(create(&properties()), OTHER)).await.success();
+    let answer = stage.send(&update(ROLE, &with(json!({ "Revision": "2" })), &properties())).await.failure();
+    assert!(answer.reason().contains(&format!("`AdoptFrom: {OTHER}`")), "{}", answer.reason());
+    let moved = with(json!({ "AdoptFrom": OTHER, "Description": "moved" }));
+    stage.send(&update(ROLE, &moved, &properties())).await.success();
+    let role = stage.fake.books().roles[&ROLE.to_lowercase()].clone();
+    assert_eq!((role.description.as_str(), role.tags["mlops-roles:stack-id"].as_str()), ("moved", crate::stage::STACK));
+    // And stays in service when the property is dropped again.
+    stage.send(&update(ROLE, &properties(), &moved)).await.success();
+}
