@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fake::{Books, Fake};
+use crate::fake::{Books, Fake, Fault, Mischief};
 use crate::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
@@ -40,6 +40,29 @@ async fn of_two_creations_of_one_name_the_loser_fails_and_deletes_nothing() {
             assert_eq!(stage.fake.books(), won);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_made_while_our_own_creation_was_in_doubt_is_not_taken_for_ours() {
+    let made = |properties| async move {
+        let stage = Stage::new(Fake::new());
+        stage.send(&from_stack(create(&properties), OTHER)).await.success();
+        stage
+    };
+    let theirs = made(with(json!({ "PolicyName": "AmazonSageMaker-Theirs" }))).await.fake.books();
+    let calls = made(properties()).await.fake.calls();
+    let role_is_made = calls.iter().position(|call| call == "CreateRole").unwrap();
+    // Our requests never arrive, and we can't know: theirs does in between.
+    let stage = Stage::new(Fake::new());
+    stage.fake.fail(Fault { at: role_is_made, mischief: Mischief::LostBefore, sticky: true });
+    let books = theirs.clone();
+    stage.fake.meddle(role_is_made + 1, move |all| {
+        all.roles = books.roles;
+        all.policies.extend(books.policies);
+    });
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert!(answer.reason().contains("the connection failed"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), theirs);
 }
 
 #[tokio::test(start_paused = true)]
