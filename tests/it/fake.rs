@@ -156,6 +156,18 @@ impl Fake {
         fake
     }
 
+    /// Another account with the same books and calls, and no faults.
+    pub fn twin(&self) -> Self {
+        let twin = Self::new();
+        {
+            let (from, mut to) = (self.state(), twin.state());
+            to.books = from.books.clone();
+            to.calls.clone_from(&from.calls);
+            to.ids = from.ids;
+        }
+        twin
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -182,6 +194,11 @@ impl Fake {
 
     pub fn fail(&self, fault: Fault) {
         self.state().faults.push(fault);
+    }
+
+    /// Every call of the action is refused.
+    pub fn refuse(&self, action: &str) {
+        self.state().stuck.insert(action.to_owned(), Mischief::Refused);
     }
 
     pub fn heal(&self) {

@@ -355,3 +355,26 @@ async fn a_failure_names_the_step_the_call_and_the_outcome() {
          was before"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_step_that_cannot_be_undone_keeps_no_other_from_it() {
+    let new = with(json!({
+        "ManagedPolicyArns": "arn:aws:iam::aws:policy/AmazonX",
+        "PassRolePolicyName": "Renamed",
+        "Description": "new",
+    }));
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let before = stage.fake.books();
+    let event = update(ROLE, &new, &properties());
+    let twin = Stage::new(stage.fake.twin());
+    twin.send(&event).await.success();
+    let at = twin.fake.calls().iter().rposition(|call| call == "UpdateRole").unwrap();
+    stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
+    stage.fake.refuse("DetachRolePolicy");
+    let answer = stage.send(&event).await.failure();
+    assert_eq!(answer.reason().matches("could not detach").count(), 1, "{}", answer.reason());
+    let (role, former) = (&stage.fake.books().roles[&ROLE.to_lowercase()], &before.roles[&ROLE.to_lowercase()]);
+    assert_eq!((&role.inline, &role.description), (&former.inline, &former.description));
+    assert_eq!(role.attached.len(), 2, "the one step that could not be undone");
+}

@@ -130,3 +130,25 @@ async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
         assert_eq!(stage.fake.books(), Books::default(), "before call {at}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_delivery_made_is_not_undone_because_the_look_lagged() {
+    // The account looks as it did before the Create.
+    let begin = async || {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.lag(Duration::from_secs(10));
+        stage
+    };
+    let event = update(ROLE, &with(json!({ "Description": "new" })), &properties());
+    let stage = begin().await;
+    stage.send(&event).await.success();
+    let at = stage.fake.calls().iter().rposition(|call| call == "UpdateRole").unwrap();
+
+    let stage = begin().await;
+    let books = stage.fake.books();
+    stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: true });
+    let answer = stage.send(&event).await.failure();
+    assert!(answer.reason().contains("set the description"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), books);
+}
