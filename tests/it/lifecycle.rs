@@ -504,3 +504,20 @@ async fn tags_of_others_that_leave_no_room_are_told_before_any_write() {
     assert!(answer.reason().contains("would have 52 tags"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_an_account_can_have_raised_is_left_to_iam() {
+    let stage = Stage::new(Fake::new());
+    let arns = |n: usize| (0..n).map(|n| format!("arn:aws:iam::aws:policy/Amazon{n}")).collect::<Vec<_>>();
+    let answer = stage.send(&create(&with(json!({ "ManagedPolicyArns": arns(10) })))).await.failure();
+    assert!(answer.reason().contains("Cannot exceed quota for PoliciesPerRole: 10"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), Books::default());
+    // A full set is exchanged for another without ever being over it.
+    let (old, new) = (
+        with(json!({ "ManagedPolicyArns": arns(9) })),
+        json!({ "ManagedPolicyArns":
+        (0..9).map(|n| format!("arn:aws:iam::aws:policy/AmazonOther{n}")).collect::<Vec<_>>() }),
+    );
+    stage.send(&create(&old)).await.success();
+    stage.send(&update(ROLE, &with(new), &old)).await.success();
+}
