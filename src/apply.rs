@@ -317,8 +317,7 @@ fn forget(world: &mut World, entity: &Entity) {
 
 fn merge(world: &mut World, entity: &Entity, seen: World) {
     forget(world, entity);
-    world.roles.extend(seen.roles);
-    world.policies.extend(seen.policies);
+    world.absorb(seen);
 }
 
 /// Failures as one sentence.

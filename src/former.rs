@@ -86,8 +86,7 @@ impl Former {
         for existing in existing {
             let named = Setting { existing: existing.as_ref(), ..setting };
             let Some((read, _)) = resource::read(kind, properties, named) else { continue };
-            former.leaving.roles.extend(read.world.roles);
-            former.leaving.policies.extend(read.world.policies);
+            former.leaving.absorb(read.world);
             former.outside.extend(read.outside);
         }
         let paths = &setting.fence.role_paths;
@@ -104,7 +103,7 @@ impl Former {
     /// # Errors
     /// When one hangs on a role of ours.
     pub fn in_reach(&self, seen: &World, owner: &Owner) -> Result<(), String> {
-        let ours = seen.roles.values().filter(|role| owner.owns(&role.tags));
+        let ours = owner.roles_of(seen).map(|(_, role)| role);
         let lost = |arn: &&String| self.outside.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {
             None => Ok(()),

@@ -203,7 +203,8 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let mut desired = owner.desired(&wanted.world, &former.leaving, &before);
         within_quota(&desired)?;
         let going = former.replaced.policies.keys().chain(gone(&desired, &before));
-        let ours: Vec<&Name> = owned(&before, owner).chain(former.replaced.roles.keys()).collect();
+        let ours = owner.roles_of(&before).map(|(name, _)| name);
+        let ours: Vec<&Name> = ours.chain(former.replaced.roles.keys()).collect();
         unused(&self.iam, going, &ours, deadlines.work).await?;
 
         let steps = plan(&desired, &before);
@@ -225,9 +226,10 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
                     }
                 }
                 // It belongs to what was before, had the look not lagged: undo must not take it away.
-                Err(Stopped { reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
-                    from = with(reached, &seen);
-                    before = with(before, &seen);
+                Err(Stopped { mut reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
+                    reached.absorb(seen.clone());
+                    from = reached;
+                    before.absorb(seen);
                     desired = owner.desired(&wanted.world, &former.leaving, &before);
                 }
                 Err(stopped) => break stopped,
@@ -259,7 +261,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let before = self.look(&scope, setting, deadlines.work).await.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
-        let ours: Vec<&Name> = owned(&before, setting.owner).collect();
+        let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
         unused(&self.iam, gone(&desired, &before), &ours, deadlines.work).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
         match converge(&self.iam, setting.owner, &desired, before, deadlines.work).await {
@@ -278,10 +280,10 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let mut observed =
             observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
         let world = &observed.world;
-        let ours = world.roles.values().filter(|role| setting.owner.owns(&role.tags));
+        let ours = setting.owner.roles_of(world);
         let hidden =
             |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
-        let policies = ours.flat_map(|role| &role.attached).filter(hidden).cloned().collect();
+        let policies = ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned().collect();
         let more = Scope { policies, ..Scope::default() };
         if !more.policies.is_empty() {
             // What is attached exists: where it does not show, IAM lags.
@@ -354,16 +356,6 @@ fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("the answer would have {size} bytes, CloudFormation takes {LONGEST}: choose shorter names and paths"))
-}
-
-fn with(mut world: World, seen: &World) -> World {
-    world.roles.extend(seen.roles.clone());
-    world.policies.extend(seen.policies.clone());
-    world
-}
-
-fn owned<'a>(world: &'a World, owner: &Owner) -> impl Iterator<Item = &'a Name> {
-    world.roles.iter().filter(|(_, role)| owner.owns(&role.tags)).map(|(name, _)| name)
 }
 
 fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::plan::Entity;
-use crate::world::{Policy, Role, Tags, World};
+use crate::world::{Name, Policy, Role, Tags, World};
 
 /// The owning stack's id. With the logical id it goes into the create call itself.
 pub const STACK_TAG: &str = "mlops-roles:stack-id";
@@ -57,6 +57,11 @@ impl Owner {
 
     pub fn owns(&self, tags: &Tags) -> bool {
         matches!(self.standing(tags), Standing::Made | Standing::Adopted { .. })
+    }
+
+    /// Our roles in the world.
+    pub fn roles_of<'a>(&self, world: &'a World) -> impl Iterator<Item = (&'a Name, &'a Role)> {
+        world.roles.iter().filter(|(_, role)| self.owns(&role.tags))
     }
 
     /// Whether the world shows this entity as ours.

@@ -11,7 +11,7 @@ use crate::world::{Name, Policy, Role, Tags, World};
 
 /// Managed policies that a role holds at IAM's default quota (`PoliciesPerRole`).
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
-pub const MANAGED_POLICIES_PER_ROLE: usize = 10;
+const MANAGED_POLICIES_PER_ROLE: usize = 10;
 /// Characters of a role's inline policies together, white space aside.
 pub const INLINE_SIZE_PER_ROLE: usize = 10_240;
 /// Tags on one role or policy.

@@ -96,6 +96,14 @@ pub struct World {
     pub policies: BTreeMap<String, Policy>,
 }
 
+impl World {
+    /// Takes over what the other world holds, in place of what is here under the same names.
+    pub fn absorb(&mut self, other: Self) {
+        self.roles.extend(other.roles);
+        self.policies.extend(other.policies);
+    }
+}
+
 /// What to look at: the names that an event's properties lead to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {

@@ -12,8 +12,8 @@ use crate::properties::Reader;
 use crate::world::{Name, Tags};
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
-pub const ROLE_NAME_LENGTH: usize = 64;
-pub const POLICY_NAME_LENGTH: usize = 128;
+const ROLE_NAME_LENGTH: usize = 64;
+const POLICY_NAME_LENGTH: usize = 128;
 const PATH_LENGTH: usize = 512;
 const DESCRIPTION_LENGTH: usize = 1_000;
 const TAG_KEY_LENGTH: usize = 128;
@@ -34,21 +34,8 @@ pub struct RoleProperties {
 }
 
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
-    let fence = setting.fence;
     let path = path(reader, setting);
-    let asked = match reader.text("RoleName") {
-        Some(name) if !is_name(&name, ROLE_NAME_LENGTH) => {
-            reader.wrong("RoleName", &name, "1 to 64 letters, digits and `+=,.@_-`");
-            None
-        }
-        Some(name) if !fence.admits_name(&name) => {
-            let prefixes = listed(&fence.role_name_prefixes);
-            let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
-            reader.wrong("RoleName", &name, &expected);
-            None
-        }
-        asked => asked.map(Name::new),
-    };
+    let asked = fenced_name(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
     let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
     RoleProperties {
         name,
@@ -146,34 +133,44 @@ fn tags(reader: &Reader<'_>) -> Tags {
     tags
 }
 
-/// The name of a customer-managed policy; `default` where the property is absent. A name that the deployer's prefixes
-/// don't admit goes to `outside`.
+/// The name of a customer-managed policy, where the property gives one. A name that the deployer's prefixes don't admit
+/// goes to `outside`.
 pub fn policy_name(
     reader: &Reader<'_>,
     setting: Setting<'_>,
     property: &'static str,
-    default: String,
     outside: &mut Vec<String>,
-) -> String {
-    let Some(name) = reader.text(property) else { return default };
-    if !is_name(&name, POLICY_NAME_LENGTH) {
-        reader.wrong(property, &name, "1 to 128 letters, digits and `+=,.@_-`");
+) -> Option<String> {
+    fenced_name(reader, setting, property, POLICY_NAME_LENGTH, outside)
+}
+
+/// A name of at most `longest` characters with one of the deployer's prefixes.
+fn fenced_name(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    longest: usize,
+    outside: &mut Vec<String>,
+) -> Option<String> {
+    let name = reader.text(property)?;
+    if !is_name(&name, longest) {
+        reader.wrong(property, &name, &name_rule(longest));
     } else if !setting.fence.admits_name(&name) {
         let prefixes = listed(&setting.fence.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.wrong(property, &name, &expected);
         outside.push(name);
     } else {
-        return name;
+        return Some(name);
     }
-    default
+    None
 }
 
 /// The name of an inline policy; `default` where the property is absent.
 pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
     let Some(name) = reader.text(property) else { return default.to_owned() };
     if !is_name(&name, POLICY_NAME_LENGTH) {
-        reader.wrong(property, &name, "1 to 128 letters, digits and `+=,.@_-`");
+        reader.wrong(property, &name, &name_rule(POLICY_NAME_LENGTH));
     }
     name
 }
@@ -251,6 +248,10 @@ pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize
     if size > quota {
         reader.note(format!("the {what} would have {size} characters, IAM allows {quota}; name fewer roles"));
     }
+}
+
+fn name_rule(longest: usize) -> String {
+    format!("1 to {longest} letters, digits and `+=,.@_-`")
 }
 
 fn is_name(name: &str, longest: usize) -> bool {

@@ -31,8 +31,8 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let place = setting.place;
     let properties = role::read(reader, setting);
     let mut outside = Vec::new();
-    let default = format!("{}-Policy", properties.name);
-    let policy_name = role::policy_name(reader, setting, "PolicyName", default, &mut outside);
+    let policy_name = role::policy_name(reader, setting, "PolicyName", &mut outside)
+        .unwrap_or_else(|| format!("{}-Policy", properties.name));
     let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", PASS_ROLE_POLICY_NAME);
     let passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
     if passed.is_empty() {
