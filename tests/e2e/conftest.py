@@ -30,7 +30,7 @@ def aloud(request):
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("aws"))
-    yield Local(server.endpoint)
+    yield Local(server.endpoint, server.sagemaker_endpoint)
     server.stop()
 
 

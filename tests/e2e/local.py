@@ -78,13 +78,15 @@ def free_port():
 
 
 class Server:
-    """The launcher as a child process, on a free port of the loopback address."""
+    """The launcher as a child process, on two free ports of the loopback address."""
 
     def __init__(self, work_dir):
-        self.port = free_port()
+        self.port, sagemaker_port = free_port(), free_port()
         self.endpoint = f"http://localhost:{self.port}"
+        self.sagemaker_endpoint = f"http://localhost:{sagemaker_port}"
         python = os.environ.get("MINISTACK_PYTHON", ROOT / ".tools" / "ministack" / "bin" / "python")
-        env = {**os.environ, "GATEWAY_PORT": str(self.port), "TMPDIR": str(work_dir), "LOG_LEVEL": "ERROR"}
+        env = {**os.environ, "GATEWAY_PORT": str(self.port), "SAGEMAKER_PORT": str(sagemaker_port),
+               "TMPDIR": str(work_dir), "LOG_LEVEL": "ERROR"}
         self.process = subprocess.Popen([python, ROOT / "tests" / "local" / "ministack_launcher.py"], env=env)
         self.wait()
 
@@ -119,12 +121,13 @@ def build():
 class Local:
     """What the tests ask of the local AWS."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, sagemaker_endpoint=None):
         self.endpoint = endpoint
+        self.sagemaker_endpoint = sagemaker_endpoint
 
-    def client(self, service):
+    def client(self, service, endpoint=None):
         return boto3.client(
-            service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="test",
+            service, endpoint_url=endpoint or self.endpoint, region_name=REGION, aws_access_key_id="test",
             aws_secret_access_key="test", config=Config(
                 retries={"max_attempts": 0}, read_timeout=330, signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "path"}))
@@ -148,6 +151,10 @@ class Local:
     @cached_property
     def logs(self):
         return self.client("logs")
+
+    @cached_property
+    def sagemaker(self):
+        return self.client("sagemaker", self.sagemaker_endpoint)
 
     def sam(self, *arguments):
         """Runs sam against this endpoint and nothing else: the user's own configuration of AWS is left out."""
@@ -274,6 +281,21 @@ class Local:
         for policy in role["inline"]:
             self.iam.delete_role_policy(RoleName=name, PolicyName=policy)
         self.iam.delete_role(RoleName=name)
+
+    # --- SageMaker, as tests/local/sagemaker_endpoint.py has it ---
+
+    def set_sagemaker(self, books):
+        """Replaces what is so in every region; a region left out is as in a new account, and no call was made."""
+        request = urllib.request.Request(f"{self.sagemaker_endpoint}/_test", json.dumps(books).encode(), method="PUT")
+        urllib.request.urlopen(request).close()
+
+    def sagemaker_books(self):
+        with urllib.request.urlopen(f"{self.sagemaker_endpoint}/_test") as answer:
+            return json.load(answer)
+
+    def sagemaker_calls(self):
+        """The actions asked for since the books were set, refused ones too, by region."""
+        return {region: book["calls"] for region, book in self.sagemaker_books().items()}
 
     def log(self, group):
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group)

@@ -4,10 +4,11 @@
 
 Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
 The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
+SageMaker, which ministack lacks, is at $SAGEMAKER_PORT, or at a free port: functions find it by their environment.
 
 Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
-of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, some refusals of IAM itself, the text functions in a
-template's Conditions, and the stack that CloudFormation names for a physical id.
+of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, some refusals of IAM itself, the pages of its lists,
+the text functions in a template's Conditions, and the stack that CloudFormation names for a physical id.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import traceback
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 # ministack reads its environment when it is imported. All that it writes, unpacked functions too, goes to one folder.
@@ -32,9 +35,11 @@ os.environ.update(AUTH="true", PERSIST_STATE="0", S3_PERSIST="0", LOCALSTACK_PER
 from hypercorn.asyncio import serve as hypercorn_serve  # noqa: E402
 from hypercorn.config import Config  # noqa: E402
 from ministack import app  # noqa: E402
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses  # noqa: E402
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router  # noqa: E402
 from ministack.services import cloudformation, iam  # noqa: E402
 from ministack.services.cloudformation import changesets, drift, engine, handlers, helpers, stacks  # noqa: E402
+
+from sagemaker_endpoint import SageMaker  # noqa: E402
 
 # The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
 # The value is the boundary that the request sets, or else the one that the role has.
@@ -296,11 +301,41 @@ def set_default_policy_version(p):
     return iam._xml(200, "SetDefaultPolicyVersionResponse", "")
 
 
+# --- the pages of IAM's lists ---
+
+PAGE = 4  # AWS may give fewer than asked for
+PAGED = ("ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole", "ListPolicies")
+
+
+def paged(handler):
+    """Gives everybody but the access key `test` a page at a time; the marker is the last item of the page before."""
+    def item(member):
+        return member.findtext("{*}Arn") or member.findtext("{*}PolicyArn") or member.text
+
+    def handle(p):
+        status, headers, body = handler(p)
+        if status != 200 or iam_evaluator.caller_arn().endswith(":root"):
+            return status, headers, body
+        answer = ElementTree.fromstring(body)
+        namespace = answer.tag.partition("}")[0].removeprefix("{")
+        result = answer[0]
+        members, is_truncated = result
+        left = sorted((member for member in members if item(member) > iam._p(p, "Marker")), key=item)
+        members[:] = left[:min(PAGE, int(iam._p(p, "MaxItems") or PAGE))]
+        if len(members) < len(left):
+            is_truncated.text = "true"
+            ElementTree.SubElement(result, f"{{{namespace}}}Marker").text = item(members[-1])
+        return status, headers, ElementTree.tostring(answer, "utf-8", default_namespace=namespace)
+    return handle
+
+
 def mend_iam():
     handlers = iam._IAM_HANDLERS
     for action in ("CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "AttachRolePolicy",
                    "CreatePolicy", "CreatePolicyVersion", "DeletePolicy"):
         handlers[action] = refusing(action, handlers[action])
+    for action in PAGED:
+        handlers[action] = paged(handlers[action])
     handlers["SimulatePrincipalPolicy"] = simulate_principal_policy
     handlers["SetDefaultPolicyVersion"] = set_default_policy_version
 
@@ -346,15 +381,49 @@ def mend_cloudformation():
     actions["DescribeStackResources"] = describe_stack_resources
 
 
+# --- SageMaker ---
+
+def authorize(scope, headers, body, action, region):
+    """The (code, message) that refuses a call to SageMaker, or None. Pins what ministack pins for its own calls."""
+    access_key, action = router.extract_access_key_id(headers), f"sagemaker:{action}"
+    responses.set_request_account_id(access_key)
+    responses.set_request_region(region)
+    iam_evaluator.pin_signed_request(scope["method"], scope["raw_path"].decode(), {}, scope["headers"])
+    iam_evaluator.pin_signed_body(body)
+    denied = iam_evaluator.enforce(access_key, action, "sagemaker", region)
+    if denied is None:
+        return None
+    if isinstance(denied, iam_evaluator.AuthError):
+        answer = app._credential_failure("sagemaker", action, "", denied, headers)
+    else:
+        explicit = denied.decision == "Deny"
+        answer = iam_actions.access_denied_response("sagemaker", action, denied.principal_arn, "",
+                                                    explicit_deny=explicit)
+    refusal = json.loads(answer[2])
+    return refusal["__type"], refusal["message"]
+
+
+def listen_for_sagemaker():
+    """The socket that SageMaker is served on. Functions inherit the environment, which names it."""
+    listening = socket.create_server(("127.0.0.1", int(os.environ.get("SAGEMAKER_PORT", "0"))))
+    os.environ["AWS_ENDPOINT_URL_SAGEMAKER"] = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    return listening
+
+
 # --- serving ---
 
 async def serve():
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    config = Config.from_mapping(bind=[f"127.0.0.1:{PORT}"], keep_alive_timeout=75, graceful_timeout=1,
-                                 loglevel=app.LOG_LEVEL)
-    await hypercorn_serve(app.app, config, shutdown_trigger=stop.wait)
+
+    def served(application, bind):
+        config = Config.from_mapping(bind=[bind], keep_alive_timeout=75, graceful_timeout=1, loglevel=app.LOG_LEVEL)
+        return hypercorn_serve(application, config, shutdown_trigger=stop.wait)
+
+    sagemaker = SageMaker(authorize, responses.get_account_id())
+    await asyncio.gather(served(app.app, f"127.0.0.1:{PORT}"),
+                         served(sagemaker, f"fd://{listen_for_sagemaker().detach()}"))
 
 
 def main():

@@ -3,130 +3,14 @@
 Run with pytest where boto3 is installed; MINISTACK_PYTHON names the interpreter that has ministack.
 """
 
-import io
-import itertools
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
-import zipfile
-from pathlib import Path
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
-LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
-ACCOUNT = "000000000000"
-REGION = "eu-west-1"
-TRUST = json.dumps({"Version": "2012-10-17", "Statement": {
-    "Effect": "Allow", "Action": "sts:AssumeRole",
-    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root", "Service": "lambda.amazonaws.com"}}})
-numbers = itertools.count(1)
-
-
-def unique(prefix):
-    return f"{prefix}-{next(numbers)}"
-
-
-def start(port, temp, **more):
-    env = {**os.environ, "GATEWAY_PORT": str(port), "TMPDIR": str(temp), "LOG_LEVEL": "WARNING", **more}
-    server = subprocess.Popen([os.environ.get("MINISTACK_PYTHON", sys.executable), LAUNCHER], env=env)
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1).close()
-            return server
-        except OSError:
-            assert server.poll() is None, "the launcher ended before it was ready"
-            time.sleep(0.1)
-    server.kill()
-    raise AssertionError("the launcher was not ready within 30 s")
-
-
-def stop(server):
-    server.send_signal(signal.SIGTERM)
-    return server.wait(timeout=20)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def endpoint(tmp_path_factory):
-    port = free_port()
-    server = start(port, tmp_path_factory.mktemp("ministack"))
-    yield f"http://localhost:{port}"
-    stop(server)
-
-
-@pytest.fixture
-def aws(endpoint):
-    """Clients by service, with the credentials that may do everything, or with those given."""
-    def client(service, credentials=None):
-        keys = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
-        return boto3.client(
-            service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"], aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"max_attempts": 0}))
-    return client
-
-
-def document(*statements):
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(actions, resource="*", **condition):
-    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    return {**statement, "Condition": condition} if condition else statement
-
-
-@pytest.fixture
-def acting(aws):
-    """A client of a service, in a role that has these statements."""
-    def client(*statements, service="iam", **role):
-        name = unique("caller")
-        arn = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, **role)["Role"]["Arn"]
-        aws("iam").put_role_policy(RoleName=name, PolicyName="grants", PolicyDocument=document(*statements))
-        return aws(service, aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"])
-    return client
-
-
-@pytest.fixture
-def role(aws):
-    """Makes a role and gives its name."""
-    def make(prefix="made", **more):
-        name = unique(prefix)
-        aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, **more)
-        return name
-    return make
-
-
-@pytest.fixture
-def policy(aws):
-    """Makes a managed policy and gives its ARN."""
-    def make(*statements, **more):
-        body = document(*(statements or [allow("s3:GetObject")]))
-        return aws("iam").create_policy(PolicyName=unique("policy"), PolicyDocument=body, **more)["Policy"]["Arn"]
-    return make
-
-
-def refused(code, call, **arguments):
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    assert error.value.response["Error"]["Code"] == code, error.value
-    return error.value.response["Error"]["Message"]
-
-
-def role_arn(path_and_name):
-    return f"arn:aws:iam::{ACCOUNT}:role/{path_and_name}"
+from launched import (ACCOUNT, LAUNCHER, PYTHON, TRUST, a_zip, allow, document, free_port, refused, role_arn, start,
+                      stop, unique)
 
 
 # --- condition keys ---
@@ -207,14 +91,6 @@ def test_request_tags_and_tag_keys_are_judged(acting, role):
     refused("AccessDenied", iam.tag_role, RoleName=name, Tags=[ours, {"Key": "more", "Value": "x"}])
 
 
-def a_zip(**files):
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as z:
-        for name, text in files.items():
-            z.writestr(name, text)
-    return data.getvalue()
-
-
 def test_creating_a_function_needs_pass_role_to_lambda(acting, role):
     def function(service, **pass_role):
         grants = [allow("lambda:*")] + ([allow("iam:PassRole", **pass_role)] if pass_role else [])
@@ -286,6 +162,76 @@ def test_profile_calls_are_judged_on_the_profile(aws, acting, role):
     acting(allow("iam:ListInstanceProfilesForRole", role_arn(name))).list_instance_profiles_for_role(RoleName=name)
     refused("AccessDenied", acting(allow("iam:*", role_arn("*"))).remove_role_from_instance_profile, **both)
     acting(on_profile).remove_role_from_instance_profile(**both)
+
+
+def test_a_role_at_a_path_of_aws_is_judged_by_its_full_arn(aws, acting, role, policy):
+    name, arn = role(Path="/service-role/"), policy()
+    aws("iam").attach_role_policy(RoleName=name, PolicyArn=arn)
+    aws("iam").put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(allow("s3:GetObject")))
+    actions = ["iam:DetachRolePolicy", "iam:DeleteRolePolicy", "iam:DeleteRole"]
+    without, granted = (acting(allow(actions, role_arn(path + name))) for path in ("", "service-role/"))
+    for call, more in (("detach_role_policy", {"PolicyArn": arn}), ("delete_role_policy", {"PolicyName": "p"}),
+                       ("delete_role", {})):
+        message = refused("AccessDenied", getattr(without, call), RoleName=name, **more)
+        assert "on resource: " + role_arn(f"service-role/{name}") in message
+        getattr(granted, call)(RoleName=name, **more)
+
+
+def test_listing_policies_is_judged_on_everything_and_who_has_a_policy_on_the_policy(acting, policy):
+    arn, below = policy(), f"arn:aws:iam::{ACCOUNT}:policy/*"
+    acting(allow("iam:ListPolicies")).list_policies()
+    refused("AccessDenied", acting(allow("iam:ListPolicies", below)).list_policies, PathPrefix="/team/")
+    acting(allow("iam:ListEntitiesForPolicy", arn)).list_entities_for_policy(PolicyArn=arn)
+    elsewhere = acting(allow("iam:ListEntitiesForPolicy", policy()))
+    assert f"on resource: {arn} " in refused("AccessDenied", elsewhere.list_entities_for_policy, PolicyArn=arn)
+
+
+# --- the pages of lists ---
+
+def pages(iam, operation, key, **arguments):
+    """The sizes of the pages, and all that is on them."""
+    found = [page[key] for page in iam.get_paginator(operation).paginate(**arguments)]
+    return [len(page) for page in found], [item for page in found for item in page]
+
+
+def test_what_hangs_on_a_role_is_listed_in_pages(aws, acting, role, policy):
+    iam, name = aws("iam"), role()
+    arns, inline, profiles = [policy() for _ in range(5)], [f"p{n}" for n in range(9)], [unique("p") for _ in range(4)]
+    for arn in arns:
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    for policy_name in inline:
+        iam.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=document(allow("s3:GetObject")))
+    for profile in profiles:
+        iam.create_instance_profile(InstanceProfileName=profile)
+        iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=name)
+    caller = acting(allow("iam:List*"))
+
+    sizes, attached = pages(caller, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    assert sizes == [4, 1] and {policy["PolicyArn"] for policy in attached} == set(arns)
+    assert pages(caller, "list_role_policies", "PolicyNames", RoleName=name) == ([4, 4, 1], inline)
+    sizes, found = pages(caller, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=name)
+    assert sizes == [4] and {profile["InstanceProfileName"] for profile in found} == set(profiles)
+    assert [profile["Roles"][0]["AssumeRolePolicyDocument"] for profile in found] == [json.loads(TRUST)] * 4
+
+    assert iam.list_role_policies(RoleName=name)["PolicyNames"] == inline, "`test` reads all at once"
+    assert len(caller.list_role_policies(RoleName=name, MaxItems=2)["PolicyNames"]) == 2
+    first = caller.list_role_policies(RoleName=name)
+    iam.delete_role_policy(RoleName=name, PolicyName=first["Marker"])
+    after = caller.list_role_policies(RoleName=name, Marker=first["Marker"])
+    assert after["PolicyNames"] == inline[4:8], "nothing is left out where the item of the marker has gone"
+    refused("NoSuchEntity", caller.list_role_policies, RoleName="absent")
+
+
+def test_policies_are_listed_in_pages_by_path_and_by_scope(acting, policy):
+    caller = acting(allow("iam:ListPolicies"))
+    ours = {policy(Path="/deep/down/") for _ in range(5)}
+    policy(Path="/deeper/")
+    sizes, found = pages(caller, "list_policies", "Policies", Scope="Local", PathPrefix="/deep/")
+    assert sizes == [4, 1] and {policy["Arn"] for policy in found} == ours
+    assert pages(caller, "list_policies", "Policies", Scope="Local", PathPrefix="/absent/") == ([0], [])
+    for scope, expected in (("Local", {ACCOUNT}), ("AWS", {"aws"}), ("All", {ACCOUNT, "aws"})):
+        sizes, found = pages(caller, "list_policies", "Policies", Scope=scope)
+        assert {policy["Arn"].split(":")[4] for policy in found} == expected and max(sizes) == 4
 
 
 # --- tags on create ---
@@ -504,37 +450,15 @@ def test_a_physical_id_leads_to_its_stack_while_that_holds_it(aws):
 
 # --- the server ---
 
-BOOTSTRAP = """#!{python}
-import json, os, urllib.request
-import boto3
-from botocore.exceptions import ClientError
-api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
-while True:
-    with urllib.request.urlopen(api + "next") as event:
-        request, arguments = event.headers["Lambda-Runtime-Aws-Request-Id"], json.load(event)
-    try:
-        boto3.client("iam", endpoint_url=arguments.pop("endpoint")).create_role(**arguments)
-        answer = "made"
-    except ClientError as e:
-        answer = e.response["Error"]["Code"]
-    urllib.request.urlopen(api + request + "/response", json.dumps(answer).encode())
-"""
-
-
-def test_a_functions_calls_are_judged_by_its_role(aws, role, policy, endpoint):
-    good, name, function = policy(), role(Path="/functions/"), unique("function")
+def test_a_functions_calls_are_judged_by_its_role(function, policy):
+    good = policy()
     grants = allow("iam:CreateRole", role_arn("made/*"), StringEquals={"iam:PermissionsBoundary": good})
-    aws("iam").put_role_policy(RoleName=name, PolicyName="grants", PolicyDocument=document(grants))
-    aws("lambda").create_function(
-        FunctionName=function, Runtime="provided.al2023", Handler="bootstrap", Timeout=30,
-        Role=role_arn(f"functions/{name}"), Code={"ZipFile": a_zip(bootstrap=BOOTSTRAP.format(python=sys.executable))})
+    call = function(grants)
 
     def called(**more):
-        arguments = {"endpoint": endpoint, "RoleName": unique("r"), "AssumeRolePolicyDocument": TRUST, **more}
-        answer = aws("lambda").invoke(FunctionName=function, Payload=json.dumps(arguments))
-        return json.load(answer["Payload"])
+        return call("iam", "create_role", RoleName=unique("r"), AssumeRolePolicyDocument=TRUST, **more)
 
-    assert called(Path="/made/", PermissionsBoundary=good) == "made"
+    assert called(Path="/made/", PermissionsBoundary=good) == "done"
     assert called(Path="/made/") == "AccessDenied"
     assert called(PermissionsBoundary=good) == "AccessDenied"
     assert called(Path="/made/", PermissionsBoundary=good, Tags=[{"Key": "a", "Value": "b"}]) == "AccessDenied"
@@ -547,8 +471,8 @@ def test_it_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_fails_when_the_port_is_taken(tmp_path, endpoint):
-    env = {**os.environ, "GATEWAY_PORT": endpoint.rpartition(":")[2], "TMPDIR": str(tmp_path)}
-    taken = subprocess.run([os.environ.get("MINISTACK_PYTHON", sys.executable), LAUNCHER], env=env, timeout=30,
-                           capture_output=True, text=True)
+@pytest.mark.parametrize("name", ["GATEWAY_PORT", "SAGEMAKER_PORT"])
+def test_it_fails_when_a_port_is_taken(tmp_path, server, name):
+    env = {**os.environ, "GATEWAY_PORT": str(free_port()), "TMPDIR": str(tmp_path), name: str(server[name])}
+    taken = subprocess.run([PYTHON, LAUNCHER], env=env, timeout=30, capture_output=True, text=True)
     assert taken.returncode == 1 and "address already in use" in taken.stderr.lower()
