@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::ownership::Owner;
+use crate::ownership::Claim;
 use crate::plan::{Entity, Step, after, plan};
 use crate::port::{Fault, Iam, Kind, Observed};
 use crate::world::{Scope, World};
@@ -64,12 +64,12 @@ pub enum Cause {
 /// When a step is refused, what is to be made turns out to be there, or the deadline comes.
 pub async fn converge(
     iam: &impl Iam,
-    owner: &Owner,
+    claim: &Claim<'_>,
     desired: &World,
     from: World,
     deadline: Instant,
 ) -> Result<World, Stopped> {
-    let mut pass = Pass { iam, owner, deadline, undoing: false, troubles: Vec::new() };
+    let mut pass = Pass { iam, claim, deadline, undoing: false, troubles: Vec::new() };
     let mut reached = from;
     while let Some(step) = plan(desired, &reached).into_iter().next() {
         let Err(refusal) = pass.attempt(&step, &mut reached).await else { continue };
@@ -90,7 +90,7 @@ pub async fn converge(
 /// The steps of the way back that were not taken.
 pub async fn undo(
     iam: &impl Iam,
-    owner: &Owner,
+    claim: &Claim<'_>,
     before: &World,
     stopped: Stopped,
     deadline: Instant,
@@ -98,14 +98,14 @@ pub async fn undo(
     let mut reached = stopped.reached;
     for entity in &stopped.unsure {
         match sight(iam, entity, deadline).await {
-            Some(seen) if owner.owns_entity(entity, &seen.world) => merge(&mut reached, entity, seen.world),
+            Some(seen) if claim.covers(entity, &seen.world) => merge(&mut reached, entity, seen.world),
             seen => {
                 tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
                 forget(&mut reached, entity);
             }
         }
     }
-    let mut pass = Pass { iam, owner, deadline, undoing: true, troubles: Vec::new() };
+    let mut pass = Pass { iam, claim, deadline, undoing: true, troubles: Vec::new() };
     let mut stuck: Vec<Failure> = Vec::new();
     while let Some(step) = plan(before, &reached).into_iter().next() {
         // Our tags are the handle of whatever is left: they stay on while anything else does.
@@ -128,7 +128,7 @@ pub async fn undo(
 /// One way through a plan.
 struct Pass<'a, I> {
     iam: &'a I,
-    owner: &'a Owner,
+    claim: &'a Claim<'a>,
     deadline: Instant,
     /// On the way back, where there is less time and one step must not use it all up.
     undoing: bool,
@@ -143,7 +143,7 @@ struct Refusal {
 impl<I: Iam> Pass<'_, I> {
     /// Tries the step once. `Ok` means that the world has moved on, or that it is worth planning and trying again.
     async fn attempt(&mut self, step: &Step, reached: &mut World) -> Result<(), Refusal> {
-        let (iam, owner, deadline) = (self.iam, self.owner, self.deadline);
+        let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
         let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
         let entity = step.entity();
         if Instant::now() >= deadline {
@@ -170,7 +170,7 @@ impl<I: Iam> Pass<'_, I> {
             let Some(seen) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
-            if !owner.owns_entity(&entity, &seen.world) {
+            if !claim.covers(&entity, &seen.world) {
                 return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
             }
             if !may_have_landed && !self.undoing {
@@ -210,7 +210,7 @@ impl<I: Iam> Pass<'_, I> {
         }
         let entity = step.entity();
         let Ok(Ok(seen)) = timeout_at(self.deadline, self.iam.observe(&scope(&entity))).await else { return false };
-        if self.owner.owns_entity(&entity, &seen.world) {
+        if self.claim.covers(&entity, &seen.world) {
             merge(reached, &entity, seen.world);
             return false;
         }

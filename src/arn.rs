@@ -94,3 +94,28 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     }
     pattern.iter().skip(p).all(|c| *c == '*')
 }
+
+/// How the names of a partition's regions begin. Those of `aws` begin with two letters.
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
+const REGION_PREFIXES: [(&str, &str); 7] = [
+    ("aws-cn", "cn"),
+    ("aws-eusc", "eusc-de"),
+    ("aws-iso", "us-iso"),
+    ("aws-iso-b", "us-isob"),
+    ("aws-iso-e", "eu-isoe"),
+    ("aws-iso-f", "us-isof"),
+    ("aws-us-gov", "us-gov"),
+];
+
+/// Whether it is the name of a region of the partition by its form: place, direction, number. Which ones there are today
+/// only AWS knows.
+pub fn is_region(name: &str, partition: &str) -> bool {
+    let mut parts = name.rsplitn(3, '-');
+    let (number, direction, place) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+    let directions = ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+    let prefix = REGION_PREFIXES.iter().find(|(of, _)| *of == partition).map(|(_, prefix)| *prefix);
+    let two_letters = place.len() == 2 && place != "cn" && place.bytes().all(|b| b.is_ascii_lowercase());
+    number.is_some_and(|number| number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit()))
+        && direction.is_some_and(|direction| directions.contains(&direction))
+        && prefix.map_or(two_letters, |prefix| prefix == place)
+}

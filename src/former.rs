@@ -34,7 +34,7 @@ impl Former {
         let properties = properties.as_object().unwrap_or(&empty);
         let existing = Name::new(physical_id);
         let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
-        if existing == wanted.role {
+        if existing == Name::new(&wanted.physical_id) {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
             let Some(former) = read(None) else { return Ok(Self::default()) };
             return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
@@ -51,7 +51,7 @@ impl Former {
             return Err(format!(
                 "this update replaces role `{existing}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` \
                  a new value too; nothing was changed",
-                wanted.role
+                wanted.physical_id
             ));
         }
         Ok(Self { replaced, ..Self::default() })

@@ -1,5 +1,7 @@
 //! The whole flow of an event: read, look, judge, plan, apply, undo, answer.
 
+mod service_catalog;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -15,9 +17,9 @@ use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
 use crate::judge::{unused, within_quota, writable};
-use crate::ownership::Owner;
+use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
-use crate::port::{Iam, Observed, Stacks};
+use crate::port::{Iam, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
 use crate::world::{Name, Scope, World};
 
@@ -27,9 +29,10 @@ const LONGEST_ROLE_ID: usize = 128;
 
 /// Serves one event at a time; keeps nothing between them.
 #[derive(Clone, Debug)]
-pub struct Handler<I, S> {
+pub struct Handler<I, S, M> {
     pub iam: I,
     pub stacks: S,
+    pub sagemaker: M,
     pub fence: Result<Fence, Misconfigured>,
     pub post: Post,
 }
@@ -79,7 +82,7 @@ struct Failed {
     reason: String,
 }
 
-impl<I: Iam, S: Stacks> Handler<I, S> {
+impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// Answers the event, whatever it is and whatever happens.
     ///
     /// # Errors
@@ -142,6 +145,9 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
         let owner = request.owner();
         let setting = Setting { place, fence, owner: &owner, existing: None };
+        if request.resource_type == resource::service_catalog::TYPE {
+            return self.service_catalog(request, setting, deadlines).await;
+        }
         match &request.kind {
             Kind::Create => self.provision(request, setting, None, deadlines).await,
             Kind::Update { physical_id, old_properties } => {
@@ -167,7 +173,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let (wanted, mistakes) = resource::read(&request.resource_type, properties, setting)
             .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))?;
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
-        let physical_id = old.map_or(wanted.role.as_str(), |(id, _)| id).to_owned();
+        let physical_id = old.map_or(wanted.physical_id.as_str(), |(id, _)| id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
@@ -180,17 +186,18 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
                 Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
             }
         };
-        self.bring_about(&wanted, &former, setting, deadlines).await.map_err(fail)
+        let role_ids = self.bring_about(&wanted, &former, setting, deadlines).await.map_err(&fail)?;
+        wanted.done(&role_ids).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
-    /// From one look at the account to what is wanted, or back to what the look showed.
+    /// From one look at the account to what is wanted, or back to what the look showed. Gives the ids of the roles.
     async fn bring_about(
         &self,
         wanted: &Wanted,
         former: &Former,
         setting: Setting<'_>,
         deadlines: Deadlines,
-    ) -> Result<Done, String> {
+    ) -> Result<BTreeMap<Name, String>, String> {
         let owner = setting.owner;
         let mut scope = Scope::default();
         scope.add(&wanted.world);
@@ -210,19 +217,20 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let steps = plan(&desired, &before);
         show(&steps, &before, owner);
         if steps.is_empty() {
-            return wanted.done(&observed.role_ids).ok_or_else(|| "the role has no id".to_owned());
+            return Ok(observed.role_ids);
         }
+        let claim = Claim::of(owner);
         let mut from = before.clone();
         let stopped = loop {
-            match converge(&self.iam, owner, &desired, from, deadlines.work).await {
+            match converge(&self.iam, &claim, &desired, from, deadlines.work).await {
                 Ok(reached) => {
                     if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         sleep(wanted.settle.min(left)).await;
                     }
                     match self.confirm(wanted, &scope, &desired, deadlines.work).await {
-                        Some(done) => return Ok(done),
-                        None => break unseen(reached, &wanted.role),
+                        Ok(role_ids) => return Ok(role_ids),
+                        Err(hidden) => break unseen(reached, hidden),
                     }
                 }
                 // It belongs to what was before, had the look not lagged: undo must not take it away.
@@ -237,7 +245,7 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         };
         let what = stopped.failure.to_string();
         tracing::error!(what, "undoing");
-        Err(match undo(&self.iam, owner, &before, stopped, deadlines.undo).await {
+        Err(match undo(&self.iam, &claim, &before, stopped, deadlines.undo).await {
             Ok(()) => format!("{what}; everything is as it was before"),
             Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
         })
@@ -264,13 +272,9 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
         unused(&self.iam, gone(&desired, &before), &ours, deadlines.work).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
-        match converge(&self.iam, setting.owner, &desired, before, deadlines.work).await {
+        match converge(&self.iam, &Claim::of(setting.owner), &desired, before, deadlines.work).await {
             Ok(_) => Ok(nothing(request)),
-            Err(stopped) => {
-                let left: Vec<String> = plan(&desired, &stopped.reached).iter().map(Step::to_string).collect();
-                let left = left.join(", ");
-                Err(fail(format!("{}; deleting again goes on from here; still to do: {left}", stopped.failure)))
-            }
+            Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }
     }
 
@@ -317,24 +321,37 @@ impl<I: Iam, S: Stacks> Handler<I, S> {
         Ok(())
     }
 
-    /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees.
-    async fn confirm(&self, wanted: &Wanted, scope: &Scope, desired: &World, deadline: Instant) -> Option<Done> {
+    /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees. A role that
+    /// does not show at all is the error.
+    async fn confirm<'a>(
+        &self,
+        wanted: &'a Wanted,
+        scope: &Scope,
+        desired: &World,
+        deadline: Instant,
+    ) -> Result<BTreeMap<Name, String>, &'a Name> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
-        let seen = look_until(&self.iam, scope, shows, deadline).await?;
+        let seen = look_until(&self.iam, scope, shows, deadline).await.unwrap_or_default();
+        let mut roles = wanted.world.roles.keys();
+        if let Some(hidden) = roles.find(|name| !seen.role_ids.contains_key(name)) {
+            return Err(hidden);
+        }
         let late = plan(desired, &seen.world);
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        wanted.done(&seen.role_ids)
+        Ok(seen.role_ids)
     }
 }
 
 impl Wanted {
-    /// `None` where the role's id is not known.
+    /// `None` where the id of a role is not known.
     fn done(&self, role_ids: &BTreeMap<Name, String>) -> Option<Done> {
         let mut data = self.attributes.clone();
-        data.insert("RoleId".to_owned(), role_ids.get(&self.role)?.clone());
-        Some(Done { physical_id: self.role.to_string(), data })
+        for (attribute, name) in &self.role_ids {
+            data.insert((*attribute).to_owned(), role_ids.get(name)?.clone());
+        }
+        Some(Done { physical_id: self.physical_id.clone(), data })
     }
 }
 
@@ -350,8 +367,8 @@ fn nothing(request: &Request) -> Done {
 /// Whether the answer will fit, before anything is done that it would have to tell of.
 fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
     let mut data = wanted.attributes.clone();
-    data.insert("RoleId".to_owned(), "x".repeat(LONGEST_ROLE_ID));
-    let size = Answer::success(&request.address, wanted.role.as_str(), data).body().len();
+    data.extend(wanted.role_ids.keys().map(|attribute| ((*attribute).to_owned(), "x".repeat(LONGEST_ROLE_ID))));
+    let size = Answer::success(&request.address, &wanted.physical_id, data).body().len();
     if size <= LONGEST {
         return Ok(());
     }
@@ -377,6 +394,12 @@ fn show(steps: &[Step], before: &World, owner: &Owner) {
             tracing::info!(%arn, former = ?policy, standing = ?owner.standing(&policy.tags), "policy before");
         }
     }
+}
+
+/// What stopped a deletion, and what it leaves to do.
+fn unfinished(stopped: &Stopped, desired: &World) -> String {
+    let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
+    format!("{}; the next try goes on from here; still to do: {}", stopped.failure, left.join(", "))
 }
 
 /// Everything was done, and still the role does not show.

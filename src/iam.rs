@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{PolicyVersion, Tag};
+use aws_sdk_iam::types::{PolicyScopeType, PolicyVersion, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::{try_join_all, try_join3};
 use percent_encoding::percent_decode_str;
 
 use crate::plan::Step;
 use crate::policy::Document;
-use crate::port::{Fault, Iam, Kind, Observed};
+use crate::port::{Fault, Iam, Kind, LastUse, Observed};
 use crate::world::{Name, Policy, Role, Scope, Tags};
 
 /// Versions that a managed policy keeps.
@@ -29,17 +29,29 @@ pub struct Account {
     client: Client,
 }
 
+/// A role as one look shows it.
+struct Seen {
+    name: Name,
+    id: String,
+    role: Role,
+    last_used: Option<LastUse>,
+}
+
 impl Account {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 
-    async fn role(&self, name: &Name) -> Result<Option<(Name, Role, String)>, Fault> {
+    async fn role(&self, name: &Name) -> Result<Option<Seen>, Fault> {
         let reply = self.client.get_role().role_name(name.as_str()).send().await;
         let Some(role) = there("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
         let (attached, inline, profiles) =
             try_join3(self.attached(name), self.inline(name), self.instance_profiles(name)).await?;
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
+        let last_used = role.role_last_used.and_then(|last| {
+            let region = last.region.unwrap_or_default();
+            last.last_used_date.map(|at| LastUse { at: at.secs(), region })
+        });
         let seen = Role {
             path: role.path,
             trust: document(role.assume_role_policy_document.as_deref().unwrap_or_default()),
@@ -51,7 +63,7 @@ impl Account {
             inline,
             instance_profiles: profiles,
         };
-        Ok(Some((Name::new(role.role_name), seen, role.role_id)))
+        Ok(Some(Seen { name: Name::new(role.role_name), id: role.role_id, role: seen, last_used }))
     }
 
     async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
@@ -173,9 +185,10 @@ impl Iam for Account {
         let mut observed = Observed::default();
         let roles = try_join_all(scope.roles.iter().map(|name| self.role(name)));
         let policies = try_join_all(scope.policies.iter().map(|arn| self.policy(arn)));
-        for (name, role, id) in roles.await?.into_iter().flatten() {
-            observed.world.roles.insert(name.clone(), role);
-            observed.role_ids.insert(name, id);
+        for seen in roles.await?.into_iter().flatten() {
+            observed.world.roles.insert(seen.name.clone(), seen.role);
+            observed.last_used.extend(seen.last_used.map(|last| (seen.name.clone(), last)));
+            observed.role_ids.insert(seen.name, seen.id);
         }
         observed.world.policies = policies.await?.into_iter().flatten().collect();
         Ok(observed)
@@ -281,6 +294,16 @@ impl Iam for Account {
         users.sort();
         users.dedup();
         Ok(users)
+    }
+
+    async fn policies_below(&self, path: &str) -> Result<Vec<String>, Fault> {
+        let call = self.client.list_policies().scope(PolicyScopeType::Local).path_prefix(path);
+        let mut pages = call.into_paginator().items().send();
+        let mut arns = Vec::new();
+        while let Some(policy) = pages.next().await {
+            arns.extend(fault("iam:ListPolicies", policy)?.arn);
+        }
+        Ok(arns)
     }
 }
 

@@ -125,7 +125,8 @@ pub async fn unused<'a>(
     if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
 }
 
-async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
+/// Who else has the policy attached or as a boundary.
+pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
     let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
     let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
     let is_ours = |user: &String| user.strip_prefix("role ").is_some_and(|role| ours.contains(&&Name::new(role)));

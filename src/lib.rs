@@ -9,10 +9,11 @@
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
 //! - [`apply`]: the steps to IAM, and the way back
+//! - [`usage`]: what says that the service-catalog roles are in use, for the type that takes them down
 //! - [`answer`]: to CloudFormation, whatever happened
 //!
-//! [`port`] is the narrow way to AWS. Only [`iam`], [`cloudformation`] and `main.rs` name an SDK; [`answer`] shares
-//! its HTTP client.
+//! [`port`] is the narrow way to AWS. Only [`iam`], [`cloudformation`], [`sagemaker`] and `main.rs` name an SDK;
+//! [`answer`] shares its HTTP client.
 
 pub mod answer;
 pub mod apply;
@@ -31,4 +32,6 @@ pub mod policy;
 pub mod port;
 pub mod properties;
 pub mod resource;
+pub mod sagemaker;
+pub mod usage;
 pub mod world;

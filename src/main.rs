@@ -16,6 +16,7 @@ use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::iam::{Account, ONE_CALL};
 use mlops_roles::log;
+use mlops_roles::sagemaker::Regions;
 
 fn main() -> Result<(), Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())
@@ -38,6 +39,7 @@ async fn serve() -> Result<(), Error> {
     let handler = Handler {
         iam: Account::new(aws_sdk_iam::Client::new(&config)),
         stacks: Region::new(aws_sdk_cloudformation::Client::new(&config)),
+        sagemaker: Regions::new(config),
         fence: Fence::read(variable),
         post,
     };

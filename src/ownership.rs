@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::plan::Entity;
-use crate::world::{Name, Policy, Role, Tags, World};
+use crate::world::{Name, Policy, Role, Scope, Tags, World};
 
 /// The owning stack's id. With the logical id it goes into the create call itself.
 pub const STACK_TAG: &str = "mlops-roles:stack-id";
@@ -21,6 +21,30 @@ const HAD_NO_BOUNDARY: &str = "without-boundary";
 pub struct Owner {
     pub stack_id: String,
     pub logical_id: String,
+}
+
+/// What the work on an event may write to.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    pub owner: &'a Owner,
+    /// What goes whoever made it: the service-catalog roles of a resource that tears them down.
+    pub condemned: Scope,
+}
+
+impl<'a> Claim<'a> {
+    /// On what is the owner's, and nothing else.
+    pub fn of(owner: &'a Owner) -> Self {
+        Self { owner, condemned: Scope::default() }
+    }
+
+    /// Whether the world shows the entity, and as one that may be written to.
+    pub fn covers(&self, entity: &Entity, world: &World) -> bool {
+        let condemned = match entity {
+            Entity::Role(name) => self.condemned.roles.contains(name) && world.roles.contains_key(name),
+            Entity::Policy(arn) => self.condemned.policies.contains(arn) && world.policies.contains_key(arn),
+        };
+        condemned || self.owner.owns_entity(entity, world)
+    }
 }
 
 /// What the tags of an entity say, as its would-be owner reads them.
@@ -187,7 +211,7 @@ fn released_role(have: &Role, old: Option<&Role>, had_boundary: bool) -> Role {
     }
 }
 
-fn released_tags(have: &Tags, old: Option<&Tags>) -> Tags {
+pub fn released_tags(have: &Tags, old: Option<&Tags>) -> Tags {
     let ours = |key: &String| TAG_KEYS.contains(&key.as_str()) || old.is_some_and(|old| old.contains_key(key));
     have.iter().filter(|(key, _)| !ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

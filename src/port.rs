@@ -1,5 +1,5 @@
-//! The narrow way to AWS: look, take one step, and two questions. `iam.rs` and `cloudformation.rs` answer for the real
-//! account, the tests' fake for one in memory.
+//! The narrow way to AWS: look, take one step, and a few questions. `iam.rs`, `cloudformation.rs` and `sagemaker.rs`
+//! answer for the real account.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,22 @@ use crate::ownership::Owner;
 use crate::plan::Step;
 use crate::world::{Name, Scope, World};
 
-/// What was seen, and the ids that IAM gave the roles.
+/// What was seen, and what IAM alone knows of the roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub world: World,
     pub role_ids: BTreeMap<Name, String>,
+    /// Roles that IAM saw in use within the 400 days that it keeps track of.
+    pub last_used: BTreeMap<Name, LastUse>,
+}
+
+/// The last time that somebody acted with a role.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastUse {
+    /// Seconds since the epoch.
+    pub at: i64,
+    pub region: String,
 }
 
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
@@ -25,6 +36,28 @@ pub trait Iam {
 
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
+
+    /// The ARNs of the customer-managed policies at or below the path.
+    async fn policies_below(&self, path: &str) -> Result<Vec<String>, Fault>;
+}
+
+/// A project that somebody made from a SageMaker project template and that is not deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    pub name: String,
+    /// As SageMaker names it: `CreateCompleted`, `DeleteFailed`.
+    pub status: String,
+}
+
+#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+pub trait SageMaker {
+    /// The projects of the region that are not deleted.
+    async fn projects(&self, region: &str) -> Result<Vec<Project>, Fault>;
+
+    /// Whether SageMaker's service-catalog portfolio is enabled in the region.
+    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault>;
+
+    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault>;
 }
 
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]

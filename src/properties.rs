@@ -82,13 +82,15 @@ impl<'a> Reader<'a> {
 
     /// One text or a list of them, each with the path to name it by. Said twice counts once.
     pub fn texts(&self, name: &'static str) -> Vec<(String, String)> {
+        self.texts_if_any(name).unwrap_or_default()
+    }
+
+    /// The same, where an absent property and an empty list are not one.
+    pub fn texts_if_any(&self, name: &'static str) -> Option<Vec<(String, String)>> {
         let mut texts: Vec<(String, String)> = Vec::new();
-        let items = match self.get(name) {
-            None => return texts,
-            Some(Value::Array(items)) => {
-                items.iter().enumerate().map(|(i, item)| (format!("{name}[{i}]"), item)).collect()
-            }
-            Some(one) => vec![(name.to_owned(), one)],
+        let items = match self.get(name)? {
+            Value::Array(items) => items.iter().enumerate().map(|(i, item)| (format!("{name}[{i}]"), item)).collect(),
+            one => vec![(name.to_owned(), one)],
         };
         for (path, item) in items {
             match scalar(item).filter(|text| !text.is_empty()) {
@@ -97,7 +99,19 @@ impl<'a> Reader<'a> {
                 None => self.wrong(&path, &item.to_string(), "text that is not empty"),
             }
         }
-        texts
+        Some(texts)
+    }
+
+    /// One of a few words, and what it stands for.
+    pub fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let value = self.get(name)?;
+        let text = scalar(value);
+        let chosen = choices.iter().find(|(word, _)| text.as_deref() == Some(*word));
+        if chosen.is_none() {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.wrong(name, &value.to_string(), &format!("one of {}", words.join(", ")));
+        }
+        chosen.map(|(_, meaning)| *meaning)
     }
 
     pub fn flag(&self, name: &'static str) -> Option<bool> {

@@ -2,6 +2,8 @@
 
 mod guide;
 pub mod role;
+pub mod service_catalog;
+pub mod service_catalog_role;
 mod workflow_role;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ use crate::properties::{Mistakes, Reader, closest};
 use crate::world::{Name, World};
 
 /// Every resource type that there is, switched on or not.
-pub const TYPES: [&str; 1] = [workflow_role::TYPE];
+pub const TYPES: [&str; 2] = [workflow_role::TYPE, service_catalog::TYPE];
 
 /// What properties are read against.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +31,16 @@ pub struct Setting<'a> {
 }
 
 /// What a resource asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The role that `Ref` names.
-    pub role: Name,
+    /// What `Ref` gives: where the resource is one role, its name.
+    pub physical_id: String,
     /// Roles and policies, without the tags that tell their owner.
     pub world: World,
-    /// The `Fn::GetAtt` attributes that are known before anything is made: all but `RoleId`.
+    /// The `Fn::GetAtt` attributes that are known before anything is made.
     pub attributes: BTreeMap<String, String>,
+    /// Those that hold the id that IAM gives a role.
+    pub role_ids: BTreeMap<&'static str, Name>,
     /// Whether a role or policy that carries no owner may be taken over.
     pub adopt_existing: bool,
     /// The stack whose roles and policies may be taken over.

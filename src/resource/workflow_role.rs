@@ -82,7 +82,8 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         instance_profiles: BTreeSet::new(),
     };
     Wanted {
-        role: properties.name.clone(),
+        physical_id: properties.name.to_string(),
+        role_ids: BTreeMap::from([("RoleId", properties.name.clone())]),
         world: World {
             roles: BTreeMap::from([(properties.name, role)]),
             policies: BTreeMap::from([(policy_arn, Policy { document: policy, tags })]),

@@ -1,4 +1,4 @@
-//! IAM in memory, behind the real client: it answers the wire, refuses what IAM refuses, lags and fails on demand.
+//! An account in memory, behind the real clients: it answers the wire, refuses what IAM refuses, lags and fails on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,6 +19,9 @@ use tokio::time::Instant;
 use mlops_roles::cloudformation::Region;
 use mlops_roles::iam::{Account, ONE_CALL};
 use mlops_roles::policy::Document;
+use mlops_roles::sagemaker::Regions;
+
+use crate::sagemaker::{self, Region as SageMaker};
 
 pub const ACCOUNT: &str = "123456789012";
 
@@ -34,6 +37,8 @@ pub struct Role {
     pub tags: BTreeMap<String, String>,
     pub attached: BTreeSet<String>,
     pub inline: BTreeMap<String, Value>,
+    /// Seconds since the epoch, and the region.
+    pub last_used: Option<(u64, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub struct Books {
     pub profiles: BTreeMap<String, Option<String>>,
     /// Users that have a policy attached.
     pub users: BTreeMap<String, BTreeSet<String>>,
+    /// What SageMaker holds, by region.
+    pub regions: BTreeMap<String, SageMaker>,
 }
 
 impl Books {
@@ -198,7 +205,12 @@ impl Fake {
 
     /// Every call of the action is refused.
     pub fn refuse(&self, action: &str) {
-        self.state().stuck.insert(action.to_owned(), Mischief::Refused);
+        self.break_action(action, Mischief::Refused);
+    }
+
+    /// Every call of the action fares so.
+    pub fn break_action(&self, action: &str, mischief: Mischief) {
+        self.state().stuck.insert(action.to_owned(), mischief);
     }
 
     pub fn heal(&self) {
@@ -259,6 +271,10 @@ impl Fake {
         Region::new(aws_sdk_cloudformation::Client::from_conf(config))
     }
 
+    pub fn sagemaker(&self) -> Regions {
+        sagemaker::regions(self.http())
+    }
+
     fn http(&self) -> SharedHttpClient {
         let connector = SharedHttpConnector::new(self.clone());
         http_client_fn(move |_, _| connector.clone())
@@ -267,10 +283,9 @@ impl Fake {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let params = Params(url::form_urlencoded::parse(&body).into_owned().collect());
+        let call = Call::of(&request);
         let mut state = self.state();
-        let action = params.get("Action").to_owned();
+        let action = call.action().to_owned();
         let index = state.calls.len();
         state.calls.push(action.clone());
         if let Some(meddle) = state.meddling.remove(&index) {
@@ -281,19 +296,19 @@ impl HttpConnector for Fake {
             if fault.sticky {
                 state.stuck.insert(action.clone(), fault.mischief);
             } else {
-                return self.mischief(fault.mischief, &mut state, &params);
+                return self.mischief(fault.mischief, &mut state, &call);
             }
         }
         match state.stuck.get(&action).copied() {
-            Some(mischief) => self.mischief(mischief, &mut state, &params),
-            None => HttpConnectorFuture::ready(Ok(state.answer(&params))),
+            Some(mischief) => self.mischief(mischief, &mut state, &call),
+            None => HttpConnectorFuture::ready(Ok(state.answer(&call))),
         }
     }
 }
 
 impl Fake {
-    fn mischief(&self, mischief: Mischief, state: &mut State, params: &Params) -> HttpConnectorFuture {
-        let error = |status, code, message| HttpConnectorFuture::ready(Ok(refusal(status, code, message)));
+    fn mischief(&self, mischief: Mischief, state: &mut State, call: &Call) -> HttpConnectorFuture {
+        let error = |status, code, message| HttpConnectorFuture::ready(Ok(call.refusal(status, code, message)));
         let lost = || HttpConnectorFuture::ready(Err(ConnectorError::io("connection reset".into())));
         match mischief {
             Mischief::Refused => error(400, "UnmodifiableEntity", "refused for the test"),
@@ -303,25 +318,55 @@ impl Fake {
             Mischief::Conflict => error(409, "ConcurrentModification", "another write is under way"),
             Mischief::LostBefore => lost(),
             Mischief::LostAfter => {
-                state.answer(params);
+                state.answer(call);
                 lost()
             }
             Mischief::ServerErrorAfter => {
-                state.answer(params);
+                state.answer(call);
                 error(500, "ServiceFailure", "something broke")
             }
             Mischief::HangAfter => {
-                state.answer(params);
+                state.answer(call);
                 HttpConnectorFuture::new(std::future::pending())
             }
             Mischief::KillBefore | Mischief::KillAfter => {
                 if mischief == Mischief::KillAfter {
-                    state.answer(params);
+                    state.answer(call);
                 }
                 self.killed.notify_one();
                 HttpConnectorFuture::new(std::future::pending())
             }
             Mischief::Panic => HttpConnectorFuture::new(async { panic!("for the test") }),
+        }
+    }
+}
+
+/// A request, in the protocol of its service.
+enum Call {
+    Query(Params),
+    SageMaker(sagemaker::Request),
+}
+
+impl Call {
+    fn of(request: &HttpRequest) -> Self {
+        if let Some(request) = sagemaker::Request::of(request) {
+            return Self::SageMaker(request);
+        }
+        let body = request.body().bytes().unwrap_or_default();
+        Self::Query(Params(url::form_urlencoded::parse(body).into_owned().collect()))
+    }
+
+    fn action(&self) -> &str {
+        match self {
+            Self::Query(params) => params.get("Action"),
+            Self::SageMaker(request) => &request.action,
+        }
+    }
+
+    fn refusal(&self, status: u16, code: &str, message: &str) -> HttpResponse {
+        match self {
+            Self::Query(_) => refusal(status, code, message),
+            Self::SageMaker(_) => sagemaker::refusal(status, code, message),
         }
     }
 }
@@ -363,7 +408,11 @@ fn size(document: &Value) -> usize {
 }
 
 impl State {
-    fn answer(&mut self, params: &Params) -> HttpResponse {
+    fn answer(&mut self, call: &Call) -> HttpResponse {
+        let params = match call {
+            Call::Query(params) => params,
+            Call::SageMaker(request) => return sagemaker::answer(&mut self.books.regions, request, self.page),
+        };
         let action = params.get("Action");
         let reads = ["Get", "List", "Describe"].iter().any(|verb| action.starts_with(verb));
         let now = Instant::now();
@@ -383,8 +432,12 @@ impl State {
         ];
         let tagged = self.books.roles.get(&params.get("RoleName").to_lowercase()).map(|role| &role.tags);
         let tagged = tagged.or_else(|| self.books.policies.get(params.get("PolicyArn")).map(|policy| &policy.tags));
-        let unmarked =
-            by_tag.contains(&action) && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
+        let condemned = [params.get("RoleName"), params.get("PolicyArn")]
+            .iter()
+            .any(|name| name.contains("AmazonSageMakerServiceCatalogProducts"));
+        let unmarked = !condemned
+            && by_tag.contains(&action)
+            && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
         let by_boundary = ["AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"];
         let role = self.books.roles.get(&params.get("RoleName").to_lowercase());
         let unbounded = by_boundary.contains(&action) && role.is_none_or(|role| role.boundary.is_none());
@@ -487,6 +540,12 @@ impl State {
                 format!(
                     "<PolicyRoles>{roles}</PolicyRoles><PolicyUsers>{users}</PolicyUsers><IsTruncated>false</IsTruncated>"
                 )
+            }
+            "ListPolicies" => {
+                assert_eq!(params.get("Scope"), "Local");
+                let below =
+                    books.policies.iter().filter(|(_, policy)| policy.path.starts_with(params.get("PathPrefix")));
+                self.paged(params, "Policies", below.map(|(arn, _)| format!("<Arn>{arn}</Arn>")))
             }
             "DescribeStackResources" => self.stack_resources(params)?,
             other => return Err((400, "InvalidAction", format!("{other} is not served"))),
@@ -681,6 +740,7 @@ impl State {
             tags: params.tags().into_iter().collect(),
             attached: BTreeSet::new(),
             inline: BTreeMap::new(),
+            last_used: None,
             name: name.clone(),
         };
         let xml = role_xml(&role);
@@ -767,11 +827,16 @@ fn role_xml(role: &Role) -> String {
              </PermissionsBoundaryArn></PermissionsBoundary>"
         )
     });
+    let last_used = role.last_used.as_ref().map_or_else(String::new, |(at, region)| {
+        let at = aws_smithy_types::DateTime::from_secs((*at).try_into().unwrap());
+        let at = at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap();
+        format!("<RoleLastUsed><LastUsedDate>{at}</LastUsedDate><Region>{region}</Region></RoleLastUsed>")
+    });
     format!(
         "<Role><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
          <Arn>arn:aws:iam::{ACCOUNT}:role{path}{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
          <AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument><Description>{description}</Description>\
-         <MaxSessionDuration>{session}</MaxSessionDuration>{boundary}{tags}</Role>",
+         <MaxSessionDuration>{session}</MaxSessionDuration>{boundary}{tags}{last_used}</Role>",
         path = role.path,
         name = role.name,
         id = role.id,

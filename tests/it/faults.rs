@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::fake::{Books, Fake, Fault, Mischief, Policy};
 use crate::ownership::by_hand;
+use crate::sagemaker::Region;
+use crate::service_catalog::{asking, console, joined, neighbours, of_type, role};
 use crate::stage::{Answer, POLICY, ROLE, Stage, create, delete, properties, update, with};
 
 const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
@@ -85,7 +87,7 @@ async fn cases() -> Vec<Case> {
     let adopted = stage.fake.books();
     stage.send(&delete(ROLE, &adopting)).await.success();
     let released = stage.fake.books();
-    vec![
+    let mut cases = vec![
         Case {
             name: "create",
             start: foreign(),
@@ -150,6 +152,61 @@ async fn cases() -> Vec<Case> {
             restored: released,
             forward: true,
         },
+    ];
+    cases.extend(service_catalog_cases().await);
+    cases
+}
+
+async fn service_catalog_cases() -> Vec<Case> {
+    let (launch, used) =
+        ("AmazonSageMakerServiceCatalogProductsLaunchRole", "amazonsagemakerservicecatalogproductsuserole");
+    let bystanders = joined(foreign(), neighbours());
+    let clean = asking(json!({ "OnCreate": "Delete", "DisablePortfolio": "true", "Regions": "us-east-1" }));
+    let mut full = joined(bystanders.clone(), console());
+    full.profiles.insert("Holds".into(), Some(launch.into()));
+    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..Region::default() });
+    let mut emptied = full.clone();
+    emptied.roles.retain(|name, _| name != used && *name != launch.to_lowercase());
+    emptied.policies.clone_from(&bystanders.policies);
+    emptied.profiles.insert("Holds".into(), None);
+    emptied.regions.clear();
+    let mut torn_down = emptied.clone();
+    torn_down.regions.clone_from(&full.regions);
+
+    let supplying = asking(json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut lacking = bystanders;
+    lacking.roles.insert(launch.to_lowercase(), role(launch, "/", &["arn:aws:iam::aws:policy/Theirs"], &[]));
+    let stage = Stage::new(Fake::with(lacking.clone()));
+    let id = stage.send(&of_type(create(&supplying))).await.success().id().to_owned();
+    let supplied = stage.fake.books();
+    let forward = |name, start: &Books, event: &Value, restored: &Books| Case {
+        name,
+        start: start.clone(),
+        event: event.clone(),
+        after_failure: event.clone(),
+        restored: restored.clone(),
+        forward: true,
+    };
+    vec![
+        forward("clean slate", &full, &of_type(create(&clean)), &emptied),
+        forward("teardown", &full, &of_type(delete(&id, &asking(json!({ "Regions": "us-east-1" })))), &torn_down),
+        Case {
+            name: "provision",
+            start: lacking.clone(),
+            event: of_type(create(&supplying)),
+            after_failure: of_type(delete("not-created/ServiceCatalog", &supplying)),
+            restored: lacking.clone(),
+            forward: false,
+        },
+        Case {
+            name: "provision by update",
+            start: lacking.clone(),
+            event: of_type(update(&id, &supplying, &clean)),
+            after_failure: of_type(delete(&id, &supplying)),
+            restored: lacking.clone(),
+            forward: false,
+        },
+        forward("take down what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
     ]
 }
 
@@ -177,10 +234,11 @@ async fn each_call(check: impl AsyncFn(&Case, usize, &Books)) {
 }
 
 fn theirs(books: &Books) -> Books {
-    let mut books = books.clone();
-    books.roles.retain(|name, _| name == "foreign");
-    books.policies.retain(|arn, _| arn == FOREIGN);
-    books.profiles.retain(|name, _| name == "Foreign");
+    let (mut books, bystanders) = (books.clone(), joined(foreign(), neighbours()));
+    books.roles.retain(|name, _| bystanders.roles.contains_key(name));
+    books.policies.retain(|arn, _| bystanders.policies.contains_key(arn));
+    books.profiles.retain(|name, _| bystanders.profiles.contains_key(name));
+    books.regions.clear();
     books
 }
 
@@ -373,6 +431,7 @@ async fn the_cases_make_every_write_that_the_function_can_make() {
         "DeleteRolePermissionsBoundary",
         "DeleteRolePolicy",
         "DetachRolePolicy",
+        "DisableSagemakerServicecatalogPortfolio",
         "PutRolePermissionsBoundary",
         "PutRolePolicy",
         "RemoveRoleFromInstanceProfile",

@@ -22,5 +22,7 @@ mod lifecycle;
 mod ownership;
 mod protocol;
 mod races;
+mod sagemaker;
+mod service_catalog;
 mod stage;
 mod wire;

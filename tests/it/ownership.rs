@@ -21,6 +21,7 @@ pub fn by_hand() -> Books {
         tags: [("team".to_owned(), "theirs".to_owned())].into(),
         attached: ["arn:aws:iam::aws:policy/CloudWatchEventsFullAccess".to_owned()].into(),
         inline: [("ByHand".to_owned(), json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
+        last_used: None,
     };
     let mut books = Books::default();
     books.roles.insert(ROLE.to_lowercase(), role);

@@ -14,6 +14,7 @@ use mlops_roles::cloudformation::Region;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::iam::Account;
+use mlops_roles::sagemaker::Regions;
 
 use crate::fake::{ACCOUNT, Fake};
 
@@ -53,7 +54,7 @@ pub fn fence() -> Fence {
         ("NARROWER_PERMISSIONS_BOUNDARY_ARNS", "arn:aws:iam::123456789012:policy/Narrow-boundary"),
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
-        ("ENABLED_TYPES", TYPE),
+        ("ENABLED_TYPES", "Custom::StepFunctionsWorkflowRole,Custom::SageMakerServiceCatalogRoles"),
         ("ALLOW_ADOPTION", "true"),
     ]);
     Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
@@ -62,7 +63,7 @@ pub fn fence() -> Fence {
 pub struct Stage {
     pub fake: Fake,
     pub mailbox: Mailbox,
-    pub handler: Handler<Account, Region>,
+    pub handler: Handler<Account, Region, Regions>,
     pub invocation: Invocation,
 }
 
@@ -70,7 +71,8 @@ impl Stage {
     pub fn new(fake: Fake) -> Self {
         let mailbox = Mailbox::default();
         let post = Post { http: SharedHttpConnector::new(mailbox.clone()), endpoint: None };
-        let handler = Handler { iam: fake.iam(), stacks: fake.stacks(), fence: Ok(fence()), post };
+        let handler =
+            Handler { iam: fake.iam(), stacks: fake.stacks(), sagemaker: fake.sagemaker(), fence: Ok(fence()), post };
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
             remaining: Duration::from_mins(5),

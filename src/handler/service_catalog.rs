@@ -1,0 +1,306 @@
+//! The flow of `Custom::SageMakerServiceCatalogRoles`: it takes down what others made, so it looks for use first, and it
+//! only goes forward. Undo could not give a role its unique id back, which trusts in other accounts hold on to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Map;
+use tokio::time::Instant;
+
+use super::{Deadlines, Done, Failed, Handler, failed, show, unfinished};
+use crate::answer::{Answer, LONGEST};
+use crate::apply::{converge, patiently};
+use crate::event::{Address, Kind, Request, object};
+use crate::former::Former;
+use crate::judge::other_users;
+use crate::ownership::{Claim, Owner, released_tags};
+use crate::plan::plan;
+use crate::port::{Iam, SageMaker, Stacks};
+use crate::properties::Reader;
+use crate::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE};
+use crate::resource::service_catalog_role::{
+    PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
+};
+use crate::resource::{Setting, Wanted, unavailable};
+use crate::usage::{NAMED, Usage, summed_up};
+use crate::world::{Name, Policy, Scope, World};
+
+/// What became of the roles, for the attributes.
+#[derive(Debug, Default)]
+struct Report {
+    deleted: BTreeSet<Name>,
+    /// Those of others that stand.
+    kept: BTreeSet<Name>,
+    /// Those of ours that stand.
+    provisioned: BTreeSet<Name>,
+    missing: BTreeSet<Name>,
+    usage: Usage,
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
+    pub(super) async fn service_catalog(
+        &self,
+        request: &Request,
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        let address = &request.address;
+        let fail = |reason: String| failed(address, reason);
+        let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
+        let report = match &request.kind {
+            Kind::Create => {
+                let asked = read(request, setting).map_err(fail)?;
+                match asked.on_create {
+                    OnCreate::Keep => self.report(&asked, setting, deadlines.work).await,
+                    OnCreate::Delete => self.tear_down(&asked, &asked.names(), setting, deadlines.work).await,
+                    OnCreate::Provision => self.supply(&asked, setting, deadlines).await,
+                }
+            }
+            Kind::Update { old_properties, .. } => {
+                let asked = read(request, setting).map_err(fail)?;
+                // All else that can change says what a Delete will do, and touches nothing.
+                let changed = |name| request.properties.get(name) != old_properties.get(name);
+                if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
+                {
+                    self.supply(&asked, setting, deadlines).await
+                } else {
+                    self.report(&asked, setting, deadlines.work).await
+                }
+            }
+            Kind::Delete { physical_id } => {
+                self.delete(request, *physical_id == given_out, setting, deadlines.work).await
+            }
+        };
+        let report = report.map_err(fail)?;
+        tracing::info!(?report, "service-catalog roles");
+        let physical_id = match request.kind {
+            Kind::Create => given_out,
+            _ => address.physical_id.clone(),
+        };
+        Ok(report.done(address, physical_id))
+    }
+
+    /// Takes down what the properties name, and what this resource made. Under an id that we never gave out the Create has
+    /// failed, and all that goes is what it may have left.
+    async fn delete(
+        &self,
+        request: &Request,
+        was_created: bool,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        if let Some(why) = unavailable(TYPE, setting.fence) {
+            return if was_created { Err(why) } else { Ok(Report::default()) };
+        }
+        let empty = Map::new();
+        let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
+        let mut asked = ServiceCatalogRoles::read(&reader, setting);
+        let named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
+        if !was_created {
+            // Nobody has come to use what was made a moment ago.
+            asked.regions.clear();
+            asked.in_use_within = 0;
+        }
+        self.tear_down(&asked, &named, setting, deadline).await
+    }
+
+    /// What there is and who uses it. Touches nothing.
+    async fn report(
+        &self,
+        asked: &ServiceCatalogRoles,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        let seen = self.look(&these(asked.names()), setting, deadline).await?;
+        let mut usage = Usage::in_regions(&self.sagemaker, &asked.regions, deadline).await;
+        usage.of_roles(&seen, setting.owner, asked.in_use_within);
+        Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
+    }
+
+    /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
+    async fn supply(
+        &self,
+        asked: &ServiceCatalogRoles,
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Report, String> {
+        let seen = self.look(&these(asked.names()), setting, deadlines.work).await?.world;
+        let report = Report::of(asked, &seen, setting.owner);
+        let ours = asked.roles.iter().filter(|role| !report.kept.contains(&role.name()));
+        let roles: BTreeMap<_, _> =
+            ours.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary))).collect();
+        let provisioned = roles.keys().cloned().collect();
+        let wanted = Wanted { world: World { roles, ..World::default() }, ..Wanted::default() };
+        self.bring_about(&wanted, &Former::default(), setting, deadlines).await?;
+        Ok(Report { provisioned, missing: BTreeSet::new(), ..report })
+    }
+
+    /// Takes the named roles down, whoever made them, and all that this resource made, unless they are in use.
+    async fn tear_down(
+        &self,
+        asked: &ServiceCatalogRoles,
+        named: &BTreeSet<Name>,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        let owner = setting.owner;
+        let mut seen = self.look(&these(ROLES.iter().map(ServiceCatalogRole::name)), setting, deadline).await?;
+        let mut report = Report::of(asked, &seen.world, owner);
+        // From here on it is only about what should go.
+        seen.world.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
+        if named.contains(&use_role()) {
+            seen.world.policies = self.console_policies(setting, deadline).await?;
+        }
+        let ends_portfolios = asked.disable_portfolio && !named.is_empty();
+        if seen.world == World::default() && !ends_portfolios {
+            return Ok(report);
+        }
+
+        report.usage = Usage::in_regions(&self.sagemaker, &asked.regions, deadline).await;
+        report.usage.of_roles(&seen, owner, asked.in_use_within);
+        let mut going = seen.world.clone();
+        let in_use = asked.if_in_use != IfInUse::Delete && report.usage.keeps_any(going.roles.keys());
+        if in_use && asked.if_in_use == IfInUse::Fail {
+            let uses = summed_up(&report.usage.texts(), NAMED);
+            return Err(format!(
+                "the roles are in use, so nothing was changed: {uses}. End that use and try again, or set `IfInUse`"
+            ));
+        }
+        if in_use {
+            going.roles.retain(|name, _| !report.usage.keeps(name));
+            going.policies.retain(|_, _| !report.usage.keeps(&use_role()));
+        } else if ends_portfolios {
+            self.disable_portfolios(&mut report.usage, deadline).await?;
+        }
+        self.leave_policies_of_others(&mut going, deadline).await?;
+        self.take_down(&seen.world, &going, setting, deadline).await?;
+        report.deleted = going.roles.into_keys().collect();
+        report.kept.retain(|name| !report.deleted.contains(name));
+        report.provisioned.retain(|name| !report.deleted.contains(name));
+        Ok(report)
+    }
+
+    /// The policies that the console made for `UseRole`, by name and path. Looked for by these, since one that was detached
+    /// already hangs on nothing.
+    async fn console_policies(
+        &self,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<BTreeMap<String, Policy>, String> {
+        let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
+        let mut policies =
+            listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
+        policies.retain(|arn| is_console_policy(arn, setting.place));
+        let scope = Scope { policies: policies.into_iter().collect(), ..Scope::default() };
+        Ok(self.look(&scope, setting, deadline).await?.world.policies)
+    }
+
+    /// A policy that hangs on anything but roles that go stays, whoever made it.
+    async fn leave_policies_of_others(&self, going: &mut World, deadline: Instant) -> Result<(), String> {
+        let roles: Vec<&Name> = going.roles.keys().collect();
+        let mut shared = BTreeSet::new();
+        for arn in going.policies.keys() {
+            let others = other_users(&self.iam, arn, &roles, deadline).await;
+            let others = others.map_err(|why| format!("{why}; no role was changed"))?;
+            if !others.is_empty() {
+                tracing::warn!(arn, ?others, "the policy stays, others use it");
+                shared.insert(arn.clone());
+            }
+        }
+        going.policies.retain(|arn, _| !shared.contains(arn));
+        Ok(())
+    }
+
+    async fn disable_portfolios(&self, usage: &mut Usage, deadline: Instant) -> Result<(), String> {
+        while let Some(region) = usage.portfolios.first().cloned() {
+            let disabled = patiently(deadline, async || self.sagemaker.disable_portfolio(&region).await).await;
+            disabled.map_err(|cause| {
+                format!("could not disable the portfolio in {region}: {cause}; no role was changed")
+            })?;
+            tracing::info!(region, "portfolio disabled");
+            usage.portfolios.remove(&region);
+        }
+        Ok(())
+    }
+
+    /// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released:
+    /// nobody would know its owner any more.
+    async fn take_down(
+        &self,
+        seen: &World,
+        going: &World,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let owner = setting.owner;
+        let mut end = seen.clone();
+        end.roles.retain(|name, _| !going.roles.contains_key(name));
+        end.policies.retain(|arn, _| !going.policies.contains_key(arn));
+        for role in end.roles.values_mut().filter(|role| owner.owns(&role.tags)) {
+            role.tags = released_tags(&role.tags, None);
+        }
+        let mut but_launch = end.clone();
+        but_launch.policies.extend(going.policies.clone());
+        but_launch.roles.extend(going.roles.get(&launch_role()).map(|role| (launch_role(), role.clone())));
+
+        show(&plan(&end, seen), seen, owner);
+        let mut condemned = Scope::default();
+        condemned.add(going);
+        let claim = Claim { owner, condemned };
+        let mut from = seen.clone();
+        for desired in [&but_launch, &end] {
+            from = converge(&self.iam, &claim, desired, from, deadline)
+                .await
+                .map_err(|stopped| unfinished(&stopped, &end))?;
+        }
+        Ok(())
+    }
+}
+
+fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, String> {
+    if let Some(why) = unavailable(TYPE, setting.fence) {
+        return Err(why);
+    }
+    let reader = Reader::new(object(&request.properties)?);
+    let asked = ServiceCatalogRoles::read(&reader, setting);
+    let mistakes = reader.finish();
+    if mistakes.0.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
+}
+
+fn these(names: impl IntoIterator<Item = Name>) -> Scope {
+    Scope { roles: names.into_iter().collect(), ..Scope::default() }
+}
+
+impl Report {
+    fn of(asked: &ServiceCatalogRoles, seen: &World, owner: &Owner) -> Self {
+        let mut report = Self::default();
+        for name in asked.names() {
+            match seen.roles.get(&name) {
+                None => report.missing.insert(name),
+                Some(role) if owner.owns(&role.tags) => report.provisioned.insert(name),
+                Some(_) => report.kept.insert(name),
+            };
+        }
+        report
+    }
+
+    /// The attributes. The uses are as many as fit the answer.
+    fn done(&self, address: &Address, physical_id: String) -> Done {
+        let names = |names: &BTreeSet<Name>| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let regions: Vec<&str> = self.usage.portfolios.iter().map(String::as_str).collect();
+        let mut data = BTreeMap::from([
+            ("DeletedRoles".to_owned(), names(&self.deleted)),
+            ("KeptRoles".to_owned(), names(&self.kept)),
+            ("MissingRoles".to_owned(), names(&self.missing)),
+            ("ProvisionedRoles".to_owned(), names(&self.provisioned)),
+            ("EnabledPortfolios".to_owned(), regions.join(", ")),
+        ]);
+        let texts = self.usage.texts();
+        for most in (0..=texts.len().min(NAMED)).rev() {
+            data.insert("InUseBy".to_owned(), summed_up(&texts, most));
+            if Answer::success(address, &physical_id, data.clone()).body().len() <= LONGEST {
+                break;
+            }
+        }
+        Done { physical_id, data }
+    }
+}
