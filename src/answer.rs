@@ -10,7 +10,9 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -45,6 +47,18 @@ pub struct ResponseUrl(String);
 impl ResponseUrl {
     pub fn new(url: &str) -> Self {
         Self(url.to_owned())
+    }
+
+    /// When the event was sent, in seconds since the epoch, as the signature says (`X-Amz-Date=20261122T010158Z`).
+    pub fn signed_at(&self) -> Option<i64> {
+        let url = Url::parse(&self.0).ok()?;
+        let (_, text) = url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case("X-Amz-Date"))?;
+        let part = |from: usize, to: usize| text.get(from..to);
+        let (day, time) = (part(0, 8)?, part(9, 15)?);
+        let date = format!("{}-{}-{}", day.get(..4)?, day.get(4..6)?, day.get(6..)?);
+        let time = format!("{}:{}:{}", time.get(..2)?, time.get(2..4)?, time.get(4..)?);
+        let at = DateTime::from_str(&format!("{date}T{time}Z"), Format::DateTime).ok()?;
+        Some(at.secs())
     }
 
     /// The URL, if it is one of CloudFormation's response buckets or of the endpoint that the deployer set.

@@ -46,6 +46,14 @@ impl Stacks for Region {
         let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
         Ok(resources.iter().any(|resource| lives(resource.resource_status())))
     }
+
+    async fn rolls_back(&self, stack_id: &str) -> Result<bool, Fault> {
+        let reply = self.client.describe_stacks().stack_name(stack_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
+        let status = stacks.first().and_then(|stack| stack.stack_status());
+        Ok(status.is_some_and(|status| status.as_str().contains("ROLLBACK")))
+    }
 }
 
 fn lives(status: Option<&ResourceStatus>) -> bool {

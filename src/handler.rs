@@ -19,7 +19,7 @@ use crate::former::Former;
 use crate::judge::{unused, within_quota, writable};
 use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
-use crate::port::{Iam, Observed, SageMaker, Stacks};
+use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
 use crate::world::{Name, Scope, World};
 
@@ -186,18 +186,18 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
             }
         };
-        let role_ids = self.bring_about(&wanted, &former, setting, deadlines).await.map_err(&fail)?;
-        wanted.done(&role_ids).ok_or_else(|| fail("the role has no id".to_owned()))
+        let known = self.bring_about(&wanted, &former, setting, deadlines).await.map_err(&fail)?;
+        wanted.done(&known).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
-    /// From one look at the account to what is wanted, or back to what the look showed. Gives the ids of the roles.
+    /// From one look at the account to what is wanted, or back to what the look showed. Gives what IAM knows of the roles.
     async fn bring_about(
         &self,
         wanted: &Wanted,
         former: &Former,
         setting: Setting<'_>,
         deadlines: Deadlines,
-    ) -> Result<BTreeMap<Name, String>, String> {
+    ) -> Result<BTreeMap<Name, Known>, String> {
         let owner = setting.owner;
         let mut scope = Scope::default();
         scope.add(&wanted.world);
@@ -217,7 +217,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let steps = plan(&desired, &before);
         show(&steps, &before, owner);
         if steps.is_empty() {
-            return Ok(observed.role_ids);
+            return Ok(observed.known);
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
@@ -229,7 +229,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         sleep(wanted.settle.min(left)).await;
                     }
                     match self.confirm(wanted, &scope, &desired, deadlines.work).await {
-                        Ok(role_ids) => return Ok(role_ids),
+                        Ok(known) => return Ok(known),
                         Err(hidden) => break unseen(reached, hidden),
                     }
                 }
@@ -329,27 +329,27 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         scope: &Scope,
         desired: &World,
         deadline: Instant,
-    ) -> Result<BTreeMap<Name, String>, &'a Name> {
+    ) -> Result<BTreeMap<Name, Known>, &'a Name> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
         let seen = look_until(&self.iam, scope, shows, deadline).await.unwrap_or_default();
         let mut roles = wanted.world.roles.keys();
-        if let Some(hidden) = roles.find(|name| !seen.role_ids.contains_key(name)) {
+        if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
             return Err(hidden);
         }
         let late = plan(desired, &seen.world);
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        Ok(seen.role_ids)
+        Ok(seen.known)
     }
 }
 
 impl Wanted {
     /// `None` where the id of a role is not known.
-    fn done(&self, role_ids: &BTreeMap<Name, String>) -> Option<Done> {
+    fn done(&self, known: &BTreeMap<Name, Known>) -> Option<Done> {
         let mut data = self.attributes.clone();
         for (attribute, name) in &self.role_ids {
-            data.insert((*attribute).to_owned(), role_ids.get(name)?.clone());
+            data.insert((*attribute).to_owned(), known.get(name)?.id.clone());
         }
         Some(Done { physical_id: self.physical_id.clone(), data })
     }

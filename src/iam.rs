@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::plan::Step;
 use crate::policy::Document;
-use crate::port::{Fault, Iam, Kind, LastUse, Observed};
+use crate::port::{Fault, Iam, Kind, Known, LastUse, Observed};
 use crate::world::{Name, Policy, Role, Scope, Tags};
 
 /// Versions that a managed policy keeps.
@@ -29,20 +29,12 @@ pub struct Account {
     client: Client,
 }
 
-/// A role as one look shows it.
-struct Seen {
-    name: Name,
-    id: String,
-    role: Role,
-    last_used: Option<LastUse>,
-}
-
 impl Account {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 
-    async fn role(&self, name: &Name) -> Result<Option<Seen>, Fault> {
+    async fn role(&self, name: &Name) -> Result<Option<(Name, Role, Known)>, Fault> {
         let reply = self.client.get_role().role_name(name.as_str()).send().await;
         let Some(role) = there("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
         let (attached, inline, profiles) =
@@ -63,7 +55,8 @@ impl Account {
             inline,
             instance_profiles: profiles,
         };
-        Ok(Some(Seen { name: Name::new(role.role_name), id: role.role_id, role: seen, last_used }))
+        let known = Known { id: role.role_id, made_at: role.create_date.secs(), last_used };
+        Ok(Some((Name::new(role.role_name), seen, known)))
     }
 
     async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
@@ -185,10 +178,9 @@ impl Iam for Account {
         let mut observed = Observed::default();
         let roles = try_join_all(scope.roles.iter().map(|name| self.role(name)));
         let policies = try_join_all(scope.policies.iter().map(|arn| self.policy(arn)));
-        for seen in roles.await?.into_iter().flatten() {
-            observed.world.roles.insert(seen.name.clone(), seen.role);
-            observed.last_used.extend(seen.last_used.map(|last| (seen.name.clone(), last)));
-            observed.role_ids.insert(seen.name, seen.id);
+        for (name, role, known) in roles.await?.into_iter().flatten() {
+            observed.world.roles.insert(name.clone(), role);
+            observed.known.insert(name, known);
         }
         observed.world.policies = policies.await?.into_iter().flatten().collect();
         Ok(observed)
@@ -296,14 +288,15 @@ impl Iam for Account {
         Ok(users)
     }
 
-    async fn policies_below(&self, path: &str) -> Result<Vec<String>, Fault> {
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
         let call = self.client.list_policies().scope(PolicyScopeType::Local).path_prefix(path);
         let mut pages = call.into_paginator().items().send();
-        let mut arns = Vec::new();
+        let mut policies = Vec::new();
         while let Some(policy) = pages.next().await {
-            arns.extend(fault("iam:ListPolicies", policy)?.arn);
+            let policy = fault("iam:ListPolicies", policy)?;
+            policies.extend(policy.arn.map(|arn| (arn, policy.create_date.map_or(0, |at| at.secs()))));
         }
-        Ok(arns)
+        Ok(policies)
     }
 }
 

@@ -12,9 +12,17 @@ use crate::world::{Name, Scope, World};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub world: World,
-    pub role_ids: BTreeMap<Name, String>,
-    /// Roles that IAM saw in use within the 400 days that it keeps track of.
-    pub last_used: BTreeMap<Name, LastUse>,
+    pub known: BTreeMap<Name, Known>,
+}
+
+/// What IAM keeps of a role, and nobody can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub id: String,
+    /// Seconds since the epoch.
+    pub made_at: i64,
+    /// Within the 400 days that IAM keeps track of.
+    pub last_used: Option<LastUse>,
 }
 
 /// The last time that somebody acted with a role.
@@ -37,8 +45,9 @@ pub trait Iam {
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
 
-    /// The ARNs of the customer-managed policies at or below the path.
-    async fn policies_below(&self, path: &str) -> Result<Vec<String>, Fault>;
+    /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
+    /// epoch.
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault>;
 }
 
 /// A project that somebody made from a SageMaker project template and that is not deleted.
@@ -51,8 +60,8 @@ pub struct Project {
 
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait SageMaker {
-    /// The projects of the region that are not deleted.
-    async fn projects(&self, region: &str) -> Result<Vec<Project>, Fault>;
+    /// A page of the region's projects that are not deleted, and the token of the next one. The first has none.
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault>;
 
     /// Whether SageMaker's service-catalog portfolio is enabled in the region.
     async fn has_portfolio(&self, region: &str) -> Result<bool, Fault>;
@@ -67,6 +76,9 @@ pub trait Stacks {
 
     /// Whether the stack still has this resource.
     async fn holds(&self, resource: &Owner) -> Result<bool, Fault>;
+
+    /// Whether the stack is on its way back from a creation or an update that failed.
+    async fn rolls_back(&self, stack_id: &str) -> Result<bool, Fault>;
 }
 
 /// What a caller does about a fault.

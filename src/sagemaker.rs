@@ -8,6 +8,9 @@ use aws_sdk_sagemaker::types::{ProjectStatus, SagemakerServicecatalogStatus};
 use crate::iam::fault;
 use crate::port::{Fault, Project, SageMaker};
 
+/// As many projects as SageMaker lists in one call.
+const PAGE: i32 = 100;
+
 /// The service in any region. A client is made when a region is asked: most events ask none.
 #[derive(Clone, Debug)]
 pub struct Regions {
@@ -25,18 +28,16 @@ impl Regions {
 }
 
 impl SageMaker for Regions {
-    async fn projects(&self, region: &str) -> Result<Vec<Project>, Fault> {
-        let mut pages = self.client(region).list_projects().into_paginator().send();
-        let mut projects = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = fault("sagemaker:ListProjects", page)?.project_summary_list.unwrap_or_default();
-            let live = page.into_iter().filter(|one| one.project_status != Some(ProjectStatus::DeleteCompleted));
-            projects.extend(live.map(|project| Project {
-                name: project.project_name.unwrap_or_default(),
-                status: project.project_status.map_or("state unknown".to_owned(), |status| status.to_string()),
-            }));
-        }
-        Ok(projects)
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+        let call = self.client(region).list_projects().max_results(PAGE).set_next_token(page.map(str::to_owned));
+        let reply = fault("sagemaker:ListProjects", call.send().await)?;
+        let listed = reply.project_summary_list.unwrap_or_default().into_iter();
+        let live = listed.filter(|one| one.project_status != Some(ProjectStatus::DeleteCompleted));
+        let projects = live.map(|project| Project {
+            name: project.project_name.unwrap_or_default(),
+            status: project.project_status.map_or("state unknown".to_owned(), |status| status.to_string()),
+        });
+        Ok((projects.collect(), reply.next_token.filter(|token| !token.is_empty())))
     }
 
     async fn has_portfolio(&self, region: &str) -> Result<bool, Fault> {

@@ -13,43 +13,42 @@ use crate::world::Name;
 
 /// How long a region is asked that does not answer, at the most. It takes half of what time there is.
 const PATIENCE: Duration = Duration::from_mins(1);
-const SECONDS_A_DAY: u64 = 86_400;
+const SECONDS_A_DAY: i64 = 86_400;
 /// Uses that a reason names before it only counts them.
 pub const NAMED: usize = 20;
 
 #[derive(Debug, Default)]
 pub struct Usage {
-    /// What counts against every role: projects, and regions that could not be asked.
-    of_all: Vec<String>,
+    regions: BTreeMap<String, InRegion>,
+    /// Uses of one role and not of the others.
     of_one: BTreeMap<Name, Vec<String>>,
-    /// Regions whose portfolio is enabled, or may be. No use by itself.
-    pub portfolios: BTreeSet<String>,
+    /// Whether a portfolio must be known: it is to be disabled.
+    ends_portfolios: bool,
+}
+
+#[derive(Debug)]
+struct InRegion {
+    projects: Result<Vec<Project>, Cause>,
+    /// Whether it is enabled. That is no use by itself.
+    portfolio: Result<bool, Cause>,
 }
 
 impl Usage {
     /// Asks every region at once for projects and portfolio. What can't be asked counts as use.
-    pub async fn in_regions(sagemaker: &impl SageMaker, regions: &BTreeSet<String>, deadline: Instant) -> Self {
+    pub async fn in_regions(
+        sagemaker: &impl SageMaker,
+        regions: &BTreeSet<String>,
+        ends_portfolios: bool,
+        deadline: Instant,
+    ) -> Self {
         let now = Instant::now();
         let until = now + PATIENCE.min(deadline.saturating_duration_since(now) / 2);
-        let ask = regions.iter().map(|region| {
-            let projects = patiently(until, async || sagemaker.projects(region).await);
-            join(projects, patiently(until, async || sagemaker.has_portfolio(region).await))
+        let asked = regions.iter().map(|region| async move {
+            let portfolio = patiently(until, async || sagemaker.has_portfolio(region).await);
+            let (projects, portfolio) = join(projects(sagemaker, region, until), portfolio).await;
+            (region.clone(), InRegion { projects, portfolio })
         });
-        let mut usage = Self::default();
-        for (region, (projects, portfolio)) in regions.iter().zip(join_all(ask).await) {
-            let line = |Project { name, status }: Project| format!("project `{name}` ({status}) in {region}");
-            let unasked =
-                |what: &str, cause: Cause| format!("region {region}, which could not be asked for {what}: {cause}");
-            match projects {
-                Ok(projects) => usage.of_all.extend(projects.into_iter().map(line)),
-                Err(cause) => usage.of_all.push(unasked("projects", cause)),
-            }
-            if !matches!(portfolio, Ok(false)) {
-                usage.portfolios.insert(region.clone());
-            }
-            usage.of_all.extend(portfolio.err().map(|cause| unasked("its portfolio", cause)));
-        }
-        usage
+        Self { regions: join_all(asked).await.into_iter().collect(), ends_portfolios, ..Self::default() }
     }
 
     /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.
@@ -57,9 +56,9 @@ impl Usage {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for (name, role) in &seen.world.roles {
             let mut uses = Vec::new();
-            if let Some(last) = seen.last_used.get(name) {
-                let ago = now.saturating_sub(u64::try_from(last.at).unwrap_or_default()) / SECONDS_A_DAY;
-                if days > 0 && ago <= u64::from(days.unsigned_abs()) {
+            if let Some(last) = seen.known.get(name).and_then(|known| known.last_used.as_ref()) {
+                let ago = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(last.at) / SECONDS_A_DAY;
+                if days > 0 && ago <= days.into() {
                     uses.push(format!("role `{name}` was last used {ago} days ago in {}", last.region));
                 }
             }
@@ -74,17 +73,67 @@ impl Usage {
 
     /// Whether the role is in use.
     pub fn keeps(&self, role: &Name) -> bool {
-        !self.of_all.is_empty() || self.of_one.contains_key(role)
+        self.keeps_all() || self.of_one.contains_key(role)
     }
 
-    /// Whether one of the roles is in use, or the region's projects are: a portfolio must not go before them.
-    pub fn keeps_any<'a>(&self, mut roles: impl Iterator<Item = &'a Name>) -> bool {
-        !self.of_all.is_empty() || roles.any(|role| self.keeps(role))
+    /// Whether there are projects, or may be: they count against every role, and a portfolio must not go before them.
+    pub fn keeps_all(&self) -> bool {
+        self.regions.values().any(|region| self.has_use(region))
+    }
+
+    fn has_use(&self, region: &InRegion) -> bool {
+        !matches!(&region.projects, Ok(projects) if projects.is_empty())
+            || (self.ends_portfolios && region.portfolio.is_err())
+    }
+
+    pub fn enabled_portfolios(&self) -> Vec<&str> {
+        let enabled = self.regions.iter().filter(|(_, region)| matches!(region.portfolio, Ok(true)));
+        enabled.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Regions whose portfolio is enabled and whose projects are gone.
+    pub fn idle_portfolios(&self) -> Vec<String> {
+        let enabled = self.regions.iter().filter(|(_, region)| matches!(region.portfolio, Ok(true)));
+        enabled.filter(|(_, region)| !self.has_use(region)).map(|(name, _)| name.clone()).collect()
+    }
+
+    pub fn portfolio_disabled(&mut self, region: &str) {
+        if let Some(region) = self.regions.get_mut(region) {
+            region.portfolio = Ok(false);
+        }
     }
 
     /// One text for each use.
     pub fn texts(&self) -> Vec<String> {
-        self.of_all.iter().chain(self.of_one.values().flatten()).cloned().collect()
+        let mut texts = Vec::new();
+        for (name, region) in &self.regions {
+            let unasked = |what: &str, cause: &Cause| format!("region {name} could not be asked for {what}: {cause}");
+            match &region.projects {
+                Ok(projects) => texts.extend(
+                    projects.iter().map(|project| format!("project `{}` ({}) in {name}", project.name, project.status)),
+                ),
+                Err(cause) => texts.push(unasked("projects", cause)),
+            }
+            if self.ends_portfolios {
+                texts.extend(region.portfolio.as_ref().err().map(|cause| unasked("its portfolio", cause)));
+            }
+        }
+        texts.extend(self.of_one.values().flatten().cloned());
+        texts
+    }
+}
+
+/// Page by page, so that a throttled page does not begin the list anew.
+async fn projects(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Result<Vec<Project>, Cause> {
+    let (mut projects, mut page) = (Vec::new(), None);
+    loop {
+        let token: Option<&str> = page.as_deref();
+        let (more, next) = patiently(until, async || sagemaker.projects(region, token).await).await?;
+        projects.extend(more);
+        if next.is_none() {
+            return Ok(projects);
+        }
+        page = next;
     }
 }
 

@@ -51,7 +51,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 let asked = read(request, setting).map_err(fail)?;
                 match asked.on_create {
                     OnCreate::Keep => self.report(&asked, setting, deadlines.work).await,
-                    OnCreate::Delete => self.tear_down(&asked, &asked.names(), setting, deadlines.work).await,
+                    OnCreate::Delete => {
+                        let sent = address.response_url.signed_at();
+                        self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
+                    }
                     OnCreate::Provision => self.supply(&asked, setting, deadlines).await,
                 }
             }
@@ -63,7 +66,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 {
                     self.supply(&asked, setting, deadlines).await
                 } else {
-                    self.report(&asked, setting, deadlines.work).await
+                    self.report(&asked, setting, deadlines.work).await.and_then(|report| {
+                        // The Delete that takes them away will have to know where to look.
+                        let blind = asked.regions.is_empty() && !report.provisioned.is_empty();
+                        if blind {
+                            Err("`Regions`: missing, and this resource provisioned roles".to_owned())
+                        } else {
+                            Ok(report)
+                        }
+                    })
                 }
             }
             Kind::Delete { physical_id } => {
@@ -88,19 +99,38 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        if let Some(why) = unavailable(TYPE, setting.fence) {
-            return if was_created { Err(why) } else { Ok(Report::default()) };
+        let off = unavailable(TYPE, setting.fence);
+        if off.is_some() && !was_created {
+            return Ok(Report::default());
         }
         let empty = Map::new();
         let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
         let mut asked = ServiceCatalogRoles::read(&reader, setting);
-        let named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if !was_created {
             // Nobody has come to use what was made a moment ago.
-            asked.regions.clear();
-            asked.in_use_within = 0;
+            (asked.regions, asked.in_use_within) = (BTreeSet::new(), 0);
+        } else if asked.regions.is_empty() {
+            asked.regions.insert(setting.place.region.clone());
         }
-        self.tear_down(&asked, &named, setting, deadline).await
+        let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
+        if !named.is_empty() && asked.on_create != OnCreate::Delete {
+            // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
+            let stack_id = &setting.owner.stack_id;
+            let back = patiently(deadline, async || self.stacks.rolls_back(stack_id).await).await;
+            if back
+                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?
+            {
+                named.clear();
+            }
+        }
+        if let Some(why) = off {
+            let seen = self.look(&these(named.clone()), setting, deadline).await?.world;
+            if seen.roles.values().any(|role| !setting.owner.owns(&role.tags)) {
+                return Err(why);
+            }
+            named.clear();
+        }
+        self.tear_down(&asked, named, request.address.response_url.signed_at(), setting, deadline).await
     }
 
     /// What there is and who uses it. Touches nothing.
@@ -110,8 +140,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let seen = self.look(&these(asked.names()), setting, deadline).await?;
-        let mut usage = Usage::in_regions(&self.sagemaker, &asked.regions, deadline).await;
+        let seen = self.look(&every_role(), setting, deadline).await?;
+        let mut usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline).await;
         usage.of_roles(&seen, setting.owner, asked.in_use_within);
         Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
     }
@@ -123,59 +153,79 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         setting: Setting<'_>,
         deadlines: Deadlines,
     ) -> Result<Report, String> {
-        let seen = self.look(&these(asked.names()), setting, deadlines.work).await?.world;
-        let report = Report::of(asked, &seen, setting.owner);
+        let mut report = self.report(asked, setting, deadlines.work).await?;
         let ours = asked.roles.iter().filter(|role| !report.kept.contains(&role.name()));
         let roles: BTreeMap<_, _> =
             ours.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary))).collect();
-        let provisioned = roles.keys().cloned().collect();
+        report.provisioned.extend(roles.keys().cloned());
+        report.missing.clear();
         let wanted = Wanted { world: World { roles, ..World::default() }, ..Wanted::default() };
         self.bring_about(&wanted, &Former::default(), setting, deadlines).await?;
-        Ok(Report { provisioned, missing: BTreeSet::new(), ..report })
+        Ok(report)
     }
 
-    /// Takes the named roles down, whoever made them, and all that this resource made, unless they are in use.
+    /// Takes the named roles down, whoever made them, and all that this resource made, unless they are in use. What was
+    /// made after the event was `sent` stays: the event comes late, and what it asked for has been done.
     async fn tear_down(
         &self,
         asked: &ServiceCatalogRoles,
-        named: &BTreeSet<Name>,
+        mut named: BTreeSet<Name>,
+        sent: Option<i64>,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
         let owner = setting.owner;
-        let mut seen = self.look(&these(ROLES.iter().map(ServiceCatalogRole::name)), setting, deadline).await?;
+        let mut seen = self.look(&every_role(), setting, deadline).await?;
         let mut report = Report::of(asked, &seen.world, owner);
+        let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
+        named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
         // From here on it is only about what should go.
         seen.world.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
         if named.contains(&use_role()) {
-            seen.world.policies = self.console_policies(setting, deadline).await?;
+            seen.world.policies = self.console_policies(is_late, setting, deadline).await?;
         }
-        let ends_portfolios = asked.disable_portfolio && !named.is_empty();
-        if seen.world == World::default() && !ends_portfolios {
-            return Ok(report);
+        let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
+        if !seen.world.roles.is_empty() || ends_portfolios {
+            let regions = &asked.regions;
+            report.usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline).await;
+            report.usage.of_roles(&seen, owner, asked.in_use_within);
         }
 
-        report.usage = Usage::in_regions(&self.sagemaker, &asked.regions, deadline).await;
-        report.usage.of_roles(&seen, owner, asked.in_use_within);
         let mut going = seen.world.clone();
-        let in_use = asked.if_in_use != IfInUse::Delete && report.usage.keeps_any(going.roles.keys());
-        if in_use && asked.if_in_use == IfInUse::Fail {
-            let uses = summed_up(&report.usage.texts(), NAMED);
-            return Err(format!(
-                "the roles are in use, so nothing was changed: {uses}. End that use and try again, or set `IfInUse`"
-            ));
-        }
-        if in_use {
+        if asked.if_in_use != IfInUse::Delete {
             going.roles.retain(|name, _| !report.usage.keeps(name));
-            going.policies.retain(|_, _| !report.usage.keeps(&use_role()));
-        } else if ends_portfolios {
-            self.disable_portfolios(&mut report.usage, deadline).await?;
+            let in_use = going.roles.len() < seen.world.roles.len() || (ends_portfolios && report.usage.keeps_all());
+            if in_use && asked.if_in_use == IfInUse::Fail {
+                let uses = summed_up(&report.usage.texts(), NAMED);
+                return Err(format!(
+                    "the roles are in use, or may be, so nothing was changed; end that use, or see to it that every \
+                     region answers, and try again, or set `IfInUse`: {uses}"
+                ));
+            }
+            if in_use {
+                // Whatever stays, LaunchRole is what ends it; and what is shared stays with whoever stays.
+                going.roles.remove(&launch_role());
+                going.policies.retain(|_, _| going.roles.contains_key(&use_role()));
+                ends_portfolios = false;
+            }
         }
         self.leave_policies_of_others(&mut going, deadline).await?;
-        self.take_down(&seen.world, &going, setting, deadline).await?;
+        let stages = stages(&seen.world, &going, owner);
+        show(&plan(&stages[1], &seen.world), &seen.world, owner);
+        if ends_portfolios {
+            self.disable_portfolios(&mut report.usage, deadline).await?;
+        }
+        let mut condemned = Scope::default();
+        condemned.add(&going);
+        let claim = Claim { owner, condemned };
+        let mut from = seen.world;
+        for desired in &stages {
+            let reached = converge(&self.iam, &claim, desired, from, deadline).await;
+            from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
+        }
         report.deleted = going.roles.into_keys().collect();
+        report.kept.append(&mut report.provisioned);
         report.kept.retain(|name| !report.deleted.contains(name));
-        report.provisioned.retain(|name| !report.deleted.contains(name));
         Ok(report)
     }
 
@@ -183,14 +233,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// already hangs on nothing.
     async fn console_policies(
         &self,
+        is_late: impl Fn(i64) -> bool,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<BTreeMap<String, Policy>, String> {
         let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
-        let mut policies =
-            listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
-        policies.retain(|arn| is_console_policy(arn, setting.place));
-        let scope = Scope { policies: policies.into_iter().collect(), ..Scope::default() };
+        let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
+        let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
+        let scope = Scope { policies: console.map(|(arn, _)| arn).collect(), ..Scope::default() };
         Ok(self.look(&scope, setting, deadline).await?.world.policies)
     }
 
@@ -200,7 +250,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut shared = BTreeSet::new();
         for arn in going.policies.keys() {
             let others = other_users(&self.iam, arn, &roles, deadline).await;
-            let others = others.map_err(|why| format!("{why}; no role was changed"))?;
+            let others = others.map_err(|why| format!("{why}; nothing was changed"))?;
             if !others.is_empty() {
                 tracing::warn!(arn, ?others, "the policy stays, others use it");
                 shared.insert(arn.clone());
@@ -211,49 +261,31 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     }
 
     async fn disable_portfolios(&self, usage: &mut Usage, deadline: Instant) -> Result<(), String> {
-        while let Some(region) = usage.portfolios.first().cloned() {
+        for region in usage.idle_portfolios() {
             let disabled = patiently(deadline, async || self.sagemaker.disable_portfolio(&region).await).await;
             disabled.map_err(|cause| {
                 format!("could not disable the portfolio in {region}: {cause}; no role was changed")
             })?;
             tracing::info!(region, "portfolio disabled");
-            usage.portfolios.remove(&region);
+            usage.portfolio_disabled(&region);
         }
         Ok(())
     }
+}
 
-    /// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released:
-    /// nobody would know its owner any more.
-    async fn take_down(
-        &self,
-        seen: &World,
-        going: &World,
-        setting: Setting<'_>,
-        deadline: Instant,
-    ) -> Result<(), String> {
-        let owner = setting.owner;
-        let mut end = seen.clone();
-        end.roles.retain(|name, _| !going.roles.contains_key(name));
-        end.policies.retain(|arn, _| !going.policies.contains_key(arn));
-        for role in end.roles.values_mut().filter(|role| owner.owns(&role.tags)) {
-            role.tags = released_tags(&role.tags, None);
-        }
-        let mut but_launch = end.clone();
-        but_launch.policies.extend(going.policies.clone());
-        but_launch.roles.extend(going.roles.get(&launch_role()).map(|role| (launch_role(), role.clone())));
-
-        show(&plan(&end, seen), seen, owner);
-        let mut condemned = Scope::default();
-        condemned.add(going);
-        let claim = Claim { owner, condemned };
-        let mut from = seen.clone();
-        for desired in [&but_launch, &end] {
-            from = converge(&self.iam, &claim, desired, from, deadline)
-                .await
-                .map_err(|stopped| unfinished(&stopped, &end))?;
-        }
-        Ok(())
+/// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released: it
+/// would name an owner that is gone.
+fn stages(seen: &World, going: &World, owner: &Owner) -> [World; 2] {
+    let mut end = seen.clone();
+    end.roles.retain(|name, _| !going.roles.contains_key(name));
+    end.policies.retain(|arn, _| !going.policies.contains_key(arn));
+    for role in end.roles.values_mut().filter(|role| owner.owns(&role.tags)) {
+        role.tags = released_tags(&role.tags, None);
     }
+    let mut but_launch = end.clone();
+    but_launch.policies.extend(going.policies.clone());
+    but_launch.roles.extend(going.roles.get(&launch_role()).map(|role| (launch_role(), role.clone())));
+    [but_launch, end]
 }
 
 fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, String> {
@@ -266,19 +298,21 @@ fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, 
     if mistakes.0.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
 }
 
-fn these(names: impl IntoIterator<Item = Name>) -> Scope {
-    Scope { roles: names.into_iter().collect(), ..Scope::default() }
+fn these(roles: BTreeSet<Name>) -> Scope {
+    Scope { roles, ..Scope::default() }
+}
+
+fn every_role() -> Scope {
+    these(ROLES.iter().map(ServiceCatalogRole::name).collect())
 }
 
 impl Report {
     fn of(asked: &ServiceCatalogRoles, seen: &World, owner: &Owner) -> Self {
-        let mut report = Self::default();
-        for name in asked.names() {
-            match seen.roles.get(&name) {
-                None => report.missing.insert(name),
-                Some(role) if owner.owns(&role.tags) => report.provisioned.insert(name),
-                Some(_) => report.kept.insert(name),
-            };
+        let ours = owner.roles_of(seen).map(|(name, _)| name.clone());
+        let mut report = Self { provisioned: ours.collect(), ..Self::default() };
+        for name in asked.names().difference(&report.provisioned.clone()).cloned() {
+            let which = if seen.roles.contains_key(&name) { &mut report.kept } else { &mut report.missing };
+            which.insert(name);
         }
         report
     }
@@ -286,13 +320,12 @@ impl Report {
     /// The attributes. The uses are as many as fit the answer.
     fn done(&self, address: &Address, physical_id: String) -> Done {
         let names = |names: &BTreeSet<Name>| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
-        let regions: Vec<&str> = self.usage.portfolios.iter().map(String::as_str).collect();
         let mut data = BTreeMap::from([
             ("DeletedRoles".to_owned(), names(&self.deleted)),
             ("KeptRoles".to_owned(), names(&self.kept)),
             ("MissingRoles".to_owned(), names(&self.missing)),
             ("ProvisionedRoles".to_owned(), names(&self.provisioned)),
-            ("EnabledPortfolios".to_owned(), regions.join(", ")),
+            ("EnabledPortfolios".to_owned(), self.usage.enabled_portfolios().join(", ")),
         ]);
         let texts = self.usage.texts();
         for most in (0..=texts.len().min(NAMED)).rev() {

@@ -55,7 +55,7 @@ pub struct Wanted {
 /// any shape, can still tell the names that they lead to.
 ///
 /// # Errors
-/// `None` for a type that does not exist.
+/// `None` for a type that does not exist or makes no role by this way.
 pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Option<(Wanted, Mistakes)> {
     let reader = Reader::new(properties);
     let wanted = match resource_type {

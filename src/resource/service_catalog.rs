@@ -13,6 +13,8 @@ pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
 /// Days that IAM keeps track of a role's use.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html>
 const TRACKED_DAYS: i32 = 400;
+/// More than AWS has. All of them fit the answer.
+const MOST_REGIONS: usize = 50;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCreate {
@@ -38,7 +40,7 @@ pub struct ServiceCatalogRoles {
     /// Whether Delete takes down what others made too. What we made goes in any case.
     pub tears_down: bool,
     pub if_in_use: IfInUse,
-    /// Where use is looked for. The function's own region where none is given, which only Delete accepts.
+    /// Where use is looked for. Empty where none is given.
     pub regions: BTreeSet<String>,
     pub disable_portfolio: bool,
     /// Days, 0 for off.
@@ -78,13 +80,12 @@ impl ServiceCatalogRoles {
                     .to_owned(),
             );
         }
-        let regions = regions.filter(|regions| !regions.is_empty());
         Self {
             roles,
             on_create,
             tears_down,
             if_in_use,
-            regions: regions.unwrap_or_else(|| BTreeSet::from([setting.place.region.clone()])),
+            regions: regions.unwrap_or_default(),
             disable_portfolio,
             in_use_within,
         }
@@ -102,7 +103,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
     match texts.as_slice() {
         [(_, one)] if one == "LaunchAndUse" => return launch_and_use(),
         [(_, one)] if one == "All" => return ROLES.iter().collect(),
-        [] => reader.wrong("Roles", "an empty list", "`LaunchAndUse`, `All`, or a list of roles"),
+        [] => reader.wrong("Roles", "a list of 0", "`LaunchAndUse`, `All`, or a list of roles"),
         _ => {}
     }
     let mut roles = Vec::new();
@@ -112,10 +113,10 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
             continue;
         }
         let names: Vec<String> = ROLES.iter().map(|role| role.name().to_string()).collect();
-        let near = closest(text, names.iter().map(String::as_str).filter(|_| text.len() > 20));
+        let near = closest(text, names.iter().map(String::as_str));
         let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         let expected = format!(
-            "`LaunchAndUse`, `All`, or names of the eleven roles `{}…Role`{near}: nothing else can be deleted",
+            "`LaunchAndUse` or `All` alone, or names of the eleven roles `{}…Role`{near}: nothing else can be deleted",
             service_catalog_role::PREFIX
         );
         reader.wrong(path, text, &expected);
@@ -126,8 +127,9 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
 /// `None` where the property is absent.
 fn regions(reader: &Reader<'_>, setting: Setting<'_>) -> Option<BTreeSet<String>> {
     let texts = reader.texts_if_any("Regions")?;
-    if texts.is_empty() {
-        reader.wrong("Regions", "an empty list", "at least one region");
+    if texts.is_empty() || texts.len() > MOST_REGIONS {
+        let expected = format!("1 to {MOST_REGIONS} regions");
+        reader.wrong("Regions", &format!("a list of {}", texts.len()), &expected);
     }
     let mut regions = BTreeSet::new();
     for (path, text) in texts {

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import pytest
 
 import local
+import service_catalog
 from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server, unique
 
 APP = "mlops-roles"
 ADOPTING_APP = "mlops-roles-adopting"
+CATALOGUING_APP = "mlops-roles-cataloguing"
 NARROW_BOUNDARY = "narrow-boundary"
 MANAGED_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerReadOnly"
 OTHER_EXECUTION_ROLE = local.role_arn("Other")
@@ -66,6 +68,13 @@ def adopting(wide):
 
 
 @pytest.fixture(scope="session")
+def cataloguing(aws, untouched, aloud):
+    """The outputs of a third deployment. Under its one prefix is nothing that SageMaker makes: what it may do to the
+    service-catalog roles, it may by the policy for these alone."""
+    return aloud(aws.deploy, CATALOGUING_APP, EnabledTypes=service_catalog.TYPE, RoleNamePrefixes="Team")
+
+
+@pytest.fixture(scope="session")
 def function(app):
     return app["ServiceToken"]
 
@@ -83,13 +92,14 @@ class Resource:
     function: str
     properties: dict
     logical_id: str = "Workflow"
+    resource_type: str = RESOURCE_TYPE
     stack_id: str = field(
         default_factory=lambda: f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/direct/{uuid.uuid4()}")
     physical_id: str = ""
 
     def send(self, request_type, **more):
         event = {"RequestType": request_type, "RequestId": str(uuid.uuid4()), "StackId": self.stack_id,
-                 "LogicalResourceId": self.logical_id, "ResourceType": RESOURCE_TYPE,
+                 "LogicalResourceId": self.logical_id, "ResourceType": self.resource_type,
                  "ServiceToken": self.function,
                  "ResourceProperties": {"ServiceToken": self.function, **self.properties}, **more}
         answer = self.aws.ask(self.function, event)

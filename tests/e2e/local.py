@@ -201,9 +201,14 @@ class Local:
             StackName=stack_id, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"])
         return self.settled(stack_id)
 
-    def delete_stack(self, stack_id):
-        self.cloudformation.delete_stack(StackName=stack_id)
+    def delete_stack(self, stack_id, **more):
+        self.cloudformation.delete_stack(StackName=stack_id, **more)
         return self.settled(stack_id)
+
+    def resource_id(self, stack, logical_id):
+        """The physical id of a resource of the stack, or None."""
+        found = self.cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+        return next((one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == logical_id), None)
 
     def reasons(self, stack_id):
         """Why resources of the stack failed, newest first."""
@@ -244,12 +249,15 @@ class Local:
                 "tags": {tag["Key"]: tag["Value"] for tag in self.iam.list_policy_tags(PolicyArn=arn)["Tags"]}}
 
     def world(self):
-        """Every role and every policy of the account, by ARN, whole."""
-        roles = [role for page in self.iam.get_paginator("list_roles").paginate() for role in page["Roles"]]
-        policies = [policy for page in self.iam.get_paginator("list_policies").paginate(Scope="Local")
-                    for policy in page["Policies"]]
-        return {**{role["Arn"]: self.role(role["RoleName"]) for role in roles},
-                **{policy["Arn"]: self.policy(policy["Arn"]) for policy in policies}}
+        """Every role, every policy and every instance profile of the account, by ARN, whole."""
+        def listed(call, key, **more):
+            return [item for page in self.iam.get_paginator(call).paginate(**more) for item in page[key]]
+
+        profiles = listed("list_instance_profiles", "InstanceProfiles")
+        return {**{role["Arn"]: self.role(role["RoleName"]) for role in listed("list_roles", "Roles")},
+                **{policy["Arn"]: self.policy(policy["Arn"])
+                   for policy in listed("list_policies", "Policies", Scope="Local")},
+                **{profile["Arn"]: [role["RoleName"] for role in profile["Roles"]] for profile in profiles}}
 
     def decision(self, role_name, action, resource="*", **context):
         """What SimulatePrincipalPolicy says: `allowed`, `implicitDeny` or `explicitDeny`."""

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 import pytest
 
 import local
+from conftest import APP, CATALOGUING_APP
 from local import ACCOUNT
+from service_catalog import CONSOLE, CONSOLE_POLICY, EC2, LAUNCH, NEIGHBOURS, PATH, USE, arn
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 OTHER_BOUNDARY = local.policy_arn("their-boundary")
@@ -99,3 +101,64 @@ def test_a_boundary_that_somebody_exchanged_is_put_back(aws, unfenced, created):
     aws.iam.put_role_permissions_boundary(RoleName=one.physical_id, PermissionsBoundary=OTHER_BOUNDARY)
     assert one.update(Revision="2", Description="x")["Status"] == "SUCCESS"
     assert one.role == {**fenced, "description": "x"}
+
+
+# --- the service-catalog roles ---
+
+DOWN = ("iam:DeleteRole", "iam:DetachRolePolicy", "iam:DeleteRolePolicy")
+
+
+@pytest.fixture
+def may(aws, app, cataloguing):
+    """What IAM says of a function's role: that of the deployment with the type switched on, or of another."""
+    def decide(action, resource, app=CATALOGUING_APP, **context):
+        return aws.decision(aws.resource_id(app, "FunctionRole"), action, resource, **context)
+    return decide
+
+
+@pytest.mark.parametrize("path", ["/", PATH, "/some/where/"])
+def test_iam_lets_the_function_take_down_exactly_the_eleven_at_any_path(may, path):
+    for action in DOWN:
+        assert {may(action, arn(name, path)) for name in CONSOLE} == {"allowed"}
+        for name in (*NEIGHBOURS, f"{USE}/other", USE.lower()):
+            assert may(action, arn(name, path)) == "implicitDeny", (action, name)
+
+
+def test_iam_lets_the_function_mark_them_where_it_makes_them_and_describe_them_once_marked(may):
+    marked = {f"aws_ResourceTag/{local.STACK_TAG}": "x"}
+    for path, decision in ((PATH, "allowed"), ("/", "implicitDeny")):
+        for action in ("iam:TagRole", "iam:UntagRole"):
+            assert may(action, arn(USE, path)) == decision
+        assert may("iam:UpdateRole", arn(USE, path), **marked) == decision
+        assert may("iam:UpdateRole", arn(USE, path)) == "implicitDeny"
+
+
+def test_iam_lets_the_function_delete_the_policy_of_the_console_and_not_its_own(aws, may):
+    own = [aws.resource_id(CATALOGUING_APP, name) for name in ("ServiceCatalogPolicy", "ServiceCatalogProvisionPolicy")]
+    for action in ("iam:DeletePolicy", "iam:DeletePolicyVersion"):
+        assert may(action, CONSOLE_POLICY) == "allowed"
+        assert [may(action, policy) for policy in own] == ["explicitDeny"] * 2
+        for name in (f"service-role/{USE}", f"{USE}-20210603T132536", f"service-role/{LAUNCH}-20210603T132536"):
+            assert may(action, local.policy_arn(name)) == "implicitDeny", (action, name)
+
+
+@pytest.mark.parametrize("action, resource, context, decision", [
+    ("CreateRole", arn(USE), {}, "allowed"),
+    ("PutRolePolicy", arn(USE), {}, "allowed"),
+    ("AttachRolePolicy", arn(USE), {"iam_PolicyARN": EC2}, "allowed"),
+    ("AttachRolePolicy", arn(USE), {"iam_PolicyARN": ADMINISTRATOR}, "implicitDeny"),
+    ("CreateRole", arn(USE, "/"), {}, "implicitDeny"),
+    ("CreateRole", arn(NEIGHBOURS[0]), {}, "implicitDeny"),
+    ("DeleteRolePermissionsBoundary", arn(USE), {}, "implicitDeny"),
+    ("PassRole", arn(USE), {}, "implicitDeny"),
+])
+def test_iam_lets_the_function_make_them_only_inside_the_boundary(
+        may, cataloguing, action, resource, context, decision):
+    for boundary, expected in (({"iam_PermissionsBoundary": cataloguing["PermissionsBoundaryArn"]}, decision),
+                               ({"iam_PermissionsBoundary": ADMINISTRATOR}, "implicitDeny"), ({}, "implicitDeny")):
+        assert may(f"iam:{action}", resource, **context, **boundary) == expected, boundary
+
+
+def test_iam_lets_a_function_without_the_type_do_nothing_to_them(may):
+    asked = [(action, arn(name)) for action in DOWN for name in CONSOLE] + [("sagemaker:ListProjects", "*")]
+    assert {may(action, resource, APP) for action, resource in asked} == {"implicitDeny"}

@@ -8,11 +8,6 @@ import local
 from conftest import ADOPTING_APP, APP, MANAGED_POLICY, NARROW_BOUNDARY, OTHER_EXECUTION_ROLE
 
 
-def resource_id(aws, stack, logical_id):
-    found = aws.cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
-    return next(one["PhysicalResourceId"] for one in found if one["LogicalResourceId"] == logical_id)
-
-
 def test_one_deploy_makes_the_workflow_role_too(aws, wide, execution_role):
     role = aws.role("AmazonSageMaker-of-the-app")
     assert wide["WorkflowRoleArn"] == local.role_arn("AmazonSageMaker-of-the-app")
@@ -29,8 +24,7 @@ def test_what_others_import_is_exported(aws, wide):
 
 def test_without_the_parameter_there_is_no_workflow_role(aws, app):
     assert "WorkflowRoleArn" not in app
-    with pytest.raises(StopIteration):
-        resource_id(aws, APP, "WorkflowRole")
+    assert aws.resource_id(APP, "WorkflowRole") is None
 
 
 @pytest.mark.parametrize("asked", [
@@ -65,13 +59,13 @@ def test_a_role_moves_to_another_path_and_leaves_nothing_at_the_old_one(aws, ado
 
 
 def test_unanswered_events_are_kept_encrypted_for_a_day_and_raise_an_alarm(aws, app):
-    queue = resource_id(aws, APP, "UnansweredEvents")
+    queue = aws.resource_id(APP, "UnansweredEvents")
     attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert attributes["MessageRetentionPeriod"] == "86400" and attributes["SqsManagedSseEnabled"] == "true"
     settings = aws.functions.get_function_event_invoke_config(FunctionName=app["ServiceToken"], Qualifier="$LATEST")
     assert settings["DestinationConfig"]["OnFailure"]["Destination"] == attributes["QueueArn"]
     assert settings["MaximumEventAgeInSeconds"] < 1200 and settings["MaximumRetryAttempts"] == 2
-    alarm = resource_id(aws, APP, "UnansweredEventsAlarm")
+    alarm = aws.resource_id(APP, "UnansweredEventsAlarm")
     found = aws.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]
     assert found["Dimensions"] == [{"Name": "QueueName", "Value": queue.rpartition("/")[2]}]
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles::arn::matches;
+use mlops_roles::answer::ResponseUrl;
+use mlops_roles::arn::{is_region, matches};
 use mlops_roles::policy::Document;
 
 use crate::fake::Fake;
@@ -156,4 +157,45 @@ async fn a_state_machine_name_narrows_the_trust() {
     stage.send(&create(&with(json!({ "StateMachineName": "churn" })))).await.success();
     let trust = stage.fake.books().roles[&ROLE.to_lowercase()].trust.to_string();
     assert!(trust.contains(r#""arn:aws:states:us-east-1:123456789012:stateMachine:churn*""#), "{trust}");
+}
+
+#[test]
+fn regions_are_told_by_their_form_and_partition() {
+    for (partition, regions) in [
+        ("aws", "us-east-1 eu-west-3 ap-southeast-7 ap-northeast-1 ca-central-1 mx-central-1 il-central-1 sa-east-1"),
+        ("aws-cn", "cn-north-1 cn-northwest-1"),
+        ("aws-us-gov", "us-gov-west-1 us-gov-east-1"),
+        ("aws-iso", "us-iso-east-1"),
+        ("aws-iso-b", "us-isob-east-1"),
+        ("aws-iso-e", "eu-isoe-west-1"),
+        ("aws-iso-f", "us-isof-south-1"),
+        ("aws-eusc", "eusc-de-east-1"),
+    ] {
+        for region in regions.split(' ') {
+            assert!(is_region(region, partition), "{region} in {partition}");
+            let elsewhere = if partition == "aws" { "aws-cn" } else { "aws" };
+            assert!(!is_region(region, elsewhere), "{region} in {elsewhere}");
+        }
+    }
+    for none in
+        ["", "us", "us-east", "us-est-1", "us-east-11", "us-east-x", "US-EAST-1", "usa-east-1", "us-east-1a", "*"]
+    {
+        assert!(!is_region(none, "aws"), "{none}");
+    }
+}
+
+#[test]
+fn when_an_event_was_sent_is_told_by_the_signature_of_its_url() {
+    let at = |query: &str| ResponseUrl::new(&format!("https://bucket.s3.amazonaws.com/key?{query}")).signed_at();
+    assert_eq!(at("X-Amz-Expires=7200&X-Amz-Date=20261122T010158Z&X-Amz-Signature=0"), Some(1_795_309_318));
+    for none in [
+        "",
+        "X-Amz-Date=",
+        "X-Amz-Date=20261322T010158Z",
+        "X-Amz-Date=2026",
+        "X-Amz-Date=\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+    ] {
+        assert_eq!(at(none), None, "{none}");
+    }
+    assert_eq!(ResponseUrl::new("no url").signed_at(), None);
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::fake::{Books, Fake};
+use crate::service_catalog::console;
 use crate::stage::{Answer, Stage};
 
 fn event(name: &str) -> Value {
@@ -31,6 +32,18 @@ async fn the_events_tell_the_life_of_a_resource() {
     assert_eq!(stage.fake.books().roles.len(), 1);
     send(&stage, "delete").await.success();
     assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_tell_the_life_of_the_service_catalog_roles() {
+    let stage = Stage::new(Fake::with(console()));
+    let before = stage.fake.books();
+    let cleaned = send(&stage, "service-catalog-clean-slate").await.success();
+    assert_eq!(stage.fake.books().roles.len(), before.roles.len() - 2);
+    assert_eq!(send(&stage, "service-catalog-provision").await.success().id(), cleaned.id());
+    assert_eq!(stage.fake.books().roles.len(), before.roles.len());
+    send(&stage, "service-catalog-teardown").await.success();
+    assert_eq!(stage.fake.books().roles.len(), before.roles.len() - 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use mlops_roles::cloudformation::Region;
 use mlops_roles::iam::{Account, ONE_CALL};
@@ -39,6 +39,8 @@ pub struct Role {
     pub inline: BTreeMap<String, Value>,
     /// Seconds since the epoch, and the region.
     pub last_used: Option<(u64, String)>,
+    /// Seconds since the epoch; 0 for long ago.
+    pub made_at: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Policy {
     pub default: u32,
     pub next: u32,
     pub tags: BTreeMap<String, String>,
+    /// Seconds since the epoch; 0 for long ago.
+    pub made_at: u32,
 }
 
 /// An account, as a value: the tests compare it before and after.
@@ -126,6 +130,8 @@ struct State {
     past: Vec<(Instant, Books)>,
     /// How far reads lag behind.
     lag: Duration,
+    /// How long a call takes.
+    slow: Duration,
     /// Whether calls are permitted as `template.yaml` has it: some only on what is tagged, some only on bounded roles.
     fenced: bool,
     page: usize,
@@ -136,6 +142,8 @@ struct State {
     meddling: BTreeMap<usize, Meddling>,
     /// What CloudFormation knows: physical id to stack, logical id and status.
     stacks: BTreeMap<String, (String, String, String)>,
+    /// Of every stack.
+    stack_status: &'static str,
     ids: u32,
 }
 
@@ -153,7 +161,7 @@ impl std::fmt::Debug for Fake {
 
 impl Fake {
     pub fn new() -> Self {
-        let state = State { page: 100, ..State::default() };
+        let state = State { page: 100, stack_status: "DELETE_IN_PROGRESS", ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), killed: Arc::new(Notify::new()) }
     }
 
@@ -189,6 +197,10 @@ impl Fake {
 
     pub fn lag(&self, lag: Duration) {
         self.state().lag = lag;
+    }
+
+    pub fn slow(&self, slow: Duration) {
+        self.state().slow = slow;
     }
 
     pub fn fence(&self) {
@@ -230,6 +242,10 @@ impl Fake {
     pub fn hold_as(&self, physical_id: &str, stack: &str, logical: &str, status: &str) {
         let held = (stack.to_owned(), logical.to_owned(), status.to_owned());
         self.state().stacks.insert(physical_id.to_owned(), held);
+    }
+
+    pub fn stack_status(&self, status: &'static str) {
+        self.state().stack_status = status;
     }
 
     /// The actions called so far.
@@ -299,10 +315,14 @@ impl HttpConnector for Fake {
                 return self.mischief(fault.mischief, &mut state, &call);
             }
         }
-        match state.stuck.get(&action).copied() {
-            Some(mischief) => self.mischief(mischief, &mut state, &call),
-            None => HttpConnectorFuture::ready(Ok(state.answer(&call))),
+        if let Some(mischief) = state.stuck.get(&action).copied() {
+            return self.mischief(mischief, &mut state, &call);
         }
+        let (answer, slow) = (state.answer(&call), state.slow);
+        HttpConnectorFuture::new(async move {
+            sleep(slow).await;
+            Ok(answer)
+        })
     }
 }
 
@@ -545,9 +565,20 @@ impl State {
                 assert_eq!(params.get("Scope"), "Local");
                 let below =
                     books.policies.iter().filter(|(_, policy)| policy.path.starts_with(params.get("PathPrefix")));
-                self.paged(params, "Policies", below.map(|(arn, _)| format!("<Arn>{arn}</Arn>")))
+                self.paged(
+                    params,
+                    "Policies",
+                    below.map(|(arn, policy)| {
+                        format!("<Arn>{arn}</Arn><CreateDate>{}</CreateDate>", date(policy.made_at.into()))
+                    }),
+                )
             }
             "DescribeStackResources" => self.stack_resources(params)?,
+            "DescribeStacks" => format!(
+                "<Stacks><member><StackName>x</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{}\
+                 </StackStatus></member></Stacks>",
+                self.stack_status
+            ),
             other => return Err((400, "InvalidAction", format!("{other} is not served"))),
         })
     }
@@ -741,6 +772,7 @@ impl State {
             attached: BTreeSet::new(),
             inline: BTreeMap::new(),
             last_used: None,
+            made_at: 0,
             name: name.clone(),
         };
         let xml = role_xml(&role);
@@ -755,7 +787,8 @@ impl State {
         }
         let arn = format!("arn:aws:iam::{ACCOUNT}:policy{path}{name}");
         let tags = params.tags().into_iter().collect();
-        let policy = Policy { name, path, versions: BTreeMap::from([(1, document)]), default: 1, next: 2, tags };
+        let policy =
+            Policy { name, path, versions: BTreeMap::from([(1, document)]), default: 1, next: 2, tags, made_at: 0 };
         self.books.policies.insert(arn.clone(), policy);
         Ok(format!("<Policy><Arn>{arn}</Arn></Policy>"))
     }
@@ -828,13 +861,12 @@ fn role_xml(role: &Role) -> String {
         )
     });
     let last_used = role.last_used.as_ref().map_or_else(String::new, |(at, region)| {
-        let at = aws_smithy_types::DateTime::from_secs((*at).try_into().unwrap());
-        let at = at.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap();
+        let at = date((*at).try_into().unwrap());
         format!("<RoleLastUsed><LastUsedDate>{at}</LastUsedDate><Region>{region}</Region></RoleLastUsed>")
     });
     format!(
         "<Role><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
-         <Arn>arn:aws:iam::{ACCOUNT}:role{path}{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+         <Arn>arn:aws:iam::{ACCOUNT}:role{path}{name}</Arn><CreateDate>{made_at}</CreateDate>\
          <AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument><Description>{description}</Description>\
          <MaxSessionDuration>{session}</MaxSessionDuration>{boundary}{tags}{last_used}</Role>",
         path = role.path,
@@ -844,7 +876,12 @@ fn role_xml(role: &Role) -> String {
         description = role.description.replace('&', "&amp;").replace('<', "&lt;"),
         session = role.max_session_duration,
         tags = tags_xml(&role.tags),
+        made_at = date(role.made_at.into()),
     )
+}
+
+fn date(seconds: i64) -> String {
+    aws_smithy_types::DateTime::from_secs(seconds).fmt(aws_smithy_types::date_time::Format::DateTime).unwrap()
 }
 
 fn tags_xml(tags: &BTreeMap<String, String>) -> String {

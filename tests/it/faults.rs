@@ -42,6 +42,7 @@ fn policy(name: &str) -> Policy {
         default: 1,
         next: 2,
         tags: [("team".to_owned(), "theirs".to_owned())].into(),
+        made_at: 0,
     }
 }
 
@@ -179,6 +180,11 @@ async fn service_catalog_cases() -> Vec<Case> {
     let stage = Stage::new(Fake::with(lacking.clone()));
     let id = stage.send(&of_type(create(&supplying))).await.success().id().to_owned();
     let supplied = stage.fake.books();
+    let keeping = asking(json!({ "IfInUse": "Keep", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut in_use = supplied.clone();
+    in_use.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
+    let mut released = in_use.clone();
+    released.roles.get_mut(used).unwrap().tags.clear();
     let forward = |name, start: &Books, event: &Value, restored: &Books| Case {
         name,
         start: start.clone(),
@@ -207,6 +213,7 @@ async fn service_catalog_cases() -> Vec<Case> {
             forward: false,
         },
         forward("take down what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
+        forward("release of what is in use", &in_use, &of_type(delete(&id, &keeping)), &released),
     ]
 }
 

@@ -22,6 +22,7 @@ pub fn by_hand() -> Books {
         attached: ["arn:aws:iam::aws:policy/CloudWatchEventsFullAccess".to_owned()].into(),
         inline: [("ByHand".to_owned(), json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
         last_used: None,
+        made_at: 0,
     };
     let mut books = Books::default();
     books.roles.insert(ROLE.to_lowercase(), role);
@@ -112,6 +113,7 @@ async fn a_policy_made_by_hand_can_be_adopted_too() {
         default: 1,
         next: 2,
         tags: [].into(),
+        made_at: 0,
     };
     books.policies.insert(POLICY.into(), policy);
     let mut used = books.clone();

@@ -173,7 +173,7 @@ async fn walk(account: &Account, times: usize) {
         }
         let seen = account.observe(&scope).await.unwrap();
         assert_eq!(seen.world, end, "after {steps:?}");
-        assert_eq!(seen.role_ids.len(), end.roles.len());
+        assert_eq!(seen.known.len(), end.roles.len());
     }
 }
 

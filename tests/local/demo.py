@@ -1,4 +1,5 @@
-"""Deploys template.yaml to a local AWS, shows the workflow role that it makes, and takes all down again.
+"""Deploys template.yaml to a local AWS, shows the workflow role that it makes and the service-catalog roles that it
+finds, and takes all down again.
 
     make demo
 
@@ -8,14 +9,18 @@ Ends with 1 when anything is not as it should be.
 import json
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import local  # noqa: E402
-from local import ACCOUNT, REGION, Local, Server  # noqa: E402
+import service_catalog  # noqa: E402
+from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server  # noqa: E402
 
 APP = "mlops-roles"
+OTHER_REGION = "us-east-1"
+TYPES = {"WorkflowRole": RESOURCE_TYPE, "ServiceCatalogRoles": service_catalog.TYPE}
 EXECUTION_ROLE = "churn-SageMaker-execution"
 SAGEMAKER = {"iam_PassedToService": "sagemaker.amazonaws.com"}
 EC2 = {"iam_PassedToService": "ec2.amazonaws.com"}
@@ -40,10 +45,11 @@ def show(document, indent="    "):
 def show_events(aws):
     title("What CloudFormation did")
     events = aws.cloudformation.describe_stack_events(StackName=APP)["StackEvents"]
+    shown = ("Function", "FunctionPolicy", "PermissionsBoundary", "ServiceCatalogPolicy", *TYPES, APP)
     for event in reversed(events):
-        if event["LogicalResourceId"] in ("Function", "FunctionPolicy", "PermissionsBoundary", "WorkflowRole", APP):
-            name = event["PhysicalResourceId"] if event["LogicalResourceId"] == "WorkflowRole" else ""
-            print(f"  {event['ResourceStatus']:<20}{event['ResourceType']:<36}{event['LogicalResourceId']:<22}{name}")
+        if event["LogicalResourceId"] in shown:
+            name = event["PhysicalResourceId"] if event["LogicalResourceId"] in TYPES else ""
+            print(f"  {event['ResourceStatus']:<20}{event['ResourceType']:<38}{event['LogicalResourceId']:<22}{name}")
 
 
 def show_plan(aws, outputs):
@@ -100,6 +106,30 @@ def show_decisions(aws, name, execution_role):
         check(decision == expected, f"{action:<30}{where:<78}{decision}")
 
 
+def ask_service_catalog(aws, outputs, request_type):
+    """Sends the function an event in the name of the stack's resource, past CloudFormation."""
+    properties = {"ServiceToken": outputs["ServiceToken"], "Regions": [REGION, OTHER_REGION]}
+    stack = aws.cloudformation.describe_stacks(StackName=APP)["Stacks"][0]
+    return aws.ask(outputs["ServiceToken"], {
+        "RequestType": request_type, "RequestId": str(uuid.uuid4()), "StackId": stack["StackId"],
+        "LogicalResourceId": "ServiceCatalogRoles", "ResourceType": service_catalog.TYPE,
+        "PhysicalResourceId": aws.resource_id(APP, "ServiceCatalogRoles"), "ResourceProperties": properties,
+        "OldResourceProperties": properties})
+
+
+def show_service_catalog(aws, outputs):
+    title("The service-catalog roles that somebody made, as the resource reports them")
+    for name, value in ask_service_catalog(aws, outputs, "Update")["Data"].items():
+        print(f"  {name:<24}{value or '-'}")
+    before = aws.world()
+    answer = ask_service_catalog(aws, outputs, "Delete")
+    print(f"\n  A Delete while the project stands: {answer['Status']}\n    {answer.get('Reason')}\n")
+    check(outputs["ServiceCatalogInUseBy"] == f"project `churn` (CreateCompleted) in {OTHER_REGION}",
+          "the deployment saw the project, in another region")
+    check(answer["Status"] == "FAILED" and "project `churn`" in answer["Reason"], "the reason names it")
+    check(aws.world() == before, "nothing was touched")
+
+
 def show_outputs(outputs):
     title("Outputs of the stack")
     for key, value in outputs.items():
@@ -112,21 +142,30 @@ def show_nothing_left(aws, before):
     for arn in after:
         print(f"  {arn}")
     print()
-    check(after == before, "the roles and policies of the account are those of before, and no others")
+    check(not any(aws.role(name) for name in service_catalog.CONSOLE),
+          "the service-catalog roles, which stood before the deployment, are gone")
+    check(after == before, "all other roles and policies of the account are those of before, and no others")
 
 
 def demo(aws):
     execution_role = aws.make_role(EXECUTION_ROLE)
     before = aws.world()
-    title("Deploy: the function, its fence, and the workflow role, by one sam deploy")
-    outputs = aws.deploy(APP, SageMakerExecutionRoleArns=execution_role)
+    # Two roles that no stack holds, the portfolio that they are for, and a project that uses them.
+    service_catalog.by_the_solution(aws)
+    portfolio = {REGION: {"portfolio": "Enabled"}}
+    aws.set_sagemaker({**portfolio, OTHER_REGION: {"projects": [{"name": "churn"}]}})
+    title("Deploy: the function, its fence, the workflow role, and the service-catalog roles' end, by one sam deploy")
+    outputs = aws.deploy(APP, SageMakerExecutionRoleArns=execution_role, EnabledTypes=",".join(TYPES.values()),
+                         ServiceCatalogRegions=f"{REGION},{OTHER_REGION}")
     name = outputs["WorkflowRoleArn"].rpartition("/")[2]
     show_events(aws)
     show_plan(aws, outputs)
     show_role(aws, name, outputs["PermissionsBoundaryArn"], execution_role)
     show_decisions(aws, name, execution_role)
+    show_service_catalog(aws, outputs)
     show_outputs(outputs)
-    title("Take it down: sam delete")
+    title("End the project, then take all down: sam delete")
+    aws.set_sagemaker(portfolio)
     aws.sam("delete", "--stack-name", APP, "--no-prompts", "--region", REGION)
     show_nothing_left(aws, before)
 
@@ -137,7 +176,7 @@ def main():
     with tempfile.TemporaryDirectory() as work_dir:
         server = Server(work_dir)
         try:
-            demo(Local(server.endpoint))
+            demo(Local(server.endpoint, server.sagemaker_endpoint))
         finally:
             server.stop()
     title("As it should be" if not wrong else "NOT as it should be")
