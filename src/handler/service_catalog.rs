@@ -113,6 +113,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             asked.regions.insert(setting.place.region.clone());
         }
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
+        if let Some(why) = off {
+            let others = self.look(&these(named), setting, deadline).await;
+            let others = others.map(|seen| seen.world.roles.values().any(|role| !setting.owner.owns(&role.tags)));
+            if others.unwrap_or(true) {
+                return Err(why);
+            }
+            named = BTreeSet::new();
+        }
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
             // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
             let stack_id = &setting.owner.stack_id;
@@ -122,13 +130,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             {
                 named.clear();
             }
-        }
-        if let Some(why) = off {
-            let seen = self.look(&these(named.clone()), setting, deadline).await?.world;
-            if seen.roles.values().any(|role| !setting.owner.owns(&role.tags)) {
-                return Err(why);
-            }
-            named.clear();
         }
         self.tear_down(&asked, named, request.address.response_url.signed_at(), setting, deadline).await
     }
@@ -325,6 +326,9 @@ impl Report {
             ("KeptRoles".to_owned(), names(&self.kept)),
             ("MissingRoles".to_owned(), names(&self.missing)),
             ("ProvisionedRoles".to_owned(), names(&self.provisioned)),
+            // For roles in the same template: CloudFormation refuses literal names that exist before we come to delete them.
+            ("LaunchRoleName".to_owned(), launch_role().to_string()),
+            ("UseRoleName".to_owned(), use_role().to_string()),
             ("EnabledPortfolios".to_owned(), self.usage.enabled_portfolios().join(", ")),
         ]);
         let texts = self.usage.texts();

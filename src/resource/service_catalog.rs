@@ -133,6 +133,7 @@ fn regions(reader: &Reader<'_>, setting: Setting<'_>) -> Option<BTreeSet<String>
     }
     let mut regions = BTreeSet::new();
     for (path, text) in texts {
+        let text = text.trim().to_owned();
         if is_region(&text, &setting.place.partition) {
             regions.insert(text);
         } else {

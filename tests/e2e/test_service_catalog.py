@@ -11,7 +11,7 @@ import service_catalog
 from conftest import CATALOGUING_APP, Resource
 from local import LOGICAL_TAG, REGION, ROOT, STACK_TAG, allow, document, statements, trusting
 from service_catalog import (
-    CONSOLE, CONSOLE_POLICY, LAUNCH, NEIGHBOURS, PATH, TYPE, USE, arn, by_the_console, by_the_solution)
+    CONSOLE, CONSOLE_POLICY, EC2, LAUNCH, NEIGHBOURS, PATH, TYPE, USE, arn, by_the_console, by_the_solution)
 from test_fence import ADMINISTRATOR
 
 OTHER_REGION, NOT_ASKED = "us-east-1", "ap-south-1"
@@ -78,9 +78,11 @@ def slate(cataloguing):
 # --- what goes ---
 
 def with_more_by_hand(aws):
-    """Somebody attached a policy of their own, and put the role into an instance profile."""
+    """Somebody attached a policy of their own, set a boundary and a tag, and put the role into an instance profile."""
     by_the_solution(aws)
     aws.iam.attach_role_policy(RoleName=USE, PolicyArn=NEIGHBOUR_POLICIES[0])
+    aws.iam.put_role_permissions_boundary(RoleName=USE, PermissionsBoundary=NEIGHBOUR_POLICIES[1])
+    aws.iam.tag_role(RoleName=USE, Tags=[{"Key": "team", "Value": "ml"}])
     aws.iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName=USE)
 
 
@@ -121,6 +123,15 @@ def test_the_roles_that_are_named_go_whoever_made_them_and_nothing_else_changes(
         answer = one.delete()
     assert ok(answer)["DeletedRoles"] == names(*gone) and answer["PhysicalResourceId"] == ID
     assert aws.world() == left
+
+
+def test_what_goes_is_in_the_log_so_that_it_could_be_put_back(aws, asked, cataloguing):
+    with_more_by_hand(aws)
+    ok(asked().delete(ID))
+    log = [line for line in aws.log(cataloguing["LogGroupName"]) if "role before" in line and USE in line][-1]
+    for part in (EC2, "AWSLambdaBasicExecutionRole", NEIGHBOUR_POLICIES[0], f"{USE}Policy", PROFILE, "team",
+                 "StartPipelineExecution", "servicecatalog.amazonaws.com"):
+        assert part in log, part
 
 
 @pytest.mark.parametrize("user", ["user", "role", "boundary"])

@@ -279,7 +279,7 @@ async fn a_throttled_page_does_not_begin_the_list_anew() {
     for at in (first..first + 30).step_by(3) {
         stage.fake.fail(Fault { at, mischief: Mischief::Throttled, sticky: false });
     }
-    stage.send(&deleting(json!({ "Regions": "us-east-1" }))).await.success();
+    stage.send(&deleting(json!({ "Regions": [" us-east-1"] }))).await.success();
     let asked = stage.fake.calls().iter().filter(|call| *call == "ListProjects").count();
     assert!((11..=20).contains(&asked), "{asked} calls for 10 pages");
 }

@@ -361,6 +361,12 @@ async fn a_type_that_is_switched_off_deletes_nothing() {
     // Switched off while a resource stands: there is something to do, so it must not be forgotten.
     assert!(stage.send(&deleting(json!({}))).await.failure().reason().contains("is switched off"));
     assert_eq!(writes(&stage), Vec::<String>::new());
+    // The permissions may have gone with the switch, and IAM's refusal would not say why.
+    stage.fake.break_action("DescribeStacks", Mischief::Denied);
+    assert!(stage.send(&deleting(json!({}))).await.failure().reason().contains("is switched off"));
+    stage.fake.break_action("GetRole", Mischief::Denied);
+    assert!(stage.send(&deleting(json!({}))).await.failure().reason().contains("is switched off"));
+    stage.fake.heal();
     stage.send(&deleting(json!({ "OnDelete": "Keep" }))).await.success();
     assert_eq!(stage.fake.books(), joined(console(), neighbours()));
 }
