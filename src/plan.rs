@@ -3,7 +3,7 @@
 //! The law that the rest of the program leans on: folding [`after`] over `plan(desired, observed)` from `observed`
 //! gives `desired`, and `plan(desired, desired)` is empty.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::policy::Document;
@@ -250,8 +250,12 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
 
     let attach = want.attached.difference(&have.attached).map(|arn| Step::Attach { role: role(), arn: arn.clone() });
     let detach = have.attached.difference(&want.attached).map(|arn| Step::Detach { role: role(), arn: arn.clone() });
+    let size_before = |name: &String| have.inline.get(name).map_or(0, Document::size);
     let changed = want.inline.iter().filter(|(name, document)| have.inline.get(*name) != Some(document));
-    let put = changed.map(|(name, document)| Step::PutInline {
+    let mut changed: Vec<_> = changed.collect();
+    // What shrinks makes room for what grows.
+    changed.sort_by_key(|(name, document)| document.size() > size_before(name));
+    let put = changed.into_iter().map(|(name, document)| Step::PutInline {
         role: role(),
         name: name.clone(),
         document: document.clone(),
@@ -260,9 +264,11 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     let delete = gone.map(|name| Step::DeleteInline { role: role(), name: name.clone() });
     // Additions before removals, so that a role that is in use never lacks a grant that it keeps under another name,
     // and what others gave it goes when the rest has worked; the other way round where both would break a quota.
-    let together: BTreeMap<_, _> = have.inline.iter().chain(&want.inline).collect();
-    let crowded = want.attached.union(&have.attached).count() > MANAGED_POLICIES_PER_ROLE
-        || together.values().map(|document| document.size()).sum::<usize>() > INLINE_SIZE_PER_ROLE;
+    let names: BTreeSet<_> = have.inline.keys().chain(want.inline.keys()).collect();
+    let size_after = |name: &String| want.inline.get(name).map_or(0, Document::size);
+    let together: usize = names.into_iter().map(|name| size_before(name).max(size_after(name))).sum();
+    let crowded =
+        want.attached.union(&have.attached).count() > MANAGED_POLICIES_PER_ROLE || together > INLINE_SIZE_PER_ROLE;
     if crowded {
         steps.extend(detach.chain(delete).chain(attach).chain(put));
     } else {

@@ -194,6 +194,30 @@ proptest! {
     }
 }
 
+/// Found by the property above: one inline policy shrinks while another comes, and both were large.
+#[test]
+fn what_shrinks_makes_room_for_what_grows() {
+    let sized = |size: usize| Document::parse(&format!("\"{}\"", "x".repeat(size)));
+    let world = |inline: &[(&str, usize)]| {
+        let inline = inline.iter().map(|(name, size)| ((*name).to_owned(), sized(*size))).collect();
+        let role = Role { inline, ..roles().into_iter().flatten().next().unwrap() };
+        World { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
+    };
+    for (a, b) in [
+        (world(&[("Z", 9_000)]), world(&[("A", 9_000), ("Z", 10)])),
+        (world(&[("M", 9_000)]), world(&[("M", 10), ("A", 5_000), ("Z", 5_000)])),
+        (world(&[("A", 10), ("Z", 9_000)]), world(&[("A", 9_000), ("Z", 10)])),
+    ] {
+        let mut world = a.clone();
+        for step in plan(&b, &a) {
+            world = after(world, &step);
+            let sizes = world.roles[&Name::new("R")].inline.values().map(Document::size);
+            assert!(sizes.sum::<usize>() <= 10_240, "after {step}");
+        }
+        assert_eq!(world, b);
+    }
+}
+
 #[test]
 fn names_that_differ_by_case_are_one_role() {
     let role = roles().into_iter().flatten().next().unwrap();
