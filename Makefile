@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build demo test check clean
+.PHONY: help tools build demo test bless check clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
@@ -47,7 +47,10 @@ test: tools build ## Run every test; the last line is the total
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/local" \
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
 
-check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, oldest Rust
+bless: ## Write the policies that the definitions of the tests lead to now, to be reviewed
+	BLESS=1 cargo test --locked --test it -- definitions
+
+check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(CARGO_DENY) --locked check bans licenses sources
@@ -56,6 +59,7 @@ check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, ol
 	  else echo "advisories: SKIPPED, the advisory database could not be fetched (is there a network?)"; fi
 	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml
 	.tools/sam/bin/sam validate --lint --region us-east-1
+	.tools/lint/bin/python tests/local/policies.py
 	$(PYTHON) tests/local/oldest_rust.py
 
 $(CARGO_DENY):

@@ -92,11 +92,11 @@ pub async fn undo(
     iam: &impl Iam,
     claim: &Claim<'_>,
     before: &World,
-    stopped: Stopped,
+    mut reached: World,
+    unsure: &BTreeSet<Entity>,
     deadline: Instant,
 ) -> Result<(), Vec<Failure>> {
-    let mut reached = stopped.reached;
-    for entity in &stopped.unsure {
+    for entity in unsure {
         match sight(iam, entity, deadline).await {
             Some(seen) if claim.covers(entity, &seen.world) => merge(&mut reached, entity, seen.world),
             seen => {

@@ -2,7 +2,7 @@
 
 mod service_catalog;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
+use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
@@ -217,11 +218,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let steps = plan(&desired, &before);
         show(&steps, &before, owner);
         if steps.is_empty() {
-            return Ok(observed.known);
+            let verified = self.verify(wanted, &desired, setting, deadlines.work).await;
+            return verified.map(|()| observed.known).map_err(|why| format!("{why}; nothing was changed"));
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
-        let stopped = loop {
+        let (reached, unsure, what) = loop {
             match converge(&self.iam, &claim, &desired, from, deadlines.work).await {
                 Ok(reached) => {
                     if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
@@ -229,8 +231,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         sleep(wanted.settle.min(left)).await;
                     }
                     match self.confirm(wanted, &scope, &desired, deadlines.work).await {
-                        Ok(known) => return Ok(known),
-                        Err(hidden) => break unseen(reached, hidden),
+                        Ok(known) => match self.verify(wanted, &desired, setting, deadlines.work).await {
+                            Ok(()) => return Ok(known),
+                            Err(denied) => break (reached, BTreeSet::new(), denied),
+                        },
+                        Err(hidden) => {
+                            let cause = Cause::Hidden(Entity::Role(hidden.clone()));
+                            break (reached, BTreeSet::new(), format!("could not make role `{hidden}`: {cause}"));
+                        }
                     }
                 }
                 // It belongs to what was before, had the look not lagged: undo must not take it away.
@@ -240,12 +248,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                     before.absorb(seen);
                     desired = owner.desired(&wanted.world, &former.leaving, &before);
                 }
-                Err(stopped) => break stopped,
+                Err(stopped) => break (stopped.reached, stopped.unsure, stopped.failure.to_string()),
             }
         };
-        let what = stopped.failure.to_string();
         tracing::error!(what, "undoing");
-        Err(match undo(&self.iam, &claim, &before, stopped, deadlines.undo).await {
+        Err(match undo(&self.iam, &claim, &before, reached, &unsure, deadlines.undo).await {
             Ok(()) => format!("{what}; everything is as it was before"),
             Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
         })
@@ -317,6 +324,22 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                     role.path
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Whether the roles that stand are allowed what was asked to be verified.
+    async fn verify(
+        &self,
+        wanted: &Wanted,
+        desired: &World,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
+            let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
+            let arn = setting.place.role_arn(path, name.as_str());
+            verify(&self.iam, &arn, &wanted.checks, deadline).await?;
         }
         Ok(())
     }
@@ -400,15 +423,6 @@ fn show(steps: &[Step], before: &World, owner: &Owner) {
 fn unfinished(stopped: &Stopped, desired: &World) -> String {
     let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
     format!("{}; the next try goes on from here; still to do: {}", stopped.failure, left.join(", "))
-}
-
-/// Everything was done, and still the role does not show.
-fn unseen(reached: World, role: &Name) -> Stopped {
-    let made = reached.roles.get(role).cloned();
-    let step =
-        made.map_or(Step::DeleteRole { role: role.clone() }, |made| Step::CreateRole { role: role.clone(), made });
-    let cause = Cause::Hidden(Entity::Role(role.clone()));
-    Stopped { reached, unsure: std::collections::BTreeSet::new(), failure: Failure { step, cause } }
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

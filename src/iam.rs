@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{PolicyScopeType, PolicyVersion, Tag};
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, PolicyScopeType, PolicyVersion, Tag,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::{try_join_all, try_join3};
 use percent_encoding::percent_decode_str;
@@ -13,6 +15,7 @@ use percent_encoding::percent_decode_str;
 use crate::plan::Step;
 use crate::policy::Document;
 use crate::port::{Fault, Iam, Kind, Known, LastUse, Observed};
+use crate::verify::{Check, Denial};
 use crate::world::{Name, Policy, Role, Scope, Tags};
 
 /// Versions that a managed policy keeps.
@@ -286,6 +289,40 @@ impl Iam for Account {
         users.sort();
         users.dedup();
         Ok(users)
+    }
+
+    async fn denied(&self, role_arn: &str, check: &Check) -> Result<Vec<Denial>, Fault> {
+        let context = check.context.iter().map(|context| {
+            let kind = if context.is_bool { ContextKeyTypeEnum::Boolean } else { ContextKeyTypeEnum::String };
+            let entry = ContextEntry::builder().context_key_name(&context.key).context_key_type(kind);
+            entry.context_key_values(&context.value).build()
+        });
+        let call = self.client.simulate_principal_policy().policy_source_arn(role_arn);
+        let call = call.set_action_names(Some(check.actions.iter().cloned().collect()));
+        let call = call.set_resource_arns(Some(check.resources.iter().cloned().collect()));
+        let call = call.set_context_entries(Some(context.collect()));
+        let mut pages = call.into_paginator().items().send();
+        let mut denials = Vec::new();
+        while let Some(result) = pages.next().await {
+            let result = fault("iam:SimulatePrincipalPolicy", result)?;
+            if result.eval_decision == PolicyEvaluationDecisionType::Allowed {
+                continue;
+            }
+            let organization =
+                result.organizations_decision_detail.is_some_and(|detail| !detail.allowed_by_organizations);
+            let boundary = result
+                .permissions_boundary_decision_detail
+                .is_some_and(|detail| !detail.allowed_by_permissions_boundary);
+            let side = match (organization, boundary) {
+                (true, _) => "a policy of the organization",
+                (_, true) => "the permissions boundary",
+                _ if result.eval_decision == PolicyEvaluationDecisionType::ExplicitDeny => "an explicit deny",
+                _ => "the role's own policies, which do not allow it",
+            };
+            let resource = result.eval_resource_name.unwrap_or_default();
+            denials.push(Denial { action: result.eval_action_name, resource, side });
+        }
+        Ok(denials)
     }
 
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {

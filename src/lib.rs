@@ -4,11 +4,13 @@
 //!
 //! - [`event`]: the envelope, so that there is somebody to answer
 //! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
+//! - [`asl`], [`integration`], [`derive`]: from a state machine to what its role may do; pure
 //! - [`former`]: what there was before, told by the id and the old properties; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
 //! - [`apply`]: the steps to IAM, and the way back
+//! - [`verify`]: whether the role may do what it was made for
 //! - [`usage`]: what says that the service-catalog roles are in use, for the type that takes them down
 //! - [`answer`]: to CloudFormation, whatever happened
 //!
@@ -18,12 +20,15 @@
 pub mod answer;
 pub mod apply;
 pub mod arn;
+pub mod asl;
 pub mod cloudformation;
+pub mod derive;
 pub mod event;
 pub mod fence;
 pub mod former;
 pub mod handler;
 pub mod iam;
+pub mod integration;
 pub mod judge;
 pub mod log;
 pub mod ownership;
@@ -34,4 +39,5 @@ pub mod properties;
 pub mod resource;
 pub mod sagemaker;
 pub mod usage;
+pub mod verify;
 pub mod world;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::ownership::Owner;
 use crate::plan::Step;
+use crate::verify::{Check, Denial};
 use crate::world::{Name, Scope, World};
 
 /// What was seen, and what IAM alone knows of the roles.
@@ -44,6 +45,9 @@ pub trait Iam {
 
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
+
+    /// What the role is denied of the check, as IAM simulates it.
+    async fn denied(&self, role_arn: &str, check: &Check) -> Result<Vec<Denial>, Fault>;
 
     /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
     /// epoch.

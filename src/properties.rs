@@ -51,6 +51,15 @@ impl<'a> Reader<'a> {
         self.map.get(name)
     }
 
+    /// What stands there, in whatever form.
+    pub fn raw(&self, name: &'static str) -> Option<&'a Value> {
+        self.get(name)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// Notes that `path` holds `found` where `expected` (a noun phrase) belongs.
     pub fn wrong(&self, path: &str, found: &str, expected: &str) {
         self.note(format!("`{path}`: found {}, expected {expected}", shown(found)));

@@ -1,5 +1,6 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
+mod definition;
 mod guide;
 pub mod role;
 pub mod service_catalog;
@@ -15,6 +16,7 @@ use crate::arn::Place;
 use crate::fence::Fence;
 use crate::ownership::Owner;
 use crate::properties::{Mistakes, Reader, closest};
+use crate::verify::Check;
 use crate::world::{Name, World};
 
 /// Every resource type that there is, switched on or not.
@@ -45,6 +47,8 @@ pub struct Wanted {
     pub adopt_existing: bool,
     /// The stack whose roles and policies may be taken over.
     pub adopt_from: Option<String>,
+    /// What the role must be allowed once it stands. Empty where nobody asked.
+    pub checks: Vec<Check>,
     /// How long to wait once a role was made.
     pub settle: Duration,
     /// Names of policies that the deployer's prefixes don't admit (any more).

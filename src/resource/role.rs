@@ -182,40 +182,40 @@ pub fn passed_roles(
     property: &'static str,
     itself: &RoleProperties,
 ) -> Vec<String> {
-    let place = setting.place;
     let mut arns = Vec::new();
     for (path, text) in reader.texts(property) {
-        let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
-        let entity = arn.and_then(|arn| arn.iam_entity("role"));
-        match (arn, entity) {
-            _ if text.contains(['*', '?', '$']) => {
-                reader.wrong(&path, &text, "the ARN of one role: a pattern would pass more than was asked for");
-            }
-            (Some(arn), Some((_, name))) if is_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
-                if Name::new(name) == itself.name {
-                    reader.wrong(&path, &text, "the role that SageMaker runs with, not the workflow role itself");
-                } else if !setting.fence.admits_passing(&text) {
-                    let passable = listed(&setting.fence.passable_roles);
-                    reader.wrong(
-                        &path,
-                        &text,
-                        &format!("a role within {passable} (the deployer's `PassableRoleArns`)"),
-                    );
-                }
-            }
-            (Some(arn), Some(_)) if arn.account != place.account => {
-                let expected =
-                    format!("a role of account {}: a role can't be passed to another account", place.account);
-                reader.wrong(&path, &text, &expected);
-            }
-            _ => {
-                let example = place.role_arn("/", "Name");
-                reader.wrong(&path, &text, &format!("the ARN of a role, such as `{example}`"));
-            }
-        }
+        passable(reader, setting, &path, &text, itself);
         arns.push(text);
     }
     arns
+}
+
+/// Notes what stands against passing the role.
+pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &str, itself: &RoleProperties) {
+    let place = setting.place;
+    let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+    let entity = arn.and_then(|arn| arn.iam_entity("role"));
+    match (arn, entity) {
+        _ if text.contains(['*', '?', '$']) => {
+            reader.wrong(path, text, "the ARN of one role: a pattern would pass more than was asked for");
+        }
+        (Some(arn), Some((_, name))) if is_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
+            if Name::new(name) == itself.name {
+                reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
+            } else if !setting.fence.admits_passing(text) {
+                let passable = listed(&setting.fence.passable_roles);
+                reader.wrong(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
+            }
+        }
+        (Some(arn), Some(_)) if arn.account != place.account => {
+            let expected = format!("a role of account {}: a role can't be passed to another account", place.account);
+            reader.wrong(path, text, &expected);
+        }
+        _ => {
+            let example = place.role_arn("/", "Name");
+            reader.wrong(path, text, &format!("the ARN of a role, such as `{example}`"));
+        }
+    }
 }
 
 /// ARNs of managed policies to attach besides: AWS's or this account's, on the deployer's list.

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
+use super::definition::{self, Granted};
 use super::{Setting, Wanted, guide, role};
 use crate::arn::{Arn, Place};
 use crate::plan::INLINE_SIZE_PER_ROLE;
-use crate::policy::Document;
+use crate::policy::{Document, hex};
 use crate::properties::Reader;
 use crate::world::{Policy, Role, World};
 
@@ -35,62 +37,78 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         .unwrap_or_else(|| format!("{}-Policy", properties.name));
     let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", PASS_ROLE_POLICY_NAME);
     let passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
-    if passed.is_empty() {
+    let managed = role::managed_policies(reader, setting);
+    let state_machine = state_machine_name(reader);
+    let granted = definition::read(reader, setting, &passed, state_machine.as_deref(), &properties);
+    if granted.is_none() && passed.is_empty() {
         reader.note(
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
-             SageMaker"
+             SageMaker (or say what it does by `Definition`)"
                 .to_owned(),
         );
     }
-    let managed = role::managed_policies(reader, setting);
-    let state_machine = state_machine_name(reader);
+    let granted = granted.unwrap_or_else(|| Granted {
+        policies: vec![guide::policy(place)],
+        passing: Some(pass_role(&passed)),
+        ..Granted::default()
+    });
     let (adopt_existing, adopt_from) = adoption(reader, setting);
     let settle = reader.number("SettleSeconds", 0..=120, "seconds").unwrap_or(SETTLE_SECONDS);
 
-    let policy_arn = place.policy_arn(&properties.path, &policy_name);
-    let policy = guide::policy(place);
     let trust = trust(place, state_machine.as_deref());
-    let grant = pass_role(&passed);
     role::within(reader, "trust policy", &trust, TRUST_SIZE);
-    role::within(reader, "inline policy of `SageMakerExecutionRoleArns`", &grant, INLINE_SIZE_PER_ROLE);
-    let attached: BTreeSet<String> = managed.into_iter().chain([policy_arn.clone()]).collect();
+    if let Some(passing) = &granted.passing {
+        role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
+    }
+    let sha256 = sha256(&granted.policies);
+    let numbered = (1..).map(|number| match number {
+        1 => policy_name.clone(),
+        more => format!("{policy_name}-{more}"),
+    });
+    let policies: BTreeMap<String, Policy> = numbered
+        .zip(granted.policies)
+        .map(|(name, document)| {
+            let policy = Policy { document, tags: properties.tags.clone() };
+            (place.policy_arn(&properties.path, &name), policy)
+        })
+        .collect();
+    let attached: BTreeSet<String> = managed.into_iter().chain(policies.keys().cloned()).collect();
     if attached.len() > MOST_MANAGED_POLICIES {
-        let found = (attached.len() - 1).to_string();
-        let expected = "at most 19 policies: IAM allows 20 on a role, 10 unless an account's quota was raised, and one is \
-                        ours";
-        reader.wrong("ManagedPolicyArns", &found, expected);
+        let (all, ours) = (attached.len(), policies.len());
+        reader.note(format!(
+            "the role would have {all} managed policies, {ours} of them its own; IAM allows {MOST_MANAGED_POLICIES}, 10 \
+             unless an account's quota was raised: attach fewer by `ManagedPolicyArns`, or name fewer resources"
+        ));
     }
 
     let role_arn = place.role_arn(&properties.path, properties.name.as_str());
     let attributes = BTreeMap::from([
         ("RoleArn".to_owned(), role_arn),
         ("RoleName".to_owned(), properties.name.to_string()),
-        ("PolicyArn".to_owned(), policy_arn.clone()),
-        ("PolicyArns".to_owned(), policy_arn.clone()),
-        ("PolicySha256".to_owned(), policy.sha256()),
+        ("PolicyArn".to_owned(), policies.keys().next().cloned().unwrap_or_default()),
+        ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
+        ("PolicySha256".to_owned(), sha256),
+        ("BeyondBoundary".to_owned(), granted.beyond_boundary.into_iter().collect::<Vec<_>>().join(", ")),
     ]);
-    let tags = properties.tags;
     let role = Role {
         path: properties.path,
         trust,
         description: properties.description,
         max_session_duration: properties.max_session_duration,
         boundary: Some(properties.boundary),
-        tags: tags.clone(),
+        tags: properties.tags,
         attached,
-        inline: BTreeMap::from([(inline_name, grant)]),
+        inline: granted.passing.into_iter().map(|passing| (inline_name.clone(), passing)).collect(),
         instance_profiles: BTreeSet::new(),
     };
     Wanted {
         physical_id: properties.name.to_string(),
         role_ids: BTreeMap::from([("RoleId", properties.name.clone())]),
-        world: World {
-            roles: BTreeMap::from([(properties.name, role)]),
-            policies: BTreeMap::from([(policy_arn, Policy { document: policy, tags })]),
-        },
+        world: World { roles: BTreeMap::from([(properties.name, role)]), policies },
         attributes,
         adopt_existing,
         adopt_from,
+        checks: granted.checks,
         settle: Duration::from_secs(settle.unsigned_abs().into()),
         outside,
     }
@@ -112,6 +130,14 @@ fn trust(place: &Place, state_machine: Option<&str>) -> Document {
             "StringEquals": { "aws:SourceAccount": account },
         },
     })])
+}
+
+/// Of one policy the hash of its normal form, of several that of theirs one after the other.
+fn sha256(policies: &[Document]) -> String {
+    match policies {
+        [one] => one.sha256(),
+        several => hex(&Sha256::digest(several.iter().map(Document::to_string).collect::<String>().as_bytes())),
+    }
 }
 
 fn pass_role(roles: &[String]) -> Document {

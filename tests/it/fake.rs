@@ -22,6 +22,7 @@ use mlops_roles::policy::Document;
 use mlops_roles::sagemaker::Regions;
 
 use crate::sagemaker::{self, Region as SageMaker};
+use crate::simulator::allows;
 
 pub const ACCOUNT: &str = "123456789012";
 
@@ -144,6 +145,8 @@ struct State {
     stacks: BTreeMap<String, (String, String, String)>,
     /// Of every stack.
     stack_status: &'static str,
+    /// How the actions begin that every boundary denies.
+    beyond_boundary: Vec<&'static str>,
     ids: u32,
 }
 
@@ -242,6 +245,10 @@ impl Fake {
     pub fn hold_as(&self, physical_id: &str, stack: &str, logical: &str, status: &str) {
         let held = (stack.to_owned(), logical.to_owned(), status.to_owned());
         self.state().stacks.insert(physical_id.to_owned(), held);
+    }
+
+    pub fn beyond_boundary(&self, action: &'static str) {
+        self.state().beyond_boundary.push(action);
     }
 
     pub fn stack_status(&self, status: &'static str) {
@@ -434,7 +441,7 @@ impl State {
             Call::SageMaker(request) => return sagemaker::answer(&mut self.books.regions, request, self.page),
         };
         let action = params.get("Action");
-        let reads = ["Get", "List", "Describe"].iter().any(|verb| action.starts_with(verb));
+        let reads = ["Get", "List", "Describe", "Simulate"].iter().any(|verb| action.starts_with(verb));
         let now = Instant::now();
         if !reads {
             let books = self.books.clone();
@@ -573,6 +580,7 @@ impl State {
                     }),
                 )
             }
+            "SimulatePrincipalPolicy" => self.simulated(params, books)?,
             "DescribeStackResources" => self.stack_resources(params)?,
             "DescribeStacks" => format!(
                 "<Stacks><member><StackName>x</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{}\
@@ -581,6 +589,35 @@ impl State {
             ),
             other => return Err((400, "InvalidAction", format!("{other} is not served"))),
         })
+    }
+
+    fn simulated(&self, params: &Params, books: &Books) -> Reply {
+        let name = params.get("PolicySourceArn").rsplit('/').next().unwrap_or_default();
+        let role = books.roles.get(&name.to_lowercase()).ok_or_else(|| missing("Role", name))?;
+        let attached = role.attached.iter().filter_map(|arn| books.policies.get(arn));
+        let attached = attached.map(|policy| policy.versions[&policy.default].clone());
+        let policies: Vec<Value> = attached.chain(role.inline.values().cloned()).collect();
+        let entries = (1..).map_while(|i| {
+            let entry = |field: &str| params.get(&format!("ContextEntries.member.{i}.{field}")).to_owned();
+            let (key, value) = (entry("ContextKeyName"), entry("ContextKeyValues.member.1"));
+            (!key.is_empty()).then(|| (key, Value::from(value)))
+        });
+        let context: BTreeMap<String, Value> = entries.collect();
+        let mut results = Vec::new();
+        for action in params.members("ActionNames") {
+            for resource in params.members("ResourceArns") {
+                let allowed = allows(&policies, &action, &resource, &context);
+                let bounded = !self.beyond_boundary.iter().any(|prefix| action.starts_with(prefix));
+                let decision = if allowed && bounded { "allowed" } else { "implicitDeny" };
+                results.push(format!(
+                    "<EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>\
+                     <EvalDecision>{decision}</EvalDecision><PermissionsBoundaryDecisionDetail>\
+                     <AllowedByPermissionsBoundary>{bounded}</AllowedByPermissionsBoundary>\
+                     </PermissionsBoundaryDecisionDetail>"
+                ));
+            }
+        }
+        Ok(self.paged(params, "EvaluationResults", results.into_iter()))
     }
 
     fn stack_resources(&self, params: &Params) -> Reply {

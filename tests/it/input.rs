@@ -48,10 +48,11 @@ async fn all_mistakes_come_at_once_by_path() {
          (3) `AdoptExisting`: found `yes`, expected `true` or `false`; \
          (4) `SettleSeconds`: found `121`, expected a whole number of seconds from 0 to 120; \
          (5) `RolName`: no such property, did you mean `RoleName`?; \
-         (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `Description`, \
-         `ManagedPolicyArns`, `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, \
+         (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `Definition`, \
+         `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
+         `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, `ResourceOverrides`, \
          `Revision`, `RoleName`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
-         `StateMachineName`, `Tags`",
+         `StateMachineName`, `Tags`, `Tracing`, `VerifyPermissions`",
     )
     .await;
 }
@@ -62,7 +63,7 @@ async fn the_required_property_is_asked_for() {
         check(
             json!({ "SageMakerExecutionRoleArns": absent }),
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
-             SageMaker",
+             SageMaker (or say what it does by `Definition`)",
         )
         .await;
     }
@@ -131,7 +132,7 @@ async fn names_and_texts_keep_iams_rules() {
         (json!({ "Tags": [{ "Key": "a;b", "Value": "x" }] }), "1 to 128"),
         (
             json!({ "ManagedPolicyArns": (0..20).map(|n| format!("arn:aws:iam::aws:policy/Amazon{n}")).collect::<Vec<_>>() }),
-            "at most 19",
+            "IAM allows 20",
         ),
     ] {
         refuses(changes, part).await;

@@ -11,7 +11,9 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod definitions;
 mod delivery;
+mod derivation;
 mod documents;
 mod events;
 mod fake;
@@ -20,11 +22,13 @@ mod in_use;
 mod input;
 mod law;
 mod lifecycle;
+mod machines;
 mod ownership;
 mod protocol;
 mod provision;
 mod races;
 mod sagemaker;
 mod service_catalog;
+mod simulator;
 mod stage;
 mod wire;

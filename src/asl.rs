@@ -1,0 +1,351 @@
+//! The Amazon States Language, as far as permissions hang on it: tasks, distributed maps, and what in them is literal.
+//! <https://states-language.net/spec.html>
+
+use serde_json::{Map, Value};
+
+/// The parts of a state machine that need permissions, in the order of the definition.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    pub tasks: Vec<Task>,
+    pub maps: Vec<DistributedMap>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Where it stands: `Prepare.Branches[0].Train`.
+    pub path: String,
+    pub resource: String,
+    pub arguments: Arguments,
+    /// `Credentials.RoleArn`, where the task acts with another role.
+    pub credentials: Vec<Found>,
+    /// Whether it runs in an express child workflow.
+    pub express: bool,
+}
+
+/// A map whose iterations are executions of their own.
+#[derive(Clone, Debug)]
+pub struct DistributedMap {
+    pub path: String,
+    pub label: Option<String>,
+    pub reader: Option<Task>,
+    pub writer: Option<Task>,
+}
+
+/// What a task hands to its service.
+#[derive(Clone, Debug)]
+pub enum Arguments {
+    /// Only run time knows: the state's input as it is, or an expression for all of it.
+    Unknown,
+    /// `Parameters`: members whose names end in `.$` are expressions.
+    JsonPath(Value),
+    /// `Arguments`: text between `{%` and `%}` is an expression.
+    Jsonata(Value),
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Literal(String),
+    /// Known at run time, but for how it begins.
+    Expression {
+        prefix: String,
+    },
+    /// Nothing, in one item of a list.
+    Absent,
+}
+
+impl Found {
+    fn unknown() -> Self {
+        Self::Expression { prefix: String::new() }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    JsonPath,
+    Jsonata,
+}
+
+/// Reads a definition. What can't be read is passed over and noted, with the path of its state.
+pub fn read(definition: &Value) -> (Machine, Vec<String>) {
+    let mut reading = Reading::default();
+    let scope = Scope { path: String::new(), language: Language::JsonPath, express: false };
+    reading.nested(definition, &scope);
+    (reading.machine, reading.mistakes)
+}
+
+/// Where a state stands.
+struct Scope {
+    path: String,
+    language: Language,
+    express: bool,
+}
+
+impl Scope {
+    fn below(&self, part: &str) -> Self {
+        let path = if self.path.is_empty() { part.to_owned() } else { format!("{}.{part}", self.path) };
+        Self { path, ..*self }
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    machine: Machine,
+    mistakes: Vec<String>,
+}
+
+impl Reading {
+    fn note(&mut self, scope: &Scope, what: &str) {
+        let whose = if scope.path.is_empty() { "the definition".to_owned() } else { format!("state `{}`", scope.path) };
+        self.mistakes.push(format!("{whose}: {what}"));
+    }
+
+    fn machine(&mut self, machine: &Map<String, Value>, scope: &Scope) {
+        let Some(language) = self.language(machine, scope) else { return };
+        let scope = Scope { path: scope.path.clone(), language, ..*scope };
+        let Some(states) = machine.get("States").and_then(Value::as_object) else {
+            return self.note(&scope, "has no `States`");
+        };
+        for (name, state) in states {
+            let scope = scope.below(name);
+            match state.as_object() {
+                Some(state) => self.state(state, &scope),
+                None => self.note(&scope, "is no object"),
+            }
+        }
+    }
+
+    fn language(&mut self, holder: &Map<String, Value>, scope: &Scope) -> Option<Language> {
+        match holder.get("QueryLanguage").map(|language| language.as_str().unwrap_or_default()) {
+            None => Some(scope.language),
+            Some("JSONPath") => Some(Language::JsonPath),
+            Some("JSONata") => Some(Language::Jsonata),
+            Some(other) => {
+                self.note(scope, &format!("`QueryLanguage` is `{other}`, expected `JSONPath` or `JSONata`"));
+                None
+            }
+        }
+    }
+
+    fn state(&mut self, state: &Map<String, Value>, scope: &Scope) {
+        let Some(language) = self.language(state, scope) else { return };
+        let scope = &Scope { path: scope.path.clone(), language, ..*scope };
+        match state.get("Type").and_then(Value::as_str) {
+            Some("Task") => {
+                if let Some(task) = self.task(state, scope) {
+                    self.machine.tasks.push(task);
+                }
+            }
+            Some("Parallel") => match state.get("Branches").and_then(Value::as_array) {
+                Some(branches) => {
+                    for (i, branch) in branches.iter().enumerate() {
+                        self.nested(branch, &scope.below(&format!("Branches[{i}]")));
+                    }
+                }
+                None => self.note(scope, "has no `Branches`"),
+            },
+            Some("Map") => self.map(state, scope),
+            Some("Pass" | "Choice" | "Wait" | "Succeed" | "Fail") => {}
+            Some(other) => self.note(scope, &format!("`Type` is `{other}`, which is no type of state")),
+            None => self.note(scope, "has no `Type`"),
+        }
+    }
+
+    fn nested(&mut self, machine: &Value, scope: &Scope) {
+        match machine.as_object() {
+            Some(machine) => self.machine(machine, scope),
+            None => self.note(scope, "is no object with `States`"),
+        }
+    }
+
+    fn map(&mut self, state: &Map<String, Value>, scope: &Scope) {
+        let (part, processor) = match (state.get("ItemProcessor"), state.get("Iterator")) {
+            (Some(processor), _) => ("ItemProcessor", processor),
+            (None, Some(iterator)) => ("Iterator", iterator),
+            (None, None) => return self.note(scope, "has neither `ItemProcessor` nor `Iterator`"),
+        };
+        let config =
+            |name| processor.get("ProcessorConfig").and_then(|config| config.get(name)).and_then(Value::as_str);
+        let distributed = match config("Mode") {
+            None | Some("INLINE") => false,
+            Some("DISTRIBUTED") => true,
+            Some(other) => {
+                return self.note(scope, &format!("`Mode` is `{other}`, expected `INLINE` or `DISTRIBUTED`"));
+            }
+        };
+        if distributed {
+            let mut part = |name: &str| {
+                let part = state.get(name)?.as_object()?;
+                // A reader without a resource reads what the state is given.
+                part.get("Resource")?;
+                self.task(part, &scope.below(name))
+            };
+            let (reader, writer) = (part("ItemReader"), part("ResultWriter"));
+            let label = state.get("Label").and_then(Value::as_str).map(str::to_owned);
+            self.machine.maps.push(DistributedMap { path: scope.path.clone(), label, reader, writer });
+        }
+        let express = if distributed { config("ExecutionType") == Some("EXPRESS") } else { scope.express };
+        self.nested(processor, &Scope { express, ..scope.below(part) });
+    }
+
+    fn task(&mut self, state: &Map<String, Value>, scope: &Scope) -> Option<Task> {
+        let resource = match state.get("Resource").map(Value::as_str) {
+            Some(Some(resource)) => resource,
+            Some(None) => {
+                self.note(scope, "`Resource` is no text");
+                return None;
+            }
+            None => {
+                self.note(scope, "has no `Resource`");
+                return None;
+            }
+        };
+        let arguments = |name: &str| match (scope.language, state.get(name)) {
+            (_, None) => Arguments::Unknown,
+            (Language::JsonPath, Some(value)) => Arguments::JsonPath(value.clone()),
+            (Language::Jsonata, Some(value)) => Arguments::Jsonata(value.clone()),
+        };
+        let name = if scope.language == Language::JsonPath { "Parameters" } else { "Arguments" };
+        let credentials = match state.get("Credentials") {
+            None => Vec::new(),
+            Some(_) => match arguments("Credentials").at("RoleArn") {
+                none if none.is_empty() => vec![Found::unknown()],
+                some => some,
+            },
+        };
+        Some(Task {
+            path: scope.path.clone(),
+            resource: resource.to_owned(),
+            arguments: arguments(name),
+            credentials,
+            express: scope.express,
+        })
+    }
+}
+
+impl Arguments {
+    /// What stands at a path of member names (`Entries[*].EventBusName`): nothing where it is absent, several where a list
+    /// is on the way.
+    pub fn at(&self, path: &str) -> Vec<Found> {
+        let mut found = Vec::new();
+        let parts: Vec<&str> = path.split('.').collect();
+        match self {
+            Self::Unknown => found.push(Found::unknown()),
+            Self::JsonPath(value) => at(value, &parts, Language::JsonPath, &mut found),
+            Self::Jsonata(value) => at(value, &parts, Language::Jsonata, &mut found),
+        }
+        found
+    }
+
+    /// Whether something stands there that the definition shows.
+    pub fn shows(&self, path: &str) -> bool {
+        !matches!(self, Self::Unknown) && self.at(path).iter().any(|found| *found != Found::Absent)
+    }
+}
+
+fn at(value: &Value, parts: &[&str], language: Language, found: &mut Vec<Found>) {
+    if language == Language::Jsonata
+        && let Some(text) = value.as_str()
+        && let Some(expression) = jsonata(text)
+    {
+        // For the whole of what is looked into, the beginning of a text says nothing.
+        found.push(if parts.is_empty() { expression } else { Found::unknown() });
+        return;
+    }
+    let Some((part, rest)) = parts.split_first() else {
+        match value {
+            Value::String(text) => found.push(literal(text)),
+            Value::Bool(_) | Value::Number(_) => found.push(Found::Literal(value.to_string())),
+            Value::Null | Value::Array(_) | Value::Object(_) => found.push(Found::unknown()),
+        }
+        return;
+    };
+    let (name, each) = part.strip_suffix("[*]").map_or((*part, false), |name| (name, true));
+    let Some(members) = value.as_object() else { return };
+    if language == Language::JsonPath
+        && let Some(expression) = members.get(&format!("{name}.$"))
+    {
+        let whole = rest.is_empty() && !each;
+        found.push(if whole { json_path(expression.as_str().unwrap_or_default()) } else { Found::unknown() });
+        return;
+    }
+    let Some(member) = members.get(name) else { return };
+    match member.as_array().filter(|_| each) {
+        Some(items) => {
+            for item in items {
+                let before = found.len();
+                at(item, rest, language, found);
+                if found.len() == before {
+                    found.push(Found::Absent);
+                }
+            }
+        }
+        None => at(member, rest, language, found),
+    }
+}
+
+/// `${Name}` that nothing was put in for is as good as an expression.
+fn literal(text: &str) -> Found {
+    match text.split_once("${") {
+        None => Found::Literal(text.to_owned()),
+        Some((prefix, _)) => Found::Expression { prefix: prefix.to_owned() },
+    }
+}
+
+/// `{% 'churn-' & $x %}`; `None` where the text is no expression.
+fn jsonata(text: &str) -> Option<Found> {
+    let inner = text.trim().strip_prefix("{%")?.strip_suffix("%}")?.trim();
+    let quote = inner.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let Some((quoted, rest)) = quote.and_then(|quote| inner.get(1..)?.split_once(quote)) else {
+        return Some(Found::unknown());
+    };
+    // An escape may stand for anything.
+    let plain = quoted.split('\\').next().unwrap_or_default();
+    Some(match rest.trim() {
+        "" if plain == quoted => literal(plain),
+        rest if rest.starts_with('&') && only_joins(rest) => Found::Expression { prefix: plain.to_owned() },
+        _ => Found::unknown(),
+    })
+}
+
+/// Whether nothing in the rest of an expression binds less than `&` does (`'a' & $b = 'ac' ? …` begins with no `a`).
+fn only_joins(rest: &str) -> bool {
+    let (mut depth, mut quote) = (0_u32, None);
+    let mut word = String::new();
+    for c in rest.chars().chain([' ']) {
+        match quote {
+            Some(end) => quote = Some(end).filter(|end| *end != c),
+            None if matches!(c, '\'' | '"' | '`') => quote = Some(c),
+            None if matches!(c, '(' | '[' | '{') => depth += 1,
+            None if matches!(c, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            None if depth == 0 && "=<>?!~;:,".contains(c) => return false,
+            None => {}
+        }
+        if c.is_ascii_alphabetic() && quote.is_none() && depth == 0 {
+            word.push(c);
+        } else {
+            if matches!(word.as_str(), "and" | "or" | "in") {
+                return false;
+            }
+            word.clear();
+        }
+    }
+    true
+}
+
+/// `States.Format('churn-{}', $.x)` begins with `churn-`.
+fn json_path(expression: &str) -> Found {
+    let format = expression.trim().strip_prefix("States.Format(").map(str::trim_start);
+    let quoted = format.and_then(|rest| rest.strip_prefix('\'')).unwrap_or_default();
+    let prefix = quoted.split(['\'', '{', '\\']).next().unwrap_or_default();
+    Found::Expression { prefix: prefix.to_owned() }
+}
+
+/// How what was found begins, and whether that is all of it.
+pub fn starts(found: Option<Found>) -> (String, bool) {
+    match found {
+        Some(Found::Literal(text)) if !text.contains(['*', '?']) => (text, true),
+        Some(Found::Expression { prefix }) if !prefix.contains(['*', '?']) => (prefix, false),
+        _ => (String::new(), false),
+    }
+}

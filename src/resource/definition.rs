@@ -1,0 +1,222 @@
+//! What the workflow does, as `Definition` or `Integrations` tell it, and what its role may therefore do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Setting;
+use super::role::{self, RoleProperties};
+use crate::arn::Arn;
+use crate::asl::{self, Arguments, Machine, Task};
+use crate::derive::{Features, derive, documents, pass_role};
+use crate::integration;
+use crate::policy::Document;
+use crate::properties::Reader;
+use crate::verify::Check;
+
+/// What the role is granted.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    /// Scoped policies, each within IAM's quota.
+    pub policies: Vec<Document>,
+    /// The grant to pass roles, where any is passed.
+    pub passing: Option<Document>,
+    /// Actions that the boundary of `template.yaml` denies, whatever a policy grants.
+    pub beyond_boundary: BTreeSet<String>,
+    /// What is to be verified once the role stands, if asked for.
+    pub checks: Vec<Check>,
+}
+
+/// `None` where neither property is given. What is wrong is noted.
+pub fn read(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    execution_roles: &[String],
+    state_machine: Option<&str>,
+    itself: &RoleProperties,
+) -> Option<Granted> {
+    let definition = reader.raw("Definition");
+    let substitutions = substitutions(reader);
+    let integrations = reader.raw("Integrations");
+    let overrides = overrides(reader);
+    let verified = reader.flag("VerifyPermissions").unwrap_or(false);
+    let features = Features {
+        state_machine: state_machine.map(str::to_owned),
+        logging: reader.flag("Logging").unwrap_or(false),
+        tracing: reader.flag("Tracing").unwrap_or(false),
+        key: key(reader, setting),
+    };
+    let (name, (machine, mut mistakes)) = match (definition, integrations) {
+        (None, None) => {
+            for name in
+                ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"]
+            {
+                if reader.has(name) {
+                    reader.note(format!("`{name}`: only goes with `Definition` or `Integrations`"));
+                }
+            }
+            return None;
+        }
+        (Some(definition), None) => ("Definition", machine(definition, &substitutions)),
+        (None, Some(integrations)) => ("Integrations", tasks(integrations)),
+        (Some(_), Some(_)) => {
+            reader.note("`Integrations`: only goes without `Definition`, which says the same and more".to_owned());
+            return Some(Granted::default());
+        }
+    };
+    let of_tasks = integration::Setting { place: setting.place, execution_roles, overrides: &overrides };
+    let needs = derive(&machine, &features, of_tasks);
+    mistakes.extend(needs.mistakes);
+    for passing in &needs.passings {
+        role::passable(reader, setting, &format!("{name}, state {}", passing.state), &passing.role, itself);
+    }
+    let policies = documents(&needs.grants).unwrap_or_else(|why| {
+        mistakes.push(why);
+        Vec::new()
+    });
+    for mistake in mistakes {
+        reader.note(format!("`{name}`: {mistake}"));
+    }
+    let checks = if verified {
+        let grants = needs.grants.iter().map(Check::of_grant);
+        unique(grants.chain(needs.passings.iter().map(Check::of_passing)))
+    } else {
+        Vec::new()
+    };
+    let actions = needs.grants.iter().flat_map(|grant| &grant.actions);
+    let beyond_boundary = actions.filter(|action| is_beyond_boundary(action)).cloned().collect();
+    Some(Granted { policies, passing: pass_role(&needs.passings), beyond_boundary, checks })
+}
+
+/// As the boundary has it that `template.yaml` makes. A deployer's own may differ.
+fn is_beyond_boundary(action: &str) -> bool {
+    let (service, _) = action.split_once(':').unwrap_or_default();
+    matches!(service, "iam" | "sts" | "organizations" | "account")
+        && !matches!(action, "iam:PassRole" | "sts:AssumeRole")
+}
+
+/// Each permission once, under the first state that needs it.
+fn unique(checks: impl Iterator<Item = Check>) -> Vec<Check> {
+    let mut seen = BTreeSet::new();
+    let context =
+        |check: &Check| check.context.iter().map(|one| (one.key.clone(), one.value.clone())).collect::<Vec<_>>();
+    checks.filter(|check| seen.insert((check.actions.clone(), check.resources.clone(), context(check)))).collect()
+}
+
+fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
+    match definition {
+        Value::String(text) => match serde_json::from_str(&substituted(text, substitutions)) {
+            Ok(definition) => asl::read(&definition),
+            Err(error) => (Machine::default(), vec![format!("is no JSON: {error}")]),
+        },
+        other => asl::read(&substituted_everywhere(other, substitutions)),
+    }
+}
+
+/// `sagemaker:createTrainingJob.sync`, or `{Resource, Parameters}`; each stands for a task.
+fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
+    let (mut machine, mut mistakes) = (Machine::default(), Vec::new());
+    let Some(items) = integrations.as_array() else {
+        mistakes.push("found no list, expected resource strings or `{Resource, Parameters}`".to_owned());
+        return (machine, mistakes);
+    };
+    for (i, item) in items.iter().enumerate() {
+        let path = format!("[{i}]");
+        let known =
+            |item: &Map<String, Value>| item.keys().all(|key| matches!(key.as_str(), "Resource" | "Parameters"));
+        let (resource, arguments) = match item {
+            Value::String(resource) => (resource.as_str(), Arguments::Unknown),
+            Value::Object(item) if known(item) => {
+                let resource = item.get("Resource").and_then(Value::as_str).unwrap_or_default();
+                (resource, item.get("Parameters").cloned().map_or(Arguments::Unknown, Arguments::JsonPath))
+            }
+            _ => ("", Arguments::Unknown),
+        };
+        if resource.is_empty() {
+            mistakes.push(format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`"));
+            continue;
+        }
+        let arn =
+            if resource.starts_with("arn:") { resource.to_owned() } else { format!("arn:aws:states:::{resource}") };
+        machine.tasks.push(Task { path, resource: arn, arguments, credentials: Vec::new(), express: false });
+    }
+    (machine, mistakes)
+}
+
+/// As `AWS::StepFunctions::StateMachine` puts them in: `${Name}` in any text.
+fn substituted(text: &str, substitutions: &BTreeMap<String, String>) -> String {
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        done.push_str(before);
+        let named = after.split_once('}').and_then(|(name, behind)| Some((substitutions.get(name)?, behind)));
+        if let Some((value, behind)) = named {
+            done.push_str(value);
+            rest = behind;
+        } else {
+            done.push_str("${");
+            rest = after;
+        }
+    }
+    done + rest
+}
+
+fn substituted_everywhere(value: &Value, substitutions: &BTreeMap<String, String>) -> Value {
+    match value {
+        Value::String(text) => Value::String(substituted(text, substitutions)),
+        Value::Array(items) => items.iter().map(|item| substituted_everywhere(item, substitutions)).collect(),
+        Value::Object(members) => {
+            let members =
+                members.iter().map(|(key, value)| (key.clone(), substituted_everywhere(value, substitutions)));
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
+    let Some(value) = reader.raw("DefinitionSubstitutions") else { return BTreeMap::new() };
+    let Some(members) = value.as_object() else {
+        reader.wrong("DefinitionSubstitutions", &value.to_string(), "an object of texts");
+        return BTreeMap::new();
+    };
+    let mut substitutions = BTreeMap::new();
+    for (name, value) in members {
+        match value {
+            Value::String(text) => drop(substitutions.insert(name.clone(), text.clone())),
+            Value::Bool(_) | Value::Number(_) => drop(substitutions.insert(name.clone(), value.to_string())),
+            other => reader.wrong(&format!("DefinitionSubstitutions.{name}"), &other.to_string(), "text"),
+        }
+    }
+    substitutions
+}
+
+/// ARNs by the path of a state.
+fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
+    let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
+    let Some(members) = value.as_object() else {
+        reader.wrong("ResourceOverrides", &value.to_string(), "an object of ARNs by state");
+        return BTreeMap::new();
+    };
+    let mut overrides = BTreeMap::new();
+    for (state, arns) in members {
+        let items = arns.as_array().cloned().unwrap_or_else(|| vec![arns.clone()]);
+        let mut told = Vec::new();
+        for item in items {
+            match item.as_str().filter(|text| Arn::parse(text).is_some()) {
+                Some(arn) => told.push(arn.to_owned()),
+                None => reader.wrong(&format!("ResourceOverrides.{state}"), &item.to_string(), "an ARN"),
+            }
+        }
+        overrides.insert(state.clone(), told);
+    }
+    overrides
+}
+
+fn key(reader: &Reader<'_>, setting: Setting<'_>) -> Option<String> {
+    let key = reader.text("KmsKeyArn")?;
+    let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == setting.place.partition);
+    if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
+        reader.wrong("KmsKeyArn", &key, "the ARN of a key");
+    }
+    Some(key)
+}

@@ -1,0 +1,104 @@
+//! Whether the role may do what it was made for, as IAM's own simulator decides: with its boundary and the
+//! organization's policies, which no document of ours shows.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::apply::{LAG, patiently};
+use crate::integration::{Grant, Passing};
+use crate::port::Iam;
+
+/// Denials that a reason names before it only counts them.
+const NAMED: usize = 10;
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What a state does, and on what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub state: String,
+    pub actions: BTreeSet<String>,
+    pub resources: BTreeSet<String>,
+    pub context: Vec<Context>,
+}
+
+/// What the call will carry, as the grant is conditioned on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub key: String,
+    pub value: String,
+    pub is_bool: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    pub action: String,
+    pub resource: String,
+    /// Who denies it.
+    pub side: &'static str,
+}
+
+impl Check {
+    pub fn of_grant(grant: &Grant) -> Self {
+        let operators = grant.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let context = operators.flat_map(|(operator, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.filter_map(move |(key, values)| {
+                let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
+                // What fits the pattern: an asterisk stands for anything.
+                let value = first.as_str()?.replace('*', "x");
+                Some(Context { key: key.clone(), value, is_bool: operator == "Bool" })
+            })
+        });
+        Self {
+            state: grant.state.clone(),
+            actions: grant.actions.clone(),
+            resources: grant.resources.clone(),
+            context: context.collect(),
+        }
+    }
+
+    pub fn of_passing(passing: &Passing) -> Self {
+        let key = "iam:PassedToService".to_owned();
+        Self {
+            state: passing.state.clone(),
+            actions: ["iam:PassRole".to_owned()].into(),
+            resources: [passing.role.clone()].into(),
+            context: vec![Context { key, value: passing.service.clone(), is_bool: false }],
+        }
+    }
+}
+
+/// Asks until nothing is denied, or for as long as IAM may lag.
+///
+/// # Errors
+/// What is denied, to which state and by whom; or the question that was refused.
+pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: Instant) -> Result<(), String> {
+    let until = deadline.min(Instant::now() + LAG);
+    let mut open: Vec<&Check> = checks.iter().collect();
+    loop {
+        let (mut denied, mut still_open) = (Vec::new(), Vec::new());
+        for check in open {
+            let denials = patiently(deadline, async || iam.denied(role_arn, check).await).await;
+            let denials = denials.map_err(|cause| format!("could not verify the permissions: {cause}"))?;
+            if !denials.is_empty() {
+                denied.extend(denials.into_iter().map(|denial| (&check.state, denial)));
+                still_open.push(check);
+            }
+        }
+        if denied.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() + PAUSE >= until {
+            let texts = denied.iter().take(NAMED).map(|(state, Denial { action, resource, side })| {
+                format!("state `{state}` may not `{action}` on `{resource}`: denied by {side}")
+            });
+            let more = denied.len().saturating_sub(NAMED);
+            let more = (more > 0).then(|| format!("{more} more"));
+            return Err(texts.chain(more).collect::<Vec<_>>().join("; "));
+        }
+        open = still_open;
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,135 @@
+//! A workflow role whose policy comes from its state machine: made, changed, split, verified.
+
+use serde_json::{Value, json};
+
+use crate::fake::Fake;
+use crate::stage::{POLICY, ROLE, Stage, create, delete, update, with};
+
+fn task(resource: &str, parameters: Value) -> Value {
+    json!({ "Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "End": true })
+}
+
+fn machine(states: Value) -> Value {
+    json!({ "StartAt": "First", "States": states })
+}
+
+fn asking(definition: Value, more: Value) -> Value {
+    let mut properties = with(json!({ "SageMakerExecutionRoleArns": null, "Definition": definition }));
+    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    properties
+}
+
+fn invoking(functions: &[&str]) -> Value {
+    machine(functions.iter().map(|name| (*name, task("lambda:invoke", json!({ "FunctionName": name })))).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_role_may_do_what_the_definition_says_and_an_update_follows_it() {
+    let stage = Stage::new(Fake::new());
+    let first = asking(invoking(&["score"]), json!({}));
+    let made = stage.send(&create(&first)).await.success();
+    assert_eq!(made.0["Data"]["PolicyArns"], POLICY);
+    let policy = |stage: &Stage| {
+        let policy = &stage.fake.books().policies[POLICY];
+        policy.versions[&policy.default].to_string()
+    };
+    assert!(policy(&stage).contains("function:score"));
+    assert!(
+        stage.fake.books().roles[&ROLE.to_lowercase()].inline.is_empty(),
+        "nothing is passed, so nothing is granted"
+    );
+    let second = asking(invoking(&["rank"]), json!({}));
+    let changed = stage.send(&update(ROLE, &second, &first)).await.success();
+    assert!(policy(&stage).contains("function:rank") && !policy(&stage).contains("function:score"));
+    assert_ne!(changed.0["Data"]["PolicySha256"], made.0["Data"]["PolicySha256"]);
+    stage.send(&delete(ROLE, &second)).await.success();
+    assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_for_one_policy_is_split_and_joined_again() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..200).map(|i| format!("function-with-a-name-{i}")).collect();
+    let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
+    let answer = stage.send(&create(&many)).await.success();
+    let arns: Vec<String> = answer.0["Data"]["PolicyArns"].as_str().unwrap().split(',').map(str::to_owned).collect();
+    assert!(arns.len() > 2, "{arns:?}");
+    assert_eq!(answer.0["Data"]["PolicyArn"], POLICY);
+    let books = stage.fake.books();
+    assert_eq!(books.roles[&ROLE.to_lowercase()].attached, arns.iter().cloned().collect());
+    let all: String = books.policies.values().map(|policy| policy.versions[&policy.default].to_string()).collect();
+    assert!(names.iter().all(|name| all.contains(&format!("function:{name}\""))));
+    assert_eq!(stage.send(&create(&many)).await.success().0, answer.0, "equal input, equal bytes");
+    let few = asking(invoking(&["score"]), json!({}));
+    stage.send(&update(ROLE, &few, &many)).await.success();
+    assert_eq!(stage.fake.books().policies.len(), 1);
+    stage.send(&delete(ROLE, &few)).await.success();
+    assert!(stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_role_can_hold_is_refused_with_the_numbers() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..2_000).map(|i| format!("function-with-a-name-{i}")).collect();
+    let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
+    let reason = stage.send(&create(&many)).await.failure().reason().to_owned();
+    assert!(reason.contains("managed policies") && reason.contains("IAM allows 20"), "{reason}");
+    assert_eq!(stage.fake.calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_that_is_denied_fails_the_operation_and_names_state_action_and_side() {
+    let verified = |definition| asking(definition, json!({ "VerifyPermissions": "true" }));
+    let role = "arn:aws:iam::123456789012:role/MySageMakerRole";
+    let training = machine(json!({
+        "Train": task("sagemaker:createTrainingJob.sync", json!({
+            "TrainingJobName": "churn",
+            "RoleArn": role,
+            "ResourceConfig": { "VolumeKmsKeyId": "11111111-2222-3333-4444-555555555555" },
+        })),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.page(2);
+    stage.send(&create(&verified(training.clone()))).await.success();
+    assert!(stage.fake.calls().contains(&"SimulatePrincipalPolicy".to_owned()));
+
+    let denying = Stage::new(Fake::new());
+    denying.fake.beyond_boundary("lambda:");
+    let reason = denying.send(&create(&verified(training.clone()))).await.failure().reason().to_owned();
+    assert!(
+        reason.contains(
+            "state `Score` may not `lambda:InvokeFunction` on `arn:aws:lambda:us-east-1:123456789012:function:score`: \
+             denied by the permissions boundary"
+        ),
+        "{reason}"
+    );
+    assert!(reason.ends_with("everything is as it was before") && denying.fake.books().roles.is_empty(), "{reason}");
+
+    // IAM lags: what is denied at first need not stay so.
+    let lagging = Stage::new(Fake::new());
+    lagging.fake.lag(std::time::Duration::from_secs(8));
+    lagging.send(&create(&verified(training.clone()))).await.success();
+
+    // Nothing to change, and still verified.
+    stage.fake.beyond_boundary("sagemaker:Stop");
+    let mut again = verified(training.clone());
+    again["Revision"] = json!("2");
+    let reason = stage.send(&update(ROLE, &again, &verified(training))).await.failure().reason().to_owned();
+    assert!(reason.contains("`sagemaker:StopTrainingJob`") && reason.contains("nothing was changed"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_only_with_a_definition_is_refused_without_one() {
+    let stage = Stage::new(Fake::new());
+    let answer = stage
+        .send(&create(&with(json!({ "Logging": "true", "VerifyPermissions": "true", "ResourceOverrides": {} }))))
+        .await
+        .failure();
+    for name in ["Logging", "VerifyPermissions", "ResourceOverrides"] {
+        let mistake = format!("`{name}`: only goes with `Definition` or `Integrations`");
+        assert!(answer.reason().contains(&mistake), "{}", answer.reason());
+    }
+    let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));
+    assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: only goes without"));
+}

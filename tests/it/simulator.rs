@@ -1,0 +1,25 @@
+//! What policies allow, as an evaluator says that is not ours: the `iam-rs` crate.
+
+use std::collections::BTreeMap;
+
+use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policies};
+use serde_json::Value;
+
+/// Whether the policies allow the action on the resource. A context value is text, or a boolean.
+pub fn allows(policies: &[Value], action: &str, resource: &str, context: &BTreeMap<String, Value>) -> bool {
+    let policies: Vec<IAMPolicy> = policies.iter().map(|one| serde_json::from_value(one.clone()).unwrap()).collect();
+    let principal = Principal::Aws(PrincipalId::String("arn:aws:iam::123456789012:role/tested".to_owned()));
+    // An API without resources is asked for on `*`, which no ARN of a policy may match.
+    let resource = if resource == "*" { "arn:aws:nothing:::at-all" } else { resource };
+    let mut found = Context::new();
+    for (key, value) in context {
+        let value = match value {
+            Value::Bool(value) => ContextValue::Boolean(*value),
+            Value::String(text) if matches!(text.as_str(), "true" | "false") => ContextValue::Boolean(text == "true"),
+            other => ContextValue::String(other.as_str().unwrap().to_owned()),
+        };
+        found.insert(key.clone(), value);
+    }
+    let request = IAMRequest::new_with_context(principal, action, Arn::parse(resource).unwrap(), found);
+    evaluate_policies(&policies, &request).unwrap() == Decision::Allow
+}
