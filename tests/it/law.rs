@@ -197,9 +197,9 @@ proptest! {
 /// Found by the property above: one inline policy shrinks while another comes, and both were large.
 #[test]
 fn what_shrinks_makes_room_for_what_grows() {
-    let sized = |size: usize| Document::parse(&format!("\"{}\"", "x".repeat(size)));
+    let large = |size: usize| Document::parse(&format!("\"{}\"", "x".repeat(size)));
     let world = |inline: &[(&str, usize)]| {
-        let inline = inline.iter().map(|(name, size)| ((*name).to_owned(), sized(*size))).collect();
+        let inline = inline.iter().map(|(name, size)| ((*name).to_owned(), large(*size))).collect();
         let role = Role { inline, ..roles().into_iter().flatten().next().unwrap() };
         World { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
     };
