@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arn::Place;
-use crate::asl::{DistributedMap, Machine};
+use crate::asl::{DistributedMap, Found, Machine};
 use crate::integration::{Grant, Needs, Passing, Setting, needs_of};
 use crate::policy::Document;
 
@@ -75,6 +75,16 @@ fn map_needs(map: &DistributedMap, features: &Features, setting: Setting<'_>, ne
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
+        let literal = |member: &&str| match part.arguments.at(member).into_iter().next() {
+            Some(Found::Literal(text)) => text.contains(['*', '?']),
+            _ => false,
+        };
+        if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| literal(member)) {
+            needs
+                .mistakes
+                .push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+            continue;
+        }
         let s3 = part.resource.rsplit(":::").next().unwrap_or_default();
         let at = |member: &str| part.arguments.at(member).into_iter().next();
         let text = |member: &str| crate::asl::starts(at(member));

@@ -145,6 +145,8 @@ impl Needs {
 pub fn needs_of(task: &Task, setting: Setting<'_>, needs: &mut Needs) {
     if !task.credentials.is_empty() {
         // The task's own actions are then the other role's business.
+        // Roles to pass are none to become: only `ResourceOverrides` tells those.
+        let setting = Setting { execution_roles: &[], ..setting };
         let on = task.credentials.iter().map(|found| pattern::role(found, "Credentials.RoleArn", &task.path, setting));
         match on.collect::<Result<Vec<_>, _>>() {
             Ok(roles) => {

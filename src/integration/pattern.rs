@@ -381,6 +381,9 @@ impl Hole<'_> {
         for found in task.arguments.at(self.member) {
             match (self.how, found) {
                 ("role", found) => values.extend(role(&found, self.member, &task.path, setting)?),
+                (_, Found::Literal(text)) if text.contains(['*', '?']) => {
+                    return Err(format!("`{}` is `{text}`: it holds a wildcard", self.member));
+                }
                 (_, Found::Literal(text)) => values.push(text),
                 ("url", Found::Expression { prefix }) if prefix.starts_with("https://") => values.push(prefix + "*"),
                 ("url", Found::Expression { .. }) => values.push("https://*".to_owned()),

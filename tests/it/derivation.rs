@@ -120,6 +120,55 @@ async fn a_permission_that_is_denied_fails_the_operation_and_names_state_action_
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_literal_wildcard_and_no_role_to_pass_widens_a_grant() {
+    let map = |bucket: &str| {
+        json!({
+            "Type": "Map",
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:getObject",
+                "Parameters": { "Bucket": bucket, "Key": "items.json" },
+            },
+            "ItemProcessor": {
+                "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+                "StartAt": "Score",
+                "States": { "Score": task("lambda:invoke", json!({ "FunctionName": "score" })) },
+            },
+            "End": true,
+        })
+    };
+    let mut acting = task("lambda:invoke", json!({ "FunctionName": "score" }));
+    acting["Credentials"] = json!({ "RoleArn.$": "$.role" });
+    let request = |endpoint: &str| {
+        task(
+            "http:invoke",
+            json!({
+                "ApiEndpoint": endpoint,
+                "Method": "GET",
+                "Authentication": { "ConnectionArn": "arn:aws:events:us-east-1:123456789012:connection/c/1" },
+            }),
+        )
+    };
+    let roles = json!({
+        "StateMachineName": "churn",
+        "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/MySageMakerRole",
+    });
+    for (state, part) in [
+        (map("*"), "state `First.ItemReader`: `Bucket` holds a wildcard"),
+        (acting, "state `First`: only run time knows the role at `Credentials.RoleArn`"),
+        (request("https://*"), "`ApiEndpoint` is `https://*`: it holds a wildcard"),
+    ] {
+        let stage = Stage::new(Fake::new());
+        let properties = asking(machine(json!({ "First": state })), roles.clone());
+        let reason = stage.send(&create(&properties)).await.failure().reason().to_owned();
+        assert!(reason.contains(part), "{part} is missing in {reason}");
+        assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    }
+    let stage = Stage::new(Fake::new());
+    let fine = asking(machine(json!({ "First": map("in"), "Get": request("https://example.com/x") })), roles);
+    stage.send(&create(&fine)).await.success();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_goes_only_with_a_definition_is_refused_without_one() {
     let stage = Stage::new(Fake::new());
     let answer = stage
