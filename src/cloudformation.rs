@@ -1,4 +1,6 @@
-//! Which stack a role or policy belongs to, as aws-sdk-cloudformation tells it.
+//! Which stack a role or policy belongs to, and what a stack was deployed with, as aws-sdk-cloudformation tells it.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
@@ -15,6 +17,48 @@ pub struct Region {
 impl Region {
     pub fn new(client: Client) -> Self {
         Self { client }
+    }
+}
+
+/// What a stack is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    pub id: String,
+    /// Those whose values may be read.
+    pub parameters: BTreeMap<String, String>,
+    /// Physical ids by logical ones.
+    pub resources: BTreeMap<String, String>,
+}
+
+impl Region {
+    /// # Errors
+    /// When `CloudFormation` refuses to tell.
+    pub async fn stack(&self, name: &str) -> Result<Option<Stack>, Fault> {
+        let reply = self.client.describe_stacks().stack_name(name).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let Some(found) = reply.and_then(|reply| reply.stacks.unwrap_or_default().into_iter().next()) else {
+            return Ok(None);
+        };
+        let parameters = found.parameters().iter().filter_map(|parameter| {
+            // Of one that is looked up elsewhere, the value is what counts; of a secret one there is none.
+            let value = parameter.resolved_value().or(parameter.parameter_value())?;
+            Some((parameter.parameter_key()?.to_owned(), value.to_owned())).filter(|(_, value)| value != "****")
+        });
+        let parameters = parameters.collect();
+        let mut resources = BTreeMap::new();
+        let mut pages = self.client.list_stack_resources().stack_name(name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for resource in fault("cloudformation:ListStackResources", page)?.stack_resource_summaries() {
+                let physical = resource.physical_resource_id().filter(|_| lives(resource.resource_status()));
+                resources.extend(
+                    resource
+                        .logical_resource_id()
+                        .zip(physical)
+                        .map(|(id, physical)| (id.to_owned(), physical.to_owned())),
+                );
+            }
+        }
+        Ok(Some(Stack { id: found.stack_id().unwrap_or_default().to_owned(), parameters, resources }))
     }
 }
 

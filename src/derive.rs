@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::arn::Place;
-use crate::asl::{DistributedMap, Found, Machine};
-use crate::integration::{Grant, Needs, Passing, Setting, needs_of};
+use crate::asl::{DistributedMap, Found, Machine, Task, starts};
+use crate::integration::{Grant, Needs, Passing, Rendered, Setting, narrowed, needs_of};
 use crate::policy::Document;
 
 /// Characters of a customer-managed policy, white space aside.
@@ -38,20 +38,37 @@ pub fn derive(machine: &Machine, features: &Features, setting: Setting<'_>) -> N
     let known = |path: &&String| {
         machine.tasks.iter().any(|task| task.path == **path) || machine.maps.iter().any(|map| map.path == **path)
     };
-    for path in setting.overrides.keys().filter(|path| !known(path)) {
-        needs.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+    for (path, told) in setting.overrides {
+        if known(&path) {
+            idle(path, told, &mut needs);
+        } else {
+            needs.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+        }
     }
     needs
 }
 
-fn grant(state: &str, actions: &[&str], resources: Vec<String>, condition: Option<Value>) -> Grant {
-    Grant {
-        state: state.to_owned(),
-        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-        resources: resources.into_iter().collect(),
-        condition,
-        widened: BTreeSet::new(),
+/// An ARN told by hand that takes no wildcard's place would be left out in silence.
+fn idle(path: &str, told: &[String], needs: &mut Needs) {
+    let taken = |arn: &String| {
+        needs.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
+            || needs.passings.iter().any(|passing| passing.state == path && passing.role == *arn)
+    };
+    let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
+    // Where the state itself is wrong, it was not looked at whether they fit.
+    let read = !needs.mistakes.iter().any(|mistake| mistake.contains(&format!("`{path}")));
+    if !idle.is_empty() && read {
+        needs.mistakes.push(format!(
+            "`ResourceOverrides`: {} {} nothing of state `{path}` that only run time knows: leave it out",
+            idle.join(", "),
+            if idle.len() == 1 { "fits" } else { "fit" },
+        ));
     }
+}
+
+fn grant(state: &str, actions: &[&str], resources: Vec<Rendered>, condition: Option<Value>) -> Grant {
+    let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+    Grant::of(state, actions, resources, condition)
 }
 
 /// A distributed map runs its iterations as executions of the very machine.
@@ -64,59 +81,74 @@ fn map_needs(map: &DistributedMap, features: &Features, setting: Setting<'_>, ne
             map.path
         )),
         Some(name) => {
-            let states = |rest: &str| vec![format!("arn:{partition}:states:{region}:{account}:{rest}")];
-            let machine = states(&format!("stateMachine:{name}"));
+            let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
+            let machine = vec![Rendered::exact(states(&format!("stateMachine:{name}")))];
             needs.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
             let ends = ["states:DescribeExecution", "states:StopExecution"];
-            needs.grants.push(grant(&map.path, &ends, states(&format!("execution:{name}:*")), None));
+            let ids = "the ids of executions are known at run time only";
+            let executions = Rendered::always(states(&format!("execution:{name}:*")), ids);
+            needs.grants.push(grant(&map.path, &ends, vec![executions], None));
             let label = map.label.as_deref().unwrap_or("*");
-            let redrive = states(&format!("execution:{name}/{label}:*"));
-            needs.grants.push(grant(&map.path, &["states:RedriveExecution"], redrive, None));
+            let ids = if map.label.is_some() { ids } else { "the map has no `Label`, and executions get ids at run time" };
+            let redrive = Rendered::always(states(&format!("execution:{name}/{label}:*")), ids);
+            needs.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![redrive], None));
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
-        let literal = |member: &&str| match part.arguments.at(member).into_iter().next() {
-            Some(Found::Literal(text)) => text.contains(['*', '?']),
-            _ => false,
+        items(map, part, setting, needs);
+    }
+}
+
+/// What an `ItemReader` or a `ResultWriter` does in S3.
+fn items(map: &DistributedMap, part: &Task, setting: Setting<'_>, needs: &mut Needs) {
+    let partition = &setting.place.partition;
+    let found = |member: &str| part.arguments.at(member).into_iter().next();
+    let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
+    if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
+        needs.mistakes.push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+        return;
+    }
+    let text = |member: &str| starts(found(member));
+    let (bucket, exact) = text("Bucket");
+    // What the wildcard at the end stands for, and whose bucket or object may take its place.
+    let on = |resource: String, member: &str| {
+        let unknown = if exact { member } else { "Bucket" };
+        let arn = format!("arn:{partition}:s3:::{resource}");
+        let resource = match found(unknown) {
+            Some(Found::Literal(_)) | None if exact && arn.contains('*') => Rendered::always(arn, "every object below"),
+            Some(Found::Literal(_)) if exact => Rendered::exact(arn),
+            _ => Rendered::at_run_time(arn, &format!("`{unknown}`")),
         };
-        if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| literal(member)) {
-            needs
-                .mistakes
-                .push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
-            continue;
+        narrowed(vec![resource], &map.path, setting)
+    };
+    let object = |key: String, member: &str| on(join(&bucket, exact, &key), member);
+    let (actions, resources, condition): (&[&str], _, _) = match part.resource.rsplit(":::").next() {
+        Some("s3:getObject") => {
+            let (key, whole) = text("Key");
+            (&["s3:GetObject"], object(if whole { key } else { format!("{key}*") }, "Key"), None)
         }
-        let s3 = part.resource.rsplit(":::").next().unwrap_or_default();
-        let at = |member: &str| part.arguments.at(member).into_iter().next();
-        let text = |member: &str| crate::asl::starts(at(member));
-        let (bucket, exact) = text("Bucket");
-        let object = |key: String| vec![format!("arn:{partition}:s3:::{}", join(&bucket, exact, &key))];
-        match s3 {
-            "s3:getObject" => {
-                let (key, whole) = text("Key");
-                let key = if whole { key } else { format!("{key}*") };
-                needs.grants.push(grant(&map.path, &["s3:GetObject"], object(key), None));
-            }
-            "s3:listObjectsV2" => {
-                let (prefix, _) = text("Prefix");
-                let condition = (!prefix.is_empty())
-                    .then(|| json!({ "StringLike": { "s3:prefix": [format!("{prefix}*")] } }));
-                let bucket = if exact { bucket.clone() } else { format!("{bucket}*") };
-                let on = vec![format!("arn:{partition}:s3:::{bucket}")];
-                needs.grants.push(grant(&map.path, &["s3:ListBucket"], on, condition));
-            }
-            "s3:putObject" => {
-                let (prefix, whole) = text("Prefix");
-                let key = if whole && !prefix.is_empty() { format!("{prefix}/*") } else { format!("{prefix}*") };
-                let actions =
-                    ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
-                needs.grants.push(grant(&map.path, &actions, object(key), None));
-            }
-            _ => needs.mistakes.push(format!(
+        Some("s3:listObjectsV2") => {
+            let (prefix, _) = text("Prefix");
+            let condition =
+                (!prefix.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": [format!("{prefix}*")] } }));
+            let bucket = if exact { bucket.clone() } else { format!("{bucket}*") };
+            (&["s3:ListBucket"], on(bucket, "Bucket"), condition)
+        }
+        Some("s3:putObject") => {
+            let (prefix, whole) = text("Prefix");
+            let key = if whole && !prefix.is_empty() { format!("{prefix}/*") } else { format!("{prefix}*") };
+            let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+            (actions, object(key, "Prefix"), None)
+        }
+        _ => {
+            needs.mistakes.push(format!(
                 "state `{}`: `{}` reads or writes no items; expected `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`",
                 map.path, part.resource
-            )),
+            ));
+            return;
         }
-    }
+    };
+    needs.grants.push(grant(&map.path, actions, resources, condition));
 }
 
 /// A key in a bucket; of a bucket that is known in part, any key.
@@ -126,7 +158,7 @@ fn join(bucket: &str, exact: bool, key: &str) -> String {
 
 fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
     let Place { partition, region, account } = place;
-    let any = || vec!["*".to_owned()];
+    let any = || vec![Rendered::always("*".to_owned(), "these actions know no resource")];
     if features.tracing {
         let actions =
             ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
@@ -146,6 +178,7 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
         needs.grants.push(grant("(logging)", &actions, any(), None));
     }
     if let Some(key) = &features.key {
+        let exact = || vec![Rendered::exact(key.clone())];
         let name = features.state_machine.as_deref().unwrap_or("*");
         let machine = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}");
         let context = |key: &str, value: &str| {
@@ -153,11 +186,11 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
             Some(json!({ operator: { format!("kms:EncryptionContext:{key}"): value } }))
         };
         let condition = context("aws:states:stateMachineArn", &machine);
-        needs.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], vec![key.clone()], condition));
+        needs.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
         if features.logging {
             let logs = format!("arn:{partition}:logs:{region}:{account}:*");
             let condition = context("SourceArn", &logs);
-            needs.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], vec![key.clone()], condition));
+            needs.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
         }
     }
 }

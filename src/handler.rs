@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, patiently, undo};
+use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, undo};
 use crate::arn::{Arn, Place};
+use crate::decide::{Decision, decide, gone, look};
 use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
-use crate::judge::{unused, within_quota, writable};
+use crate::judge::unused;
 use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
@@ -200,26 +201,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadlines: Deadlines,
     ) -> Result<BTreeMap<Name, Known>, String> {
         let owner = setting.owner;
-        let mut scope = Scope::default();
-        scope.add(&wanted.world);
-        scope.add(&former.leaving);
-        let observed = self.look(&scope, setting, deadlines.work).await?;
-        let mut before = observed.world;
-        writable(&self.iam, &self.stacks, wanted, &before, setting, deadlines.work).await?;
-        self.replaceable(former, setting, deadlines.work).await?;
-        former.in_reach(&before, owner)?;
-        let mut desired = owner.desired(&wanted.world, &former.leaving, &before);
-        within_quota(&desired)?;
-        let going = former.replaced.policies.keys().chain(gone(&desired, &before));
-        let ours = owner.roles_of(&before).map(|(name, _)| name);
-        let ours: Vec<&Name> = ours.chain(former.replaced.roles.keys()).collect();
-        unused(&self.iam, going, &ours, deadlines.work).await?;
-
-        let steps = plan(&desired, &before);
+        let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work).await?;
+        let Decision { scope, observed, mut before, mut desired, steps } = decided;
         show(&steps, &before, owner);
         if steps.is_empty() {
             let verified = self.verify(wanted, &desired, setting, deadlines.work).await;
-            return verified.map(|()| observed.known).map_err(|why| format!("{why}; nothing was changed"));
+            return verified.map(|()| observed).map_err(|why| format!("{why}; nothing was changed"));
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
@@ -273,7 +260,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut scope = Scope::default();
         scope.add(&former.leaving);
         scope.policies.extend(former.elsewhere.clone());
-        let before = self.look(&scope, setting, deadlines.work).await.map_err(fail)?.world;
+        let before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
@@ -283,49 +270,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }
-    }
-
-    /// The scope, and the policies of ours that hang on our roles under names that the properties no longer tell.
-    async fn look(&self, scope: &Scope, setting: Setting<'_>, deadline: Instant) -> Result<Observed, String> {
-        let observed = patiently(deadline, async || self.iam.observe(scope).await).await;
-        let mut observed =
-            observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
-        let world = &observed.world;
-        let ours = setting.owner.roles_of(world);
-        let hidden =
-            |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
-        let policies = ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned().collect();
-        let more = Scope { policies, ..Scope::default() };
-        if !more.policies.is_empty() {
-            // What is attached exists: where it does not show, IAM lags.
-            let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
-            let seen = look_until(&self.iam, &more, all, deadline).await;
-            let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies))?;
-            let marked = seen
-                .world
-                .policies
-                .into_iter()
-                .filter(|(arn, policy)| scope.policies.contains(arn) || setting.owner.owns(&policy.tags));
-            observed.world.policies.extend(marked);
-        }
-        Ok(observed)
-    }
-
-    /// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
-    /// hear of it: a cleanup that fails fails silently.
-    async fn replaceable(&self, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
-        for name in former.replaced.roles.keys() {
-            let seen = self.look(&Scope::role(name), setting, deadline).await?.world;
-            let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
-            if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
-                return Err(format!(
-                    "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so \
-                     it could not be deleted: have it added, then try again; nothing was changed",
-                    role.path
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Whether the roles that stand are allowed what was asked to be verified.
@@ -396,10 +340,6 @@ fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("the answer would have {size} bytes, CloudFormation takes {LONGEST}: choose shorter names and paths"))
-}
-
-fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {
-    before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
 }
 
 /// The plan goes to the log, and with it what it changes for good: so that it could be put back by hand.

@@ -9,6 +9,7 @@
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
+//! - [`decide`]: all of this together, from a look at the account
 //! - [`apply`]: the steps to IAM, and the way back
 //! - [`verify`]: whether the role may do what it was made for
 //! - [`usage`]: what says that the service-catalog roles are in use, for the type that takes them down
@@ -22,6 +23,7 @@ pub mod apply;
 pub mod arn;
 pub mod asl;
 pub mod cloudformation;
+pub mod decide;
 pub mod derive;
 pub mod event;
 pub mod fence;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Deadlines, Done, Failed, Handler, failed, show, unfinished};
 use crate::answer::{Answer, LONGEST};
 use crate::apply::{converge, patiently};
+use crate::decide::look;
 use crate::event::{Address, Kind, Request, object};
 use crate::former::Former;
 use crate::judge::other_users;
@@ -20,7 +21,7 @@ use crate::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, T
 use crate::resource::service_catalog_role::{
     PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
 };
-use crate::resource::{Setting, Wanted, unavailable};
+use crate::resource::{Setting, unavailable};
 use crate::usage::{NAMED, Usage, summed_up};
 use crate::world::{Name, Policy, Scope, World};
 
@@ -114,7 +115,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
-            let others = self.look(&these(named), setting, deadline).await;
+            let others = look(&self.iam, &these(named), setting, deadline).await;
             let others = others.map(|seen| seen.world.roles.values().any(|role| !setting.owner.owns(&role.tags)));
             if others.unwrap_or(true) {
                 return Err(why);
@@ -141,7 +142,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let seen = self.look(&every_role(), setting, deadline).await?;
+        let seen = look(&self.iam, &every_role(), setting, deadline).await?;
         let mut usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline).await;
         usage.of_roles(&seen, setting.owner, asked.in_use_within);
         Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
@@ -155,12 +156,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadlines: Deadlines,
     ) -> Result<Report, String> {
         let mut report = self.report(asked, setting, deadlines.work).await?;
-        let ours = asked.roles.iter().filter(|role| !report.kept.contains(&role.name()));
-        let roles: BTreeMap<_, _> =
-            ours.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary))).collect();
-        report.provisioned.extend(roles.keys().cloned());
+        let wanted = asked.wanted(&report.kept, setting);
+        report.provisioned.extend(wanted.world.roles.keys().cloned());
         report.missing.clear();
-        let wanted = Wanted { world: World { roles, ..World::default() }, ..Wanted::default() };
         self.bring_about(&wanted, &Former::default(), setting, deadlines).await?;
         Ok(report)
     }
@@ -176,7 +174,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadline: Instant,
     ) -> Result<Report, String> {
         let owner = setting.owner;
-        let mut seen = self.look(&every_role(), setting, deadline).await?;
+        let mut seen = look(&self.iam, &every_role(), setting, deadline).await?;
         let mut report = Report::of(asked, &seen.world, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
@@ -242,7 +240,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
         let scope = Scope { policies: console.map(|(arn, _)| arn).collect(), ..Scope::default() };
-        Ok(self.look(&scope, setting, deadline).await?.world.policies)
+        Ok(look(&self.iam, &scope, setting, deadline).await?.world.policies)
     }
 
     /// A policy that hangs on anything but roles that go stays, whoever made it.

@@ -1,9 +1,10 @@
 //! What each Step Functions integration needs: one file of data a service beside this one, and how a task reads it.
 //!
 //! An entry names its patterns besides request-response (`sync`, `sync:2`, `token`) and its grants:
-//! `allow` (and `sync`, for `.sync` alone) are actions, `on` resources as [`pattern`] writes them, `given` members of
-//! which one must be there, `lacking` members that must not, `otherwise` members that may stand in for an absent name, `pass` the members that name
-//! roles, passed `to` a service, and `rule` the managed rule that a `.sync` task hears of its end by.
+//! `allow` (and `sync`, for `.sync` alone) are actions, `on` resources as [`pattern`] writes them, `why` the reason for
+//! a wildcard in them, `given` members of which one must be there, `lacking` members that must not, `otherwise` members
+//! that may stand in for an absent name, `pass` the members that name roles, passed `to` a service, and `rule` the
+//! managed rule that a `.sync` task hears of its end by.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
 mod pattern;
@@ -18,7 +19,8 @@ use serde_json::Value;
 use crate::arn::{Arn, Place};
 use crate::asl::{Found, Task};
 use crate::properties::closest;
-use pattern::{Pattern, Rendered};
+use pattern::Pattern;
+pub use pattern::{Rendered, narrowed};
 
 /// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
 static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
@@ -58,8 +60,17 @@ pub struct Grant {
     pub actions: BTreeSet<String>,
     pub resources: BTreeSet<String>,
     pub condition: Option<Value>,
-    /// Members whose values only run time knows: why a resource ends in a wildcard.
-    pub widened: BTreeSet<String>,
+    /// Why there is a wildcard in a resource, by resource.
+    pub wildcards: BTreeMap<String, String>,
+}
+
+impl Grant {
+    pub fn of(state: &str, actions: BTreeSet<String>, resources: Vec<Rendered>, condition: Option<Value>) -> Self {
+        let wildcards = resources.iter().filter_map(|one| Some((one.arn.clone(), one.open.as_ref()?.why().to_owned())));
+        let wildcards = wildcards.collect();
+        let resources = resources.into_iter().map(|one| one.arn).collect();
+        Self { state: state.to_owned(), actions, resources, condition, wildcards }
+    }
 }
 
 /// A role that a state hands to a service.
@@ -98,6 +109,8 @@ struct Need {
     allow: BTreeSet<String>,
     sync: BTreeSet<String>,
     on: Vec<String>,
+    /// Why there is a wildcard in `on`, whatever the task says.
+    why: String,
     given: Vec<String>,
     lacking: Vec<String>,
     otherwise: Option<Vec<String>>,
@@ -108,7 +121,7 @@ struct Need {
 }
 
 /// What is needed, and what stands against it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Needs {
     pub grants: Vec<Grant>,
     pub passings: Vec<Passing>,
@@ -117,9 +130,7 @@ pub struct Needs {
 
 impl Needs {
     fn grant(&mut self, state: &str, actions: BTreeSet<String>, resources: Vec<Rendered>, condition: Option<Value>) {
-        let widened = resources.iter().filter_map(|one| one.widened.clone()).collect();
-        let resources = resources.into_iter().map(|one| one.arn).collect();
-        self.grants.push(Grant { state: state.to_owned(), actions, resources, condition, widened });
+        self.grants.push(Grant::of(state, actions, resources, condition));
     }
 
     /// The roles at a member, where there are any, to be handed to the service.
@@ -162,7 +173,8 @@ pub fn needs_of(task: &Task, setting: Setting<'_>, needs: &mut Needs) {
         Ok(Target::Function(arn)) => {
             // `arn:aws:lambda:us-east-1:123456789012:function:name`, and a qualifier behind it or any.
             let qualified = arn.split(':').count() > 7;
-            let versions = (!qualified).then(|| Rendered::exact(format!("{arn}:*")));
+            let any = "any version or alias of the function";
+            let versions = (!qualified).then(|| Rendered::always(format!("{arn}:*"), any));
             let resources = [Rendered::exact(arn.to_owned())].into_iter().chain(versions).collect();
             needs.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
         }
@@ -286,7 +298,7 @@ impl Need {
             .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
         let mut resources = Vec::new();
         for on in &self.on {
-            match Pattern::read(on).render(task, stands_in, setting) {
+            match Pattern::read(on).render(task, stands_in, &self.why, setting) {
                 Ok(rendered) => resources.extend(rendered),
                 Err(why) => return needs.wrong(state, &why),
             }
@@ -303,12 +315,7 @@ impl Need {
 /// Step Functions keeps a rule in `EventBridge` to hear of the end of a `.sync` task.
 fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
     let Place { partition, region, account } = place;
-    let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"];
-    Grant {
-        state: state.to_owned(),
-        actions: actions.map(str::to_owned).into(),
-        resources: [format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}")].into(),
-        condition: None,
-        widened: BTreeSet::new(),
-    }
+    let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
+    let rule = Rendered::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
+    Grant::of(state, actions, vec![rule], None)
 }

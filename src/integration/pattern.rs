@@ -10,16 +10,50 @@ use super::Setting;
 use crate::arn::{Arn, Place};
 use crate::asl::{Found, Task};
 
-/// A resource, and the member that it had to be widened for.
+/// A resource, and why there is a wildcard in it, if so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     pub arn: String,
-    pub widened: Option<String>,
+    pub open: Option<Open>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Only run time knows what stands there: ARNs told by hand may take its place.
+    AtRunTime(String),
+    /// Whatever the definition says.
+    Always(String),
 }
 
 impl Rendered {
     pub fn exact(arn: String) -> Self {
-        Self { arn, widened: None }
+        Self { arn, open: None }
+    }
+
+    /// As `ResourceOverrides` has it.
+    pub fn by_hand(arn: String) -> Self {
+        let open = arn.contains('*').then(|| Open::Always("`ResourceOverrides` says so".to_owned()));
+        Self { arn, open }
+    }
+
+    pub fn at_run_time(arn: String, what: &str) -> Self {
+        Self { arn, open: Some(Open::at_run_time(what)) }
+    }
+
+    pub fn always(arn: String, why: &str) -> Self {
+        Self { arn, open: Some(Open::Always(why.to_owned())) }
+    }
+}
+
+impl Open {
+    fn at_run_time(what: &str) -> Self {
+        Self::AtRunTime(format!("only run time knows {what}"))
+    }
+
+    pub fn why(&self) -> &str {
+        match self {
+            Self::AtRunTime(why) | Self::Always(why) => why,
+        }
     }
 }
 
@@ -42,17 +76,32 @@ enum Piece {
     Whole(String),
 }
 
+impl Piece {
+    fn text(&self) -> &str {
+        match self {
+            Self::Part(text) | Self::Whole(text) => text,
+        }
+    }
+}
+
 impl<'a> Pattern<'a> {
     pub fn read(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
         Self { service, text }
     }
 
-    /// The ARNs. `stands_in` tells that something else than the member names the resource, so that it may be absent.
-    pub fn render(&self, task: &Task, stands_in: bool, setting: Setting<'_>) -> Result<Vec<Rendered>, String> {
+    /// The ARNs. `stands_in` tells that something else than the member names the resource, so that it may be absent;
+    /// `why`, what a wildcard of the pattern itself is there for.
+    pub fn render(
+        &self,
+        task: &Task,
+        stands_in: bool,
+        why: &str,
+        setting: Setting<'_>,
+    ) -> Result<Vec<Rendered>, String> {
         let place = setting.place;
         if self.service.is_empty() {
-            return Ok(vec![Rendered::exact("*".to_owned())]);
+            return Ok(vec![Rendered::always("*".to_owned(), why)]);
         }
         let Place { partition, region, account } = place;
         let base = match self.service {
@@ -68,12 +117,14 @@ impl<'a> Pattern<'a> {
             done = done
                 .iter()
                 .flat_map(|so_far| {
-                    pieces.iter().map(|(piece, widened)| Rendered {
+                    pieces.iter().map(|(piece, open)| Rendered {
                         arn: match piece {
                             Piece::Part(part) => format!("{}{before}{part}", so_far.arn),
                             Piece::Whole(arn) => arn.clone(),
                         },
-                        widened: so_far.widened.clone().or_else(|| widened.clone()),
+                        open: match (&so_far.open, open) {
+                            (known @ Some(Open::AtRunTime(_)), _) | (known, None) | (_, known) => known.clone(),
+                        },
                     })
                 })
                 .collect();
@@ -81,6 +132,9 @@ impl<'a> Pattern<'a> {
         }
         for one in &mut done {
             one.arn.push_str(rest);
+            if one.open.is_none() && one.arn.contains('*') {
+                one.open = Some(Open::Always(why.to_owned()));
+            }
         }
         Ok(narrowed(done, &task.path, setting))
     }
@@ -88,11 +142,12 @@ impl<'a> Pattern<'a> {
 
 /// What only run time knows can be told by hand: ARNs of the state's overrides stand in for the wildcards that they are
 /// within.
-fn narrowed(rendered: Vec<Rendered>, state: &str, setting: Setting<'_>) -> Vec<Rendered> {
+pub fn narrowed(rendered: Vec<Rendered>, state: &str, setting: Setting<'_>) -> Vec<Rendered> {
     let Some(told) = setting.overrides.get(state) else { return rendered };
     let narrow = |one: Rendered| -> Vec<Rendered> {
-        let within = told.iter().filter(|arn| one.widened.is_some() && crate::arn::matches(&one.arn, arn));
-        let within: Vec<Rendered> = within.cloned().map(Rendered::exact).collect();
+        let replaceable = matches!(one.open, Some(Open::AtRunTime(_)));
+        let within = told.iter().filter(|arn| replaceable && crate::arn::matches(&one.arn, arn));
+        let within: Vec<Rendered> = within.cloned().map(Rendered::by_hand).collect();
         if within.is_empty() { vec![one] } else { within }
     };
     rendered.into_iter().flat_map(narrow).collect()
@@ -114,7 +169,7 @@ impl<'a> Hole<'a> {
         service: &str,
         stands_in: bool,
         setting: Setting<'_>,
-    ) -> Result<Vec<(Piece, Option<String>)>, String> {
+    ) -> Result<Vec<(Piece, Option<Open>)>, String> {
         let mut found = task.arguments.at(self.member);
         if found.is_empty() {
             found.push(Found::Absent);
@@ -123,7 +178,8 @@ impl<'a> Hole<'a> {
         for found in found {
             let found = match (found, self.default) {
                 (Found::Absent, Some("*")) => {
-                    pieces.push((Piece::Part("*".to_owned()), None));
+                    let any = Open::Always(format!("the task names no `{}`", self.member));
+                    pieces.push((Piece::Part("*".to_owned()), Some(any)));
                     continue;
                 }
                 (Found::Absent, Some(default)) => Found::Literal(default.to_owned()),
@@ -143,12 +199,16 @@ impl<'a> Hole<'a> {
                     }
                     let turned = turned(&text, self.how, service, setting.place)
                         .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
-                    pieces.extend(turned.into_iter().map(|piece| (piece, None)));
+                    pieces.extend(turned.into_iter().map(|piece| {
+                        let open = piece.text().contains('*').then(|| Open::Always(covered(self.how).to_owned()));
+                        (piece, open)
+                    }));
                 }
                 Found::Expression { prefix } => {
                     let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
                     let widened = widened(known, self.how, service, setting.place);
-                    pieces.extend(widened.into_iter().map(|piece| (piece, Some(self.member.to_owned()))));
+                    let open = Open::at_run_time(&format!("`{}`", self.member));
+                    pieces.extend(widened.into_iter().map(|piece| (piece, Some(open.clone()))));
                 }
                 Found::Absent => {}
             }
@@ -297,6 +357,17 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Pie
         "objects" => s3(|bucket, prefix| format!("{bucket}/{prefix}*")),
         "object" => s3(|bucket, key| format!("{bucket}/{key}")),
         _ => None,
+    }
+}
+
+/// What the wildcard stands for behind what a literal names.
+fn covered(how: &str) -> &'static str {
+    match how.split(' ').next().unwrap_or_default() {
+        "function" => "any version or alias of the function",
+        "revision" | "task-definition" => "the task names no revision, so any",
+        "model" => "an inference profile reaches the model in every region that it spans",
+        "objects" => "every object below the prefix",
+        _ => "",
     }
 }
 

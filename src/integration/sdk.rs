@@ -51,7 +51,7 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: Setting<'_>, 
     let told = setting.overrides.get(&task.path).into_iter().flatten();
     let told: Vec<Rendered> = told
         .filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.service == prefix))
-        .map(|arn| Rendered::exact(arn.clone()))
+        .map(|arn| Rendered::by_hand(arn.clone()))
         .collect();
     if !told.is_empty() {
         return needs.grant(&task.path, actions, told, None);
@@ -66,14 +66,13 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: Setting<'_>, 
     }
     let mut resources = Vec::new();
     for on in patterns.into_values() {
-        match Pattern::read(on).render(task, false, setting) {
+        match Pattern::read(on).render(task, false, "every log stream of the group", setting) {
             Ok(rendered) => resources.extend(rendered),
             Err(why) => return needs.wrong(&task.path, &why),
         }
     }
     if resources.is_empty() {
-        let widened = Some(format!("the resource of `{service}:{action}`"));
-        resources.push(Rendered { arn: "*".to_owned(), widened });
+        resources.push(Rendered::at_run_time("*".to_owned(), &format!("the resource of `{service}:{action}`")));
     }
     needs.grant(&task.path, actions, resources, None);
 }

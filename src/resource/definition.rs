@@ -9,7 +9,7 @@ use super::role::{self, RoleProperties};
 use crate::arn::Arn;
 use crate::asl::{self, Arguments, Machine, Task};
 use crate::derive::{Features, derive, documents, pass_role};
-use crate::integration;
+use crate::integration::{self, Needs};
 use crate::policy::Document;
 use crate::properties::Reader;
 use crate::verify::Check;
@@ -21,8 +21,8 @@ pub struct Granted {
     pub policies: Vec<Document>,
     /// The grant to pass roles, where any is passed.
     pub passing: Option<Document>,
-    /// Actions that the boundary of `template.yaml` denies, whatever a policy grants.
-    pub beyond_boundary: BTreeSet<String>,
+    /// What both were derived from.
+    pub needs: Needs,
     /// What is to be verified once the role stands, if asked for.
     pub checks: Vec<Check>,
 }
@@ -65,8 +65,8 @@ pub fn read(
         }
     };
     let of_tasks = integration::Setting { place: setting.place, execution_roles, overrides: &overrides };
-    let needs = derive(&machine, &features, of_tasks);
-    mistakes.extend(needs.mistakes);
+    let mut needs = derive(&machine, &features, of_tasks);
+    mistakes.append(&mut needs.mistakes);
     for passing in &needs.passings {
         role::passable(reader, setting, &format!("{name}, state {}", passing.state), &passing.role, itself);
     }
@@ -83,13 +83,12 @@ pub fn read(
     } else {
         Vec::new()
     };
-    let actions = needs.grants.iter().flat_map(|grant| &grant.actions);
-    let beyond_boundary = actions.filter(|action| is_beyond_boundary(action)).cloned().collect();
-    Some(Granted { policies, passing: pass_role(&needs.passings), beyond_boundary, checks })
+    Some(Granted { policies, passing: pass_role(&needs.passings), needs, checks })
 }
 
-/// As the boundary has it that `template.yaml` makes. A deployer's own may differ.
-fn is_beyond_boundary(action: &str) -> bool {
+/// Whether the boundary that `template.yaml` makes denies the action, whatever a policy grants. A deployer's own may
+/// differ.
+pub fn is_beyond_boundary(action: &str) -> bool {
     let (service, _) = action.split_once(':').unwrap_or_default();
     matches!(service, "iam" | "sts" | "organizations" | "account")
         && !matches!(action, "iam:PassRole" | "sts:AssumeRole")

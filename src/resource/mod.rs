@@ -1,6 +1,6 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
-mod definition;
+pub mod definition;
 mod guide;
 pub mod role;
 pub mod service_catalog;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::arn::Place;
 use crate::fence::Fence;
+use crate::integration::Needs;
 use crate::ownership::Owner;
 use crate::properties::{Mistakes, Reader, closest};
 use crate::verify::Check;
@@ -47,6 +48,8 @@ pub struct Wanted {
     pub adopt_existing: bool,
     /// The stack whose roles and policies may be taken over.
     pub adopt_from: Option<String>,
+    /// What the grants were derived from. Empty where there is no definition.
+    pub needs: Needs,
     /// What the role must be allowed once it stands. Empty where nobody asked.
     pub checks: Vec<Check>,
     /// How long to wait once a role was made.

@@ -63,7 +63,8 @@ fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
 }
 
-fn hash(owner: &Owner, path: &str) -> String {
+/// What a derived name ends with.
+pub fn hash(owner: &Owner, path: &str) -> String {
     let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
     hex(&digest).chars().take(12).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Setting;
 use super::service_catalog_role::{self, ROLES, ServiceCatalogRole};
+use super::{Setting, Wanted};
 use crate::arn::is_region;
 use crate::properties::{Reader, closest};
-use crate::world::Name;
+use crate::world::{Name, World};
 
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
 
@@ -93,6 +93,13 @@ impl ServiceCatalogRoles {
 
     pub fn names(&self) -> BTreeSet<Name> {
         self.roles.iter().map(|role| role.name()).collect()
+    }
+
+    /// What `OnCreate: Provision` makes: all but the `kept` roles of others.
+    pub fn wanted(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> Wanted {
+        let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
+        let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary)));
+        Wanted { world: World { roles: roles.collect(), ..World::default() }, ..Wanted::default() }
     }
 }
 

@@ -156,3 +156,23 @@ fn no_call_is_allowed_without_the_statements_that_grant_it() {
         }
     }
 }
+
+#[test]
+fn each_wildcard_has_its_reason() {
+    let mut without = Vec::new();
+    let mut wildcards = 0;
+    for name in names(&folder()) {
+        for grant in wanted(&properties(&folder(), &name)).unwrap().needs.grants {
+            for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
+                wildcards += 1;
+                if grant.wildcards.get(resource).is_none_or(String::is_empty) {
+                    without.push(format!("{name}, {}: {:?} on {resource}", grant.state, grant.actions));
+                }
+            }
+            let told = grant.wildcards.keys().filter(|resource| !resource.contains('*'));
+            without.extend(told.map(|resource| format!("{name}: a reason for {resource}")));
+        }
+    }
+    assert!(wildcards > 100, "{wildcards}");
+    assert!(without.is_empty(), "{}", without.join("\n"));
+}

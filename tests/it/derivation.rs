@@ -182,3 +182,46 @@ async fn what_goes_only_with_a_definition_is_refused_without_one() {
     let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));
     assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: only goes without"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
+    let map = json!({
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": { "Bucket.$": "$.bucket", "Key.$": "$.key" },
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "Score",
+            "States": { "Score": task("lambda:invoke", json!({ "FunctionName.$": "$.function" })) },
+        },
+        "End": true,
+    });
+    let (score, object) = ("arn:aws:lambda:us-east-1:123456789012:function:score", "arn:aws:s3:::in/items.csv");
+    let asking_for = |map: &Value, overrides: Value| {
+        asking(machine(json!({ "First": map })), json!({ "StateMachineName": "churn", "ResourceOverrides": overrides }))
+    };
+    let stage = Stage::new(Fake::new());
+    let told = json!({ "First": object, "First.ItemProcessor.Score": [score] });
+    stage.send(&create(&asking_for(&map, told))).await.success();
+    let policy = {
+        let policy = &stage.fake.books().policies[POLICY];
+        policy.versions[&policy.default].to_string()
+    };
+    assert!(policy.contains(&format!("[\"{score}\"]")) && policy.contains(&format!("[\"{object}\"]")), "{policy}");
+
+    for (overrides, part) in [
+        (json!({ "First": score }), format!("`{score}` fits nothing of state `First` that only run time knows")),
+        (json!({ "Frist": score }), "there is no task or distributed map `Frist`".to_owned()),
+        (
+            json!({ "First.ItemProcessor.Score": [score, object] }),
+            format!("`{object}` fits nothing of state `First.ItemProcessor.Score`"),
+        ),
+    ] {
+        let stage = Stage::new(Fake::new());
+        let reason = stage.send(&create(&asking_for(&map, overrides))).await.failure().reason().to_owned();
+        assert!(reason.contains(&part), "{part} is missing in {reason}");
+        assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    }
+}
