@@ -43,16 +43,16 @@ demo: tools build ## Deploy to a local AWS, show the workflow role, take all dow
 
 test: tools build ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
-	  "cargo test --locked --no-fail-fast" \
+	  "cargo test --locked --all-features --no-fail-fast" \
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/local" \
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
 
-bless: ## Write the policies that the definitions of the tests lead to now, to be reviewed
-	BLESS=1 cargo test --locked --test it -- definitions
+bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
+	BLESS=1 cargo test --locked --all-features --test it -- definitions preview
 
 check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO_DENY) --locked check bans licenses sources
 	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \
 	  then $(CARGO_DENY) --locked check advisories; \

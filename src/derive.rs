@@ -158,11 +158,11 @@ fn join(bucket: &str, exact: bool, key: &str) -> String {
 
 fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
     let Place { partition, region, account } = place;
-    let any = || vec![Rendered::always("*".to_owned(), "these actions know no resource")];
+    let any = |whose: &str| vec![Rendered::always("*".to_owned(), &format!("the actions of {whose} know no resource"))];
     if features.tracing {
         let actions =
             ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        needs.grants.push(grant("(tracing)", &actions, any(), None));
+        needs.grants.push(grant("(tracing)", &actions, any("X-Ray"), None));
     }
     if features.logging {
         let actions = [
@@ -175,7 +175,7 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
             "logs:PutResourcePolicy",
             "logs:UpdateLogDelivery",
         ];
-        needs.grants.push(grant("(logging)", &actions, any(), None));
+        needs.grants.push(grant("(logging)", &actions, any("log delivery"), None));
     }
     if let Some(key) = &features.key {
         let exact = || vec![Rendered::exact(key.clone())];

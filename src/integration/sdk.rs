@@ -72,7 +72,8 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: Setting<'_>, 
         }
     }
     if resources.is_empty() {
-        resources.push(Rendered::at_run_time("*".to_owned(), &format!("the resource of `{service}:{action}`")));
+        let why = format!("nothing tells what `{service}:{action}` touches: `ResourceOverrides` can");
+        resources.push(Rendered::always("*".to_owned(), &why));
     }
     needs.grant(&task.path, actions, resources, None);
 }

@@ -24,6 +24,8 @@ mod law;
 mod lifecycle;
 mod machines;
 mod ownership;
+#[cfg(feature = "preview")]
+mod preview;
 mod protocol;
 mod provision;
 mod races;

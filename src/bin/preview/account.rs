@@ -1,0 +1,73 @@
+//! The real account, to be looked at and nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use mlops_roles::answer::connector;
+use mlops_roles::arn::Place;
+use mlops_roles::cloudformation::{self, Stack};
+use mlops_roles::iam;
+use mlops_roles::port::Iam as _;
+use mlops_roles::world::{Name, Scope};
+use tokio::time::Instant;
+
+/// How long all the looking may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[derive(Debug)]
+pub struct Account {
+    pub iam: iam::Account,
+    pub stacks: cloudformation::Region,
+    pub deadline: Instant,
+}
+
+impl Account {
+    /// With the credentials and the region that the AWS CLI would take, but for single sign-on.
+    pub async fn open(region: Option<&str>) -> Self {
+        let http: SharedHttpConnector = connector();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let config = loader.load().await;
+        Self {
+            iam: iam::Account::new(aws_sdk_iam::Client::new(&config)),
+            stacks: cloudformation::Region::new(aws_sdk_cloudformation::Client::new(&config)),
+            deadline: Instant::now() + PATIENCE,
+        }
+    }
+
+    /// # Errors
+    /// When there is no such stack, or it may not be read.
+    pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
+        let stack = self.stacks.stack(name).await.map_err(|fault| format!("stack `{name}`: {fault}"))?;
+        let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
+        let place = Place::of_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
+        Ok((stack, place))
+    }
+
+    /// What the stack's template may ask for: parameters, physical ids, and the ARNs of its roles.
+    ///
+    /// # Errors
+    /// When IAM can't be read.
+    pub async fn values(
+        &self,
+        stack: &Stack,
+        roles: &[&str],
+        place: &Place,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let mut values: BTreeMap<String, String> = stack.resources.clone();
+        values.extend(stack.parameters.clone());
+        for logical_id in roles {
+            let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
+            let seen = self.iam.observe(&Scope::role(&name)).await.map_err(|fault| fault.to_string())?;
+            if let Some(role) = seen.world.roles.get(&name) {
+                values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
+            }
+        }
+        Ok(values)
+    }
+}

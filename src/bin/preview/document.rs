@@ -1,0 +1,117 @@
+//! The file: JSON, or YAML with the short forms of CloudFormation's functions, as one JSON value.
+
+use std::path::Path;
+
+use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
+use saphyr_parser::Parser;
+use serde_json::{Map, Number, Value, json};
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub enum Document {
+    Template(Value),
+    /// What CloudFormation sends the function.
+    Event(Value),
+    /// A state machine.
+    Definition(Value),
+}
+
+impl Document {
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let value = value_of(path)?;
+        let has = |key| value.get(key).is_some();
+        match () {
+            () if has("Resources") => Ok(Self::Template(value)),
+            () if has("RequestType") => Ok(Self::Event(value)),
+            () if has("States") => Ok(Self::Definition(value)),
+            () => Err(format!(
+                "`{}` is neither a template (it has no `Resources`), an event (no `RequestType`) nor a state machine \
+                 definition (no `States`)",
+                path.display()
+            )),
+        }
+    }
+}
+
+/// # Errors
+/// When the file can't be read, or is neither JSON nor YAML.
+pub fn value_of(path: &Path) -> Result<Value, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    parse(&text).map_err(|why| format!("`{}`: {why}", path.display()))
+}
+
+/// # Errors
+/// When the text is neither JSON nor YAML.
+pub fn parse(text: &str) -> Result<Value, String> {
+    if text.trim_start().starts_with('{') {
+        match serde_json::from_str(text) {
+            Ok(value) => return Ok(value),
+            // YAML may begin so too.
+            Err(error) => return yaml(text).map_err(|_| format!("is no JSON: {error}")),
+        }
+    }
+    yaml(text).map_err(|why| format!("is no YAML: {why}"))
+}
+
+fn yaml(text: &str) -> Result<Value, String> {
+    let mut loader = YamlLoader::<Yaml>::default();
+    // CloudFormation keeps what is written: an account that begins with a zero is no number.
+    loader.early_parse(false);
+    Parser::new_from_str(text).load(&mut loader, false).map_err(|error| error.to_string())?;
+    match loader.into_documents().as_slice() {
+        [one] => plain(one),
+        more => Err(format!("found {} documents, expected one", more.len())),
+    }
+}
+
+fn plain(yaml: &Yaml) -> Result<Value, String> {
+    match yaml {
+        Yaml::Representation(text, style, tag) => {
+            let value = if *style == ScalarStyle::Plain { scalar(text) } else { Value::from(text.as_ref()) };
+            Ok(match tag {
+                Some(tag) => tagged(tag, &value, text),
+                None => value,
+            })
+        }
+        Yaml::Sequence(items) => items.iter().map(plain).collect(),
+        Yaml::Mapping(members) => {
+            let members = members.iter().map(|(key, value)| match key {
+                Yaml::Representation(key, ..) => Ok((key.to_string(), plain(value)?)),
+                _ => Err("a key is no text".to_owned()),
+            });
+            Ok(Value::Object(members.collect::<Result<Map<_, _>, _>>()?))
+        }
+        Yaml::Tagged(tag, inner) => Ok(tagged(tag, &plain(inner)?, "")),
+        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => Err("holds what can't be read".to_owned()),
+    }
+}
+
+/// `!GetAtt A.B` is `{"Fn::GetAtt": ["A", "B"]}`; of other tags (`!!str`) the text stays.
+fn tagged(tag: &Tag, value: &Value, text: &str) -> Value {
+    if tag.handle != "!" {
+        return Value::from(text);
+    }
+    match tag.suffix.as_str() {
+        name @ ("Ref" | "Condition") => json!({ name: value }),
+        "GetAtt" => match text.split_once('.') {
+            Some((resource, attribute)) => json!({ "Fn::GetAtt": [resource, attribute] }),
+            None => json!({ "Fn::GetAtt": value }),
+        },
+        name => json!({ format!("Fn::{name}"): value }),
+    }
+}
+
+/// YAML's core schema, but for numbers that would be written differently.
+fn scalar(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" => Value::Null,
+        "true" | "True" => Value::Bool(true),
+        "false" | "False" => Value::Bool(false),
+        _ => {
+            let number = text.parse::<Number>().ok().filter(|number| number.to_string() == text);
+            number.map_or_else(|| Value::from(text), Value::Number)
+        }
+    }
+}

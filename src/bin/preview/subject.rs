@@ -1,0 +1,197 @@
+//! One resource: what its properties become, and what the function would do about it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use mlops_roles::decide::{decide, look};
+use mlops_roles::event::{Kind, Request, object};
+use mlops_roles::former::Former;
+use mlops_roles::ownership::Owner;
+use mlops_roles::plan::{Step, plan};
+use mlops_roles::properties::Reader;
+use mlops_roles::resource::role::hash;
+use mlops_roles::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
+use mlops_roles::resource::{self, Setting, Wanted, unavailable};
+use mlops_roles::world::{Name, Scope, World};
+use serde_json::{Map, Value};
+
+use crate::report::Report;
+use crate::scene::Scene;
+use crate::symbol::Symbols;
+
+/// The properties as the function reads them.
+#[derive(Debug, Default)]
+struct Subject {
+    wanted: Wanted,
+    catalog: Option<ServiceCatalogRoles>,
+    mistakes: Vec<String>,
+}
+
+/// What would be done.
+#[derive(Debug, Default)]
+struct Course {
+    steps: Vec<Step>,
+    before: World,
+    desired: World,
+}
+
+impl Subject {
+    fn read(kind: &str, properties: &Value, setting: Setting<'_>) -> Self {
+        let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
+        if let Some(why) = unavailable(kind, setting.fence) {
+            return refused(why);
+        }
+        let properties = match object(properties) {
+            Ok(properties) => properties,
+            Err(why) => return refused(why),
+        };
+        if kind == SERVICE_CATALOG {
+            let reader = Reader::new(properties);
+            let asked = ServiceCatalogRoles::read(&reader, setting);
+            let provisions = asked.on_create == OnCreate::Provision;
+            let wanted = if provisions { asked.wanted(&BTreeSet::new(), setting) } else { Wanted::default() };
+            let physical_id = format!("SageMakerServiceCatalogRoles/{}", setting.owner.logical_id);
+            let wanted = Wanted { physical_id, ..wanted };
+            return Self { wanted, catalog: Some(asked), mistakes: reader.finish().0 };
+        }
+        match resource::read(kind, properties, setting) {
+            Some((wanted, mistakes)) => Self { wanted, catalog: None, mistakes: mistakes.0 },
+            None => refused(format!("`{kind}` makes no role")),
+        }
+    }
+}
+
+/// The properties with the unknowns as they stand in at the moment, and notes on how they came about.
+pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, BTreeSet<String>) + 'a;
+
+impl Scene<'_> {
+    /// Reads the properties, with other shapes for what is unknown until they fit, and tells what would be done.
+    pub async fn report(
+        &self,
+        id: &str,
+        kind: &str,
+        properties: &Properties<'_>,
+        request: Option<&Request>,
+    ) -> Result<Report, String> {
+        let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
+        let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None };
+        let symbols = RefCell::new(self.symbols.clone());
+        let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
+        let (mut read, notes) = loop {
+            let (properties, notes) = properties(&symbols);
+            let mut read = Subject::read(kind, &properties, setting);
+            if is_delete {
+                // It takes properties of any shape.
+                read.mistakes.clear();
+            }
+            if read.mistakes.is_empty() || !symbols.borrow_mut().advance(&read.mistakes) {
+                break (read, notes);
+            }
+        };
+        let mut symbols = symbols.into_inner();
+        if self.symbols.printed(&self.stack_id) != self.stack_id {
+            for path in &self.fence.role_paths {
+                symbols.name(&hash(&owner, path), "hash");
+            }
+        }
+        let (open, refusals) = read.mistakes.iter().cloned().partition(|mistake| symbols.is_in(mistake));
+        let mut report = Report {
+            logical_id: id.to_owned(),
+            resource_type: kind.to_owned(),
+            physical_id: read.wanted.physical_id.clone(),
+            refusals,
+            open,
+            notes: notes.into_iter().chain(symbols.assumptions()).collect(),
+            ..Report::default()
+        };
+        if self.account.is_some() && !symbols.unknown().is_empty() {
+            let names: Vec<&str> = symbols.unknown();
+            return Err(format!(
+                "resource `{id}`: only the deployment knows `{}`: say by `--set` what it is there",
+                names.join("`, `")
+            ));
+        }
+        if report.refusals.is_empty() {
+            match self.course(&mut read, request, setting).await {
+                Ok(course) => {
+                    report.notes.extend(read.notes());
+                    report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before);
+                }
+                Err(why) => report.refusals.push(why),
+            }
+        }
+        report.printed(&|text| symbols.printed(text))
+    }
+
+    /// The function's own decision; where no account is looked at, against one that holds what the old properties asked for
+    /// and nothing else.
+    async fn course(
+        &self,
+        read: &mut Subject,
+        request: Option<&Request>,
+        setting: Setting<'_>,
+    ) -> Result<Course, String> {
+        let owner = setting.owner;
+        let holding = |world: &World| owner.desired(world, &World::default(), &World::default());
+        let former = match request.map(|request| (&request.kind, request)) {
+            Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
+                Former::of_update(&request.resource_type, &read.wanted, physical_id, old_properties, setting)?
+            }
+            None | Some((Kind::Create | Kind::Update { .. }, _)) => Former::default(),
+            Some((Kind::Delete { physical_id }, request)) => {
+                let empty = Map::new();
+                let properties = request.properties.as_object().unwrap_or(&empty);
+                let former = Former::of_delete(&request.resource_type, physical_id, properties, setting)?;
+                let before = match &self.account {
+                    None => holding(&former.leaving),
+                    Some(account) => {
+                        let mut scope = Scope::default();
+                        scope.add(&former.leaving);
+                        scope.policies.extend(former.elsewhere.clone());
+                        look(&account.iam, &scope, setting, account.deadline).await?.world
+                    }
+                };
+                former.in_reach(&before, owner)?;
+                let after = owner.desired(&World::default(), &former.leaving, &before);
+                return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
+            }
+        };
+        let Some(account) = &self.account else {
+            let before = holding(&former.leaving);
+            let desired = owner.desired(&read.wanted.world, &former.leaving, &before);
+            return Ok(Course { steps: plan(&desired, &before), before, desired });
+        };
+        if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
+            let scope = Scope { roles: asked.names(), ..Scope::default() };
+            let seen = look(&account.iam, &scope, setting, account.deadline).await?.world;
+            let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
+            let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
+            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..asked.wanted(&kept, setting) };
+        }
+        let decided = decide(&account.iam, &account.stacks, &read.wanted, &former, setting, account.deadline).await?;
+        Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
+    }
+}
+
+impl Subject {
+    /// What the type does besides making roles.
+    fn notes(&self) -> Vec<String> {
+        let Some(asked) = &self.catalog else { return Vec::new() };
+        let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
+        let regions: Vec<&str> = asked.regions.iter().map(String::as_str).collect();
+        let names = names.join(", ");
+        let goes = match asked.if_in_use {
+            IfInUse::Fail => format!("unless anything in {} uses one of them: then it fails", regions.join(", ")),
+            IfInUse::Keep => format!("but for those that something in {} uses", regions.join(", ")),
+            IfInUse::Delete => "even when they are in use".to_owned(),
+        };
+        let mut notes = Vec::new();
+        if asked.on_create == OnCreate::Delete {
+            notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
+        }
+        if asked.tears_down {
+            notes.push(format!("Delete takes down {names}, whoever made them, {goes}"));
+        }
+        notes
+    }
+}
