@@ -1,0 +1,134 @@
+"""The preview against the account: a drift check that reads and never writes."""
+
+import json
+import os
+import subprocess
+
+import boto3
+import pytest
+
+import local
+from local import ACCOUNT, REGION, ROOT, allow, document, unique
+from conftest import APP
+
+READS = ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "cloudformation:DescribeStackResources",
+         "iam:GetRole", "iam:ListRoleTags", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy",
+         "iam:ListInstanceProfilesForRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyTags",
+         "iam:ListEntitiesForPolicy"]
+
+
+@pytest.fixture(scope="session")
+def binary():
+    """Built along with the Rust tests, so that it costs nothing beside them."""
+    subprocess.run(["cargo", "test", "--quiet", "--locked", "--all-features", "--no-run"], cwd=ROOT, check=True)
+    return ROOT / "target" / "debug" / "preview"
+
+
+@pytest.fixture(scope="session")
+def reader(aws):
+    """Keys that can do what the README says that the preview needs, and nothing else."""
+    aws.iam.create_user(UserName="preview")
+    aws.iam.put_user_policy(UserName="preview", PolicyName="read", PolicyDocument=json.dumps(document(allow(READS))))
+    key = aws.iam.create_access_key(UserName="preview")["AccessKey"]
+    yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    aws.iam.delete_access_key(UserName="preview", AccessKeyId=key["AccessKeyId"])
+    aws.iam.delete_user_policy(UserName="preview", PolicyName="read")
+    aws.iam.delete_user(UserName="preview")
+
+
+@pytest.fixture
+def preview(aws, binary, reader, tmp_path):
+    """Runs it and gives the exit code and what it said. The account is as before, whatever comes out."""
+    def run(what, *arguments, **environment):
+        if not isinstance(what, os.PathLike):
+            text, what = json.dumps(what), tmp_path / "input.json"
+            what.write_text(text)
+        before = aws.world()
+        done = subprocess.run([binary, what, "--against-account", *arguments], capture_output=True, text=True,
+                              env={"AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION, **reader, **environment})
+        assert aws.world() == before
+        return done.returncode, done.stdout + done.stderr
+    return run
+
+
+def test_the_readers_keys_open_nothing_else(aws, reader):
+    iam = boto3.client("iam", endpoint_url=aws.endpoint, region_name=REGION,
+                       aws_access_key_id=reader["AWS_ACCESS_KEY_ID"],
+                       aws_secret_access_key=reader["AWS_SECRET_ACCESS_KEY"])
+    with pytest.raises(iam.exceptions.ClientError, match="AccessDenied"):
+        iam.create_role(RoleName=unique("x"), AssumeRolePolicyDocument=json.dumps(local.trusting("states.amazonaws.com")))
+
+
+def test_what_was_deployed_does_not_differ_and_what_was_changed_by_hand_does(aws, stack, template, preview):
+    execution_role = {"Type": "AWS::IAM::Role", "Properties": {
+        "RoleName": unique("execution"), "AssumeRolePolicyDocument": local.trusting("sagemaker.amazonaws.com")}}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync", "End": True, "Parameters": {
+        "TrainingJobName": "churn", "RoleArn": "${Role}"}}
+    body = template({"Execution": execution_role}, SageMakerExecutionRoleArns={"Ref": "AWS::NoValue"},
+                    Definition={"StartAt": "Train", "States": {"Train": task}},
+                    DefinitionSubstitutions={"Role": {"Fn::GetAtt": ["Execution", "Arn"]}}, Tags=[{"Key": "a", "Value": "b"}])
+    stack_id, status = stack(body)
+    assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
+    name = stack_id.split("/")[1]
+    code, said = preview(body, "--stack-name", name)
+    assert (code, "nothing to do" in said) == (0, True), said
+    role = aws.resource_id(name, "Workflow")
+    policy = local.policy_arn(f"{role}-Policy")
+    assert f"on {local.role_arn(execution_role['Properties']['RoleName'])}" in said, said
+
+    aws.iam.create_policy_version(PolicyArn=policy, SetAsDefault=True,
+                                  PolicyDocument=json.dumps(document(allow("s3:*"))))
+    aws.iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(local.trusting("ec2.amazonaws.com")))
+    aws.iam.attach_role_policy(RoleName=role, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    code, said = preview(body, "--stack-name", name)
+    assert code == 2, said
+    for part in (f"set the document of policy `{policy}`", '- {"Action":["s3:*"]', '+ {"Action":["sagemaker:AddTags"',
+                 f"set the trust of role `{role}`", '- {"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":["ec2',
+                 f"detach `arn:aws:iam::aws:policy/ReadOnlyAccess` from role `{role}`"):
+        assert part in said, f"{part} is missing in {said}"
+    code, said = preview(body, "--stack-name", name, "--format", "json")
+    assert code == 2 and any("set the trust" in step["step"] for step in json.loads(said)[0]["steps"])
+
+
+def test_a_change_of_the_template_is_told_as_the_update_would_bring_it(aws, stack, template, preview):
+    body = template(Description="one")
+    stack_id, _ = stack(body)
+    body["Resources"]["Workflow"]["Properties"]["Description"] = "two"
+    code, said = preview(body, "--stack-name", stack_id.split("/")[1])
+    assert code == 2 and said.count("set the description of role") == 1 and "2." not in said, said
+
+
+def test_what_is_not_ours_is_refused_as_the_function_would(aws, events, preview, execution_role):
+    name = unique("theirs")
+    aws.make_role(name)
+    event = events("create.json")
+    event["ResourceProperties"] |= {"RoleName": name, "PolicyName": f"{name}-Policy",
+                                    "SageMakerExecutionRoleArns": execution_role}
+    code, said = preview(event)
+    assert code == 1 and f"role `{name}` exists and is not ours" in said, said
+    aws.iam.delete_role(RoleName=name)
+
+
+def test_what_only_the_deployment_knows_has_to_be_said(aws, stack, template, preview, function):
+    body = template()
+    stack_id, _ = stack(body)
+    body["Resources"]["Workflow"]["Properties"]["SageMakerExecutionRoleArns"] = {"Fn::GetAtt": ["Made", "RoleArn"]}
+    name = stack_id.split("/")[1]
+    code, said = preview(body, "--stack-name", name)
+    assert code == 1 and "only the deployment knows `Made.RoleArn`" in said and "--set" in said, said
+    code, said = preview(body, "--stack-name", name, "--set", f"Made.RoleArn={local.role_arn('SageMaker-other')}")
+    assert code == 2 and "put inline policy" in said, said
+
+
+def test_where_it_can_not_look_it_says_so(preview, template, function):
+    body = template()
+    code, said = preview(body, "--stack-name", "nowhere")
+    assert code == 1 and "there is no stack `nowhere`" in said, said
+    code, said = preview(body)
+    assert code == 1 and "--stack-name" in said, said
+    code, said = preview(body, "--stack-name", APP, "--deployment", "elsewhere")
+    assert code == 1 and "there is no stack `elsewhere`" in said, said
+    code, said = preview(body, "--stack-name", APP, "--account", "123456789012")
+    assert code == 1 and f"those of account {ACCOUNT}" in said, said
+    code, said = preview(body, "--stack-name", APP, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
+    assert code == 1 and "cloudformation:DescribeStacks" in said, said
