@@ -242,32 +242,40 @@ fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
     resources.iter().filter(|one| !covered(one)).cloned().collect()
 }
 
-/// One statement, or several of its resources' halves where one would not fit a document.
+/// One statement, or several that share its resources out where one would not fit a document.
 fn fitting(condition: &str, actions: &BTreeSet<String>, resources: &BTreeSet<String>) -> Result<Vec<Value>, String> {
+    let frame = AROUND + length(&statement(condition, actions, &[]));
+    let mut shares: Vec<Vec<&String>> = vec![Vec::new()];
+    let mut size = frame;
+    for resource in resources {
+        let more = length(&Value::from(resource.as_str())) + 1;
+        if frame + more > POLICY_SIZE {
+            let size = frame + more;
+            return Err(format!("one statement alone would have {size} characters, IAM allows {POLICY_SIZE} a policy"));
+        }
+        if size + more > POLICY_SIZE {
+            shares.push(Vec::new());
+            size = frame;
+        }
+        size += more;
+        shares.last_mut().into_iter().for_each(|share| share.push(resource));
+    }
+    Ok(shares.iter().map(|share| statement(condition, actions, share)).collect())
+}
+
+fn statement(condition: &str, actions: &BTreeSet<String>, resources: &[&String]) -> Value {
     let mut statement = Map::from_iter([
         ("Effect".to_owned(), Value::from("Allow")),
         ("Action".to_owned(), actions.iter().cloned().collect()),
-        ("Resource".to_owned(), resources.iter().cloned().collect()),
+        ("Resource".to_owned(), resources.iter().map(|resource| resource.as_str()).collect()),
     ]);
     if !condition.is_empty() {
         statement.insert("Condition".to_owned(), serde_json::from_str(condition).unwrap_or_default());
     }
-    let statement = Value::Object(statement);
-    let size = length(&statement) + AROUND;
-    if size <= POLICY_SIZE {
-        return Ok(vec![statement]);
-    }
-    if resources.len() < 2 {
-        return Err(format!("one statement alone would have {size} characters, IAM allows {POLICY_SIZE} a policy"));
-    }
-    let (first, second): (Vec<_>, Vec<_>) =
-        resources.iter().cloned().enumerate().partition(|(i, _)| *i < resources.len() / 2);
-    let half = |half: Vec<(usize, String)>| half.into_iter().map(|(_, one)| one).collect();
-    let mut statements = fitting(condition, actions, &half(first))?;
-    statements.extend(fitting(condition, actions, &half(second))?);
-    Ok(statements)
+    Value::Object(statement)
 }
 
+/// In characters, white space aside.
 fn length(statement: &Value) -> usize {
     statement.to_string().chars().filter(|c| !c.is_whitespace()).count()
 }

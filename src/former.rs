@@ -12,7 +12,8 @@ use crate::world::{Name, World};
 pub struct Former {
     /// What its properties asked for, where the resource stays the same or goes: what is no longer asked for goes.
     pub leaving: World,
-    /// Where else its policies may be: the deployer's default path may have been another when they were made. ARNs.
+    /// Where else its policies may be: the deployer's default path may have been another when they were made, and the
+    /// function's tables. ARNs.
     pub elsewhere: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
     pub replaced: World,
@@ -83,14 +84,16 @@ impl Former {
             Id::Nothing => vec![None],
         };
         let mut former = Self::default();
+        let mut outgrown = Vec::new();
         for existing in existing {
             let named = Setting { existing: existing.as_ref(), ..setting };
             let Some((read, _)) = resource::read(kind, properties, named) else { continue };
             former.leaving.absorb(read.world);
             former.outside.extend(read.outside);
+            outgrown.extend(read.outgrown);
         }
         let paths = &setting.fence.role_paths;
-        let arns = former.leaving.policies.keys();
+        let arns = former.leaving.policies.keys().chain(&outgrown);
         let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
         former.elsewhere =
             names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect();

@@ -56,6 +56,8 @@ pub struct Wanted {
     pub settle: Duration,
     /// Names of policies that the deployer's prefixes don't admit (any more).
     pub outside: Vec<String>,
+    /// Policies that the same properties may have led to before. ARNs.
+    pub outgrown: Vec<String>,
 }
 
 /// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take

@@ -13,7 +13,7 @@ use crate::world::{Name, Tags};
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const ROLE_NAME_LENGTH: usize = 64;
-const POLICY_NAME_LENGTH: usize = 128;
+pub const POLICY_NAME_LENGTH: usize = 128;
 const PATH_LENGTH: usize = 512;
 const DESCRIPTION_LENGTH: usize = 1_000;
 const TAG_KEY_LENGTH: usize = 128;

@@ -61,11 +61,20 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
     }
     let sha256 = sha256(&granted.policies);
-    let numbered = (1..).map(|number| match number {
+    let numbered = |number| match number {
         1 => policy_name.clone(),
         more => format!("{policy_name}-{more}"),
-    });
-    let policies: BTreeMap<String, Policy> = numbered
+    };
+    let count = granted.policies.len();
+    if count > 1 && numbered(count).len() > role::POLICY_NAME_LENGTH {
+        let (last, most) = (numbered(count), role::POLICY_NAME_LENGTH);
+        reader.note(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
+    }
+    // Under the tables of another version of this function, the same definition may have led to more policies.
+    let outgrown = if granted.needs.grants.is_empty() { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
+    let outgrown = outgrown.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
+    let policies: BTreeMap<String, Policy> = (1..)
+        .map(numbered)
         .zip(granted.policies)
         .map(|(name, document)| {
             let policy = Policy { document, tags: properties.tags.clone() };
@@ -115,6 +124,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         checks: granted.checks,
         settle: Duration::from_secs(settle.unsigned_abs().into()),
         outside,
+        outgrown,
     }
 }
 

@@ -169,6 +169,35 @@ async fn no_literal_wildcard_and_no_role_to_pass_widens_a_grant() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_that_the_definition_no_longer_leads_to_is_found_though_nothing_has_it_attached() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..60).map(|i| format!("{}-{i}", "score".repeat(10))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
+    let second = format!("{POLICY}-2");
+    assert!(stage.fake.books().policies.contains_key(&second));
+    // As a process leaves it that dies between detachment and deletion, and a newer function finds it.
+    stage.fake.change(|books| {
+        books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.remove(&second);
+    });
+    stage.send(&delete(ROLE, &asking(invoking(&["score"]), json!({})))).await.success();
+    assert!(stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_name_that_leaves_no_room_for_a_number_is_refused_where_one_is_needed() {
+    let names: Vec<String> = (0..60).map(|i| format!("{}-{i}", "score".repeat(10))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let long = format!("AmazonSageMaker-{}", "x".repeat(111));
+    let stage = Stage::new(Fake::new());
+    let asked = asking(invoking(&names), json!({ "PolicyName": long }));
+    let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
+    assert!(reason.contains("would be longer than 128 characters: choose a shorter `PolicyName`"), "{reason}");
+    assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    stage.send(&create(&asking(invoking(&["score"]), json!({ "PolicyName": long })))).await.success();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_goes_only_with_a_definition_is_refused_without_one() {
     let stage = Stage::new(Fake::new());
     let answer = stage

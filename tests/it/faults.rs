@@ -154,8 +154,40 @@ async fn cases() -> Vec<Case> {
             forward: true,
         },
     ];
+    cases.extend(several_policies_cases().await);
     cases.extend(service_catalog_cases().await);
     cases
+}
+
+/// From one policy to two, and both away again.
+async fn several_policies_cases() -> Vec<Case> {
+    let invoking = |functions: usize| {
+        let task = |name: String| json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": name } });
+        let states: serde_json::Map<_, _> =
+            (0..functions).map(|i| (format!("S{i}"), task(format!("{}-{i}", "score".repeat(10))))).collect();
+        with(json!({ "SageMakerExecutionRoleArns": null, "Definition": { "StartAt": "S0", "States": states } }))
+    };
+    let (small, large) = (invoking(1), invoking(40));
+    let (one, two) = (made(&small).await, made(&large).await);
+    assert_eq!((one.policies.len(), two.policies.len()), (2, 3), "with the one of others");
+    vec![
+        Case {
+            name: "a second policy",
+            start: one.clone(),
+            event: update(ROLE, &large, &small),
+            after_failure: update(ROLE, &small, &large),
+            restored: one,
+            forward: false,
+        },
+        Case {
+            name: "delete of several policies",
+            start: two,
+            event: delete(ROLE, &large),
+            after_failure: delete(ROLE, &large),
+            restored: foreign(),
+            forward: true,
+        },
+    ]
 }
 
 async fn service_catalog_cases() -> Vec<Case> {
