@@ -232,14 +232,23 @@ pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
 
 /// Resources that no other of the set covers by its beginning.
 fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
-    let beginnings = resources.iter().filter_map(|one| one.strip_suffix('*').filter(|rest| !rest.contains(['*', '?'])));
-    let beginnings: BTreeSet<&str> = beginnings.collect();
-    let covered = |one: &&String| {
-        let own = one.strip_suffix('*').unwrap_or(one);
-        (0..own.len()).filter_map(|end| own.get(..end)).any(|start| beginnings.contains(start))
-            || (own.len() == one.len() && beginnings.contains(own))
-    };
-    resources.iter().filter(|one| !covered(one)).cloned().collect()
+    let mut stems: Vec<(&str, bool, &String)> = resources
+        .iter()
+        .map(|one| one.strip_suffix('*').map_or((one.as_str(), true, one), |stem| (stem, false, one)))
+        .collect();
+    // What begins alike is now side by side, the shortest first, `churn*` before `churn`.
+    stems.sort_unstable();
+    let mut beginning: Option<&str> = None;
+    stems.retain(|(stem, exact, _)| {
+        if beginning.is_some_and(|beginning| stem.starts_with(beginning)) {
+            return false;
+        }
+        if !exact && !stem.contains(['*', '?']) {
+            beginning = Some(stem);
+        }
+        true
+    });
+    stems.into_iter().map(|(_, _, one)| one.clone()).collect()
 }
 
 /// One statement, or several that share its resources out where one would not fit a document.
