@@ -119,3 +119,13 @@ pub fn is_region(name: &str, partition: &str) -> bool {
         && direction.is_some_and(|direction| directions.contains(&direction))
         && prefix.map_or(two_letters, |prefix| prefix == place)
 }
+
+/// The partition that a region of this name is in.
+pub fn partition_of(region: &str) -> Option<&'static str> {
+    partitions().find(|partition| is_region(region, partition))
+}
+
+/// Every partition.
+pub fn partitions() -> impl Iterator<Item = &'static str> {
+    ["aws"].into_iter().chain(REGION_PREFIXES.map(|(partition, _)| partition))
+}

@@ -9,6 +9,7 @@ use super::role::{self, RoleProperties};
 use crate::arn::Arn;
 use crate::asl::{self, Arguments, Machine, Task};
 use crate::derive::{Features, derive, documents, pass_role};
+use crate::fence::Fence;
 use crate::integration::{self, Needs};
 use crate::policy::Document;
 use crate::properties::Reader;
@@ -86,12 +87,21 @@ pub fn read(
     Some(Granted { policies, passing: pass_role(&needs.passings), needs, checks })
 }
 
-/// Whether the boundary that `template.yaml` makes denies the action, whatever a policy grants. A deployer's own may
-/// differ.
-pub fn is_beyond_boundary(action: &str) -> bool {
-    let (service, _) = action.split_once(':').unwrap_or_default();
-    matches!(service, "iam" | "sts" | "organizations" | "account")
-        && !matches!(action, "iam:PassRole" | "sts:AssumeRole")
+/// Actions that the boundary of `template.yaml` denies, whatever a policy grants, and the states that need them. A
+/// deployer's own boundary may differ.
+pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    let mut beyond: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for grant in &needs.grants {
+        let passable = grant.resources.iter().all(|role| fence.admits_passing(role));
+        for action in &grant.actions {
+            let (service, _) = action.split_once(':').unwrap_or_default();
+            let denied = matches!(service, "iam" | "sts" | "organizations" | "account");
+            if denied && !(passable && matches!(action.as_str(), "iam:PassRole" | "sts:AssumeRole")) {
+                beyond.entry(action).or_default().insert(&grant.state);
+            }
+        }
+    }
+    beyond
 }
 
 /// Each permission once, under the first state that needs it.

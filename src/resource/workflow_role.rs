@@ -90,9 +90,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         ));
     }
 
-    let actions = granted.needs.grants.iter().flat_map(|grant| &grant.actions);
-    let beyond: BTreeSet<&str> =
-        actions.filter(|action| definition::is_beyond_boundary(action)).map(String::as_str).collect();
+    let beyond = definition::beyond_boundary(&granted.needs, setting.fence);
     let role_arn = place.role_arn(&properties.path, properties.name.as_str());
     let attributes = BTreeMap::from([
         ("RoleArn".to_owned(), role_arn),
@@ -100,7 +98,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         ("PolicyArn".to_owned(), policies.keys().next().cloned().unwrap_or_default()),
         ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
         ("PolicySha256".to_owned(), sha256),
-        ("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", ")),
+        ("BeyondBoundary".to_owned(), beyond.into_keys().collect::<Vec<_>>().join(", ")),
     ]);
     let role = Role {
         path: properties.path,

@@ -67,6 +67,7 @@ def test_what_was_deployed_does_not_differ_and_what_was_changed_by_hand_does(aws
     body = template({"Execution": execution_role}, SageMakerExecutionRoleArns={"Ref": "AWS::NoValue"},
                     Definition={"StartAt": "Train", "States": {"Train": task}},
                     DefinitionSubstitutions={"Role": {"Fn::GetAtt": ["Execution", "Arn"]}}, Tags=[{"Key": "a", "Value": "b"}])
+    body["Resources"]["Workflow"]["Properties"]["ServiceToken"] = {"Fn::ImportValue": f"{APP}-ServiceToken"}
     stack_id, status = stack(body)
     assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
     name = stack_id.split("/")[1]

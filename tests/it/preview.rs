@@ -41,11 +41,17 @@ fn what_is_printed_is_what_was_blessed() {
     let role = format!("SageMakerExecutionRoleArn={EXECUTION_ROLE}");
     let roles = format!("ExecutionRoles={EXECUTION_ROLE},arn:aws:iam::123456789012:role/OtherSageMaker");
     let own = format!("SageMakerExecutionRoleArns={EXECUTION_ROLE}");
-    let cases: [(&str, Vec<&str>); 11] = [
+    let cases: [(&str, Vec<&str>); 14] = [
         ("pipeline.txt", vec!["examples/pipeline.yaml"]),
         ("pipeline.md", [&["examples/pipeline.yaml", "--format", "markdown", "--set", &role], place].concat()),
         ("workflow.txt", vec!["examples/workflow.yaml", "--stack-name", "churn"]),
         ("functions.txt", vec![functions]),
+        ("symbols.txt", vec!["tests/it/preview/symbols.yaml"]),
+        ("replace.txt", vec!["events/replace.json"]),
+        (
+            "provision.md",
+            vec!["events/service-catalog-provision.json", "--deployer", ALL_TYPES, "--format", "markdown"],
+        ),
         ("functions.json", vec![functions, "--format", "json"]),
         (
             "functions-told.txt",
@@ -81,7 +87,14 @@ fn what_is_printed_is_what_was_blessed() {
         } else if std::fs::read_to_string(&golden).unwrap_or_default() != found {
             different.push(format!("{name}:\n{found}"));
         }
-        assert!(!found.contains("Zq") && !found.contains("zz-west-9") && !found.contains("907060504030"), "{found}");
+        assert!(
+            !found.contains("Zq")
+                && !found.contains("zq0")
+                && !found.contains("700905")
+                && !found.contains("zz-west-9")
+                && !found.contains("907060504030"),
+            "{found}"
+        );
         assert!(!found.contains('\u{1b}'), "colours where there is no terminal: {found}");
     }
     assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
@@ -165,6 +178,14 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
         (vec!["examples/pipeline.asl.json", "--set", "Nothing=x"], "the definition has no `${Nothing}`"),
         (vec!["examples/pipeline.yaml", "--property", "Path=/"], "`--property` goes with a state machine definition"),
         (vec!["examples/pipeline.yaml", "--deployer", "RolePath=/"], "did you mean `RolePaths`?"),
+        (vec!["examples/pipeline.yaml", "--deployer", "AllowAdoption=yes"], "expected one of [\"true\",\"false\"]"),
+        (vec!["examples/pipeline.yaml", "--partition", "aws-moon"], "expected one of aws, aws-cn"),
+        (
+            vec!["examples/pipeline.yaml", "--region", "cn-north-1", "--partition", "aws"],
+            "is no region of partition aws",
+        ),
+        (vec!["events/create.json", "--region", "eu-west-1"], "`--region` says nothing about an event"),
+        (vec!["examples/pipeline.asl.json", "--property", "Definition=x"], "the file is the definition"),
         (vec!["examples/pipeline.yaml", "--account", "12"], "expected twelve digits"),
         (vec!["examples/pipeline.yaml", "--set", "x"], "expected NAME=VALUE"),
         (vec![], "Usage: preview"),
@@ -172,6 +193,75 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
         let said = refused(&arguments);
         assert!(said.contains(part), "{part} is missing in {said}");
     }
+}
+
+#[test]
+fn a_statement_is_for_the_states_that_need_it_and_no_others() {
+    let task = |resource: &str, parameters: &str| {
+        format!(r#"{{"Type":"Task","Resource":"arn:aws:states:::{resource}","Parameters":{parameters},"End":true}}"#)
+    };
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}SageMaker");
+    let run = format!(r#"{{"Cluster":"c","TaskDefinition":"t:1","Overrides":{{"TaskRoleArn":"{}"}}}}"#, role("Shared"));
+    let train = format!(r#"{{"TrainingJobName":"x","RoleArn":"{}"}}"#, role("Shared"));
+    let states = [
+        ("Run", task("ecs:runTask", &run)),
+        ("Train", task("sagemaker:createTrainingJob", &train)),
+        ("One", task("aws-sdk:sagemaker:describeEndpoint", r#"{"EndpointName":"churn"}"#)),
+        ("Tune", task("sagemaker:createTrainingJob", &train.replace("Shared", "Other"))),
+        ("Any", task("aws-sdk:sagemaker:listEndpoints", "{}")),
+        ("Unnamed", task("aws-sdk:sagemaker:describeEndpoint", "{}")),
+    ];
+    let states: Vec<String> = states.iter().map(|(name, task)| format!("\"{name}\":{task}")).collect();
+    let definition = written("needs.asl.json", &format!("{{\"StartAt\":\"Run\",\"States\":{{{}}}}}", states.join(",")));
+    let reports: Value = serde_json::from_str(&printed(&[&definition, "--format", "json"])).unwrap();
+    let policies = reports[0]["policies"].as_array().unwrap();
+    let statements: Vec<&Value> = policies.iter().flat_map(|policy| policy["statements"].as_array().unwrap()).collect();
+    let states = |part: &str| -> Vec<&str> {
+        let found = statements.iter().find(|one| one.to_string().contains(part)).unwrap_or_else(|| panic!("{part}"));
+        found["states"].as_array().unwrap().iter().map(|state| state.as_str().unwrap()).collect()
+    };
+    assert_eq!(states("ecs-tasks.amazonaws.com"), ["Run"]);
+    assert_eq!(states("\"sagemaker.amazonaws.com"), ["Train", "Tune"]);
+    assert_eq!(states("endpoint/churn"), ["One"]);
+    assert_eq!(states("sagemaker:ListEndpoints"), ["Any", "Unnamed"]);
+}
+
+#[test]
+fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
+    let role = |condition: &str, properties: &str| {
+        format!(
+            "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nMappings: {{ M: {{ a: {{ b: c }} }} }}\nResources:\n  \
+             Role:\n    Type: Custom::StepFunctionsWorkflowRole\n{condition}    Properties:\n      \
+             SageMakerExecutionRoleArns: arn:aws:iam::123456789012:role/SageMaker\n{properties}"
+        )
+    };
+    let itself =
+        written("itself.yaml", "Fn::Transform: { Name: AWS::Include, Parameters: { Location: itself.yaml } }\n");
+    assert!(itself.ends_with("itself.yaml"));
+    let include = |file: &str| {
+        format!(
+            "      Definition: {{ 'Fn::Transform': {{ Name: AWS::Include, Parameters: {{ Location: {file} }} }} }}\n"
+        )
+    };
+    for (condition, properties, part) in [
+        ("    Condition: A\n", String::new(), "condition `A` leads back to itself"),
+        ("    Condition: Nope\n", String::new(), "the template has no condition `Nope`"),
+        ("", include("itself.yaml"), "leads back to itself"),
+        ("", include("nowhere.yaml"), "`AWS::Include`: `"),
+        ("", "      Description: !Ref Nope\n".to_owned(), "the template has no such parameter or resource"),
+        ("", "      Description: !GetAtt Nope.Arn\n".to_owned(), "the template has no resource `Nope`"),
+    ] {
+        let file = written("faulty.yaml", &role(condition, &properties));
+        let said = refused(&[&file]);
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    let twice = written("twice.yaml", "Resources: { A: { Type: x }, A: { Type: y } }");
+    assert!(refused(&[&twice]).contains("duplicated key"), "{}", refused(&[&twice]));
+    let slip = written(
+        "slip.yaml",
+        &role("", "").replace("Custom::StepFunctionsWorkflowRole", "Custom::StepFunctionWorkflowRole"),
+    );
+    assert!(refused(&[&slip]).contains("did you mean `Custom::StepFunctionsWorkflowRole`?"));
 }
 
 #[test]

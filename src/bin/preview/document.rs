@@ -59,7 +59,10 @@ fn yaml(text: &str) -> Result<Value, String> {
     let mut loader = YamlLoader::<Yaml>::default();
     // CloudFormation keeps what is written: an account that begins with a zero is no number.
     loader.early_parse(false);
-    Parser::new_from_str(text).load(&mut loader, false).map_err(|error| error.to_string())?;
+    Parser::new_from_str(text).load(&mut loader, true).map_err(|error| error.to_string())?;
+    if let Some(error) = loader.error() {
+        return Err(error.to_string());
+    }
     match loader.into_documents().as_slice() {
         [one] => plain(one),
         more => Err(format!("found {} documents, expected one", more.len())),

@@ -19,7 +19,11 @@ pub struct Statement {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub principal: Option<Value>,
     pub actions: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub all_actions_but: Vec<String>,
     pub resources: Vec<Resource>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub all_resources_but: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub condition: Option<Value>,
     /// Empty where there is no definition to tell them.
@@ -30,7 +34,7 @@ pub struct Statement {
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     pub arn: String,
-    /// Empty where there is no wildcard, or no definition.
+    /// Empty where there is no wildcard.
     pub wildcard_because: BTreeSet<String>,
 }
 
@@ -44,13 +48,14 @@ pub struct Change {
 impl Statement {
     /// The states that need it, in words.
     pub fn need(&self) -> Option<String> {
-        if self.principal.is_some() {
-            return None;
+        (!self.states.is_empty()).then(|| self.states.iter().cloned().collect::<Vec<_>>().join(", "))
+    }
+
+    pub fn what(&self) -> String {
+        match self.all_actions_but.as_slice() {
+            [] => self.actions.join(", "),
+            but => format!("all but {}", but.join(", ")),
         }
-        if self.states.is_empty() {
-            return Some("whatever the state machine does: no `Definition` tells it".to_owned());
-        }
-        Some(self.states.iter().cloned().collect::<Vec<_>>().join(", "))
     }
 
     /// `StringEquals iam:PassedToService = sagemaker.amazonaws.com`.
@@ -77,44 +82,78 @@ fn listed(values: &Value) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-pub fn statements(document: &Document, needs: &Needs) -> Vec<Statement> {
-    let statements = parts(document);
-    statements.iter().map(|statement| explained(statement, needs)).collect()
+/// What statements are explained by.
+#[derive(Clone, Copy, Debug)]
+pub struct Grounds<'a> {
+    pub needs: &'a Needs,
+    /// Why there is a wildcard that no definition asks for.
+    pub otherwise: &'a str,
+    /// Every statement that there is.
+    pub all: &'a [Value],
 }
 
-fn parts(document: &Document) -> Vec<Value> {
+pub fn statements(document: &Document, grounds: Grounds<'_>) -> Vec<Statement> {
+    parts(document).iter().map(|statement| explained(statement, grounds)).collect()
+}
+
+pub fn parts(document: &Document) -> Vec<Value> {
     let document: Value = serde_json::from_str(&document.to_string()).unwrap_or_default();
     document.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
-fn explained(statement: &Value, needs: &Needs) -> Statement {
-    let texts = |key: &str| -> Vec<String> {
-        let items = statement.get(key).and_then(Value::as_array).into_iter().flatten();
-        items.filter_map(Value::as_str).map(str::to_owned).collect()
+fn texts(statement: &Value, key: &str) -> Vec<String> {
+    let items = statement.get(key).and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether it is this statement that gives the grant, or a part of it.
+fn gives(statement: &Value, grant: &Grant, all: &[Value]) -> bool {
+    let alike = |statement: &Value| {
+        let actions = texts(statement, "Action");
+        // Conditions in the normal form of a document, so that they can be compared.
+        statement.get("Condition").cloned() == normal(grant.condition.as_ref())
+            && grant.actions.iter().all(|action| actions.contains(action))
     };
-    let (actions, resources) = (texts("Action"), texts("Resource"));
-    let condition = statement.get("Condition").cloned();
-    let grants: Vec<&Grant> = needs
-        .grants
-        .iter()
-        .filter(|grant| {
-            // Conditions in the normal form of a document: compared as one.
-            let alike = condition == normal(grant.condition.as_ref());
-            let on = |resource: &String| resources.iter().any(|pattern| matches(pattern, resource));
-            alike && grant.actions.iter().all(|action| actions.contains(action)) && grant.resources.iter().any(on)
+    let has = |statement: &Value, resource: &String| texts(statement, "Resource").contains(resource);
+    alike(statement)
+        && grant.resources.iter().any(|resource| {
+            // A wider one stands for it where it was left out.
+            has(statement, resource)
+                || texts(statement, "Resource").iter().any(|pattern| matches(pattern, resource))
+                    && !all.iter().any(|other| alike(other) && has(other, resource))
         })
-        .collect();
-    let passes = actions == ["iam:PassRole"];
-    let passings = needs.passings.iter().filter(|passing| passes && resources.contains(&passing.role));
+}
+
+fn explained(statement: &Value, grounds: Grounds<'_>) -> Statement {
+    let Grounds { needs, otherwise, all } = grounds;
+    let resources = texts(statement, "Resource");
+    let condition = statement.get("Condition").cloned();
+    let grants: Vec<&Grant> = needs.grants.iter().filter(|grant| gives(statement, grant, all)).collect();
+    let services = condition.as_ref().and_then(|condition| condition.get("StringEquals")?.get("iam:PassedToService"));
+    let services = services.and_then(Value::as_array).cloned().unwrap_or_default();
+    let passings = needs.passings.iter().filter(|passing| {
+        resources.contains(&passing.role) && services.iter().any(|service| service.as_str() == Some(&passing.service))
+    });
     let states = grants.iter().map(|grant| grant.state.clone()).chain(passings.map(|passing| passing.state.clone()));
     let states = states.collect();
     let resources = resources.into_iter().map(|arn| {
         let told = grants.iter().filter_map(|grant| grant.wildcards.get(&arn)).cloned();
-        Resource { wildcard_because: told.collect(), arn }
+        let mut wildcard_because: BTreeSet<String> = told.collect();
+        if wildcard_because.is_empty() && arn.contains('*') {
+            wildcard_because.insert(otherwise.to_owned());
+        }
+        Resource { arn, wildcard_because }
     });
-    let effect = statement.get("Effect").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let principal = statement.get("Principal").cloned();
-    Statement { effect, principal, resources: resources.collect(), actions, condition, states }
+    Statement {
+        effect: statement.get("Effect").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        principal: statement.get("Principal").cloned(),
+        actions: texts(statement, "Action"),
+        all_actions_but: texts(statement, "NotAction"),
+        resources: resources.collect(),
+        all_resources_but: texts(statement, "NotResource"),
+        condition,
+        states,
+    }
 }
 
 fn normal(condition: Option<&Value>) -> Option<Value> {

@@ -44,10 +44,12 @@ pub struct Options {
     /// Twelve digits
     #[arg(long, value_parser = account_id)]
     account: Option<String>,
+    /// Where it will be deployed; with `--against-account`, where the credentials are used
     #[arg(long)]
     region: Option<String>,
-    #[arg(long, default_value = "aws")]
-    partition: String,
+    /// By default that of the region, or `aws`
+    #[arg(long)]
+    partition: Option<String>,
     /// The stack that the template is deployed as
     #[arg(long)]
     stack_name: Option<String>,

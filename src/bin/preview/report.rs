@@ -8,12 +8,11 @@ use mlops_roles::derive::POLICY_SIZE;
 use mlops_roles::integration::Needs;
 use mlops_roles::plan::Step;
 use mlops_roles::policy::Document;
-use mlops_roles::resource::definition::is_beyond_boundary;
 use mlops_roles::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::explain::{Change, Statement, changes, statements};
+use crate::explain::{Change, Grounds, Statement, changes, parts, statements};
 
 /// One resource, as the function would bring it about.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +45,9 @@ pub struct PlannedStep {
 pub struct Role {
     pub name: String,
     pub path: String,
+    pub description: String,
+    /// Seconds.
+    pub max_session_duration: i32,
     pub trust: Vec<Statement>,
     pub permissions_boundary: Option<String>,
     pub attached: BTreeSet<String>,
@@ -63,32 +65,36 @@ pub struct Policy {
 }
 
 impl Report {
-    /// `before` is what the steps start from.
-    pub fn tell(&mut self, world: &World, needs: &Needs, steps: &[Step], before: &World) {
+    /// `before` is what the steps start from; `otherwise`, why there is a wildcard that no definition asks for.
+    pub fn tell(&mut self, world: &World, needs: &Needs, steps: &[Step], before: &World, otherwise: &str) {
         self.steps =
             steps.iter().map(|step| PlannedStep { step: step.to_string(), changes: changes(step, before) }).collect();
+        let managed = world.policies.values().map(|policy| &policy.document);
+        let documents = managed.chain(world.roles.values().flat_map(|role| role.inline.values()));
+        let all: Vec<Value> = documents.flat_map(parts).collect();
+        let grounds = Grounds { needs, otherwise, all: &all };
+        let policy = |name: String, inline: bool, document: &Document| Policy {
+            name,
+            inline,
+            size: document.size(),
+            statements: statements(document, grounds),
+        };
         for (name, role) in &world.roles {
             self.roles.push(Role {
                 name: name.to_string(),
                 path: role.path.clone(),
-                trust: statements(&role.trust, needs),
+                description: role.description.clone(),
+                max_session_duration: role.max_session_duration,
+                trust: statements(&role.trust, grounds),
                 permissions_boundary: role.boundary.clone(),
                 attached: role.attached.clone(),
                 tags: role.tags.clone(),
             });
-            for (inline, document) in &role.inline {
-                self.policies.push(policy(format!("{name}/{inline}"), true, document, needs));
-            }
+            let inline = role.inline.iter();
+            self.policies.extend(inline.map(|(inline, document)| policy(format!("{name}/{inline}"), true, document)));
         }
-        for (arn, managed) in &world.policies {
-            self.policies.push(policy(arn.clone(), false, &managed.document, needs));
-        }
+        self.policies.extend(world.policies.iter().map(|(arn, managed)| policy(arn.clone(), false, &managed.document)));
         self.policies.sort_by_key(|policy| policy.inline);
-        for grant in &needs.grants {
-            for action in grant.actions.iter().filter(|action| is_beyond_boundary(action)) {
-                self.beyond_boundary.entry(action.clone()).or_default().insert(grant.state.clone());
-            }
-        }
     }
 
     /// The report with every text put through `printed`.
@@ -114,10 +120,7 @@ fn each_text(value: &Value, printed: &dyn Fn(&str) -> String) -> Value {
     }
 }
 
-fn policy(name: String, inline: bool, document: &Document, needs: &Needs) -> Policy {
-    Policy { name, inline, size: document.size(), statements: statements(document, needs) }
-}
-
+const BEYOND: &str = "Beyond the default boundary: denied whatever the policies say";
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
 const OPEN: Style = AnsiColor::Yellow.on_default();
@@ -152,8 +155,11 @@ pub fn text(report: &Report) -> String {
             Style::new(),
             &format!("permissions boundary {}", role.permissions_boundary.as_deref().unwrap_or("none")),
         );
-        for arn in &role.attached {
-            out.line(2, Style::new(), &format!("attached {arn}"));
+        out.line(2, Style::new(), &format!("sessions of at most {} s", role.max_session_duration));
+        for (what, items) in [("attached", &role.attached.iter().cloned().collect::<Vec<_>>()), ("tag", &role.tags())] {
+            for item in items {
+                out.line(2, Style::new(), &format!("{what} {item}"));
+            }
         }
         out.line(2, Style::new(), "trust");
         out.statements(3, &role.trust);
@@ -163,7 +169,7 @@ pub fn text(report: &Report) -> String {
         out.statements(2, &policy.statements);
     }
     let beyond: Vec<String> = report.beyond();
-    out.list("Beyond the boundary: denied whatever the policies say, unless the deployer gives another", BAD, &beyond);
+    out.list(BEYOND, BAD, &beyond);
     out.0
 }
 
@@ -171,6 +177,8 @@ struct Lines(String);
 
 impl Lines {
     fn line(&mut self, depth: usize, style: Style, text: &str) {
+        // What comes from a file must not speak to the terminal.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         // Writing to a String can't fail.
         let _ = writeln!(self.0, "{:1$}{style}{text}{style:#}", "", depth * 2);
     }
@@ -179,12 +187,15 @@ impl Lines {
         for statement in statements {
             let whom = statement.trusted().map_or_else(String::new, |whom| format!(" to {whom}"));
             let effect = statement.effect.to_lowercase();
-            self.line(depth, Style::new(), &format!("{effect} {}{whom}", statement.actions.join(", ")));
+            self.line(depth, Style::new(), &format!("{effect} {}{whom}", statement.what()));
             for resource in &statement.resources {
                 self.line(depth + 1, Style::new(), &format!("on {}", resource.arn));
                 for why in &resource.wildcard_because {
                     self.line(depth + 2, ASIDE, &format!("* because {why}"));
                 }
+            }
+            if !statement.all_resources_but.is_empty() {
+                self.line(depth + 1, OPEN, &format!("on all but {}", statement.all_resources_but.join(", ")));
             }
             for condition in statement.conditions() {
                 self.line(depth + 1, Style::new(), &format!("if {condition}"));
@@ -205,12 +216,18 @@ impl Lines {
     }
 }
 
+impl Role {
+    fn tags(&self) -> Vec<String> {
+        self.tags.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    }
+}
+
 impl Policy {
     fn title(&self) -> String {
         if self.inline {
-            return format!("Inline policy {} ({} characters)", self.name, self.size);
+            return format!("Inline policy {} (about {} characters)", self.name, self.size);
         }
-        format!("Policy {} ({} of {POLICY_SIZE} characters)", self.name, self.size)
+        format!("Policy {} (about {} of {POLICY_SIZE} characters)", self.name, self.size)
     }
 }
 
@@ -232,12 +249,12 @@ pub fn markdown(report: &Report) -> String {
         ("It would be refused", &report.refusals),
         ("Only the deployment tells", &report.open),
         ("Notes", &report.notes),
-        ("Beyond the boundary", &report.beyond()),
+        (BEYOND, &report.beyond()),
     ] {
         if !items.is_empty() {
             line(&format!("**{title}**\n"));
             for item in items {
-                line(&format!("- {item}"));
+                line(&format!("- {}", inert(item)));
             }
             line("");
         }
@@ -250,7 +267,7 @@ pub fn markdown(report: &Report) -> String {
         line("Nothing to do.");
     }
     for planned in &report.steps {
-        line(&format!("1. {}", planned.step));
+        line(&format!("1. {}", inert(&planned.step)));
         for change in &planned.changes {
             line(&format!("   - {} {}", if change.added { "added" } else { "removed" }, code(&change.what)));
         }
@@ -265,25 +282,31 @@ pub fn markdown(report: &Report) -> String {
             line(&format!("- attached {}", code(arn)));
         }
         for statement in &role.trust {
-            let conditions = statement.conditions().join(" and ");
-            line(&format!("- trusts {} if {}", code(&statement.trusted().unwrap_or_default()), code(&conditions)));
+            let conditions =
+                statement.conditions().iter().map(|condition| code(condition)).collect::<Vec<_>>().join(" and ");
+            let conditions = if conditions.is_empty() { conditions } else { format!(" if {conditions}") };
+            line(&format!("- trusts {}{conditions}", code(&statement.trusted().unwrap_or_default())));
         }
     }
     for policy in &report.policies {
-        line(&format!("\n**{}**\n", policy.title()));
+        line(&format!("\n**{}**\n", inert(&policy.title())));
         line("| effect | actions | resources | if | for |\n|---|---|---|---|---|");
         for statement in &policy.statements {
             let resources = statement.resources.iter().map(|resource| {
                 let why: Vec<&str> = resource.wildcard_because.iter().map(String::as_str).collect();
-                let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+                let why = if why.is_empty() { String::new() } else { format!(" ({})", inert(&why.join("; "))) };
                 format!("{}{why}", code(&resource.arn))
             });
+            let but = statement.all_resources_but.iter().map(|arn| format!("all but {}", code(arn)));
+            let actions = statement.actions.iter().map(|action| code(action));
             let row = [
                 statement.effect.clone(),
-                lines(statement.actions.iter().map(|action| code(action))),
-                lines(resources),
+                lines(
+                    actions.chain(statement.all_actions_but.iter().map(|action| format!("all but {}", code(action)))),
+                ),
+                lines(resources.chain(but)),
                 lines(statement.conditions().iter().map(|condition| code(condition))),
-                statement.need().unwrap_or_default(),
+                lines(statement.states.iter().map(|state| code(state))),
             ];
             line(&format!("| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | ")));
         }
@@ -295,6 +318,21 @@ fn lines(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join("<br>")
 }
 
+/// As code: nothing in it is Markdown.
 fn code(text: &str) -> String {
-    format!("`{text}`")
+    let text = text.replace(['\n', '\r'], " ");
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// As text: what is in backticks stays code, all else loses its meaning.
+fn inert(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ");
+    let parts = text.split('`').enumerate().map(|(i, part)| {
+        if i % 2 == 1 {
+            return format!("`{part}`");
+        }
+        let escape = |c: char| if "*_<>@#[]|\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+        part.chars().map(escape).collect()
+    });
+    parts.collect()
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mlops_roles::arn::Place;
+use mlops_roles::arn::{Arn, Place, is_region, partition_of, partitions};
 use mlops_roles::event::Request;
 use mlops_roles::fence::Fence;
 use mlops_roles::properties::closest;
@@ -15,13 +15,14 @@ use crate::Options;
 use crate::account::Account;
 use crate::document::{Document, parse};
 use crate::report::Report;
-use crate::symbol::{ACCOUNT, REGION, Symbols};
-use crate::template::{Known, Template};
+use crate::symbol::{ACCOUNT, Symbols, Unknown};
+use crate::template::{Findings, Known, Template};
 
 /// The function's own template: it says what its parameters mean and what they are by default.
 const DEPLOYED: &str = include_str!("../../../template.yaml");
-/// Stands for the name of a stack that has none yet, and for its boundary.
+/// Stand for the name and the id of a stack that is not there yet, and for the boundary.
 const STACK: &str = "ZqStack";
+const STACK_ID: &str = "ZqId";
 const BOUNDARY: &str = "ZqBoundary";
 /// What a bare definition is taken for.
 const WORKFLOW_ROLE: (&str, &str) = ("WorkflowRole", "Custom::StepFunctionsWorkflowRole");
@@ -32,6 +33,7 @@ pub struct Scene<'a> {
     pub account: Option<Account>,
     pub place: Place,
     pub fence: Fence,
+    /// Empty where nobody knows it.
     stack_name: String,
     pub stack_id: String,
     /// What `--set` and the deployed stack tell.
@@ -39,18 +41,16 @@ pub struct Scene<'a> {
     folder: &'a Path,
     /// How what stands in for the place and the stack is printed.
     pub symbols: Symbols,
+    /// What was taken for granted of the place.
+    notes: BTreeSet<String>,
 }
 
 /// # Errors
 /// When the file can't be read, the options don't go together, or the account can't be looked at.
 pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
     let document = Document::read(&options.file)?;
+    check(options, &document)?;
     let scene = Scene::set(options, &document).await?;
-    if !matches!(document, Document::Definition(_)) && !options.property.is_empty() {
-        return Err(
-            "`--property` goes with a state machine definition: a template and an event say their own".to_owned()
-        );
-    }
     match &document {
         Document::Template(template) => scene.template(template).await,
         Document::Event(event) => Ok(vec![scene.event(event).await?]),
@@ -58,84 +58,150 @@ pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
     }
 }
 
+/// Options that say nothing about such a file would be left out in silence.
+fn check(options: &Options, document: &Document) -> Result<(), String> {
+    let (template, event) = (matches!(document, Document::Template(_)), matches!(document, Document::Event(_)));
+    let definition = !template && !event;
+    let set = |given: bool, name: &'static str| given.then_some(name);
+    let idle = [
+        set(!definition && !options.property.is_empty(), "--property"),
+        set(!template && !options.resource.is_empty(), "--resource"),
+        set(event && !options.set.is_empty(), "--set"),
+        set(event && options.account.is_some(), "--account"),
+        set(event && options.region.is_some() && !options.against_account, "--region"),
+        set(event && options.partition.is_some(), "--partition"),
+        set(event && options.stack_name.is_some(), "--stack-name"),
+        set(definition && options.against_account, "--against-account"),
+    ];
+    let what = match document {
+        Document::Template(_) => "a template",
+        Document::Event(_) => "an event",
+        Document::Definition(_) => "a state machine definition",
+    };
+    match idle.into_iter().flatten().next() {
+        Some("--property") => Err(format!("`--property` goes with a state machine definition, and this is {what}")),
+        Some("--against-account") => {
+            Err("`--against-account` goes with a template or an event: a definition alone belongs to no stack"
+                .to_owned())
+        }
+        Some(name) => Err(format!("`{name}` says nothing about {what}: leave it out")),
+        None => Ok(()),
+    }
+}
+
+/// Where it will be deployed, as far as the options and the file tell.
+fn place(
+    options: &Options,
+    document: &Document,
+    symbols: &mut Symbols,
+    notes: &mut BTreeSet<String>,
+) -> Result<Place, String> {
+    let partition = match (&options.partition, &options.region) {
+        (Some(partition), _) => partition.clone(),
+        (None, Some(region)) => partition_of(region).unwrap_or("aws").to_owned(),
+        (None, None) => "aws".to_owned(),
+    };
+    if !partitions().any(|known| known == partition) {
+        let known: Vec<&str> = partitions().collect();
+        return Err(format!("`--partition {partition}`: expected one of {}", known.join(", ")));
+    }
+    let region = match &options.region {
+        Some(region) if is_region(region, &partition) => region.clone(),
+        Some(region) => return Err(format!("`--region {region}`: is no region of partition {partition}")),
+        None => {
+            // Of the form that the partition's regions have.
+            let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
+            let stand_in = ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
+            let stand_in = stand_in.unwrap_or_default();
+            symbols.name(&stand_in, "AWS::Region");
+            stand_in
+        }
+    };
+    let account = options.account.clone().or_else(|| {
+        let account = account_of(document)?;
+        notes
+            .insert(format!("the account is taken for {account}, whose roles are named: say otherwise by `--account`"));
+        Some(account)
+    });
+    let account = account.unwrap_or_else(|| {
+        symbols.name(ACCOUNT, "AWS::AccountId");
+        ACCOUNT.to_owned()
+    });
+    Ok(Place { partition, region, account })
+}
+
+/// The one account whose roles a definition names.
+fn account_of(document: &Document) -> Option<String> {
+    let (Document::Template(value) | Document::Event(value) | Document::Definition(value)) = document;
+    let text = value.to_string();
+    let arns = text.split('"').filter_map(Arn::parse).filter(|arn| arn.iam_entity("role").is_some());
+    let accounts: BTreeSet<&str> = arns.map(|arn| arn.account).collect();
+    let mut accounts = accounts.into_iter();
+    let one = accounts.next().filter(|one| one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()))?;
+    accounts.next().is_none().then(|| one.to_owned())
+}
+
 impl<'a> Scene<'a> {
     async fn set(options: &'a Options, document: &Document) -> Result<Self, String> {
         let account = if options.against_account { Some(Account::open(options.region.as_deref()).await) } else { None };
-        let mut symbols = Symbols::default();
+        let (mut symbols, mut notes) = (Symbols::default(), BTreeSet::new());
         let told = match document {
             Document::Event(event) => event.get("StackId").and_then(Value::as_str).map(str::to_owned),
             _ => None,
         };
-        let mut place = Place {
-            partition: options.partition.clone(),
-            region: options.region.clone().unwrap_or_else(|| REGION.to_owned()),
-            account: options.account.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
-        };
-        if let Some(of_event) = told.as_deref().and_then(Place::of_arn) {
-            place = of_event;
-        }
-        let mut deployed = BTreeMap::new();
-        let mut values = BTreeMap::new();
-        let mut stack = None;
-        if let Some(account) = &account {
-            let (function, of_function) = account.stack(&options.deployment).await?;
-            if options.account.as_ref().is_some_and(|asked| *asked != of_function.account) {
-                return Err(format!("`--account`: the credentials are those of account {}", of_function.account));
+        let (mut deployed, mut values, mut stack) = (BTreeMap::new(), BTreeMap::new(), None);
+        let place = if let Some(account) = &account {
+            let (function, place) = account.stack(&options.deployment).await?;
+            if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
+                return Err(format!("`--account {asked}`: the credentials are those of account {}", place.account));
             }
-            place = of_function;
+            if let Some(told) = told.as_deref().filter(|told| Place::of_arn(told).as_ref() != Some(&place)) {
+                return Err(format!("stack `{told}` is not of {place}, the only place that the function there serves"));
+            }
             deployed.extend(function.resources);
             deployed.extend(function.parameters);
-            match (document, &options.stack_name) {
-                (Document::Template(template), Some(name)) => {
-                    let (found, _) = account.stack(name).await?;
-                    values = account.values(&found, &roles(template), &place).await?;
-                    stack = Some(found.id);
-                }
-                (Document::Template(_), None) => {
+            if let Document::Template(template) = document {
+                let Some(name) = &options.stack_name else {
                     return Err("`--against-account`: say by `--stack-name` which stack the template is".to_owned());
-                }
-                (Document::Definition(_), _) => {
-                    return Err(
-                        "`--against-account` goes with a template or an event: a definition alone belongs to no stack"
-                            .to_owned(),
-                    );
-                }
-                (Document::Event(_), _) => {}
+                };
+                let (found, _) = account.stack(name).await?;
+                values = account.values(&found, &roles(template), &place).await?;
+                stack = Some(found.id);
             }
-        }
-        symbols.name(ACCOUNT, "AWS::AccountId");
-        symbols.name(REGION, "AWS::Region");
-        symbols.name(&place.policy_arn("/", BOUNDARY), &format!("{}-PermissionsBoundaryArn", options.deployment));
-        let stack_name = options.stack_name.clone().unwrap_or_else(|| STACK.to_owned());
-        symbols.name(STACK, "AWS::StackName");
-        let Place { partition, region, account: number } = &place;
-        let is_known = told.is_some() || stack.is_some();
-        let stack_id = told
-            .or(stack)
-            .unwrap_or_else(|| format!("arn:{partition}:cloudformation:{region}:{number}:stack/{stack_name}/{STACK}"));
+            place
+        } else if let Some(told) = &told {
+            Place::of_arn(told).ok_or_else(|| format!("`StackId` is `{told}`, expected the ARN of a stack"))?
+        } else {
+            place(options, document, &mut symbols, &mut notes)?
+        };
+        let boundary = place.policy_arn("/", BOUNDARY);
+        symbols.name(&boundary, &format!("{}-PermissionsBoundaryArn", options.deployment));
+        let stack_name = options.stack_name.clone().unwrap_or_default();
+        let stack_id = told.or(stack).unwrap_or_else(|| {
+            let name = if stack_name.is_empty() { STACK } else { &stack_name };
+            let Place { partition, region, account } = &place;
+            let id = format!("arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{STACK_ID}");
+            symbols.name(STACK, "AWS::StackName");
+            symbols.name(&id, "AWS::StackId");
+            symbols.name(STACK_ID, "part of AWS::StackId");
+            id
+        });
         let fence = fence(&place, &deployed, options)?;
         values.extend(options.set.iter().cloned());
         let folder = options.file.parent().unwrap_or(Path::new("."));
-        let mut scene = Self { options, account, place, fence, stack_name, stack_id, values, folder, symbols };
-        if !is_known {
-            scene.symbols.name(&scene.stack_id.clone(), "AWS::StackId");
-        }
-        Ok(scene)
+        Ok(Self { options, account, place, fence, stack_name, stack_id, values, folder, symbols, notes })
     }
 
-    async fn template(&self, template: &Value) -> Result<Vec<Report>, String> {
-        let known = || Known {
-            place: &self.place,
-            stack_name: &self.stack_name,
-            stack_id: &self.stack_id,
-            values: &self.values,
-            folder: self.folder,
-            fence: Some(&self.fence),
-        };
-        let symbols = RefCell::new(Symbols::default());
-        let all = Template::new(template, known(), &symbols);
-        let resources = all.resources();
-        let ours: Vec<_> = resources.into_iter().filter(|(_, kind)| TYPES.contains(kind)).collect();
+    async fn template(&self, whole: &Value) -> Result<Vec<Report>, String> {
+        let symbols = RefCell::new(self.symbols.clone());
+        let all = self.with(whole, &symbols);
+        let ours: Vec<_> = all.resources().filter(|(_, kind)| TYPES.contains(kind)).collect();
+        let slips = all.resources().filter(|(_, kind)| !TYPES.contains(kind) && kind.starts_with("Custom::"));
+        if let Some((id, kind, near)) =
+            slips.into_iter().find_map(|(id, kind)| Some((id, kind, closest(kind, TYPES.into_iter())?)))
+        {
+            return Err(format!("resource `{id}`: `{kind}` is no type of mlops-roles, did you mean `{near}`?"));
+        }
         if ours.is_empty() {
             return Err(format!(
                 "the template has no resource of mlops-roles (`{}`); for the role that a state machine would need, give \
@@ -147,28 +213,52 @@ impl<'a> Scene<'a> {
         if let Some(absent) = asked.iter().find(|asked| !ours.iter().any(|(id, _)| id == asked)) {
             return Err(format!("`--resource`: the template has no resource `{absent}` of mlops-roles"));
         }
-        for (id, _) in &ours {
-            drop(all.part(id, &["Properties"]));
-        }
-        let names = all.names();
-        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name)) {
-            return Err(format!("`--set {name}`: nothing of mlops-roles in the template asks for that"));
-        }
+        let mut names = all.names();
         let mut reports = Vec::new();
-        for (id, kind) in ours.into_iter().filter(|(id, _)| asked.is_empty() || asked.iter().any(|asked| asked == id)) {
+        for (id, kind) in &ours {
+            drop(all.properties(id));
+            if !asked.is_empty() && !asked.iter().any(|asked| asked == id) {
+                continue;
+            }
+            if let Some(condition) = all.switched_off(id) {
+                let notes = vec![format!("condition `{condition}` switches it off: nothing is made")];
+                let (logical_id, resource_type) = ((*id).to_owned(), (*kind).to_owned());
+                reports.push(Report { logical_id, resource_type, notes, ..Report::default() });
+                continue;
+            }
             let properties = |symbols: &RefCell<Symbols>| {
-                let template = Template::new(template, known(), symbols);
-                let properties = template.part(id, &["Properties"]);
-                (properties, template.notes())
+                let template = self.with(whole, symbols);
+                // For its notes.
+                template.switched_off(id);
+                let properties = template.properties(id);
+                (properties, template.findings())
             };
             reports.push(self.report(id, kind, &properties, None).await?);
+        }
+        names.extend(all.findings().asked);
+        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name)) {
+            let near = closest(name, names.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            return Err(format!("`--set {name}`: nothing of mlops-roles in the template asks for that{near}"));
         }
         Ok(reports)
     }
 
+    fn with<'b>(&'b self, whole: &'b Value, symbols: &'b RefCell<Symbols>) -> Template<'b> {
+        let known = Known {
+            place: &self.place,
+            stack_name: &self.stack_name,
+            stack_id: &self.stack_id,
+            values: &self.values,
+            folder: self.folder,
+            fence: Some(&self.fence),
+        };
+        Template::new(whole, known, symbols)
+    }
+
     async fn event(&self, event: &Value) -> Result<Report, String> {
         let request = Request::read(event).map_err(|broken| broken.why)?;
-        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), BTreeSet::new());
+        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), Findings::default());
         let id = &request.address.logical_id;
         self.report(id, &request.resource_type, &properties, Some(&request)).await
     }
@@ -176,10 +266,16 @@ impl<'a> Scene<'a> {
     async fn definition(&self, definition: &Value) -> Result<Report, String> {
         let mut given: Map<String, Value> = Map::new();
         for (name, value) in &self.options.property {
+            if name.starts_with("Definition") {
+                return Err(format!("`--property {name}`: the file is the definition, and `--set` fills its `${{}}`"));
+            }
+            let is_json = value.starts_with(['[', '{']);
+            let value =
+                if is_json { parse(value).map_err(|why| format!("`--property {name}`: {why}"))? } else { json!(value) };
             match given.get_mut(name) {
-                Some(Value::Array(items)) => items.push(json!(value)),
+                Some(Value::Array(items)) => items.push(value),
                 Some(one) => *one = json!([one.clone(), value]),
-                None => drop(given.insert(name.clone(), json!(value))),
+                None => drop(given.insert(name.clone(), value)),
             }
         }
         given.insert("Definition".to_owned(), definition.clone());
@@ -190,15 +286,20 @@ impl<'a> Scene<'a> {
             return Err(format!("`--set {name}`: the definition has no `${{{name}}}`"));
         }
         let properties = |symbols: &RefCell<Symbols>| {
-            let value = |name: &str| {
+            let mut symbols = symbols.borrow_mut();
+            symbols.begin("Definition");
+            let mut value = |name: &str| {
+                let whole = format!("\"${{{name}}}\"");
+                let embedded = text.matches(&whole).count() < text.matches(&format!("${{{name}}}")).count();
+                let unknown = Unknown { name, embedded, kind: "" };
                 let known = self.values.get(name).cloned();
-                known.unwrap_or_else(|| symbols.borrow_mut().stand_in(name, None, &self.place, Some(&self.fence)))
+                known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.fence)))
             };
             let substitutions: Map<String, Value> =
                 names.iter().map(|name| ((*name).to_owned(), json!(value(name)))).collect();
             let mut properties = given.clone();
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
-            (Value::Object(properties), BTreeSet::new())
+            (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
         };
         let (id, kind) = WORKFLOW_ROLE;
         self.report(id, kind, &properties, None).await
@@ -219,10 +320,14 @@ fn fence(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) 
     values.entry("PermissionsBoundary".to_owned()).or_insert_with(|| place.policy_arn("/", BOUNDARY));
     let parameters = template.get("Parameters").and_then(Value::as_object).cloned().unwrap_or_default();
     for (name, value) in &options.deployer {
-        if !parameters.contains_key(name) {
+        let Some(parameter) = parameters.get(name) else {
             let near = closest(name, parameters.keys().map(String::as_str));
             let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
             return Err(format!("`--deployer {name}`: mlops-roles has no such parameter{near}"));
+        };
+        let allowed = parameter.get("AllowedValues").and_then(Value::as_array);
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|one| one.as_str() == Some(value))) {
+            return Err(format!("`--deployer {name}={value}`: expected one of {}", Value::from(allowed.clone())));
         }
         values.insert(name.clone(), value.clone());
     }
@@ -238,5 +343,5 @@ fn fence(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) 
     let template = Template::new(&template, known, &symbols);
     let environment = template.part("Function", &["Properties", "Environment", "Variables"]);
     let variable = |name: &str| environment.get(name)?.as_str().map(str::to_owned);
-    Fence::read(variable).map_err(|error| error.to_string())
+    Fence::read(variable).map_err(|error| format!("`--deployer`: {error}"))
 }

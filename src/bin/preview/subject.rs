@@ -9,6 +9,7 @@ use mlops_roles::former::Former;
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::{Step, plan};
 use mlops_roles::properties::Reader;
+use mlops_roles::resource::definition::beyond_boundary;
 use mlops_roles::resource::role::hash;
 use mlops_roles::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
 use mlops_roles::resource::{self, Setting, Wanted, unavailable};
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::report::Report;
 use crate::scene::Scene;
 use crate::symbol::Symbols;
+use crate::template::Findings;
 
 /// The properties as the function reads them.
 #[derive(Debug, Default)]
@@ -62,7 +64,7 @@ impl Subject {
 }
 
 /// The properties with the unknowns as they stand in at the moment, and notes on how they came about.
-pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, BTreeSet<String>) + 'a;
+pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, Findings) + 'a;
 
 impl Scene<'_> {
     /// Reads the properties, with other shapes for what is unknown until they fit, and tells what would be done.
@@ -77,15 +79,16 @@ impl Scene<'_> {
         let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None };
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
-        let (mut read, notes) = loop {
-            let (properties, notes) = properties(&symbols);
+        let (mut read, findings) = loop {
+            let (properties, mut findings) = properties(&symbols);
+            findings.notes.extend(unfilled(&properties));
             let mut read = Subject::read(kind, &properties, setting);
             if is_delete {
                 // It takes properties of any shape.
                 read.mistakes.clear();
             }
             if read.mistakes.is_empty() || !symbols.borrow_mut().advance(&read.mistakes) {
-                break (read, notes);
+                break (read, findings);
             }
         };
         let mut symbols = symbols.into_inner();
@@ -94,31 +97,38 @@ impl Scene<'_> {
                 symbols.name(&hash(&owner, path), "hash");
             }
         }
-        let (open, refusals) = read.mistakes.iter().cloned().partition(|mistake| symbols.is_in(mistake));
+        let (open, mistakes): (Vec<_>, Vec<_>) =
+            read.mistakes.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
+        let given_out = request.filter(|_| is_delete).map(|request| request.address.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),
             resource_type: kind.to_owned(),
-            physical_id: read.wanted.physical_id.clone(),
-            refusals,
+            physical_id: given_out.unwrap_or(read.wanted.physical_id.clone()),
+            refusals: findings.faults.into_iter().chain(mistakes).collect(),
             open,
-            notes: notes.into_iter().chain(symbols.assumptions()).collect(),
+            notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
             ..Report::default()
         };
-        if self.account.is_some() && !symbols.unknown().is_empty() {
-            let names: Vec<&str> = symbols.unknown();
-            return Err(format!(
-                "resource `{id}`: only the deployment knows `{}`: say by `--set` what it is there",
-                names.join("`, `")
-            ));
-        }
         if report.refusals.is_empty() {
-            match self.course(&mut read, request, setting).await {
+            match self.course(&mut read, &mut report.notes, request, setting).await {
                 Ok(course) => {
-                    report.notes.extend(read.notes());
-                    report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before);
+                    let why = read.reason();
+                    report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before, why);
+                    let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
+                    let beyond = beyond_boundary(&read.wanted.needs, setting.fence).into_iter();
+                    report.beyond_boundary = beyond.map(|(action, of)| (action.to_owned(), names(of))).collect();
+                    report.notes.extend(read.notes(request));
                 }
                 Err(why) => report.refusals.push(why),
             }
+        }
+        let unknown = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        let unknown = symbols.unknown_in(&unknown);
+        if self.account.is_some() && !unknown.is_empty() {
+            return Err(format!(
+                "resource `{id}`: only the deployment knows `{}`: say by `--set` what it is there",
+                unknown.join("`, `")
+            ));
         }
         report.printed(&|text| symbols.printed(text))
     }
@@ -128,10 +138,16 @@ impl Scene<'_> {
     async fn course(
         &self,
         read: &mut Subject,
+        notes: &mut Vec<String>,
         request: Option<&Request>,
         setting: Setting<'_>,
     ) -> Result<Course, String> {
         let owner = setting.owner;
+        if self.account.is_none() && !matches!(request.map(|request| &request.kind), None | Some(Kind::Create)) {
+            notes.push(
+                "planned from what the event's properties asked for before: the account was not looked at".to_owned(),
+            );
+        }
         let holding = |world: &World| owner.desired(world, &World::default(), &World::default());
         let former = match request.map(|request| (&request.kind, request)) {
             Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
@@ -156,6 +172,15 @@ impl Scene<'_> {
                 return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
             }
         };
+        notes.extend(former.replaced.roles.keys().map(|name| {
+            format!(
+                "role `{name}` and what hangs on it go by the Delete that follows when the whole update has succeeded"
+            )
+        }));
+        if read.catalog.is_some() && !provisions(request) {
+            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..Wanted::default() };
+            return Ok(Course::default());
+        }
         let Some(account) = &self.account else {
             let before = holding(&former.leaving);
             let desired = owner.desired(&read.wanted.world, &former.leaving, &before);
@@ -173,20 +198,50 @@ impl Scene<'_> {
     }
 }
 
+/// What `DefinitionSubstitutions` leaves open is as good as an expression, and may be a slip.
+fn unfilled(properties: &Value) -> Vec<String> {
+    let definition = properties.get("Definition").map(Value::to_string).unwrap_or_default();
+    let filled = properties.get("DefinitionSubstitutions");
+    let names = definition.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    let open = names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none());
+    let open: BTreeSet<&str> = open.collect();
+    let told = open.into_iter().map(|name| {
+        format!("`Definition`: `DefinitionSubstitutions` puts nothing in for `${{{name}}}`: taken for what only run time knows")
+    });
+    told.collect()
+}
+
+/// An Update of the service-catalog roles provisions only where it asks for others, or again.
+fn provisions(request: Option<&Request>) -> bool {
+    let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request else { return true };
+    ["OnCreate", "Roles", "Revision"].iter().any(|name| properties.get(name) != old_properties.get(name))
+}
+
 impl Subject {
+    /// Why there is a wildcard that no definition asks for.
+    fn reason(&self) -> &'static str {
+        if self.catalog.is_some() {
+            "the solution that it is taken from has it so"
+        } else {
+            "the console guide has it so: a `Definition` would tell what is needed"
+        }
+    }
+
     /// What the type does besides making roles.
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, request: Option<&Request>) -> Vec<String> {
         let Some(asked) = &self.catalog else { return Vec::new() };
         let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
         let regions: Vec<&str> = asked.regions.iter().map(String::as_str).collect();
+        let regions = if regions.is_empty() { "any of `Regions`".to_owned() } else { regions.join(", ") };
         let names = names.join(", ");
         let goes = match asked.if_in_use {
-            IfInUse::Fail => format!("unless anything in {} uses one of them: then it fails", regions.join(", ")),
-            IfInUse::Keep => format!("but for those that something in {} uses", regions.join(", ")),
+            IfInUse::Fail => format!("unless something in {regions} uses one of them: then it fails"),
+            IfInUse::Keep => format!("but for those that something in {regions} uses"),
             IfInUse::Delete => "even when they are in use".to_owned(),
         };
+        let kind = request.map(|request| &request.kind);
         let mut notes = Vec::new();
-        if asked.on_create == OnCreate::Delete {
+        if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Kind::Create)) {
             notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
         }
         if asked.tears_down {

@@ -6,11 +6,10 @@
 use mlops_roles::arn::Place;
 use mlops_roles::fence::Fence;
 
-/// Stand for the place where nobody says which it is. Nothing else is written so.
+/// Stands for the account where nobody says which it is. Nothing else is written so.
 pub const ACCOUNT: &str = "907060504030";
-pub const REGION: &str = "zz-west-9";
 
-/// Services whose ARNs end in the name, for those whose ARNs are used as they are.
+/// Services whose ARNs are used as they are, with the name at their end.
 const SERVICES: [&str; 24] = [
     "sns",
     "sqs",
@@ -38,8 +37,9 @@ const SERVICES: [&str; 24] = [
     "ssm",
 ];
 /// Those whose ARNs are looked into, as their resource begins and ends.
-const KINDS: [(&str, &str, &str); 9] = [
+const KINDS: [(&str, &str, &str); 10] = [
     ("lambda", "function:", ""),
+    ("lambda", "function:", ":1"),
     ("states", "stateMachine:", ""),
     ("kms", "key/", ""),
     ("events", "connection/", "/id"),
@@ -49,25 +49,57 @@ const KINDS: [(&str, &str, &str); 9] = [
     ("states", "activity:", ""),
     ("cloudformation", "stack/", "/id"),
 ];
+/// Types whose `Ref` is an ARN.
+const REF_IS_ARN: [&str; 12] = [
+    "AWS::Batch::ComputeEnvironment",
+    "AWS::Batch::JobDefinition",
+    "AWS::Batch::JobQueue",
+    "AWS::ECS::TaskDefinition",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
+    "AWS::SNS::Topic",
+    "AWS::SecretsManager::Secret",
+    "AWS::Serverless::StateMachine",
+    "AWS::StepFunctions::Activity",
+    "AWS::StepFunctions::StateMachine",
+];
 
-/// One unknown.
+/// One unknown, where a property uses it.
 #[derive(Clone, Debug)]
 struct Symbol {
+    /// The property.
+    property: String,
     /// `Topic`, `ExecutionRole.Arn`.
     name: String,
+    /// Part of a longer text.
+    embedded: bool,
     /// In every shape that holds it.
     token: String,
+    /// In its place where only a number can stand.
+    number: String,
     shapes: Vec<String>,
     /// The shape that it has at the moment; past the last where none fits.
     shape: usize,
 }
 
-/// All of them, by the order in which they turned up.
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Unknown<'a> {
+    pub name: &'a str,
+    pub embedded: bool,
+    /// The type of the resource of the template that it belongs to; empty where it is none.
+    pub kind: &'a str,
+}
+
+/// All of them, in the order in which they turned up.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
-    symbols: Vec<Symbol>,
+    all: Vec<Symbol>,
     /// Text and what is printed for it.
     named: Vec<(String, String)>,
+    /// The property that is being resolved.
+    property: String,
 }
 
 impl Symbols {
@@ -80,58 +112,94 @@ impl Symbols {
         }
     }
 
-    /// What stands in for `name`. `service` is that of the ARN that it is, where that is known: `sns`.
-    pub fn stand_in(&mut self, name: &str, service: Option<&str>, place: &Place, fence: Option<&Fence>) -> String {
-        if let Some(symbol) = self.symbols.iter().find(|symbol| symbol.name == name) {
+    /// What follows is used by this property.
+    pub fn begin(&mut self, property: &str) {
+        property_of(property).clone_into(&mut self.property);
+    }
+
+    pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, fence: Option<&Fence>) -> String {
+        let Unknown { name, embedded, kind } = unknown;
+        let same =
+            |symbol: &&Symbol| symbol.property == self.property && symbol.name == name && symbol.embedded == embedded;
+        if let Some(symbol) = self.all.iter().find(same) {
             return symbol.text().to_owned();
         }
-        let token = format!("Zq{:03}z", self.symbols.len());
-        let shapes = shapes(&token, name, service, place, fence);
-        let symbol = Symbol { name: name.to_owned(), token, shapes, shape: 0 };
+        let token = format!("Zq{:03}z", self.all.len());
+        let number = (700_905_000 + self.all.len()).to_string();
+        let shapes = if embedded { parts(&token, &number, fence) } else { shapes(&token, name, kind, place, fence) };
+        let (property, name) = (self.property.clone(), name.to_owned());
+        let symbol = Symbol { property, name, embedded, token, number, shapes, shape: 0 };
         let text = symbol.text().to_owned();
-        self.symbols.push(symbol);
+        self.all.push(symbol);
         text
     }
 
     /// Gives the unknowns that the mistakes speak of their next shape. `false` when there is nothing left to try.
     pub fn advance(&mut self, mistakes: &[String]) -> bool {
         let mut moved = false;
-        for symbol in &mut self.symbols {
-            if symbol.shape < symbol.shapes.len() && mistakes.iter().any(|mistake| symbol.is_in(mistake)) {
-                symbol.shape += 1;
-                moved = true;
+        for mistake in mistakes {
+            let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
+            // A text that is cut, or can't be read at all, names none of its unknowns.
+            let blurred = mistake.contains('…') || mistake.contains("is no JSON");
+            for symbol in self.all.iter_mut().filter(|symbol| symbol.property == property) {
+                if symbol.shape < symbol.shapes.len() && (blurred || symbol.is_in(mistake)) {
+                    symbol.shape += 1;
+                    moved = true;
+                }
             }
         }
         moved
     }
 
-    /// Whether the text speaks of something that only a deployment knows.
+    /// Whether a mistake is about a property that holds something unknown, and may come of that.
+    pub fn may_explain(&self, mistake: &str) -> bool {
+        let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
+        let blurred = mistake.contains('…') || mistake.contains("is no JSON");
+        let mut symbols = self.all.iter().filter(|symbol| symbol.property == property);
+        symbols.any(|symbol| blurred || symbol.is_in(mistake))
+    }
+
+    /// Whether the text holds something that only a deployment knows.
     pub fn is_in(&self, text: &str) -> bool {
-        self.symbols.iter().any(|symbol| symbol.is_in(text))
+        self.all.iter().any(|symbol| symbol.holds(text))
+            || self.named.iter().any(|(stand_in, _)| text.contains(stand_in))
     }
 
     /// What was taken for granted: `${Traced}` is `true`.
     pub fn assumptions(&self) -> Vec<String> {
-        let plain = self.symbols.iter().filter(|symbol| !symbol.text().contains(&symbol.token));
-        plain.map(|symbol| format!("`${{{}}}` is taken for `{}`", symbol.name, self.printed(symbol.text()))).collect()
+        let plain = self.all.iter().filter(|symbol| symbol.fits() && !symbol.holds(symbol.text()));
+        let told = plain.map(|symbol| {
+            format!("`{}`: `${{{}}}` is taken for `{}`", symbol.property, symbol.name, self.printed(symbol.text()))
+        });
+        told.collect()
     }
 
-    /// The names of those that are part of the text as it is printed.
-    pub fn unknown(&self) -> Vec<&str> {
-        self.symbols.iter().map(|symbol| symbol.name.as_str()).collect()
+    /// The names of those that the text holds.
+    pub fn unknown_in(&self, text: &str) -> Vec<&str> {
+        let held = self.all.iter().filter(|symbol| !symbol.holds(symbol.text()) || symbol.holds(text));
+        let mut names: Vec<&str> = held.map(|symbol| symbol.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The text with names in the places of what stands in for them.
     pub fn printed(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for symbol in &self.symbols {
-            let name = format!("${{{}}}", symbol.name);
-            if symbol.text().contains(&symbol.token) {
-                text = text.replace(symbol.text(), &name);
+        // The last first: its name was printed when it came.
+        for symbol in self.all.iter().rev() {
+            let (Symbol { name, token, .. }, shape) = (symbol, symbol.text());
+            let lower = |text: &str| text.to_ascii_lowercase();
+            if shape.contains(token.as_str()) {
+                text = text.replace(shape, &format!("${{{name}}}"));
+                // IAM's resources have a lower-case spelling for some names.
+                text = text.replace(&lower(shape), &format!("${{{name}, in lower case}}"));
             }
-            text = text.replace(&symbol.token, &name);
-            // IAM's resources have a lower-case spelling for some names.
-            text = text.replace(&symbol.token.to_ascii_lowercase(), &format!("${{{}, in lower case}}", symbol.name));
+            let is_name = !shape.contains([':', '/']);
+            let part = if is_name { format!("${{{name}}}") } else { format!("${{part of {name}}}") };
+            text = text.replace(token.as_str(), &part);
+            text = text.replace(&lower(token), &format!("${{{name}, in lower case}}"));
+            text = text.replace(&symbol.number, &format!("${{{name}}}"));
         }
         for (stand_in, name) in &self.named {
             text = text.replace(stand_in, name);
@@ -145,21 +213,55 @@ impl Symbol {
         self.shapes.get(self.shape).or(self.shapes.first()).map_or("", String::as_str)
     }
 
-    fn is_in(&self, text: &str) -> bool {
-        let shape = self.text();
-        text.contains(&self.token) || text.contains(&format!("`{shape}`"))
+    fn fits(&self) -> bool {
+        self.shape < self.shapes.len()
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        [&self.token, &self.number, &self.token.to_ascii_lowercase()].iter().any(|one| text.contains(*one))
+    }
+
+    fn is_in(&self, mistake: &str) -> bool {
+        self.holds(mistake) || mistake.contains(&format!("`{}`", self.text()))
     }
 }
 
+/// `SageMakerExecutionRoleArns[0]` is of `SageMakerExecutionRoleArns`; what goes into the definition is of that.
+fn property_of(path: &str) -> &str {
+    match path.split(['[', '.', ',']).next().unwrap_or_default() {
+        "DefinitionSubstitutions" | "ResourceOverrides" | "Integrations" => "Definition",
+        property => property,
+    }
+}
+
+/// What part of a text can be.
+fn parts(token: &str, number: &str, fence: Option<&Fence>) -> Vec<String> {
+    vec![token.to_owned(), format!("{}{token}", prefix(fence)), number.to_owned()]
+}
+
+fn prefix(fence: Option<&Fence>) -> &str {
+    fence.and_then(|fence| fence.role_name_prefixes.first()).map_or("", String::as_str)
+}
+
+/// As ARNs have it: `AWS::SNS::Topic` is of `sns`.
+fn service(kind: &str) -> Option<String> {
+    let service = kind.split("::").nth(1)?.to_ascii_lowercase();
+    Some(match (service.as_str(), kind.rsplit("::").next()) {
+        ("serverless", Some("Function")) => "lambda".to_owned(),
+        ("serverless" | "stepfunctions", _) => "states".to_owned(),
+        _ => service,
+    })
+}
+
 /// Everything that a property or a definition may ask for, the likeliest first.
-fn shapes(token: &str, name: &str, service: Option<&str>, place: &Place, fence: Option<&Fence>) -> Vec<String> {
+fn shapes(token: &str, name: &str, kind: &str, place: &Place, fence: Option<&Fence>) -> Vec<String> {
     let Place { partition, region, account } = place;
     let arn = |service: &str, resource: &str| match service {
         "iam" => format!("arn:{partition}:iam::{account}:{resource}"),
         "s3" => format!("arn:{partition}:s3:::{resource}"),
         service => format!("arn:{partition}:{service}:{region}:{account}:{resource}"),
     };
-    let prefix = fence.and_then(|fence| fence.role_name_prefixes.first()).map_or("", String::as_str);
+    let prefix = prefix(fence);
     let names = [token.to_owned(), format!("{prefix}{token}")];
 
     let mut arns: Vec<(&str, String)> = Vec::new();
@@ -171,11 +273,14 @@ fn shapes(token: &str, name: &str, service: Option<&str>, place: &Place, fence: 
     arns.push(("iam", arn("iam", &format!("policy/{token}"))));
     arns.extend(KINDS.map(|(service, start, end)| (service, arn(service, &format!("{start}{token}{end}")))));
     arns.extend(SERVICES.map(|service| (service, arn(service, token))));
-    // `AWS::IAM::Role` has the service of its ARN in its name.
-    arns.sort_by_key(|(of, _)| service != Some(*of));
+    // The service of the ARN is in the type's name; an alias or a version of a function has a qualifier.
+    let service = service(kind);
+    let qualified = matches!(kind, "AWS::Lambda::Alias" | "AWS::Lambda::Version");
+    arns.sort_by_key(|(of, arn)| (service.as_deref() != Some(*of), qualified && !arn.ends_with(":1")));
     let arns = arns.into_iter().map(|(_, arn)| arn);
 
-    let is_arn = service.is_some() || name.to_ascii_lowercase().contains("arn");
+    let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
+    let is_arn = if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) };
     let first: Vec<String> = if is_arn { arns.chain(names).collect() } else { names.into_iter().chain(arns).collect() };
     let boundaries = fence.iter().flat_map(|fence| [&fence.boundary].into_iter().chain(&fence.narrower_boundaries));
     let managed = fence.iter().flat_map(|fence| &fence.managed_policies).map(|pattern| pattern.replace('*', token));
@@ -186,6 +291,7 @@ fn shapes(token: &str, name: &str, service: Option<&str>, place: &Place, fence: 
         "true".to_owned(),
         "3600".to_owned(),
         "60".to_owned(),
+        region.clone(),
     ];
     let paths = fence.iter().map(|fence| fence.default_path().to_owned());
     first.into_iter().chain(boundaries.cloned()).chain(managed).chain(others).chain(paths).collect()
