@@ -114,6 +114,7 @@ def test_what_only_the_deployment_knows_has_to_be_said(aws, stack, template, pre
     body = template()
     stack_id, _ = stack(body)
     body["Resources"]["Workflow"]["Properties"]["SageMakerExecutionRoleArns"] = {"Fn::GetAtt": ["Made", "RoleArn"]}
+    body["Resources"]["Made"] = {"Type": "AWS::CloudFormation::Stack"}
     name = stack_id.split("/")[1]
     code, said = preview(body, "--stack-name", name)
     assert code == 1 and "only the deployment knows `Made.RoleArn`" in said and "--set" in said, said
