@@ -48,7 +48,7 @@ test: tools build ## Run every test; the last line is the total
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
-	BLESS=1 cargo test --locked --all-features --test it -- definitions preview
+	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview
 
 check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check

@@ -14,6 +14,7 @@ use crate::answer::{Answer, LONGEST, Post, Undelivered};
 use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, undo};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
+use crate::discovery::find;
 use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
@@ -146,7 +147,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
         let owner = request.owner();
-        let setting = Setting { place, fence, owner: &owner, existing: None };
+        let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {
             return self.service_catalog(request, setting, deadlines).await;
         }
@@ -172,11 +173,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             return Err(fail(why));
         }
         let properties = object(&request.properties).map_err(fail)?;
-        let (wanted, mistakes) = resource::read(&request.resource_type, properties, setting)
-            .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))?;
+        let read = |setting| {
+            resource::read(&request.resource_type, properties, setting)
+                .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
+        };
+        let (mut wanted, mut mistakes) = read(setting)?;
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let physical_id = old.map_or(wanted.physical_id.as_str(), |(id, _)| id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
+        if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.0.is_empty()) {
+            let found = find(&self.iam, &self.sagemaker, source, setting.place, deadlines.work).await.map_err(&fail)?;
+            tracing::info!(%source, found, "execution role");
+            (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
+        }
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
         }

@@ -335,6 +335,16 @@ impl Iam for Account {
         }
         Ok(policies)
     }
+
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+        let mut pages = self.client.list_roles().into_paginator().items().send();
+        let mut roles = BTreeSet::new();
+        while let Some(role) = pages.next().await {
+            let role = fault("iam:ListRoles", role)?;
+            roles.extend(Some(role).filter(|role| role.role_name.starts_with(prefix)).map(|role| role.arn));
+        }
+        Ok(roles)
+    }
 }
 
 /// IAM sends documents percent-encoded.

@@ -7,6 +7,7 @@
 //! - [`asl`], [`integration`], [`derive`]: from a state machine to what its role may do; pure
 //! - [`former`]: what there was before, told by the id and the old properties; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
+//! - [`discovery`]: the execution role that something runs with, where the properties say so
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
 //! - [`decide`]: all of this together, from a look at the account
@@ -25,6 +26,7 @@ pub mod asl;
 pub mod cloudformation;
 pub mod decide;
 pub mod derive;
+pub mod discovery;
 pub mod event;
 pub mod fence;
 pub mod former;

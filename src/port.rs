@@ -1,9 +1,10 @@
 //! The narrow way to AWS: look, take one step, and a few questions. `iam.rs`, `cloudformation.rs` and `sagemaker.rs`
 //! answer for the real account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::discovery::Source;
 use crate::ownership::Owner;
 use crate::plan::Step;
 use crate::verify::{Check, Denial};
@@ -52,6 +53,9 @@ pub trait Iam {
     /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
     /// epoch.
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault>;
+
+    /// The ARNs of the roles whose names begin so.
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault>;
 }
 
 /// A project that somebody made from a SageMaker project template and that is not deleted.
@@ -71,6 +75,9 @@ pub trait SageMaker {
     async fn has_portfolio(&self, region: &str) -> Result<bool, Fault>;
 
     async fn disable_portfolio(&self, region: &str) -> Result<(), Fault>;
+
+    /// The ARNs of the roles that it runs with: none where it has none, several where its parts have different ones.
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault>;
 }
 
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]

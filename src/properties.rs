@@ -46,6 +46,31 @@ impl<'a> Reader<'a> {
         Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), mistakes: RefCell::default() }
     }
 
+    /// A list of objects, each with its path and a reader of its own. `expected` says what they hold.
+    pub fn objects(&self, name: &'static str, expected: &str) -> Vec<(String, Self)> {
+        let items = match self.get(name) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(one) => vec![one],
+        };
+        let mut readers = Vec::new();
+        for (i, item) in items.into_iter().enumerate() {
+            let path = format!("{name}[{i}]");
+            match item.as_object() {
+                Some(map) => readers.push((path, Self { known: RefCell::default(), ..Self::new(map) })),
+                None => self.wrong(&path, &item.to_string(), expected),
+            }
+        }
+        readers
+    }
+
+    /// Takes over the mistakes of the reader of an object, under its path.
+    pub fn take(&self, path: &str, object: Self) {
+        for mistake in object.finish().0 {
+            self.note(mistake.strip_prefix('`').map_or_else(|| mistake.clone(), |rest| format!("`{path}.{rest}")));
+        }
+    }
+
     fn get(&self, name: &'static str) -> Option<&'a Value> {
         self.known.borrow_mut().insert(name);
         self.map.get(name)

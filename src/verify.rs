@@ -7,17 +7,18 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::apply::{LAG, patiently};
-use crate::integration::{Grant, Passing};
+use crate::integration::{Grant, Needs, Passing};
 use crate::port::Iam;
 
 /// Denials that a reason names before it only counts them.
 const NAMED: usize = 10;
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// What a state does, and on what.
+/// What is done, and on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    pub state: String,
+    /// Who does it: "state `Train`".
+    pub who: String,
     pub actions: BTreeSet<String>,
     pub resources: BTreeSet<String>,
     pub context: Vec<Context>,
@@ -40,7 +41,18 @@ pub struct Denial {
 }
 
 impl Check {
-    pub fn of_grant(grant: &Grant) -> Self {
+    /// Each permission once, under the first that needs it. `who` puts a state, or what stands for one, into words.
+    pub fn of_needs(needs: &Needs, who: impl Fn(&str) -> String) -> Vec<Self> {
+        let grants = needs.grants.iter().map(|grant| Self::of_grant(grant, who(&grant.state)));
+        let passings = needs.passings.iter().map(|passing| Self::of_passing(passing, who(&passing.state)));
+        let mut seen = BTreeSet::new();
+        let context =
+            |check: &Self| check.context.iter().map(|one| (one.key.clone(), one.value.clone())).collect::<Vec<_>>();
+        let new = |check: &Self| seen.insert((check.actions.clone(), check.resources.clone(), context(check)));
+        grants.chain(passings).filter(new).collect()
+    }
+
+    fn of_grant(grant: &Grant, who: String) -> Self {
         let operators = grant.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
         let context = operators.flat_map(|(operator, keys)| {
             let keys = keys.as_object().into_iter().flatten();
@@ -51,18 +63,13 @@ impl Check {
                 Some(Context { key: key.clone(), value, is_bool: operator == "Bool" })
             })
         });
-        Self {
-            state: grant.state.clone(),
-            actions: grant.actions.clone(),
-            resources: grant.resources.clone(),
-            context: context.collect(),
-        }
+        Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context: context.collect() }
     }
 
-    pub fn of_passing(passing: &Passing) -> Self {
+    fn of_passing(passing: &Passing, who: String) -> Self {
         let key = "iam:PassedToService".to_owned();
         Self {
-            state: passing.state.clone(),
+            who,
             actions: ["iam:PassRole".to_owned()].into(),
             resources: [passing.role.clone()].into(),
             context: vec![Context { key, value: passing.service.clone(), is_bool: false }],
@@ -83,7 +90,7 @@ pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: 
             let denials = patiently(deadline, async || iam.denied(role_arn, check).await).await;
             let denials = denials.map_err(|cause| format!("could not verify the permissions: {cause}"))?;
             if !denials.is_empty() {
-                denied.extend(denials.into_iter().map(|denial| (&check.state, denial)));
+                denied.extend(denials.into_iter().map(|denial| (&check.who, denial)));
                 still_open.push(check);
             }
         }
@@ -91,8 +98,8 @@ pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: 
             return Ok(());
         }
         if Instant::now() + PAUSE >= until {
-            let texts = denied.iter().take(NAMED).map(|(state, Denial { action, resource, side })| {
-                format!("state `{state}` may not `{action}` on `{resource}`: denied by {side}")
+            let texts = denied.iter().take(NAMED).map(|(who, Denial { action, resource, side })| {
+                format!("{who} may not `{action}` on `{resource}`: denied by {side}")
             });
             let more = denied.len().saturating_sub(NAMED);
             let more = (more > 0).then(|| format!("{more} more"));

@@ -5,28 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Setting;
+use super::made_role::Granted;
 use super::role::{self, RoleProperties};
 use crate::arn::Arn;
 use crate::asl::{self, Arguments, Machine, Task};
 use crate::derive::{Features, derive, documents, pass_role};
 use crate::fence::Fence;
 use crate::integration::{self, Needs};
-use crate::policy::Document;
 use crate::properties::Reader;
 use crate::verify::Check;
-
-/// What the role is granted.
-#[derive(Clone, Debug, Default)]
-pub struct Granted {
-    /// Scoped policies, each within IAM's quota.
-    pub policies: Vec<Document>,
-    /// The grant to pass roles, where any is passed.
-    pub passing: Option<Document>,
-    /// What both were derived from.
-    pub needs: Needs,
-    /// What is to be verified once the role stands, if asked for.
-    pub checks: Vec<Check>,
-}
 
 /// `None` where neither property is given. What is wrong is noted.
 pub fn read(
@@ -78,12 +65,7 @@ pub fn read(
     for mistake in mistakes {
         reader.note(format!("`{name}`: {mistake}"));
     }
-    let checks = if verified {
-        let grants = needs.grants.iter().map(Check::of_grant);
-        unique(grants.chain(needs.passings.iter().map(Check::of_passing)))
-    } else {
-        Vec::new()
-    };
+    let checks = if verified { Check::of_needs(&needs, |state| format!("state `{state}`")) } else { Vec::new() };
     Some(Granted { policies, passing: pass_role(&needs.passings), needs, checks })
 }
 
@@ -102,14 +84,6 @@ pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<&'a str,
         }
     }
     beyond
-}
-
-/// Each permission once, under the first state that needs it.
-fn unique(checks: impl Iterator<Item = Check>) -> Vec<Check> {
-    let mut seen = BTreeSet::new();
-    let context =
-        |check: &Check| check.context.iter().map(|one| (one.key.clone(), one.value.clone())).collect::<Vec<_>>();
-    checks.filter(|check| seen.insert((check.actions.clone(), check.resources.clone(), context(check)))).collect()
 }
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {

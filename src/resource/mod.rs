@@ -1,7 +1,9 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
 pub mod definition;
+mod execution_role;
 mod guide;
+mod made_role;
 pub mod role;
 pub mod service_catalog;
 pub mod service_catalog_role;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::arn::Place;
+use crate::discovery::Source;
 use crate::fence::Fence;
 use crate::integration::Needs;
 use crate::ownership::Owner;
@@ -21,7 +24,7 @@ use crate::verify::Check;
 use crate::world::{Name, World};
 
 /// Every resource type that there is, switched on or not.
-pub const TYPES: [&str; 2] = [workflow_role::TYPE, service_catalog::TYPE];
+pub const TYPES: [&str; 3] = [workflow_role::TYPE, execution_role::TYPE, service_catalog::TYPE];
 
 /// What properties are read against.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,8 @@ pub struct Setting<'a> {
     pub owner: &'a Owner,
     /// The role that the resource stands for, whatever name its properties lead to.
     pub existing: Option<&'a Name>,
+    /// The ARN of the execution role that the properties say where to find.
+    pub found: Option<&'a str>,
 }
 
 /// What a resource asks for.
@@ -48,6 +53,8 @@ pub struct Wanted {
     pub adopt_existing: bool,
     /// The stack whose roles and policies may be taken over.
     pub adopt_from: Option<String>,
+    /// Where the execution role is to be found, before it is.
+    pub source: Option<Source>,
     /// What the grants were derived from. Empty where there is no definition.
     pub needs: Needs,
     /// What the role must be allowed once it stands. Empty where nobody asked.
@@ -69,6 +76,7 @@ pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setti
     let reader = Reader::new(properties);
     let wanted = match resource_type {
         workflow_role::TYPE => workflow_role::read(&reader, setting),
+        execution_role::TYPE => execution_role::read(&reader, setting),
         _ => return None,
     };
     Some((wanted, reader.finish()))

@@ -18,7 +18,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/definitions")
 }
 
-fn json_of(path: &Path) -> Option<Value> {
+pub fn json_of(path: &Path) -> Option<Value> {
     let text = std::fs::read(path).ok()?;
     Some(serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
@@ -36,7 +36,7 @@ pub fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
     let fence = fence();
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None };
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
     let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
     if mistakes.0.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
 }
@@ -95,13 +95,13 @@ fn what_can_not_be_granted_is_refused_with_the_state_and_the_reason() {
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Call {
-    state: String,
-    action: String,
-    resource: String,
+pub struct Call {
+    pub state: String,
+    pub action: String,
+    pub resource: String,
     #[serde(default)]
-    context: BTreeMap<String, Value>,
-    allowed: bool,
+    pub context: BTreeMap<String, Value>,
+    pub allowed: bool,
 }
 
 /// The calls of a definition, and the documents that it leads to.

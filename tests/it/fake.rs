@@ -26,7 +26,7 @@ use crate::simulator::allows;
 
 pub const ACCOUNT: &str = "123456789012";
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Role {
     pub name: String,
     pub path: String,
@@ -579,6 +579,16 @@ impl State {
                         format!("<Arn>{arn}</Arn><CreateDate>{}</CreateDate>", date(policy.made_at.into()))
                     }),
                 )
+            }
+            "ListRoles" => {
+                let xml = books.roles.values().map(|role| {
+                    format!(
+                        "<Path>{0}</Path><RoleName>{1}</RoleName><RoleId>{1}</RoleId>\
+                         <Arn>arn:aws:iam::{ACCOUNT}:role{0}{1}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>",
+                        role.path, role.name
+                    )
+                });
+                self.paged(params, "Roles", xml)
             }
             "SimulatePrincipalPolicy" => self.simulated(params, books)?,
             "DescribeStackResources" => self.stack_resources(params)?,

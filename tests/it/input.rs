@@ -51,7 +51,7 @@ async fn all_mistakes_come_at_once_by_path() {
          (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `Definition`, \
          `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
          `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, `ResourceOverrides`, \
-         `Revision`, `RoleName`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
+         `Revision`, `RoleName`, `SageMakerExecutionRole`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
          `StateMachineName`, `Tags`, `Tracing`, `VerifyPermissions`",
     )
     .await;
@@ -63,7 +63,7 @@ async fn the_required_property_is_asked_for() {
         check(
             json!({ "SageMakerExecutionRoleArns": absent }),
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
-             SageMaker (or say what it does by `Definition`)",
+             SageMaker (or say by `SageMakerExecutionRole` where to find the role, or what the workflow does by `Definition`)",
         )
         .await;
     }

@@ -14,8 +14,10 @@
 mod definitions;
 mod delivery;
 mod derivation;
+mod discovery;
 mod documents;
 mod events;
+mod execution_role;
 mod fake;
 mod faults;
 mod in_use;

@@ -25,6 +25,8 @@ pub struct Region {
     pub portfolio: bool,
     /// Not switched on for the account.
     pub closed: bool,
+    /// What is described, by operation and the values of the request's members: `DescribeSpace d-1/own`.
+    pub described: BTreeMap<String, Value>,
 }
 
 impl Region {
@@ -38,6 +40,8 @@ pub struct Request {
     pub action: String,
     region: String,
     token: usize,
+    /// The values of the members, in the order of their names.
+    named: String,
 }
 
 impl Request {
@@ -48,7 +52,9 @@ impl Request {
         let region = request.headers().get("authorization")?.split('/').nth(2)?.to_owned();
         let body: Value = serde_json::from_slice(request.body().bytes()?).ok()?;
         let token = body["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
-        Some(Self { action, region, token })
+        let values = body.as_object()?.values().filter_map(Value::as_str);
+        let named = values.collect::<Vec<_>>().join("/");
+        Some(Self { action, region, token, named })
     }
 }
 
@@ -82,6 +88,12 @@ pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: u
             region.portfolio = false;
             json!({})
         }
+        describe if describe.starts_with("Describe") => {
+            match region.described.get(&format!("{describe} {}", request.named)) {
+                Some(found) => found.clone(),
+                None => return absent(describe, &request.named),
+            }
+        }
         other => return refusal(400, "UnknownOperationException", other),
     };
     if *region == Region::default() {
@@ -89,6 +101,18 @@ pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: u
         regions.remove(&request.region);
     }
     response(200, &body)
+}
+
+/// In the words of each API.
+fn absent(action: &str, name: &str) -> HttpResponse {
+    let (code, message) = match action {
+        "DescribeNotebookInstance" => ("ValidationException", "RecordNotFound".to_owned()),
+        "DescribeEndpoint" | "DescribeEndpointConfig" | "DescribeModel" => {
+            ("ValidationException", format!("Could not find {name:?}."))
+        }
+        _ => ("ResourceNotFound", format!("{name} does not exist.")),
+    };
+    response(400, &json!({ "__type": code, "message": message }))
 }
 
 /// `code` as IAM would name it. SageMaker has no word for two writes at once.

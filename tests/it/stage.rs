@@ -54,7 +54,10 @@ pub fn fence() -> Fence {
         ("NARROWER_PERMISSIONS_BOUNDARY_ARNS", "arn:aws:iam::123456789012:policy/Narrow-boundary"),
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
-        ("ENABLED_TYPES", "Custom::StepFunctionsWorkflowRole,Custom::SageMakerServiceCatalogRoles"),
+        (
+            "ENABLED_TYPES",
+            "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles",
+        ),
         ("ALLOW_ADOPTION", "true"),
     ]);
     Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()

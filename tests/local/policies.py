@@ -36,6 +36,7 @@ SURPLUS = {
     ("bedrock:CreateModelCustomizationJob", "*:inference-profile/*"): "a base model that only run time knows: harmless",
     ("bedrock:CreateModelCustomizationJob", "*:provisioned-model/*"): "likewise",
     ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
+    ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
 }
 # Required by the reference, although one of several is enough: globs of an action and a resource type.
@@ -233,7 +234,8 @@ def main():
     for one in document["Statement"]:
         judge.known("use-role-policy.json", one["Action"], one.get("Condition"))
     judge.lint("use-role-policy.json", document)
-    for path in sorted((ROOT / "tests/it/definitions").glob("*.policy.json")):
+    for path in sorted(path for folder in ("definitions", "execution_roles")
+                       for path in (ROOT / "tests/it" / folder).glob("*.policy.json")):
         golden = json.loads(path.read_text())
         documents = [*golden["policies"].values(), *golden["inline"].values()]
         given = [path.with_name(path.name.replace(".policy.", f".{kind}.")) for kind in ("asl", "properties")]

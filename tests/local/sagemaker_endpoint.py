@@ -1,19 +1,28 @@
-"""A small SageMaker: a region's projects and its portfolio of project templates, which ministack and moto lack.
+"""A small SageMaker, which ministack and moto lack: a region's projects, its portfolio of project templates, and what
+runs with an execution role.
 
 Serves AWS JSON 1.1, for the region that the request is signed for. Tests replace the books of all regions with
 PUT /_test and read them with GET /_test:
 
     {"eu-west-1": {"projects": [{"name": "churn", "status": "DeleteFailed"}], "portfolio": "Enabled",
-                   "faults": {"ListProjects": ["throttle", "error"]}},
+                   "faults": {"ListProjects": ["throttle", "error"]}, "throttled": ["DescribeModel"],
+                   "domains": {"d-1": {"user": "arn:…", "space": "arn:…"}}, "profiles": {"d-1/alice": "arn:…"},
+                   "spaces": {"d-1/own": {"sharing": "Private", "owner": "alice"}, "d-1/all": {"sharing": "Shared"}},
+                   "notebooks": {"nb": "arn:…"}, "pipelines": {"p": "arn:…"}, "endpoints": {"ep": "config"},
+                   "configs": {"config": {"role": "arn:…", "models": ["m", null]}}, "models": {"m": "arn:…"}},
      "me-south-1": {"enabled": false}}
 
-What is left out is as in a new account. Each fault meets one call, in order. What is read also has `calls`: the
-actions that were asked for in the region, refused ones too.
+What is left out is as in a new account. Each fault meets one call, in order; what is throttled meets all. What has no
+role has null in its place, and so has a variant without a model. What is read also has `calls`: the actions that were
+asked for in the region, refused ones too.
+
+What is described is evaluated on its own ARN, all else on `*`.
 """
 
 import json
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 PAGE = 2  # projects on a page at the most, so that a caller always has to page
@@ -21,6 +30,13 @@ FIRST_CREATED = 1767225600  # 2026-01-01
 SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/sagemaker/aws4_request")
 FAULTS = {"throttle": (400, "ThrottlingException", "Rate exceeded"),
           "error": (500, "InternalFailure", "The request processing has failed because of an unknown error.")}
+
+
+# The patterns of botocore's model. Of a pipeline it takes an ARN too, which is not served here.
+DOMAIN_ID = "d-(-*[a-z0-9]){1,61}"
+NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+PIPELINE_NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}"
+ROLE_ARN = r"arn:aws:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+"
 
 
 class Refused(Exception):
@@ -34,6 +50,15 @@ class Book:
     projects: list = field(default_factory=list)
     portfolio: str = "Disabled"
     faults: dict = field(default_factory=dict)
+    throttled: list = field(default_factory=list)
+    domains: dict = field(default_factory=dict)
+    profiles: dict = field(default_factory=dict)
+    spaces: dict = field(default_factory=dict)
+    notebooks: dict = field(default_factory=dict)
+    endpoints: dict = field(default_factory=dict)
+    configs: dict = field(default_factory=dict)
+    models: dict = field(default_factory=dict)
+    pipelines: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
     tokens: dict = field(default_factory=dict)  # those given out, and where each goes on
 
@@ -41,6 +66,18 @@ class Book:
         # A slip of a test would otherwise look like an answer of AWS.
         assert self.portfolio in ("Enabled", "Disabled"), self.portfolio
         assert self.faults.keys() <= ACTIONS.keys() and set(sum(self.faults.values(), [])) <= FAULTS.keys(), self.faults
+        assert set(self.throttled) <= ACTIONS.keys(), self.throttled
+        for describe in DESCRIBED.values():
+            pattern = "/".join(describe.members.values())
+            assert all(re.fullmatch(pattern, key) for key in getattr(self, describe.shelf)), describe.shelf
+        for things, known in ((self.domains, {"user", "space"}), (self.spaces, {"sharing", "owner"}),
+                              (self.configs, {"role", "models"})):
+            assert all(thing.keys() <= known for thing in things.values()), things
+        assert all(one.get("sharing", "Shared") in ("Private", "Shared") for one in self.spaces.values()), self.spaces
+        roles = [role for one in self.domains.values() for role in one.values()]
+        roles += [*self.profiles.values(), *self.models.values(), *(one.get("role") for one in self.configs.values())]
+        for role in [*(role for role in roles if role is not None), *self.notebooks.values(), *self.pipelines.values()]:
+            assert re.fullmatch(ROLE_ARN, role), role
 
 
 def list_projects(book, request, arn_prefix):
@@ -53,7 +90,7 @@ def list_projects(book, request, arn_prefix):
         raise Refused(400, "ValidationException", "The NextToken is not valid")
     start = book.tokens.get(token, 0)
     end = start + min(PAGE, request.get("MaxResults", PAGE))
-    page = [{"ProjectName": project["name"], "ProjectArn": arn_prefix + project["name"],
+    page = [{"ProjectName": project["name"], "ProjectArn": f"{arn_prefix}project/{project['name']}",
              "ProjectId": f"p-{number:012}", "CreationTime": FIRST_CREATED + number,
              "ProjectStatus": project.get("status", "CreateCompleted")}
             for number, project in enumerate(book.projects)][start:end]
@@ -75,7 +112,106 @@ def setting_portfolio(status):
     return set_status
 
 
+# --- what runs with an execution role ---
+
+@dataclass(frozen=True)
+class Describe:
+    """An action that tells of one thing, by its names: joined, they are its key in the book."""
+    shelf: str  # where the book has it
+    kind: str
+    members: dict  # of the request, all of them required, and the pattern of each
+    arn_member: str
+    absent: tuple  # code and message
+    tell: Callable  # from what the book has to what is told beside names, ARN and time
+    lower: bool = True  # whether the ARN has the name in lower case
+
+    def key(self, request):
+        if unknown := request.keys() - self.members.keys():
+            raise Refused(400, "ValidationException", f"{', '.join(sorted(unknown))} is not served here")
+        for member, pattern in self.members.items():
+            value, at = request.get(member), member[0].lower() + member[1:]
+            if value is None or not re.fullmatch(pattern, value):
+                shown, must = ("null", "not be null") if value is None else (
+                    f"'{value}'", f"satisfy regular expression pattern: {pattern}")
+                raise Refused(400, "ValidationException", f"1 validation error detected: Value {shown} at '{at}' "
+                                                          f"failed to satisfy constraint: Member must {must}")
+        return "/".join(request[member] for member in self.members)
+
+    def resource(self, request):
+        key = self.key(request)
+        return f"{self.kind}/{key.lower() if self.lower else key}"
+
+    def __call__(self, book, request, arn_prefix):
+        key, arn, things = self.key(request), arn_prefix + self.resource(request), getattr(book, self.shelf)
+        if key not in things:
+            code, message = self.absent
+            raise Refused(400, code, message.format(arn=arn, **request))
+        return {**request, self.arn_member: arn, "CreationTime": FIRST_CREATED, **self.tell(things[key])}
+
+
+def given(**members):
+    return {member: value for member, value in members.items() if value is not None}
+
+
+def domain(found):
+    told = {"Status": "InService", "DefaultUserSettings": given(ExecutionRole=found.get("user"))}
+    return {**told, "DefaultSpaceSettings": given(ExecutionRole=found["space"])} if "space" in found else told
+
+
+def user_profile(role):
+    return {"Status": "InService", "UserSettings": given(ExecutionRole=role)}
+
+
+def space(found):
+    told = {"Status": "InService"}
+    if "sharing" in found:
+        told["SpaceSharingSettings"] = {"SharingType": found["sharing"]}
+    if "owner" in found:
+        told["OwnershipSettings"] = {"OwnerUserProfileName": found["owner"]}
+    return told
+
+
+def endpoint(config):
+    return {"EndpointStatus": "InService", "LastModifiedTime": FIRST_CREATED, **given(EndpointConfigName=config)}
+
+
+def endpoint_config(found):
+    variants = [{"VariantName": f"variant-{number}", **given(ModelName=model)}
+                for number, model in enumerate(found.get("models", []))]
+    return {"ProductionVariants": variants, **given(ExecutionRoleArn=found.get("role"))}
+
+
+DESCRIBED = {
+    "DescribeDomain": Describe(
+        "domains", "domain", {"DomainId": DOMAIN_ID}, "DomainArn",
+        ("ResourceNotFound", "Domain with id {DomainId} does not exist."), domain),
+    "DescribeUserProfile": Describe(
+        "profiles", "user-profile", {"DomainId": DOMAIN_ID, "UserProfileName": NAME}, "UserProfileArn",
+        ("ResourceNotFound", "User profile {UserProfileName} of domain {DomainId} does not exist."), user_profile,
+        lower=False),
+    "DescribeSpace": Describe(
+        "spaces", "space", {"DomainId": DOMAIN_ID, "SpaceName": NAME}, "SpaceArn",
+        ("ResourceNotFound", "Space {SpaceName} of domain {DomainId} does not exist."), space, lower=False),
+    "DescribeNotebookInstance": Describe(
+        "notebooks", "notebook-instance", {"NotebookInstanceName": NAME}, "NotebookInstanceArn",
+        ("ValidationException", "RecordNotFound"),
+        lambda role: {"NotebookInstanceStatus": "InService", "RoleArn": role}),
+    "DescribeEndpoint": Describe(
+        "endpoints", "endpoint", {"EndpointName": NAME}, "EndpointArn",
+        ("ValidationException", 'Could not find endpoint "{arn}".'), endpoint),
+    "DescribeEndpointConfig": Describe(
+        "configs", "endpoint-config", {"EndpointConfigName": NAME}, "EndpointConfigArn",
+        ("ValidationException", 'Could not find endpoint configuration "{arn}".'), endpoint_config),
+    "DescribeModel": Describe(
+        "models", "model", {"ModelName": NAME}, "ModelArn",
+        ("ValidationException", 'Could not find model "{arn}".'), lambda role: given(ExecutionRoleArn=role)),
+    "DescribePipeline": Describe(
+        "pipelines", "pipeline", {"PipelineName": PIPELINE_NAME}, "PipelineArn",
+        ("ResourceNotFound", "Pipeline '{arn}' does not exist."),
+        lambda role: {"PipelineStatus": "Active", "RoleArn": role}),
+}
 ACTIONS = {
+    **DESCRIBED,
     "ListProjects": list_projects,
     "GetSagemakerServicecatalogPortfolioStatus": portfolio_status,
     "EnableSagemakerServicecatalogPortfolio": setting_portfolio("Enabled"),
@@ -84,7 +220,8 @@ ACTIONS = {
 
 
 class SageMaker:
-    """The ASGI application. `authorize` gives the (code, message) of a refusal, or None."""
+    """The ASGI application. `authorize` gives the (code, message) of a refusal, or None. Its last argument, the ARN
+    that a call is evaluated on, is left out where that is `*`."""
 
     def __init__(self, authorize, account):
         self.authorize = authorize
@@ -102,7 +239,8 @@ class SageMaker:
             status, answer = 200, self.answer(scope, body)
         except Refused as refused:
             status, code, text = refused.args
-            answer = {"__type": code, "message": text}
+            # The one refusal that SageMaker's model describes has its member with a capital.
+            answer = {"__type": code, "Message" if code == "ResourceNotFound" else "message": text}
         headers = [(b"content-type", b"application/x-amz-json-1.1")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
@@ -124,8 +262,12 @@ class SageMaker:
             raise Refused(400, "UnrecognizedClientException", message)
         if action not in ACTIONS:
             raise Refused(400, "UnknownOperationException", f"The operation {action} is not served here")
-        if refusal := self.authorize(scope, headers, body, action, region):
+        request, arn_prefix = json.loads(body), f"arn:aws:sagemaker:{region}:{self.account}:"
+        resource = [arn_prefix + DESCRIBED[action].resource(request)] if action in DESCRIBED else []
+        if refusal := self.authorize(scope, headers, body, action, region, *resource):
             raise Refused(400, *refusal)
+        if action in book.throttled:
+            raise Refused(*FAULTS["throttle"])
         if book.faults.get(action):
             raise Refused(*FAULTS[book.faults[action].pop(0)])
-        return ACTIONS[action](book, json.loads(body), f"arn:aws:sagemaker:{region}:{self.account}:project/")
+        return ACTIONS[action](book, request, arn_prefix)

@@ -6,10 +6,11 @@ import urllib.request
 
 import boto3
 import pytest
-from botocore import UNSIGNED
+from botocore import UNSIGNED, xform_name
 from botocore.config import Config
+from botocore.validate import ParamValidator
 
-from launched import ACCOUNT, REGION, allow, refused
+from launched import ACCOUNT, REGION, allow, refused, role_arn
 
 OTHER_REGION = "us-east-1"
 
@@ -81,6 +82,131 @@ def test_what_it_does_not_serve_it_refuses(aws, control):
     refused("UnknownOperationException", sagemaker.list_domains)
 
 
+# --- what runs with an execution role ---
+
+USER, SPACE, OTHER = (role_arn(f"service-role/{name}") for name in ("User", "Space", "Other"))
+ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
+THINGS = {
+    "domains": {"d-1": {"user": USER, "space": SPACE}, "d-2": {"user": None, "space": None}, "d-3": {}},
+    "profiles": {"d-1/Alice": OTHER, "d-1/bob": None},
+    "spaces": {"d-1/Own": {"sharing": "Private", "owner": "Alice"}, "d-1/all": {"sharing": "Shared"}, "d-1/old": {}},
+    "notebooks": {"Nb": USER},
+    "endpoints": {"Ep": "Config", "new": None},
+    "configs": {"Config": {"role": USER, "models": ["m1", None]}, "bare": {"models": ["m1"]}},
+    "models": {"Scorer": USER, "bare": None},
+    "pipelines": {"Nightly": USER},
+}
+READY = {"Status": "InService"}
+# Of each action: what is asked for, the resource that this is evaluated on, and what is told beside names and time.
+FOUND = [
+    ("DescribeDomain", {"DomainId": "d-1"}, "domain/d-1",
+     {**READY, "DefaultUserSettings": {"ExecutionRole": USER}, "DefaultSpaceSettings": {"ExecutionRole": SPACE}}),
+    ("DescribeDomain", {"DomainId": "d-2"}, "domain/d-2",
+     {**READY, "DefaultUserSettings": {}, "DefaultSpaceSettings": {}}),
+    ("DescribeDomain", {"DomainId": "d-3"}, "domain/d-3", {**READY, "DefaultUserSettings": {}}),
+    ("DescribeUserProfile", {"DomainId": "d-1", "UserProfileName": "Alice"}, "user-profile/d-1/Alice",
+     {**READY, "UserSettings": {"ExecutionRole": OTHER}}),
+    ("DescribeUserProfile", {"DomainId": "d-1", "UserProfileName": "bob"}, "user-profile/d-1/bob",
+     {**READY, "UserSettings": {}}),
+    ("DescribeSpace", {"DomainId": "d-1", "SpaceName": "Own"}, "space/d-1/Own",
+     {**READY, "SpaceSharingSettings": {"SharingType": "Private"},
+      "OwnershipSettings": {"OwnerUserProfileName": "Alice"}}),
+    ("DescribeSpace", {"DomainId": "d-1", "SpaceName": "all"}, "space/d-1/all",
+     {**READY, "SpaceSharingSettings": {"SharingType": "Shared"}}),
+    ("DescribeSpace", {"DomainId": "d-1", "SpaceName": "old"}, "space/d-1/old", READY),
+    ("DescribeNotebookInstance", {"NotebookInstanceName": "Nb"}, "notebook-instance/nb",
+     {"NotebookInstanceStatus": "InService", "RoleArn": USER}),
+    ("DescribeEndpoint", {"EndpointName": "Ep"}, "endpoint/ep",
+     {"EndpointStatus": "InService", "EndpointConfigName": "Config"}),
+    ("DescribeEndpoint", {"EndpointName": "new"}, "endpoint/new", {"EndpointStatus": "InService"}),
+    ("DescribeEndpointConfig", {"EndpointConfigName": "Config"}, "endpoint-config/config",
+     {"ExecutionRoleArn": USER,
+      "ProductionVariants": [{"VariantName": "variant-0", "ModelName": "m1"}, {"VariantName": "variant-1"}]}),
+    ("DescribeEndpointConfig", {"EndpointConfigName": "bare"}, "endpoint-config/bare",
+     {"ProductionVariants": [{"VariantName": "variant-0", "ModelName": "m1"}]}),
+    ("DescribeModel", {"ModelName": "Scorer"}, "model/scorer", {"ExecutionRoleArn": USER}),
+    ("DescribeModel", {"ModelName": "bare"}, "model/bare", {}),
+    ("DescribePipeline", {"PipelineName": "Nightly"}, "pipeline/nightly",
+     {"PipelineStatus": "Active", "RoleArn": USER}),
+]
+ABSENT = [
+    ("DescribeDomain", {"DomainId": "d-x"}, "ResourceNotFound", "Domain with id d-x does not exist."),
+    ("DescribeUserProfile", {"DomainId": "d-1", "UserProfileName": "alice"}, "ResourceNotFound",
+     "User profile alice of domain d-1 does not exist."),
+    ("DescribeUserProfile", {"DomainId": "d-2", "UserProfileName": "Alice"}, "ResourceNotFound",
+     "User profile Alice of domain d-2 does not exist."),
+    ("DescribeSpace", {"DomainId": "d-2", "SpaceName": "Own"}, "ResourceNotFound",
+     "Space Own of domain d-2 does not exist."),
+    ("DescribeNotebookInstance", {"NotebookInstanceName": "Ep"}, "ValidationException", "RecordNotFound"),
+    ("DescribeEndpoint", {"EndpointName": "Nb"}, "ValidationException",
+     f'Could not find endpoint "{ARN}endpoint/nb".'),
+    ("DescribeEndpointConfig", {"EndpointConfigName": "Ep"}, "ValidationException",
+     f'Could not find endpoint configuration "{ARN}endpoint-config/ep".'),
+    ("DescribeModel", {"ModelName": "m1"}, "ValidationException", f'Could not find model "{ARN}model/m1".'),
+    ("DescribePipeline", {"PipelineName": "Hourly"}, "ResourceNotFound",
+     f"Pipeline '{ARN}pipeline/hourly' does not exist."),
+]
+ONE_OF_EACH = {action: (asked, resource) for action, asked, resource, _ in reversed(FOUND)}
+
+
+def describe(sagemaker, action, asked):
+    return getattr(sagemaker, xform_name(action))(**asked)
+
+
+@pytest.mark.parametrize("action, asked, resource, told", FOUND, ids=[found[2] for found in FOUND])
+def test_what_is_there_is_told_as_aws_tells_it(aws, control, action, asked, resource, told):
+    control({REGION: THINGS})
+    sagemaker = aws("sagemaker")
+    answer = describe(sagemaker, action, asked)
+    del answer["ResponseMetadata"]
+    shape = sagemaker.meta.service_model.operation_model(action).output_shape
+    assert not ParamValidator().validate(answer, shape).has_errors(), "the model requires more"
+    times = [answer.pop(time) for time in ("CreationTime", "LastModifiedTime") if time in answer]
+    assert times and all(time.year == 2026 for time in times)
+    assert answer == {**asked, action.removeprefix("Describe") + "Arn": ARN + resource, **told}
+
+
+@pytest.mark.parametrize("action, asked, code, message", ABSENT)
+def test_what_is_not_there_is_refused_as_each_action_does_it(aws, control, action, asked, code, message):
+    control({REGION: THINGS})
+    assert refused(code, describe, sagemaker=aws("sagemaker"), action=action, asked=asked) == message
+
+
+def test_what_is_described_is_of_the_region_that_is_asked(aws, control):
+    control({OTHER_REGION: THINGS})
+    here, there = aws("sagemaker"), aws("sagemaker", region=OTHER_REGION)
+    codes = {action: code for action, _, code, _ in ABSENT}
+    for action, (asked, resource) in ONE_OF_EACH.items():
+        refused(codes[action], describe, sagemaker=here, action=action, asked=asked)
+        arn = describe(there, action, asked)[action.removeprefix("Describe") + "Arn"]
+        assert arn == f"arn:aws:sagemaker:{OTHER_REGION}:{ACCOUNT}:{resource}"
+
+
+@pytest.mark.parametrize("action, asked, message", [
+    ("DescribeDomain", {}, "Value null at 'domainId' failed to satisfy constraint: Member must not be null"),
+    ("DescribeUserProfile", {"DomainId": "d-1"}, "Value null at 'userProfileName'"),
+    ("DescribeSpace", {"SpaceName": "Own"}, "Value null at 'domainId'"),
+    ("DescribeDomain", {"DomainId": "churn"}, "Value 'churn' at 'domainId' failed to satisfy constraint: Member must "
+                                              "satisfy regular expression pattern"),
+    ("DescribeEndpoint", {"EndpointName": ""}, "Value '' at 'endpointName'"),
+    ("DescribeUserProfile", {"DomainId": "d-1", "UserProfileName": "Alice/x"}, "Value 'Alice/x' at 'userProfileName'"),
+    ("DescribePipeline", {"PipelineName": "Nightly", "PipelineVersionId": 1}, "PipelineVersionId is not served here"),
+])
+def test_what_asks_wrongly_is_refused(server, control, action, asked, message):
+    control({REGION: THINGS})
+    unchecked = boto3.client("sagemaker", endpoint_url=f"http://127.0.0.1:{server['SAGEMAKER_PORT']}",
+                             region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test",
+                             config=Config(parameter_validation=False))
+    assert message in refused("ValidationException", describe, sagemaker=unchecked, action=action, asked=asked)
+
+
+def test_names_are_taken_and_required_as_the_model_of_botocore_has_it(aws):
+    """Else what is asked for here might be refused by AWS, or the other way round."""
+    model = aws("sagemaker").meta.service_model
+    for action, (asked, _) in ONE_OF_EACH.items():
+        assert model.operation_model(action).input_shape.required_members == list(asked)
+
+
 # --- regions and the portfolio ---
 
 def test_every_region_has_its_own_book(aws, control):
@@ -130,10 +256,30 @@ def test_each_fault_meets_one_call_in_order(aws, control):
 
 def test_a_slip_in_the_books_is_not_taken_for_what_aws_does(control):
     for slip in ({"portofolio": "Enabled"}, {"portfolio": "enabled"}, {"faults": {"ListProject": ["throttle"]}},
-                 {"faults": {"ListProjects": ["throttling"]}}):
+                 {"faults": {"ListProjects": ["throttling"]}}, {"throttled": ["DescribeDomains"]},
+                 {"domains": {"churn": {}}}, {"domains": {"d-1": {"role": role_arn("a")}}},
+                 {"domains": {"d-1": {"user": "a"}}}, {"profiles": {"alice": None}}, {"profiles": {"d-1/alice": "a"}},
+                 {"spaces": {"d-1/own": {"sharing": "private"}}}, {"spaces": {"d-1/own": {"user": "alice"}}},
+                 {"notebooks": {"nb": None}}, {"pipelines": {"p": "a"}}, {"models": {"m": "a"}},
+                 {"configs": {"config": {"model": "m"}}}, {"configs": {"config": {"role": "a"}}}):
         with pytest.raises(urllib.error.HTTPError):
             control({REGION: slip})
     assert control() == {}
+
+
+def test_what_is_throttled_is_so_at_every_call(aws, control):
+    throttled = [*ONE_OF_EACH][:4]
+    control({REGION: {**THINGS, "throttled": throttled}, OTHER_REGION: THINGS})
+    here, there = aws("sagemaker"), aws("sagemaker", region=OTHER_REGION)
+    for action, (asked, _) in ONE_OF_EACH.items():
+        for _ in range(3):
+            describe(there, action, asked)
+            if action in throttled:
+                message = refused("ThrottlingException", describe, sagemaker=here, action=action, asked=asked)
+                assert message == "Rate exceeded"
+            else:
+                describe(here, action, asked)
+        assert control()[REGION]["calls"].count(action) == 3
 
 
 # --- permissions ---
@@ -151,6 +297,31 @@ def test_each_action_needs_its_grant(acting, control):
             assert message.startswith(f"User: arn:aws:sts::{ACCOUNT}:assumed-role/caller-")
             assert message.endswith(f"/test is not authorized to perform: sagemaker:{action} because no identity-based "
                                     f"policy allows the sagemaker:{action} action")
+
+
+@pytest.mark.parametrize("action", ONE_OF_EACH)
+def test_what_is_described_needs_a_grant_on_itself(acting, control, action):
+    control({REGION: THINGS})
+    asked, resource = ONE_OF_EACH[action]
+    on_it = acting(allow(f"sagemaker:{action}", ARN + resource), service="sagemaker")
+    assert describe(on_it, action, asked)
+    for other in ONE_OF_EACH.keys() - {action}:
+        refused("AccessDeniedException", describe, sagemaker=on_it, action=other, asked=ONE_OF_EACH[other][0])
+    as_written = "/".join([resource.partition("/")[0], *asked.values()])  # where the ARN has it in lower case
+    others = {as_written, *(other for _, other in ONE_OF_EACH.values())} - {resource}
+    beside_it = acting(allow("sagemaker:*", [ARN + other for other in others]), service="sagemaker")
+    message = refused("AccessDeniedException", describe, sagemaker=beside_it, action=action, asked=asked)
+    assert message.endswith(f"/test is not authorized to perform: sagemaker:{action} on resource: {ARN}{resource} "
+                            f"because no identity-based policy allows the sagemaker:{action} action")
+
+
+def test_who_may_not_ask_learns_neither_what_is_there_nor_that_it_is_throttled(acting, control):
+    control({REGION: {**THINGS, "throttled": [*ONE_OF_EACH]}})
+    deny = {"Effect": "Deny", "Action": "sagemaker:Describe*", "Resource": "*"}
+    denied = acting(allow("sagemaker:*"), deny, service="sagemaker")
+    for action, asked, *_ in [*FOUND, *ABSENT]:
+        message = refused("AccessDeniedException", describe, sagemaker=denied, action=action, asked=asked)
+        assert message.endswith("with an explicit deny in an identity-based policy")
 
 
 def test_a_denial_changes_nothing_and_spends_no_fault(acting, control):

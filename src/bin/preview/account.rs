@@ -10,6 +10,7 @@ use mlops_roles::arn::Place;
 use mlops_roles::cloudformation::{self, Stack};
 use mlops_roles::iam;
 use mlops_roles::port::Iam as _;
+use mlops_roles::sagemaker::Regions;
 use mlops_roles::world::{Name, Scope};
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Account {
     pub iam: iam::Account,
     pub stacks: cloudformation::Region,
+    pub sagemaker: Regions,
     pub deadline: Instant,
 }
 
@@ -36,6 +38,7 @@ impl Account {
         Self {
             iam: iam::Account::new(aws_sdk_iam::Client::new(&config)),
             stacks: cloudformation::Region::new(aws_sdk_cloudformation::Client::new(&config)),
+            sagemaker: Regions::new(config),
             deadline: Instant::now() + PATIENCE,
         }
     }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use mlops_roles::decide::{decide, look};
+use mlops_roles::discovery::{find, to_be_found};
 use mlops_roles::event::{Kind, Request, object};
 use mlops_roles::former::Former;
 use mlops_roles::ownership::Owner;
@@ -76,7 +77,7 @@ impl Scene<'_> {
         request: Option<&Request>,
     ) -> Result<Report, String> {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
-        let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None };
+        let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None, found: None };
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
         let (mut read, findings) = loop {
@@ -92,6 +93,21 @@ impl Scene<'_> {
             }
         };
         let mut symbols = symbols.into_inner();
+        if let (Some(source), true) = (read.wanted.source.clone(), read.mistakes.is_empty()) {
+            match &self.account {
+                None => symbols.name(&to_be_found(&self.place), &format!("role of {source}")),
+                Some(account) => {
+                    let found = find(&account.iam, &account.sagemaker, &source, &self.place, account.deadline).await;
+                    match found {
+                        Ok(found) => {
+                            let (properties, _) = properties(&RefCell::new(symbols.clone()));
+                            read = Subject::read(kind, &properties, Setting { found: Some(&found), ..setting });
+                        }
+                        Err(why) => read.mistakes.push(why),
+                    }
+                }
+            }
+        }
         if self.symbols.printed(&self.stack_id) != self.stack_id {
             for path in &self.fence.role_paths {
                 symbols.name(&hash(&owner, path), "hash");

@@ -1,0 +1,143 @@
+"""The execution role: made by a stack, used by a twin with real calls, handed to SageMaker by a state machine."""
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+import local
+from local import ACCOUNT, REGION, ROOT, unique
+from conftest import APP
+
+TYPE = "Custom::SageMakerExecutionRole"
+PASSED = {"iam_PassedToService": "sagemaker.amazonaws.com"}
+
+
+@pytest.fixture
+def buckets(aws):
+    """Makes buckets that hold an object for each key; at the end they are gone."""
+    s3, made = aws.client("s3"), []
+
+    def make(name, *keys):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        made.append(name)
+        for key in keys:
+            s3.put_object(Bucket=name, Key=key, Body=b"x")
+        return name
+    yield make
+    for name in made:
+        for one in s3.list_objects_v2(Bucket=name).get("Contents", []):
+            s3.delete_object(Bucket=name, Key=one["Key"])
+        s3.delete_bucket(Bucket=name)
+
+
+@pytest.fixture
+def twin(aws):
+    """S3 with the credentials of a role that is granted and bounded as another, and that the test may assume."""
+    made = []
+
+    def make(name):
+        role, twin = aws.role(name), unique("twin")
+        trust = local.document({"Effect": "Allow", "Action": "sts:AssumeRole",
+                                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}})
+        aws.iam.create_role(RoleName=twin, AssumeRolePolicyDocument=json.dumps(trust),
+                            PermissionsBoundary=role["boundary"])
+        made.append(twin)
+        for arn in role["attached"]:
+            aws.iam.attach_role_policy(RoleName=twin, PolicyArn=arn)
+        for inline in role["inline"]:
+            policy = aws.iam.get_role_policy(RoleName=name, PolicyName=inline)["PolicyDocument"]
+            aws.iam.put_role_policy(RoleName=twin, PolicyName=inline, PolicyDocument=json.dumps(policy))
+        session = aws.client("sts").assume_role(RoleArn=local.role_arn(twin), RoleSessionName="twin")["Credentials"]
+        return boto3.client("s3", endpoint_url=aws.endpoint, region_name=REGION,
+                            aws_access_key_id=session["AccessKeyId"], aws_secret_access_key=session["SecretAccessKey"],
+                            aws_session_token=session["SessionToken"])
+    yield make
+    for name in made:
+        aws.delete_role(name)
+
+
+@pytest.fixture
+def made(resource):
+    """An execution role that is asked for directly."""
+    def make(**properties):
+        one = resource("execution", SageMakerExecutionRoleArns=None, **properties)
+        one.resource_type = TYPE
+        return one
+    return make
+
+
+def denied(call, **arguments):
+    with pytest.raises(ClientError) as raised:
+        call(**arguments)
+    assert raised.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "403"), raised.value
+    return True
+
+
+def test_a_role_made_by_a_stack_lists_its_bucket_and_is_refused_the_neighbours(aws, stack, function, buckets, twin):
+    own, other = buckets(unique("own").lower(), "churn/a", "churn-secret/b"), buckets(unique("other").lower(), "churn/c")
+    stack_id, status = stack({"Resources": {"Role": {"Type": TYPE, "Properties": {
+        "ServiceToken": function, "ServiceTimeout": 60, "SettleSeconds": 0, "VerifyAccess": True,
+        "Buckets": [{"Name": own, "Prefix": "churn", "Access": "Read"},
+                    {"Name": own, "Prefix": "models/", "Access": "Write"}]}}}})
+    assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
+    s3 = twin(aws.resource_id(stack_id.split("/")[1], "Role"))
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=own, Prefix="churn/")["Contents"]] == ["churn/a"]
+    assert s3.get_object(Bucket=own, Key="churn/a")["Body"].read() == b"x"
+    s3.put_object(Bucket=own, Key="models/m", Body=b"m")
+    assert denied(s3.list_objects_v2, Bucket=own)
+    assert denied(s3.list_objects_v2, Bucket=own, Prefix="churn-secret/")
+    assert denied(s3.get_object, Bucket=own, Key="churn-secret/b")
+    assert denied(s3.get_object, Bucket=own, Key="models/m")
+    assert denied(s3.put_object, Bucket=own, Key="churn/a", Body=b"y")
+    assert denied(s3.delete_object, Bucket=own, Key="models/m")
+    assert denied(s3.list_objects_v2, Bucket=other, Prefix="churn/")
+    assert denied(s3.get_object, Bucket=other, Key="churn/c")
+
+
+def test_the_example_makes_both_roles_and_the_one_hands_the_other_on(aws, function, same_world):
+    aws.sam("deploy", "--template-file", str(ROOT / "examples" / "notebook.yaml"), "--stack-name", "notebook",
+            "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset",
+            "--no-progressbar", "--parameter-overrides", f"MlopsRolesStack={APP}")
+    outputs = aws.outputs("notebook")
+    execution, workflow = outputs["ExecutionRoleArn"], outputs["WorkflowRoleArn"].rpartition("/")[2]
+    name, bucket = execution.rpartition("/")[2], f"arn:aws:s3:::{outputs['Bucket']}"
+    job = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job"
+    for role, expected, action, target, context in (
+            (workflow, "allowed", "iam:PassRole", execution, PASSED),
+            (name, "allowed", "iam:PassRole", execution, PASSED),
+            (name, "implicitDeny", "iam:PassRole", local.role_arn("Other-SageMaker"), PASSED),
+            (name, "allowed", "s3:GetObject", f"{bucket}/input/x", {}),
+            (name, "implicitDeny", "s3:PutObject", f"{bucket}/input/x", {}),
+            (name, "allowed", "s3:PutObject", f"{bucket}/models/x", {}),
+            (name, "allowed", "s3:ListBucket", bucket, {"s3_prefix": "input/"}),
+            (name, "implicitDeny", "s3:ListBucket", bucket, {"s3_prefix": ""}),
+            (name, "allowed", "sagemaker:CreateTrainingJob", f"{job}/churn-1", {}),
+            (name, "implicitDeny", "sagemaker:CreateTrainingJob", f"{job}/other", {}),
+            (name, "implicitDeny", "sagemaker:CreateProcessingJob", "*", {})):
+        assert aws.decision(role, action, target, **context) == expected, (role, action, target)
+    trust = aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert [one["Principal"]["Service"] for one in trust] in (["sagemaker.amazonaws.com"], [["sagemaker.amazonaws.com"]])
+    stack_id = aws.cloudformation.describe_stacks(StackName="notebook")["Stacks"][0]["StackId"]
+    assert aws.delete_stack(stack_id) == "DELETE_COMPLETE"
+    same_world()
+
+
+def test_an_update_widens_and_narrows_what_the_role_may_do(aws, made):
+    one = made(Buckets=[{"Name": "churn-a", "Access": "Read"}])
+    assert one.create()["Status"] == "SUCCESS"
+    read = lambda bucket: aws.decision(one.physical_id, "s3:GetObject", f"arn:aws:s3:::{bucket}/x")  # noqa: E731
+    assert (read("churn-a"), read("churn-b")) == ("allowed", "implicitDeny")
+    assert one.update(Buckets=[{"Name": "churn-b", "Access": "Read"}])["Status"] == "SUCCESS"
+    assert (read("churn-a"), read("churn-b")) == ("implicitDeny", "allowed")
+
+
+def test_all_mistakes_come_at_once_and_nothing_is_made(made, same_world):
+    answer = made(Buckets=[{"Prefix": "x", "Access": "All"}, {"Name": "Upper", "Access": "Read"}, "data"],
+                  Capabilities=["Trainning"], Subnets=["subnet-0a"], KmsKeys=["alias/x"]).create()
+    assert answer["Status"] == "FAILED"
+    for path in ("Buckets[0].Name", "Buckets[0].Access", "Buckets[1].Name", "Buckets[2]", "Capabilities[0]", "KmsKeys",
+                 "`Subnets`, `SecurityGroups`", "did you mean `Training`"):
+        assert path in answer["Reason"], answer["Reason"]
+    same_world()
