@@ -113,14 +113,16 @@ async fn user_profile(client: &Client, domain_id: &str, name: &str) -> Result<Op
 
 async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, Fault> {
     let reply = client.describe_endpoint().endpoint_name(name).send().await;
-    let config = fault("sagemaker:DescribeEndpoint", reply)?.endpoint_config_name.unwrap_or_default();
+    let Some(config) = fault("sagemaker:DescribeEndpoint", reply)?.endpoint_config_name else {
+        return Ok(BTreeSet::new());
+    };
     let reply = client.describe_endpoint_config().endpoint_config_name(config).send().await;
     let config = fault("sagemaker:DescribeEndpointConfig", reply)?;
     if let Some(role) = config.execution_role_arn.filter(|role| !role.is_empty()) {
         return Ok([role].into());
     }
-    let variants = config.production_variants.unwrap_or_default();
-    let models: BTreeSet<String> = variants.into_iter().filter_map(|variant| variant.model_name).collect();
+    let variants = config.production_variants.into_iter().chain(config.shadow_production_variants).flatten();
+    let models: BTreeSet<String> = variants.filter_map(|variant| variant.model_name).collect();
     let mut roles = BTreeSet::new();
     for model in models {
         let reply = client.describe_model().model_name(model).send().await;

@@ -304,7 +304,8 @@ def set_default_policy_version(p):
 # --- the pages of IAM's lists ---
 
 PAGE = 4  # AWS may give fewer than asked for
-PAGED = ("ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole", "ListPolicies")
+PAGED = ("ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole", "ListPolicies",
+         "ListRoles")
 
 
 def paged(handler):
@@ -383,21 +384,23 @@ def mend_cloudformation():
 
 # --- SageMaker ---
 
-def authorize(scope, headers, body, action, region):
+def authorize(scope, headers, body, action, region, resource="*"):
     """The (code, message) that refuses a call to SageMaker, or None. Pins what ministack pins for its own calls."""
     access_key, action = router.extract_access_key_id(headers), f"sagemaker:{action}"
     responses.set_request_account_id(access_key)
     responses.set_request_region(region)
     iam_evaluator.pin_signed_request(scope["method"], scope["raw_path"].decode(), {}, scope["headers"])
     iam_evaluator.pin_signed_body(body)
-    denied = iam_evaluator.enforce(access_key, action, "sagemaker", region)
+    denied = iam_evaluator.enforce(access_key, action, "sagemaker", region, resource)
     if denied is None:
         return None
     if isinstance(denied, iam_evaluator.AuthError):
         answer = app._credential_failure("sagemaker", action, "", denied, headers)
     else:
-        explicit = denied.decision == "Deny"
-        answer = iam_actions.access_denied_response("sagemaker", action, denied.principal_arn, "",
+        explicit, message = denied.decision == "Deny", ""
+        if resource != "*":
+            message = iam_actions.identity_denial_message(action, denied.principal_arn, resource, explicit)
+        answer = iam_actions.access_denied_response("sagemaker", action, denied.principal_arn, "", message=message,
                                                     explicit_deny=explicit)
     refusal = json.loads(answer[2])
     return refusal["__type"], refusal["message"]
