@@ -154,9 +154,28 @@ async fn cases() -> Vec<Case> {
             forward: true,
         },
     ];
+    cases.push(found_case());
     cases.extend(several_policies_cases().await);
     cases.extend(service_catalog_cases().await);
     cases
+}
+
+/// With a look at SageMaker first.
+fn found_case() -> Case {
+    let asked =
+        with(json!({ "SageMakerExecutionRoleArns": null, "SageMakerExecutionRole": { "NotebookInstanceName": "nb" } }));
+    let found = json!({ "RoleArn": "arn:aws:iam::123456789012:role/MySageMakerExecutionRole" });
+    let mut start = foreign();
+    let described = [("DescribeNotebookInstance nb".to_owned(), found)].into();
+    start.regions.insert("us-east-1".into(), Region { described, ..Region::default() });
+    Case {
+        name: "create with a role that is found",
+        start: start.clone(),
+        event: create(&asked),
+        after_failure: delete(ROLE, &asked),
+        restored: start,
+        forward: false,
+    }
 }
 
 /// From one policy to two, and both away again.

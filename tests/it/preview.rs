@@ -41,10 +41,11 @@ fn what_is_printed_is_what_was_blessed() {
     let role = format!("SageMakerExecutionRoleArn={EXECUTION_ROLE}");
     let roles = format!("ExecutionRoles={EXECUTION_ROLE},arn:aws:iam::123456789012:role/OtherSageMaker");
     let own = format!("SageMakerExecutionRoleArns={EXECUTION_ROLE}");
-    let cases: [(&str, Vec<&str>); 14] = [
+    let cases: [(&str, Vec<&str>); 15] = [
         ("pipeline.txt", vec!["examples/pipeline.yaml"]),
         ("pipeline.md", [&["examples/pipeline.yaml", "--format", "markdown", "--set", &role], place].concat()),
         ("workflow.txt", vec!["examples/workflow.yaml", "--stack-name", "churn"]),
+        ("notebook.txt", vec!["examples/notebook.yaml"]),
         ("functions.txt", vec![functions]),
         ("symbols.txt", vec!["tests/it/preview/symbols.yaml"]),
         ("replace.txt", vec!["events/replace.json"]),

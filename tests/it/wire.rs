@@ -7,17 +7,24 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_sdk_sagemaker::types::{
+    AuthMode, InstanceType, ProductionVariant, ProductionVariantInstanceType, UserSettings,
+};
 use aws_smithy_runtime_api::client::http::http_client_fn;
 use serde_json::json;
 
 use mlops_roles::answer::connector;
+use mlops_roles::discovery::Source;
 use mlops_roles::iam::Account;
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::{Entity, Step, plan};
 use mlops_roles::policy::Document;
-use mlops_roles::port::{Iam, Kind};
+use mlops_roles::port::{Iam, Kind, SageMaker};
+use mlops_roles::sagemaker::Regions;
 use mlops_roles::world::{Name, Policy, Role, Scope, Tags, World};
 
 struct Server {
@@ -73,6 +80,22 @@ impl Server {
             .http_client(http_client_fn(move |_, _| http.clone()))
             .build();
         Account::new(aws_sdk_iam::Client::from_conf(config))
+    }
+}
+
+impl Server {
+    /// Of `sagemaker.rs`, and its SDK's own client to make things with.
+    fn sagemaker(&self) -> (Regions, aws_sdk_sagemaker::Client) {
+        let http = connector();
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(format!("http://localhost:{}", self.port))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+            .retry_config(RetryConfig::disabled())
+            .http_client(http_client_fn(move |_, _| http.clone()))
+            .build();
+        (Regions::new(config.clone()), aws_sdk_sagemaker::Client::new(&config))
     }
 }
 
@@ -219,4 +242,46 @@ async fn a_connection_that_is_refused_leaves_the_outcome_open() {
     let server = Server { process: Command::new("true").spawn().unwrap(), port: 9 };
     let fault = server.account().observe(&Scope::policy(ARN)).await.unwrap_err();
     assert_eq!((fault.kind, fault.outcome_unknown), (Kind::TryAgain, true));
+}
+
+/// What moto knows of it; user profiles and spaces it does not.
+#[tokio::test]
+async fn execution_roles_are_found_in_motos_sagemaker() {
+    let server = moto();
+    let (regions, client) = server.sagemaker();
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/SageMaker-{name}");
+    let settings = UserSettings::builder().execution_role(role("domain")).build();
+    let domain = client.create_domain().domain_name("d").auth_mode(AuthMode::Iam).default_user_settings(settings);
+    let domain = domain.subnet_ids("subnet-0a").vpc_id("vpc-0a").send().await.unwrap();
+    let domain = domain.domain_arn.unwrap().rsplit('/').next().unwrap().to_owned();
+    let notebook = client.create_notebook_instance().notebook_instance_name("nb").role_arn(role("notebook"));
+    notebook.instance_type(InstanceType::MlT2Medium).send().await.unwrap();
+    let pipeline = client.create_pipeline().pipeline_name("p").client_request_token("x".repeat(32));
+    pipeline.role_arn(role("pipeline")).pipeline_definition("{}").send().await.unwrap();
+    for model in ["one", "two"] {
+        client.create_model().model_name(model).execution_role_arn(role(model)).send().await.unwrap();
+        let variant = ProductionVariant::builder()
+            .variant_name("v")
+            .model_name(model)
+            .instance_type(ProductionVariantInstanceType::MlT2Medium)
+            .initial_instance_count(1)
+            .initial_variant_weight(1.0)
+            .build();
+        let config = client.create_endpoint_config().endpoint_config_name(model).production_variants(variant);
+        config.send().await.unwrap();
+        client.create_endpoint().endpoint_name(model).endpoint_config_name(model).send().await.unwrap();
+    }
+    for (source, found) in [
+        (Source::Domain(domain), "domain"),
+        (Source::NotebookInstance("nb".into()), "notebook"),
+        (Source::Pipeline("p".into()), "pipeline"),
+        (Source::Endpoint("two".into()), "two"),
+    ] {
+        let roles = regions.execution_roles("us-east-1", &source).await.unwrap();
+        assert_eq!(roles, [role(found)].into(), "{source}");
+    }
+    for absent in [Source::NotebookInstance("x".into()), Source::Endpoint("x".into())] {
+        let fault = regions.execution_roles("us-east-1", &absent).await.unwrap_err();
+        assert_eq!(fault.kind, Kind::NotThere, "{absent}: {fault}");
+    }
 }

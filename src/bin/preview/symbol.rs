@@ -198,7 +198,9 @@ impl Symbols {
             let is_name = !shape.contains([':', '/']);
             let part = if is_name { format!("${{{name}}}") } else { format!("${{part of {name}}}") };
             text = text.replace(token.as_str(), &part);
-            text = text.replace(&lower(token), &format!("${{{name}, in lower case}}"));
+            let as_written = shape.contains(&lower(token));
+            let lower_case = if as_written { format!("${{{name}}}") } else { format!("${{{name}, in lower case}}") };
+            text = text.replace(&lower(token), &lower_case);
             text = text.replace(&symbol.number, &format!("${{{name}}}"));
         }
         for (stand_in, name) in &self.named {
@@ -236,7 +238,7 @@ fn property_of(path: &str) -> &str {
 
 /// What part of a text can be.
 fn parts(token: &str, number: &str, fence: Option<&Fence>) -> Vec<String> {
-    vec![token.to_owned(), format!("{}{token}", prefix(fence)), number.to_owned()]
+    vec![token.to_owned(), format!("{}{token}", prefix(fence)), token.to_ascii_lowercase(), number.to_owned()]
 }
 
 fn prefix(fence: Option<&Fence>) -> &str {
@@ -262,7 +264,8 @@ fn shapes(token: &str, name: &str, kind: &str, place: &Place, fence: Option<&Fen
         service => format!("arn:{partition}:{service}:{region}:{account}:{resource}"),
     };
     let prefix = prefix(fence);
-    let names = [token.to_owned(), format!("{prefix}{token}")];
+    // Buckets and repositories have no upper case.
+    let names = [token.to_owned(), format!("{prefix}{token}"), token.to_ascii_lowercase()];
 
     let mut arns: Vec<(&str, String)> = Vec::new();
     for pattern in fence.iter().flat_map(|fence| &fence.passable_roles) {
