@@ -58,6 +58,11 @@ impl<'a> Arn<'a> {
         whole.then_some(Self { partition, service, region, account, resource })
     }
 
+    /// Whether it names one thing in one region of one account: nothing in it is a pattern or a variable.
+    pub fn is_of_one_place(text: &str) -> bool {
+        Place::of_arn(text).is_some() && !text.contains(['*', '?', '$'])
+    }
+
     /// The path and name of an IAM entity: `role/a/b/Name` is `("/a/b/", "Name")`.
     pub fn iam_entity(&self, kind: &str) -> Option<(&'a str, &'a str)> {
         let rest = self.resource.strip_prefix(kind)?;

@@ -70,6 +70,21 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The first call of the look-up.
+    fn call(&self) -> &'static str {
+        match self {
+            Self::Domain(_) => "sagemaker:DescribeDomain",
+            Self::UserProfile { .. } => "sagemaker:DescribeUserProfile",
+            Self::Space { .. } => "sagemaker:DescribeSpace",
+            Self::NotebookInstance(_) => "sagemaker:DescribeNotebookInstance",
+            Self::Endpoint(_) => "sagemaker:DescribeEndpoint",
+            Self::Pipeline(_) => "sagemaker:DescribePipeline",
+            Self::RoleNamePrefix(_) => "iam:ListRoles",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,7 +104,8 @@ pub fn to_be_found(place: &Place) -> String {
     place.role_arn("/", "SageMaker-to-be-found")
 }
 
-/// The ARN of the one role.
+/// The ARN of the one role. `itself` are the names of the role that it is looked up for, before and after: it is never the
+/// one, though its name may begin as asked for.
 ///
 /// # Errors
 /// When there is none, or several, or AWS does not tell.
@@ -98,13 +114,15 @@ pub async fn find(
     sagemaker: &impl SageMaker,
     source: &Source,
     place: &Place,
+    itself: &[&str],
     deadline: Instant,
 ) -> Result<String, String> {
     let asked = patiently(deadline, async || match source {
         Source::RoleNamePrefix(prefix) => iam.roles_named(prefix).await,
         source => sagemaker.execution_roles(&place.region, source).await,
     });
-    let roles = asked.await.map_err(|cause| untold(source, place, &cause))?;
+    let mut roles = asked.await.map_err(|cause| untold(source, place, &cause))?;
+    roles.retain(|role| !itself.iter().any(|name| role.rsplit('/').next() == Some(*name)));
     let mut rest = roles.iter();
     match (rest.next(), rest.next()) {
         (Some(one), None) => Ok(one.clone()),
@@ -130,9 +148,10 @@ fn listed(roles: &BTreeSet<String>) -> String {
 /// Why it is not told, and what to do about it.
 fn untold(source: &Source, place: &Place, cause: &Cause) -> String {
     let why = match cause {
-        Cause::Fault(Fault { kind: Kind::NotThere, .. }) => {
+        Cause::Fault(Fault { kind: Kind::NotThere, call, .. }) if source.call() == *call => {
             format!("does not exist in {} ({cause}): correct the name, or look in its own region", place.region)
         }
+        Cause::Fault(Fault { kind: Kind::NotThere, .. }) => format!("what it runs with does not exist ({cause})"),
         Cause::Fault(Fault { kind: Kind::Unsettled, .. }) => {
             format!("the function may not look at it: {cause}")
         }

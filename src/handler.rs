@@ -182,7 +182,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let physical_id = old.map_or(wanted.physical_id.as_str(), |(id, _)| id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.0.is_empty()) {
-            let found = find(&self.iam, &self.sagemaker, source, setting.place, deadlines.work).await.map_err(&fail)?;
+            let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
+            let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
+            let found = found.await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
             (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
         }

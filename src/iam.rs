@@ -21,6 +21,8 @@ use crate::world::{Name, Policy, Role, Scope, Tags};
 /// Versions that a managed policy keeps.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const POLICY_VERSIONS: usize = 5;
+/// As many roles as IAM lists in one call.
+const MOST_LISTED: i32 = 1_000;
 /// How long one call may take before its reply counts as lost.
 pub const ONE_CALL: Duration = Duration::from_secs(20);
 /// Seconds; what IAM means by none.
@@ -337,7 +339,7 @@ impl Iam for Account {
     }
 
     async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
-        let mut pages = self.client.list_roles().into_paginator().items().send();
+        let mut pages = self.client.list_roles().max_items(MOST_LISTED).into_paginator().items().send();
         let mut roles = BTreeSet::new();
         while let Some(role) = pages.next().await {
             let role = fault("iam:ListRoles", role)?;

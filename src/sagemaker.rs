@@ -126,7 +126,7 @@ async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, Fault
     let mut roles = BTreeSet::new();
     for model in models {
         let reply = client.describe_model().model_name(model).send().await;
-        roles.extend(fault("sagemaker:DescribeModel", reply)?.execution_role_arn);
+        roles.extend(fault("sagemaker:DescribeModel", reply)?.execution_role_arn.filter(|role| !role.is_empty()));
     }
     Ok(roles)
 }

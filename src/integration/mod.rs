@@ -53,7 +53,7 @@ const FILES: [(&str, &str); 22] = [
     ("states", include_str!("states.json")),
 ];
 
-/// What a state may do.
+/// What a state may do. Where no state machine is, a property stands for one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
     pub state: String,

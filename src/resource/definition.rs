@@ -55,7 +55,8 @@ pub fn read(
     let of_tasks = integration::Setting { place: setting.place, execution_roles, overrides: &overrides };
     let mut needs = derive(&machine, &features, of_tasks);
     mistakes.append(&mut needs.mistakes);
-    for passing in &needs.passings {
+    // Those that are told beside the definition are judged where they are told.
+    for passing in needs.passings.iter().filter(|passing| !execution_roles.contains(&passing.role)) {
         role::passable(reader, setting, &format!("{name}, state {}", passing.state), &passing.role, itself);
     }
     let policies = documents(&needs.grants).unwrap_or_else(|why| {

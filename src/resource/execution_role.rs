@@ -2,6 +2,7 @@
 //! repositories, keys and networks, and what it may ask of SageMaker itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -26,7 +27,10 @@ const NAMESPACES: [&str; 4] = ["/aws/sagemaker/*", "AWS/SageMaker", "AWS/SageMak
 const NAME_PREFIX_LENGTH: usize = 63;
 
 /// What each capability lets the role ask of SageMaker, by kind of resource.
-const CAPABILITIES: &str = include_str!("capabilities.json");
+static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
+    let text = include_str!("capabilities.json");
+    serde_json::from_str(text).map_err(|error| format!("the table of capabilities is broken: {error}"))
+});
 
 /// Actions on names of one kind.
 #[derive(Debug, Deserialize)]
@@ -55,13 +59,23 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
-        Check::of_needs(&needs, |property| format!("`{property}`: the role"))
+        own(Check::of_needs(&needs, |property| format!("`{property}`: the role")), setting.place)
     } else {
         Vec::new()
     };
     let trust = trust(reader, setting.place);
     let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
     MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.wanted(reader, setting, trust, granted)
+}
+
+/// What other accounts own, their policies decide on too, and the simulator does not see those.
+fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
+    let is_own = |resource: &String| Place::of_arn(resource).is_none_or(|of| of.account == place.account);
+    for check in &mut checks {
+        check.resources.retain(is_own);
+    }
+    checks.retain(|check| !check.resources.is_empty());
+    checks
 }
 
 /// SageMaker may assume the role, for this account, and for what the source says where it is given.
@@ -71,7 +85,7 @@ fn trust(reader: &Reader<'_>, place: &Place) -> Document {
     let mut condition = Map::from_iter([account]);
     if let Some(source) = reader.text("SourceArn") {
         let arn = Arn::parse(&source).filter(|arn| arn.service == "sagemaker" && arn.partition == place.partition);
-        if arn.is_some_and(|arn| arn.account == place.account) {
+        if arn.is_some_and(|arn| arn.account == place.account) && !source.contains('$') {
             condition.insert("ArnLike".to_owned(), json!({ "aws:SourceArn": source }));
         } else {
             let example = format!("arn:{}:sagemaker:{}:{}:domain/*", place.partition, place.region, place.account);
@@ -120,15 +134,14 @@ fn buckets(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
         if let Some(name) = name.as_ref().filter(|name| !is_bucket(name)) {
             item.wrong("Name", name, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens");
         }
-        if let Some(prefix) =
-            prefix.as_ref().filter(|prefix| prefix.contains(['*', '?', '$']) || prefix.starts_with('/'))
-        {
-            item.wrong("Prefix", prefix, "how keys begin, without wildcards, `$` and a slash in front");
+        let refused = |c: char| "*?$".contains(c) || !c.is_ascii() || c.is_ascii_control();
+        if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.contains(refused) || prefix.starts_with('/')) {
+            item.wrong("Prefix", prefix, "a folder in ASCII, without wildcards, `$` and a slash in front");
         }
         reader.take(&path, item);
         let (Some(name), Some((reads, writes))) = (name, access) else { continue };
         let bucket = format!("arn:{}:s3:::{name}", place.partition);
-        let below = prefix.map_or_else(String::new, |prefix| format!("{}/", prefix.trim_end_matches('/')));
+        let below = prefix.map_or_else(String::new, |prefix| if prefix.ends_with('/') { prefix } else { prefix + "/" });
         let why = if below.is_empty() { "every object of the bucket" } else { "every object below the prefix" };
         let objects = || vec![Rendered::always(format!("{bucket}/{below}*"), why)];
         if reads {
@@ -153,6 +166,7 @@ fn is_bucket(name: &str) -> bool {
         && end(bytes.first())
         && end(bytes.last())
         && !name.contains("..")
+        && name.parse::<std::net::Ipv4Addr>().is_err()
 }
 
 /// Images of this account by name, of others by ARN.
@@ -160,7 +174,8 @@ fn repositories(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     let Place { partition, region, account } = place;
     let texts = reader.texts("Repositories");
     for (path, text) in &texts {
-        let arn = Arn::parse(text).filter(|arn| arn.service == "ecr" && arn.partition == *partition);
+        let arn = Arn::parse(text).filter(|_| Arn::is_of_one_place(text));
+        let arn = arn.filter(|arn| arn.service == "ecr" && arn.partition == *partition);
         let named = arn.map_or(Some(text.as_str()), |arn| arn.resource.strip_prefix("repository/"));
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
         if !named.is_some_and(|name| (2..=256).contains(&name.len()) && name.bytes().all(allowed)) {
@@ -181,8 +196,10 @@ fn repositories(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
 /// Volumes take a grant on the key, which only AWS's own services may be given.
 fn keys(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     for (path, text) in reader.texts("KmsKeys") {
-        let arn = Arn::parse(&text).filter(|arn| arn.service == "kms" && arn.partition == place.partition);
-        if text.contains(['*', '?', '$']) || !arn.is_some_and(|arn| arn.resource.starts_with("key/")) {
+        let arn = Arn::parse(&text).filter(|_| Arn::is_of_one_place(&text));
+        let arn = arn.filter(|arn| arn.service == "kms" && arn.partition == place.partition);
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !arn.and_then(|arn| arn.resource.strip_prefix("key/")).is_some_and(is_id) {
             reader.wrong(&path, &text, "the ARN of a key (an alias tells no key)");
             continue;
         }
@@ -199,7 +216,7 @@ fn keys(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     }
 }
 
-/// Network interfaces in the subnets, as far as EC2 lets that be said.
+/// Network interfaces in the subnets. Whom SageMaker gives permission on one, AWS does not document, so no condition says.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     let Place { partition, region, account } = place;
@@ -217,7 +234,9 @@ fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     };
     let subnets = ids("Subnets", "subnet-", "subnet");
     let groups = ids("SecurityGroups", "sg-", "security-group");
-    if reader.has("Subnets") != reader.has("SecurityGroups") {
+    let given =
+        |property| reader.raw(property).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
+    if given("Subnets") != given("SecurityGroups") {
         reader.note("`Subnets`, `SecurityGroups`: a job in a VPC needs both".to_owned());
     }
     if subnets.is_empty() || groups.is_empty() {
@@ -244,10 +263,10 @@ fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
 /// The capabilities that are asked for.
 fn capabilities(reader: &Reader<'_>, place: &Place, needs: &mut Needs) -> BTreeSet<String> {
     let Place { partition, region, account } = place;
-    let table: BTreeMap<String, Vec<Ability>> = match serde_json::from_str(CAPABILITIES) {
+    let table = match CAPABILITIES.as_ref() {
         Ok(table) => table,
-        Err(error) => {
-            reader.note(format!("the table of capabilities is broken: {error}"));
+        Err(why) => {
+            reader.note(why.clone());
             return BTreeSet::new();
         }
     };
@@ -276,7 +295,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, needs: &mut Needs) -> BTreeS
         reader
             .note("`NamePrefix`: missing, expected how the names begin that the role may use in SageMaker".to_owned());
     }
-    if asked.is_empty() && reader.has("NamePrefix") {
+    if !reader.has("Capabilities") && reader.has("NamePrefix") {
         reader.note("`NamePrefix`: only goes with `Capabilities`".to_owned());
     }
     asked

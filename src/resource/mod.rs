@@ -55,7 +55,7 @@ pub struct Wanted {
     pub adopt_from: Option<String>,
     /// Where the execution role is to be found, before it is.
     pub source: Option<Source>,
-    /// What the grants were derived from. Empty where there is no definition.
+    /// What the grants were derived from. Empty where nothing is derived.
     pub needs: Needs,
     /// What the role must be allowed once it stands. Empty where nobody asked.
     pub checks: Vec<Check>,

@@ -23,7 +23,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let source = Source::read(reader);
     let mut passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
     match (&source, setting.found) {
-        (Some(_), _) if !passed.is_empty() => reader.note(
+        _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.note(
             "`SageMakerExecutionRole`: only goes without `SageMakerExecutionRoleArns`, which names the roles itself"
                 .to_owned(),
         ),

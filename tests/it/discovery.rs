@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use mlops_roles::fence::Fence;
+
 use crate::fake::{Fake, Mischief, Role};
 use crate::sagemaker::Region;
-use crate::stage::{ROLE, Stage, create, delete, update, with};
+use crate::stage::{ROLE, Stage, create, delete, fence, update, with};
 
 fn role(name: &str) -> String {
     format!("arn:aws:iam::123456789012:role/SageMaker-{name}")
@@ -121,7 +123,10 @@ async fn what_can_not_be_found_is_told_apart_and_nothing_is_made() {
         (json!({ "DomainId": "d-1", "SpaceName": "x" }), ["space `x`", "does not exist"]),
         (json!({ "NotebookInstanceName": "x" }), ["notebook instance `x`", "RecordNotFound"]),
         (json!({ "EndpointName": "x" }), ["endpoint `x`", "does not exist"]),
-        (json!({ "EndpointName": "broken" }), ["endpoint `broken`", "sagemaker:DescribeModel"]),
+        (
+            json!({ "EndpointName": "broken" }),
+            ["endpoint `broken`: what it runs with does not exist", "sagemaker:DescribeModel"],
+        ),
         (json!({ "EndpointName": "mixed" }), ["SageMaker-model`, `arn", "SageMaker-other`: name the one"]),
         (json!({ "PipelineName": "x" }), ["pipeline `x`", "does not exist"]),
         (json!({ "RoleNamePrefix": "otherSageMaker" }), ["otherSageMakerExecutionRole-2b", "otherSageMakerX"]),
@@ -200,6 +205,9 @@ async fn what_is_wrong_with_the_property_comes_with_all_other_mistakes_and_befor
         assert_eq!(stage.fake.calls(), Vec::<String>::new());
     }
     let stage = Stage::new(account());
+    let two_wrong = with(json!({ "SageMakerExecutionRole": { "Domain": "d-1" } }));
+    let reason = stage.send(&create(&two_wrong)).await.failure().reason().to_owned();
+    assert!(reason.starts_with("2 mistakes") && reason.contains("only goes without"), "{reason}");
     let both = with(json!({ "SageMakerExecutionRole": { "DomainId": "d-1" } }));
     let reason = stage.send(&create(&both)).await.failure().reason().to_owned();
     assert!(reason.contains("only goes without `SageMakerExecutionRoleArns`"), "{reason}");
@@ -219,4 +227,43 @@ async fn a_role_outside_the_fence_is_found_and_not_passed() {
         stage.send(&create(&asking(json!({ "NotebookInstanceName": "admin" })))).await.failure().reason().to_owned();
     assert!(reason.contains("role/Administrator") && reason.contains("`PassableRoleArns`"), "{reason}");
     assert!(!stage.fake.books().roles.contains_key(&ROLE.to_lowercase()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_workflow_role_is_not_taken_for_the_one_that_it_asks_for() {
+    let stage = Stage::new(account());
+    stage.fake.change(|books| {
+        let one = Role { name: "AmazonSageMaker-Execution".into(), path: "/".into(), ..Role::default() };
+        books.roles.insert("amazonsagemaker-execution".into(), one);
+    });
+    let asked = asking(json!({ "RoleNamePrefix": "AmazonSageMaker-" }));
+    let found = "arn:aws:iam::123456789012:role/AmazonSageMaker-Execution";
+    let mut again = asked.clone();
+    again["Revision"] = json!("2");
+    let mut replaced = again.clone();
+    (replaced["RoleName"], replaced["PolicyName"]) = (json!("AmazonSageMaker-Two"), json!("AmazonSageMaker-Two"));
+    for event in [create(&asked), create(&asked), update(ROLE, &again, &asked), update(ROLE, &replaced, &again)] {
+        let answer = stage.send(&event).await.success();
+        assert_eq!(answer.0["Data"]["SageMakerExecutionRoleArn"], found);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_is_asked_about_the_role_that_was_found_and_about_no_other() {
+    let mut stage = Stage::new(account());
+    let passable = vec![role("notebook")];
+    stage.handler.fence = Ok(Fence { passable_roles: passable, ..fence() });
+    let task = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sagemaker:createTrainingJob",
+        "Parameters": { "TrainingJobName": "churn", "RoleArn.$": "$.role" },
+        "End": true,
+    });
+    let mut asked = asking(json!({ "NotebookInstanceName": "nb" }));
+    asked["Definition"] = json!({ "StartAt": "Train", "States": { "Train": task } });
+    stage.send(&create(&asked)).await.success();
+    assert_eq!(passed(&stage), format!("[{:?}]", role("notebook")));
+    asked["SageMakerExecutionRole"] = json!({ "PipelineName": "p" });
+    let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
+    assert!(reason.contains("SageMaker-pipeline") && !reason.contains("mistakes"), "once: {reason}");
 }

@@ -169,3 +169,14 @@ async fn access_that_is_denied_is_told_by_property_and_undone() {
     assert!(reason.ends_with("everything is as it was before"), "{reason}");
     assert!(stage.fake.books().roles.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_other_accounts_own_is_not_asked_of_our_simulator() {
+    let stage = Stage::new(Fake::new());
+    stage.fake.beyond_boundary("ecr:BatchGetImage");
+    let of = |repository: &str| asking(json!({ "VerifyAccess": "true", "Repositories": repository }));
+    let theirs = of("arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost");
+    stage.send(&of_type(create(&theirs))).await.success();
+    let reason = stage.send(&of_type(create(&of("ours")))).await.failure().reason().to_owned();
+    assert!(reason.contains("`Repositories`: the role may not `ecr:BatchGetImage`"), "{reason}");
+}

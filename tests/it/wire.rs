@@ -252,7 +252,7 @@ async fn execution_roles_are_found_in_motos_sagemaker() {
     let role = |name: &str| format!("arn:aws:iam::123456789012:role/SageMaker-{name}");
     let settings = UserSettings::builder().execution_role(role("domain")).build();
     let domain = client.create_domain().domain_name("d").auth_mode(AuthMode::Iam).default_user_settings(settings);
-    let domain = domain.subnet_ids("subnet-0a").vpc_id("vpc-0a").send().await.unwrap();
+    let domain = Box::pin(domain.subnet_ids("subnet-0a").vpc_id("vpc-0a").send()).await.unwrap();
     let domain = domain.domain_arn.unwrap().rsplit('/').next().unwrap().to_owned();
     let notebook = client.create_notebook_instance().notebook_instance_name("nb").role_arn(role("notebook"));
     notebook.instance_type(InstanceType::MlT2Medium).send().await.unwrap();

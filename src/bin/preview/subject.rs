@@ -93,11 +93,16 @@ impl Scene<'_> {
             }
         };
         let mut symbols = symbols.into_inner();
-        if let (Some(source), true) = (read.wanted.source.clone(), read.mistakes.is_empty()) {
+        if let (Some(source), true) = (read.wanted.source.clone(), read.mistakes.is_empty() && !is_delete) {
             match &self.account {
-                None => symbols.name(&to_be_found(&self.place), &format!("role of {source}")),
+                None => {
+                    let name = symbols.printed(&format!("role of {source}"));
+                    symbols.name(&to_be_found(&self.place), &name);
+                }
                 Some(account) => {
-                    let found = find(&account.iam, &account.sagemaker, &source, &self.place, account.deadline).await;
+                    let itself = [read.wanted.physical_id.as_str()];
+                    let found =
+                        find(&account.iam, &account.sagemaker, &source, &self.place, &itself, account.deadline).await;
                     match found {
                         Ok(found) => {
                             let (properties, _) = properties(&RefCell::new(symbols.clone()));
@@ -236,7 +241,9 @@ fn provisions(request: Option<&Request>) -> bool {
 impl Subject {
     /// Why there is a wildcard that no definition asks for.
     fn reason(&self) -> &'static str {
-        if self.catalog.is_some() {
+        if !self.wanted.needs.grants.is_empty() {
+            "it is asked for so"
+        } else if self.catalog.is_some() {
             "the solution that it is taken from has it so"
         } else {
             "the console guide has it so: a `Definition` would tell what is needed"
