@@ -49,22 +49,21 @@ impl Source {
             None
         };
         let Some(members) = value.as_object() else { return wrong() };
-        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let members: Option<Vec<(&str, String)>> =
-            members.iter().map(|(name, value)| Some((name.as_str(), text(value)?))).collect();
-        let Some(mut members) = members else { return wrong() };
-        members.sort_unstable();
-        let mut values = members.iter().map(|(_, value)| value.clone());
-        let mut next = || values.next().unwrap_or_default();
-        let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-        Some(match names.as_slice() {
-            ["DomainId"] => Self::Domain(next()),
-            ["DomainId", "UserProfileName"] => Self::UserProfile { domain: next(), name: next() },
-            ["DomainId", "SpaceName"] => Self::Space { domain: next(), name: next() },
-            ["NotebookInstanceName"] => Self::NotebookInstance(next()),
-            ["EndpointName"] => Self::Endpoint(next()),
-            ["PipelineName"] => Self::Pipeline(next()),
-            ["RoleNamePrefix"] => Self::RoleNamePrefix(next()),
+        if members.values().any(|value| value.as_str().is_none_or(str::is_empty)) {
+            return wrong();
+        }
+        let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let names: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+        Some(match names.into_iter().collect::<Vec<_>>().as_slice() {
+            ["DomainId"] => Self::Domain(text("DomainId")),
+            ["DomainId", "UserProfileName"] => {
+                Self::UserProfile { domain: text("DomainId"), name: text("UserProfileName") }
+            }
+            ["DomainId", "SpaceName"] => Self::Space { domain: text("DomainId"), name: text("SpaceName") },
+            ["NotebookInstanceName"] => Self::NotebookInstance(text("NotebookInstanceName")),
+            ["EndpointName"] => Self::Endpoint(text("EndpointName")),
+            ["PipelineName"] => Self::Pipeline(text("PipelineName")),
+            ["RoleNamePrefix"] => Self::RoleNamePrefix(text("RoleNamePrefix")),
             _ => return wrong(),
         })
     }

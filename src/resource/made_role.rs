@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::definition::beyond_boundary;
 use super::role::{self, RoleProperties};
 use super::{Setting, Wanted};
 use crate::arn::{Arn, Place};
@@ -88,6 +89,7 @@ impl MadeRole {
             ));
         }
 
+        let beyond = beyond_boundary(&granted.needs, setting.fence);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
         let attributes = BTreeMap::from([
             ("RoleArn".to_owned(), role_arn),
@@ -95,6 +97,7 @@ impl MadeRole {
             ("PolicyArn".to_owned(), policies.keys().next().cloned().unwrap_or_default()),
             ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
             ("PolicySha256".to_owned(), sha256),
+            ("BeyondBoundary".to_owned(), beyond.into_keys().collect::<Vec<_>>().join(", ")),
         ]);
         let role = Role {
             path: properties.path,

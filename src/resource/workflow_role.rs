@@ -49,12 +49,9 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         passing: Some(pass_role(&passed)),
         ..Granted::default()
     });
-    let beyond = definition::beyond_boundary(&granted.needs, setting.fence);
-    let beyond = beyond.into_keys().collect::<Vec<_>>().join(", ");
     let trust = trust(place, state_machine.as_deref());
     let made = MadeRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
     let mut wanted = made.wanted(reader, setting, trust, granted);
-    wanted.attributes.insert("BeyondBoundary".to_owned(), beyond);
     // Many would not fit an answer.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };
     wanted.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);

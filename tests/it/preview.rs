@@ -92,6 +92,7 @@ fn what_is_printed_is_what_was_blessed() {
             !found.contains("Zq")
                 && !found.contains("zq0")
                 && !found.contains("700905")
+                && !found.contains("to-be-found")
                 && !found.contains("zz-west-9")
                 && !found.contains("907060504030"),
             "{found}"
@@ -263,6 +264,28 @@ fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
         &role("", "").replace("Custom::StepFunctionsWorkflowRole", "Custom::StepFunctionWorkflowRole"),
     );
     assert!(refused(&[&slip]).contains("did you mean `Custom::StepFunctionsWorkflowRole`?"));
+}
+
+#[test]
+fn a_role_that_is_found_is_never_told_by_what_stands_in_for_it() {
+    let update = std::fs::read_to_string("events/update.json").unwrap();
+    let mut event: Value = serde_json::from_str(&update).unwrap();
+    for (which, kind) in [("OldResourceProperties", "Update"), ("ResourceProperties", "Delete")] {
+        let properties = event[which].as_object_mut().unwrap();
+        properties.remove("SageMakerExecutionRoleArns");
+        properties.insert("SageMakerExecutionRole".into(), serde_json::json!({ "DomainId": "d-1" }));
+        event["RequestType"] = kind.into();
+        let said = printed(&[&written("found.json", &event.to_string())]);
+        assert!(said.contains("${the role that was found before}"), "{said}");
+        assert!(!said.contains("to-be-found"), "{said}");
+    }
+}
+
+#[test]
+fn a_name_that_leaves_no_room_for_the_stacks_is_told_as_a_whole() {
+    let prefix = "RoleNamePrefixes=AmazonSageMaker-Team-Machine-Learning-Prod";
+    let said = printed(&["examples/pipeline.yaml", "--deployer", prefix]);
+    assert!(said.contains("create role `${derived name}`") && !said.contains("ZqS"), "{said}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::template::{Findings, Known, Template};
 /// The function's own template: it says what its parameters mean and what they are by default.
 const DEPLOYED: &str = include_str!("../../../template.yaml");
 /// Stand for the name and the id of a stack that is not there yet, and for the boundary.
-const STACK: &str = "ZqStack";
+pub const STACK: &str = "ZqStack";
 const STACK_ID: &str = "ZqId";
 const BOUNDARY: &str = "ZqBoundary";
 /// What a bare definition is taken for.
@@ -34,7 +34,7 @@ pub struct Scene<'a> {
     pub place: Place,
     pub fence: Fence,
     /// Empty where nobody knows it.
-    stack_name: String,
+    pub stack_name: String,
     pub stack_id: String,
     /// What `--set` and the deployed stack tell.
     values: BTreeMap<String, String>,

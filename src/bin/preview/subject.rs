@@ -18,7 +18,7 @@ use mlops_roles::world::{Name, Scope, World};
 use serde_json::{Map, Value};
 
 use crate::report::Report;
-use crate::scene::Scene;
+use crate::scene::{STACK, Scene};
 use crate::symbol::Symbols;
 use crate::template::Findings;
 
@@ -93,29 +93,30 @@ impl Scene<'_> {
             }
         };
         let mut symbols = symbols.into_inner();
-        if let (Some(source), true) = (read.wanted.source.clone(), read.mistakes.is_empty() && !is_delete) {
-            match &self.account {
-                None => {
-                    let name = symbols.printed(&format!("role of {source}"));
-                    symbols.name(&to_be_found(&self.place), &name);
+        let source = read.wanted.source.clone().filter(|_| !is_delete);
+        let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
+        let found = symbols.printed(&found);
+        symbols.name(&to_be_found(&self.place), &found);
+        if let (Some(source), Some(account), true) = (source, &self.account, read.mistakes.is_empty()) {
+            let itself = [read.wanted.physical_id.as_str()];
+            let found = find(&account.iam, &account.sagemaker, &source, &self.place, &itself, account.deadline).await;
+            match found {
+                Ok(found) => {
+                    let (properties, _) = properties(&RefCell::new(symbols.clone()));
+                    read = Subject::read(kind, &properties, Setting { found: Some(&found), ..setting });
                 }
-                Some(account) => {
-                    let itself = [read.wanted.physical_id.as_str()];
-                    let found =
-                        find(&account.iam, &account.sagemaker, &source, &self.place, &itself, account.deadline).await;
-                    match found {
-                        Ok(found) => {
-                            let (properties, _) = properties(&RefCell::new(symbols.clone()));
-                            read = Subject::read(kind, &properties, Setting { found: Some(&found), ..setting });
-                        }
-                        Err(why) => read.mistakes.push(why),
-                    }
-                }
+                Err(why) => read.mistakes.push(why),
             }
         }
         if self.symbols.printed(&self.stack_id) != self.stack_id {
             for path in &self.fence.role_paths {
-                symbols.name(&hash(&owner, path), "hash");
+                let hash = hash(&owner, path);
+                let cut = self.stack_name.is_empty() && !read.wanted.physical_id.contains(STACK);
+                if cut && read.wanted.physical_id.ends_with(&hash) {
+                    // The stack's name was cut to make the whole fit.
+                    symbols.name(&read.wanted.physical_id, "derived name");
+                }
+                symbols.name(&hash, "hash");
             }
         }
         let (open, mistakes): (Vec<_>, Vec<_>) =
@@ -193,6 +194,13 @@ impl Scene<'_> {
                 return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
             }
         };
+        let looked_up = |properties: &Value| properties.get("SageMakerExecutionRole").cloned();
+        if let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request
+            && looked_up(old_properties) != looked_up(properties)
+            && self.account.is_none()
+        {
+            notes.push("another execution role may be found: then its inline grant is put anew".to_owned());
+        }
         notes.extend(former.replaced.roles.keys().map(|name| {
             format!(
                 "role `{name}` and what hangs on it go by the Delete that follows when the whole update has succeeded"

@@ -65,6 +65,17 @@ const REF_IS_ARN: [&str; 12] = [
     "AWS::StepFunctions::StateMachine",
 ];
 
+/// Types whose `Ref` is a name or an id, in a property that takes both or an ARN alone.
+const REF_IS_NAME: [&str; 7] = [
+    "AWS::DynamoDB::Table",
+    "AWS::ECR::Repository",
+    "AWS::IAM::Role",
+    "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+    "Custom::SageMakerExecutionRole",
+    "Custom::StepFunctionsWorkflowRole",
+];
+
 /// One unknown, where a property uses it.
 #[derive(Clone, Debug)]
 struct Symbol {
@@ -118,7 +129,7 @@ impl Symbols {
     }
 
     pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, fence: Option<&Fence>) -> String {
-        let Unknown { name, embedded, kind } = unknown;
+        let Unknown { name, embedded, .. } = unknown;
         let same =
             |symbol: &&Symbol| symbol.property == self.property && symbol.name == name && symbol.embedded == embedded;
         if let Some(symbol) = self.all.iter().find(same) {
@@ -126,7 +137,8 @@ impl Symbols {
         }
         let token = format!("Zq{:03}z", self.all.len());
         let number = (700_905_000 + self.all.len()).to_string();
-        let shapes = if embedded { parts(&token, &number, fence) } else { shapes(&token, name, kind, place, fence) };
+        let shapes =
+            if embedded { parts(&token, &number, fence) } else { shapes(&token, &number, unknown, place, fence) };
         let (property, name) = (self.property.clone(), name.to_owned());
         let symbol = Symbol { property, name, embedded, token, number, shapes, shape: 0 };
         let text = symbol.text().to_owned();
@@ -137,26 +149,19 @@ impl Symbols {
     /// Gives the unknowns that the mistakes speak of their next shape. `false` when there is nothing left to try.
     pub fn advance(&mut self, mistakes: &[String]) -> bool {
         let mut moved = false;
-        for mistake in mistakes {
-            let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
-            // A text that is cut, or can't be read at all, names none of its unknowns.
-            let blurred = mistake.contains('…') || mistake.contains("is no JSON");
-            for symbol in self.all.iter_mut().filter(|symbol| symbol.property == property) {
-                if symbol.shape < symbol.shapes.len() && (blurred || symbol.is_in(mistake)) {
-                    symbol.shape += 1;
-                    moved = true;
-                }
+        for symbol in self.all.iter_mut().filter(|symbol| symbol.fits()) {
+            if mistakes.iter().any(|mistake| symbol.concerns(mistake)) {
+                symbol.shape += 1;
+                moved = true;
             }
         }
         moved
     }
 
-    /// Whether a mistake is about a property that holds something unknown, and may come of that.
+    /// Whether a mistake may come of what is unknown: it is about a property that holds such, or speaks of it.
     pub fn may_explain(&self, mistake: &str) -> bool {
-        let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
-        let blurred = mistake.contains('…') || mistake.contains("is no JSON");
-        let mut symbols = self.all.iter().filter(|symbol| symbol.property == property);
-        symbols.any(|symbol| blurred || symbol.is_in(mistake))
+        self.all.iter().any(|symbol| symbol.holds(mistake) || symbol.concerns(mistake))
+            || self.named.iter().any(|(stand_in, _)| mistake.contains(stand_in))
     }
 
     /// Whether the text holds something that only a deployment knows.
@@ -190,7 +195,7 @@ impl Symbols {
         for symbol in self.all.iter().rev() {
             let (Symbol { name, token, .. }, shape) = (symbol, symbol.text());
             let lower = |text: &str| text.to_ascii_lowercase();
-            if shape.contains(token.as_str()) {
+            if symbol.holds(shape) {
                 text = text.replace(shape, &format!("${{{name}}}"));
                 // IAM's resources have a lower-case spelling for some names.
                 text = text.replace(&lower(shape), &format!("${{{name}, in lower case}}"));
@@ -212,7 +217,15 @@ impl Symbols {
 
 impl Symbol {
     fn text(&self) -> &str {
-        self.shapes.get(self.shape).or(self.shapes.first()).map_or("", String::as_str)
+        self.shapes.get(self.shape).unwrap_or(&self.token)
+    }
+
+    /// Whether the mistake is about the property that the symbol is used in, and speaks of it.
+    fn concerns(&self, mistake: &str) -> bool {
+        // A text that is cut, or can't be read at all, names none of its unknowns.
+        let blurred = mistake.contains('…') || mistake.contains("is no JSON");
+        let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
+        self.property == property && (blurred || self.is_in(mistake))
     }
 
     fn fits(&self) -> bool {
@@ -256,7 +269,8 @@ fn service(kind: &str) -> Option<String> {
 }
 
 /// Everything that a property or a definition may ask for, the likeliest first.
-fn shapes(token: &str, name: &str, kind: &str, place: &Place, fence: Option<&Fence>) -> Vec<String> {
+fn shapes(token: &str, number: &str, unknown: Unknown<'_>, place: &Place, fence: Option<&Fence>) -> Vec<String> {
+    let Unknown { name, kind, .. } = unknown;
     let Place { partition, region, account } = place;
     let arn = |service: &str, resource: &str| match service {
         "iam" => format!("arn:{partition}:iam::{account}:{resource}"),
@@ -269,11 +283,13 @@ fn shapes(token: &str, name: &str, kind: &str, place: &Place, fence: Option<&Fen
 
     let mut arns: Vec<(&str, String)> = Vec::new();
     for pattern in fence.iter().flat_map(|fence| &fence.passable_roles) {
-        // Of a pattern, the part that is open; a role without one is itself.
-        arns.push(("iam", pattern.replacen('*', token, 1).replace('*', "x")));
+        // Of a pattern, the part of the name that is open; a role without one is itself.
+        let pattern = pattern.replacen(":iam::*:", &format!(":iam::{account}:"), 1);
+        arns.push(("iam", pattern.replacen('*', token, 1).replace(['*', '?'], "x")));
     }
     arns.push(("iam", arn("iam", &format!("role/{prefix}{token}"))));
     arns.push(("iam", arn("iam", &format!("policy/{token}"))));
+    arns.push(("ecr", arn("ecr", &format!("repository/{}", token.to_ascii_lowercase()))));
     arns.extend(KINDS.map(|(service, start, end)| (service, arn(service, &format!("{start}{token}{end}")))));
     arns.extend(SERVICES.map(|service| (service, arn(service, token))));
     // The service of the ARN is in the type's name; an alias or a version of a function has a qualifier.
@@ -284,13 +300,24 @@ fn shapes(token: &str, name: &str, kind: &str, place: &Place, fence: Option<&Fen
 
     let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
     let is_arn = if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) };
-    let first: Vec<String> = if is_arn { arns.chain(names).collect() } else { names.into_iter().chain(arns).collect() };
+    // Where the type tells, the other form would hide a slip: `!Ref` of a role is no ARN.
+    let attribute = name.split_once('.').map(|(_, attribute)| attribute);
+    let only_arns = !kind.is_empty() && attribute == Some("Arn");
+    let only_names = attribute.is_none() && REF_IS_NAME.contains(&kind);
+    let first: Vec<String> = match (only_arns, only_names, is_arn) {
+        (true, ..) => arns.collect(),
+        (_, true, _) => names.into(),
+        (.., true) => arns.chain(names).collect(),
+        _ => names.into_iter().chain(arns).collect(),
+    };
     let boundaries = fence.iter().flat_map(|fence| [&fence.boundary].into_iter().chain(&fence.narrower_boundaries));
     let managed = fence.iter().flat_map(|fence| &fence.managed_policies).map(|pattern| pattern.replace('*', token));
     let others = [
         format!("https://sqs.{region}.amazonaws.com/{account}/{token}"),
         format!("https://{token}.example.com"),
         format!("s3://{token}/{token}"),
+        format!("subnet-{number}"),
+        format!("sg-{number}"),
         "true".to_owned(),
         "3600".to_owned(),
         "60".to_owned(),

@@ -257,7 +257,7 @@ impl<'a> Template<'a> {
                 }
                 (None, None) => {
                     let kind = self.resource(name).and_then(|resource| resource.get("Type")?.as_str());
-                    if kind.is_none() && name != "AWS::StackName" {
+                    if kind.is_none() && !self.may_be_made(name) {
                         self.fault(format!("`Ref: {name}`: the template has no such parameter or resource"));
                     }
                     return Some(self.unknown(name, kind.unwrap_or_default(), embedded));
@@ -274,12 +274,19 @@ impl<'a> Template<'a> {
 
     /// `Role.Arn`.
     fn attribute(&self, name: &str, embedded: bool) -> Value {
-        let (id, _) = name.split_once('.').unwrap_or((name, ""));
+        let id = name.split('.').next().unwrap_or_default();
         let kind = self.resource(id).and_then(|resource| resource.get("Type")?.as_str());
-        if kind.is_none() {
+        if kind.is_none() && !self.may_be_made(id) {
             self.fault(format!("`GetAtt: {name}`: the template has no resource `{id}`"));
         }
         self.unknown(name, kind.unwrap_or_default(), embedded)
+    }
+
+    /// AWS's own parameters, and resources that a transform makes: `FnRole` of a function `Fn`.
+    fn may_be_made(&self, id: &str) -> bool {
+        let loops = || self.section("Resources").is_some_and(|all| all.keys().any(|key| key.starts_with("Fn::")));
+        let transformed = self.whole.get("Transform").is_some();
+        id.starts_with("AWS::") || (transformed && (self.resources().any(|(own, _)| id.starts_with(own)) || loops()))
     }
 
     fn substitute(&self, argument: &Value, embedded: bool) -> Option<String> {
