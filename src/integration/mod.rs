@@ -8,6 +8,7 @@
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
 mod pattern;
+mod rendered;
 mod sdk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use crate::arn::{Arn, Place};
 use crate::asl::{Found, Task};
 use crate::properties::closest;
 use pattern::Pattern;
-pub use pattern::{Rendered, narrowed};
+pub use rendered::{Rendered, narrowed};
 
 /// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
 static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {

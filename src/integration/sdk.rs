@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::pattern::{Pattern, Rendered};
+use super::pattern::Pattern;
+use super::rendered::Rendered;
 use super::{Needs, Setting};
 use crate::arn::Arn;
 use crate::asl::Task;
