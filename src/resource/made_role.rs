@@ -69,8 +69,10 @@ impl MadeRole {
             let (last, most) = (numbered(count), role::POLICY_NAME_LENGTH);
             reader.note(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
         }
-        // Under the tables of another version of this function, the same definition may have led to more policies.
-        let outgrown = if granted.needs.grants.is_empty() { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
+        // Under the tables of another version of this function, the same definition may have led to more policies; and of
+        // one that can't be read any more, not even the first is told. Only the guide's is always one.
+        let is_guide = count == 1 && granted.needs.grants.is_empty();
+        let outgrown = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
         let outgrown = outgrown.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
         let policies: BTreeMap<String, Policy> = (1..)
             .map(numbered)

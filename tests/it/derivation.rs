@@ -182,6 +182,12 @@ async fn a_policy_that_the_definition_no_longer_leads_to_is_found_though_nothing
     });
     stage.send(&delete(ROLE, &asking(invoking(&["score"]), json!({})))).await.success();
     assert!(stage.fake.books().policies.is_empty());
+
+    // And by a function that can't read the definition at all.
+    stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
+    stage.fake.change(|books| books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.clear());
+    stage.send(&delete(ROLE, &asking(json!("no JSON"), json!({})))).await.success();
+    assert!(stage.fake.books().policies.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
