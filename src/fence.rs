@@ -102,6 +102,15 @@ impl Fence {
         self.passable_roles.iter().any(|pattern| arn::matches(pattern, role_arn))
     }
 
+    /// Whether the boundary of `template.yaml` denies the action on these resources, whatever a policy grants. A deployer's
+    /// own boundary may differ.
+    pub fn boundary_denies<'a>(&self, action: &str, mut resources: impl Iterator<Item = &'a str>) -> bool {
+        let (service, _) = action.split_once(':').unwrap_or_default();
+        let of_roles = matches!(action, "iam:PassRole" | "sts:AssumeRole");
+        matches!(service, "iam" | "sts" | "organizations" | "account")
+            && !(of_roles && resources.all(|role| self.admits_passing(role)))
+    }
+
     pub fn admits_managed_policy(&self, arn: &str) -> bool {
         self.managed_policies.iter().any(|pattern| arn::matches(pattern, arn))
     }

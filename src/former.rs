@@ -3,9 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::arn::Arn;
-use crate::ownership::Owner;
+use crate::fence::listed;
+use crate::ownership::{Owner, PHYSICAL_TAG};
+use crate::resource::role_set::ID_PREFIX;
 use crate::resource::{self, Setting, Wanted, role};
-use crate::world::{Name, World};
+use crate::world::{Name, Tags, World};
 
 /// The resource as it was.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Former {
     pub elsewhere: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
     pub replaced: World,
+    /// Of a set of roles that goes, its id: what carries another one by now stays.
+    generation: Option<String>,
     /// Names of policies that the deployer's prefixes no longer admit.
     outside: Vec<String>,
 }
@@ -40,6 +44,9 @@ impl Former {
             let Some(former) = read(None) else { return Ok(Self::default()) };
             return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
         }
+        if resource::is_set(kind) {
+            return Self::of_other_names(wanted, read(None).unwrap_or_default());
+        }
         if !setting.fence.admits_name(physical_id) {
             return Err(format!(
                 "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
@@ -58,6 +65,28 @@ impl Former {
         Ok(Self { replaced, ..Self::default() })
     }
 
+    /// A set of roles whose names change: what both have stays and gets the new id, the rest goes by the Delete of the old
+    /// one.
+    fn of_other_names(wanted: &Wanted, former: Wanted) -> Result<Self, String> {
+        if !former.outside.is_empty() {
+            return Err(format!(
+                "this update replaces {}, outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have \
+                 their prefix added, then try again; nothing was changed",
+                listed(&former.outside)
+            ));
+        }
+        let (mut leaving, mut replaced) = (World::default(), World::default());
+        for (name, role) in former.world.roles {
+            let stays = wanted.world.roles.contains_key(&name);
+            if stays { &mut leaving } else { &mut replaced }.roles.insert(name, role);
+        }
+        for (arn, policy) in former.world.policies {
+            let stays = wanted.world.policies.contains_key(&arn);
+            if stays { &mut leaving } else { &mut replaced }.policies.insert(arn, policy);
+        }
+        Ok(Self { leaving, replaced, ..Self::default() })
+    }
+
     /// # Errors
     /// When the id names a role that the deployer's prefixes no longer admit.
     pub fn of_delete(
@@ -69,6 +98,9 @@ impl Former {
         if !resource::TYPES.contains(&kind) {
             // Of a type that does not exist, nothing was made.
             return Ok(Self::default());
+        }
+        if resource::is_set(kind) {
+            return Self::of_set(kind, physical_id, properties, setting);
         }
         // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
         // role that took this one's place. Only where the id may be invented do they count.
@@ -98,6 +130,33 @@ impl Former {
         former.elsewhere =
             names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect();
         Ok(former)
+    }
+
+    /// A set that was made has one of our ids. Under another one its Create has failed, and whatever there is of it goes.
+    fn of_set(
+        kind: &str,
+        physical_id: &str,
+        properties: &Map<String, Value>,
+        setting: Setting<'_>,
+    ) -> Result<Self, String> {
+        let Some((read, _)) = resource::read(kind, properties, setting) else { return Ok(Self::default()) };
+        let generation = physical_id.starts_with(ID_PREFIX).then(|| physical_id.to_owned());
+        if generation.is_some() && !read.outside.is_empty() {
+            return Err(format!(
+                "{}: outside the deployer's `RoleNamePrefixes`, so they can't be deleted: have their prefix added, then \
+                 delete again",
+                listed(&read.outside)
+            ));
+        }
+        Ok(Self { leaving: read.world, generation, ..Self::default() })
+    }
+
+    /// Takes out of the world what belongs to a later set of the same resource.
+    pub fn spare(&self, seen: &mut World) {
+        let Some(id) = &self.generation else { return };
+        let is_of_it = |tags: &Tags| tags.get(PHYSICAL_TAG).is_none_or(|tag| tag == id);
+        seen.roles.retain(|_, role| is_of_it(&role.tags));
+        seen.policies.retain(|_, policy| is_of_it(&policy.tags));
     }
 
     /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be

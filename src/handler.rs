@@ -18,7 +18,7 @@ use crate::discovery::find;
 use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
-use crate::judge::unused;
+use crate::judge::{absent_boundary, unused};
 use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
@@ -179,7 +179,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         };
         let (mut wanted, mut mistakes) = read(setting)?;
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
-        let physical_id = old.map_or(wanted.physical_id.as_str(), |(id, _)| id).to_owned();
+        let told = Some(wanted.physical_id.as_str()).filter(|id| !id.is_empty());
+        let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.0.is_empty()) {
             let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
@@ -188,6 +189,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             tracing::info!(%source, found, "execution role");
             (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
         }
+        mistakes.0.extend(absent_boundary(&self.iam, &wanted, setting, deadlines.work).await);
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
         }
@@ -271,7 +273,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut scope = Scope::default();
         scope.add(&former.leaving);
         scope.policies.extend(former.elsewhere.clone());
-        let before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
+        let mut before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
+        former.spare(&mut before);
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();

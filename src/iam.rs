@@ -276,6 +276,11 @@ impl Iam for Account {
         }
     }
 
+    async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
+        let reply = self.client.get_policy().policy_arn(arn).send().await;
+        Ok(there("iam:GetPolicy", reply)?.is_some())
+    }
+
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
         let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
         let mut users = Vec::new();

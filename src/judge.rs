@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use crate::apply::patiently;
+use crate::arn::Place;
 use crate::ownership::Standing;
 use crate::plan::{Entity, INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use crate::policy::Document;
@@ -29,12 +30,13 @@ pub async fn writable(
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
-                "role `{name}` is at path `{}` and a path can't change: give `RoleName` a new value too",
-                have.path
+                "role `{name}` is at path `{}` and a path can't change: give `{}` a new value too",
+                have.path, wanted.naming
             ));
         } else if found.as_str() != name.as_str() {
             objections.push(format!(
-                "role `{found}` is there already and IAM does not tell case apart: choose another `RoleName`"
+                "role `{found}` is there already and IAM does not tell case apart: choose another name by `{}`",
+                wanted.naming
             ));
         } else if let (Some(boundary), false) = (boundary, ours) {
             objections.push(format!(
@@ -81,6 +83,14 @@ async fn stranger(
         }
         Standing::Nobodys => (wanted.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
     };
+    let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
+    if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {
+        let (region, naming) = (place.region, wanted.naming);
+        return Some(format!(
+            "{entity} belongs to a stack of region {region}, and roles and policies are of the whole account: under these \
+             names it can have one region; choose others by `{naming}`, or leave it to {region}"
+        ));
+    }
     let belongs = whose.as_ref().map_or("exists and is not ours".to_owned(), |other| format!("belongs to {other}"));
     if !asked {
         return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
@@ -105,6 +115,19 @@ async fn stranger(
         Ok(Some(holder)) => Some(format!("{entity} still belongs to {holder}: it can't be adopted")),
         Err(cause) => Some(format!("{entity} can't be adopted before its stack is known: {cause}")),
     }
+}
+
+/// A boundary that a template names instead of the deployer's own, and that is not there. Where IAM does not tell, it will
+/// when a role is made.
+pub async fn absent_boundary(
+    iam: &impl Iam,
+    wanted: &Wanted,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Option<String> {
+    let boundary = Some(&wanted.boundary).filter(|arn| setting.fence.narrower_boundaries.contains(arn))?;
+    let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
+    matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }
 
 /// Policies that are to go must not be in use by anybody but our roles.

@@ -4,6 +4,7 @@
 //!
 //! - [`event`]: the envelope, so that there is somebody to answer
 //! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
+//! - [`catalog`]: the role sets, as data
 //! - [`asl`], [`integration`], [`derive`]: from a state machine to what its role may do; pure
 //! - [`former`]: what there was before, told by the id and the old properties; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
@@ -23,6 +24,7 @@ pub mod answer;
 pub mod apply;
 pub mod arn;
 pub mod asl;
+pub mod catalog;
 pub mod cloudformation;
 pub mod decide;
 pub mod derive;

@@ -126,7 +126,7 @@ fn normal_statement(statement: Value) -> Value {
                 let value = match (key.as_str(), value) {
                     ("Action" | "NotAction" | "Resource" | "NotResource", value) => string_set(value),
                     ("Principal" | "NotPrincipal", Value::Object(kinds)) => {
-                        sorted(kinds.into_iter().map(|(k, v)| (k, string_set(v))).collect())
+                        sorted(kinds.into_iter().map(|(k, v)| (k, string_set(accounts(v)))).collect())
                     }
                     ("Condition", Value::Object(operators)) => {
                         sorted(operators.into_iter().map(|(k, v)| (k, normal_condition(v))).collect())
@@ -137,6 +137,17 @@ fn normal_statement(statement: Value) -> Value {
             })
             .collect(),
     )
+}
+
+/// IAM gives the ARN of an account's root for the account's bare id. Both mean the account.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
+fn accounts(principals: Value) -> Value {
+    let bare = |principal: Value| {
+        let account =
+            principal.as_str().and_then(arn::Arn::parse).filter(|arn| arn.service == "iam" && arn.resource == "root");
+        account.map(|arn| Value::from(arn.account)).unwrap_or(principal)
+    };
+    Value::Array(listed(principals).into_iter().map(bare).collect())
 }
 
 fn normal_condition(keys: Value) -> Value {

@@ -44,6 +44,9 @@ pub trait Iam {
     /// One step. Taking it twice does no harm.
     async fn execute(&self, step: &Step) -> Result<(), Fault>;
 
+    /// Whether there is such a policy.
+    async fn has_policy(&self, arn: &str) -> Result<bool, Fault>;
+
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
 

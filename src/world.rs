@@ -25,6 +25,16 @@ impl Name {
     }
 }
 
+/// Characters of a role's name.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+pub const ROLE_NAME_LENGTH: usize = 64;
+
+/// Whether IAM takes it for the name of a role or policy.
+pub fn is_iam_name(name: &str, longest: usize) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
+    (1..=longest).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

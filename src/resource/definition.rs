@@ -75,11 +75,8 @@ pub fn read(
 pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut beyond: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for grant in &needs.grants {
-        let passable = grant.resources.iter().all(|role| fence.admits_passing(role));
         for action in &grant.actions {
-            let (service, _) = action.split_once(':').unwrap_or_default();
-            let denied = matches!(service, "iam" | "sts" | "organizations" | "account");
-            if denied && !(passable && matches!(action.as_str(), "iam:PassRole" | "sts:AssumeRole")) {
+            if fence.boundary_denies(action, grant.resources.iter().map(String::as_str)) {
                 beyond.entry(action).or_default().insert(&grant.state);
             }
         }

@@ -16,8 +16,6 @@ use crate::properties::Reader;
 use crate::verify::Check;
 use crate::world::{Policy, Role, World};
 
-/// Characters of a trust policy at the default quota (`ACLSizePerRole`).
-const TRUST_SIZE: usize = 2_048;
 /// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
 /// refuses a state machine whose role can't. Terraform's IAM resources wait ten seconds for the same reason.
 const SETTLE_SECONDS: i32 = 10;
@@ -54,8 +52,8 @@ impl MadeRole {
         let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", self.inline_name);
         let managed = role::managed_policies(reader, setting);
         let (adopt_existing, adopt_from) = adoption(reader, setting);
-        let settle = reader.number("SettleSeconds", 0..=120, "seconds").unwrap_or(SETTLE_SECONDS);
-        role::within(reader, "trust policy", &trust, TRUST_SIZE);
+        let settle = settle(reader);
+        role::within(reader, "trust policy", &trust, role::TRUST_SIZE);
         if let Some(passing) = &granted.passing {
             role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
         }
@@ -101,12 +99,13 @@ impl MadeRole {
             ("PolicySha256".to_owned(), sha256),
             ("BeyondBoundary".to_owned(), beyond.into_keys().collect::<Vec<_>>().join(", ")),
         ]);
+        let boundary = properties.boundary;
         let role = Role {
             path: properties.path,
             trust,
             description: properties.description,
             max_session_duration: properties.max_session_duration,
-            boundary: Some(properties.boundary),
+            boundary: Some(boundary.clone()),
             tags: properties.tags,
             attached,
             inline: granted.passing.into_iter().map(|passing| (inline_name.clone(), passing)).collect(),
@@ -121,9 +120,11 @@ impl MadeRole {
             adopt_from,
             needs: granted.needs,
             checks: granted.checks,
-            settle: Duration::from_secs(settle.unsigned_abs().into()),
+            settle,
             outside,
             outgrown,
+            boundary,
+            naming: "RoleName",
             ..Wanted::default()
         }
     }
@@ -137,7 +138,14 @@ fn sha256(policies: &[Document]) -> String {
     }
 }
 
-fn adoption(reader: &Reader<'_>, setting: Setting<'_>) -> (bool, Option<String>) {
+/// How long to wait once a role was made.
+pub fn settle(reader: &Reader<'_>) -> Duration {
+    let seconds = reader.number("SettleSeconds", 0..=120, "seconds").unwrap_or(SETTLE_SECONDS);
+    Duration::from_secs(seconds.unsigned_abs().into())
+}
+
+/// `AdoptExisting` and `AdoptFrom`.
+pub fn adoption(reader: &Reader<'_>, setting: Setting<'_>) -> (bool, Option<String>) {
     let existing = reader.flag("AdoptExisting").unwrap_or(false);
     let from = reader.text("AdoptFrom");
     if let Some(stack) = &from {

@@ -1,10 +1,13 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
 pub mod definition;
+mod deploy_target;
 mod execution_role;
 mod guide;
 mod made_role;
+mod mlops_roles;
 pub mod role;
+pub mod role_set;
 pub mod service_catalog;
 pub mod service_catalog_role;
 mod workflow_role;
@@ -24,7 +27,8 @@ use crate::verify::Check;
 use crate::world::{Name, World};
 
 /// Every resource type that there is, switched on or not.
-pub const TYPES: [&str; 3] = [workflow_role::TYPE, execution_role::TYPE, service_catalog::TYPE];
+pub const TYPES: [&str; 5] =
+    [workflow_role::TYPE, execution_role::TYPE, deploy_target::TYPE, mlops_roles::TYPE, service_catalog::TYPE];
 
 /// What properties are read against.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +45,7 @@ pub struct Setting<'a> {
 /// What a resource asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// What `Ref` gives: where the resource is one role, its name.
+    /// What `Ref` gives: where the resource is one role, its name. Empty where the properties are too wrong to tell.
     pub physical_id: String,
     /// Roles and policies, without the tags that tell their owner.
     pub world: World,
@@ -65,6 +69,10 @@ pub struct Wanted {
     pub outside: Vec<String>,
     /// Policies that the same properties may have led to before. ARNs.
     pub outgrown: Vec<String>,
+    /// The ARN of its roles' permissions boundary.
+    pub boundary: String,
+    /// The property that names its roles.
+    pub naming: &'static str,
 }
 
 /// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take
@@ -77,9 +85,16 @@ pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setti
     let wanted = match resource_type {
         workflow_role::TYPE => workflow_role::read(&reader, setting),
         execution_role::TYPE => execution_role::read(&reader, setting),
+        deploy_target::TYPE => deploy_target::read(&reader, setting),
+        mlops_roles::TYPE => mlops_roles::read(&reader, setting),
         _ => return None,
     };
     Some((wanted, reader.finish()))
+}
+
+/// Whether resources of this type are sets of roles.
+pub fn is_set(resource_type: &str) -> bool {
+    [deploy_target::TYPE, mlops_roles::TYPE].contains(&resource_type)
 }
 
 /// Why a resource of this type can't be made here, if so.

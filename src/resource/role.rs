@@ -9,18 +9,19 @@ use crate::ownership::{Owner, TAG_KEYS};
 use crate::plan::TAGS_PER_ENTITY;
 use crate::policy::{Document, hex};
 use crate::properties::Reader;
-use crate::world::{Name, Tags};
+use crate::world::{Name, ROLE_NAME_LENGTH, Tags, is_iam_name};
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
-const ROLE_NAME_LENGTH: usize = 64;
 pub const POLICY_NAME_LENGTH: usize = 128;
 const PATH_LENGTH: usize = 512;
 const DESCRIPTION_LENGTH: usize = 1_000;
 const TAG_KEY_LENGTH: usize = 128;
 const TAG_VALUE_LENGTH: usize = 256;
-const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
+pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
+/// Characters of a trust policy at the default quota (`ACLSizePerRole`).
+pub const TRUST_SIZE: usize = 2_048;
 /// Ours beside a user's: stack, logical id, adopted.
-const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
+const USER_TAGS: usize = TAGS_PER_ENTITY - 3;
 
 /// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ fn description(reader: &Reader<'_>) -> String {
     text
 }
 
-fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
+pub fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
     let fence = setting.fence;
     let Some(arn) = reader.text("PermissionsBoundary") else { return fence.boundary.clone() };
     if !fence.admits_boundary(&arn) {
@@ -114,7 +115,7 @@ fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
     arn
 }
 
-fn tags(reader: &Reader<'_>) -> Tags {
+pub fn tags(reader: &Reader<'_>) -> Tags {
     let tags = reader.tags("Tags");
     if tags.len() > USER_TAGS {
         reader.wrong("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
@@ -154,7 +155,7 @@ fn fenced_name(
     outside: &mut Vec<String>,
 ) -> Option<String> {
     let name = reader.text(property)?;
-    if !is_name(&name, longest) {
+    if !is_iam_name(&name, longest) {
         reader.wrong(property, &name, &name_rule(longest));
     } else if !setting.fence.admits_name(&name) {
         let prefixes = listed(&setting.fence.role_name_prefixes);
@@ -170,7 +171,7 @@ fn fenced_name(
 /// The name of an inline policy; `default` where the property is absent.
 pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
     let Some(name) = reader.text(property) else { return default.to_owned() };
-    if !is_name(&name, POLICY_NAME_LENGTH) {
+    if !is_iam_name(&name, POLICY_NAME_LENGTH) {
         reader.wrong(property, &name, &name_rule(POLICY_NAME_LENGTH));
     }
     name
@@ -200,7 +201,7 @@ pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &st
         _ if text.contains(['*', '?', '$']) => {
             reader.wrong(path, text, "the ARN of one role: a pattern would pass more than was asked for");
         }
-        (Some(arn), Some((_, name))) if is_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
+        (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
                 reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
             } else if !setting.fence.admits_passing(text) {
@@ -251,16 +252,11 @@ pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize
     }
 }
 
-fn name_rule(longest: usize) -> String {
+pub fn name_rule(longest: usize) -> String {
     format!("1 to {longest} letters, digits and `+=,.@_-`")
-}
-
-fn is_name(name: &str, longest: usize) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
-    (1..=longest).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// Whether a physical resource id can be a role's name.
 pub fn is_role_name(text: &str) -> bool {
-    is_name(text, ROLE_NAME_LENGTH)
+    is_iam_name(text, ROLE_NAME_LENGTH)
 }

@@ -36,6 +36,14 @@ fn the_order_of_lists_means_nothing_and_a_value_more_does() {
 }
 
 #[test]
+fn an_account_is_the_same_by_its_id_and_by_its_root() {
+    let of = |principal: &str| Document::of(vec![json!({ "Effect": "Allow", "Principal": { "AWS": principal } })]);
+    assert_eq!(of("123456789012"), of("arn:aws:iam::123456789012:root"));
+    assert_ne!(of("123456789012"), of("arn:aws:iam::123456789013:root"));
+    assert_ne!(of("123456789012"), of("arn:aws:iam::123456789012:role/root"));
+}
+
+#[test]
 fn text_that_is_no_document_differs_from_all_others() {
     assert_ne!(Document::parse("{"), Document::of(Vec::new()));
 }

@@ -524,6 +524,10 @@ impl State {
                 });
                 self.paged(params, "InstanceProfiles", xml)
             }
+            // Boundaries are the deployer's: there, and not in the books.
+            "GetPolicy" if arn.contains("oundary") => {
+                format!("<Policy><Arn>{arn}</Arn><DefaultVersionId>v1</DefaultVersionId></Policy>")
+            }
             "GetPolicy" => {
                 let policy = policy()?;
                 let tags = tags_xml(&policy.tags);
@@ -764,7 +768,7 @@ impl State {
             "DeleteRolePermissionsBoundary" => {
                 role.boundary.take().ok_or_else(|| missing("Boundary of", &name))?;
             }
-            "UpdateAssumeRolePolicy" => role.trust = document()?,
+            "UpdateAssumeRolePolicy" => role.trust = rooted(document()?),
             "UpdateRole" => {
                 params.get("Description").clone_into(&mut role.description);
                 // IAM resets what is left out.
@@ -811,7 +815,7 @@ impl State {
         let role = Role {
             path: params.get("Path").to_owned(),
             id: format!("AROA{:017}", self.ids),
-            trust,
+            trust: rooted(trust),
             description: params.get("Description").to_owned(),
             max_session_duration: params.get("MaxSessionDuration").parse().unwrap_or(3_600),
             boundary: Some(params.get("PermissionsBoundary").to_owned()).filter(|arn| !arn.is_empty()),
@@ -888,7 +892,8 @@ impl State {
         let named = statements.iter().filter_map(|statement| statement["Principal"]["AWS"].as_array().cloned());
         for arn in named.flatten().filter_map(|arn| arn.as_str().map(str::to_owned)) {
             let role = arn.rsplit('/').next().unwrap_or_default().to_lowercase();
-            if arn.contains(":role/") && !self.books.roles.contains_key(&role) {
+            // Another account's roles are not in the books.
+            if arn.contains(":role/") && arn.contains(ACCOUNT) && !self.books.roles.contains_key(&role) {
                 return Err((
                     400,
                     "MalformedPolicyDocument",
@@ -898,6 +903,17 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// IAM keeps an account that is trusted by its bare id as the ARN of its root.
+fn rooted(mut trust: Value) -> Value {
+    for statement in trust["Statement"].as_array_mut().into_iter().flatten() {
+        for one in statement.pointer_mut("/Principal/AWS").and_then(Value::as_array_mut).into_iter().flatten() {
+            let account = one.as_str().filter(|text| text.len() == 12 && !text.contains(':'));
+            *one = account.map_or(one.clone(), |account| Value::from(format!("arn:aws:iam::{account}:root")));
+        }
+    }
+    trust
 }
 
 fn role_xml(role: &Role) -> String {

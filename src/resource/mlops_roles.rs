@@ -1,0 +1,26 @@
+//! `Custom::SageMakerMlopsRoles`: a set of roles that a secure `MLOps` environment needs before it is deployed.
+
+use super::{Setting, Wanted, role_set};
+use crate::catalog::{self, DEPLOY_TARGET};
+use crate::properties::Reader;
+
+pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let names: Vec<(&str, &str)> =
+        catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();
+    let Some(name) = reader.choice("RoleSet", &names) else {
+        if !reader.has("RoleSet") {
+            let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
+            reader.note(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
+        }
+        return Wanted::default();
+    };
+    match catalog::role_set(name) {
+        Ok(set) => role_set::read(name, set, reader, setting),
+        Err(why) => {
+            reader.note(why);
+            Wanted::default()
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! A role set of the catalogue with the properties of one resource: what every type that makes a set asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::made_role::{adoption, settle};
+use super::role::{self, POLICY_NAME_LENGTH};
+use super::{Setting, Wanted};
+use crate::catalog::{self, RoleEntry, RoleSet, Statement, When, filled, filled_in};
+use crate::derive::POLICY_SIZE;
+use crate::fence::{Fence, listed};
+use crate::ownership::{PHYSICAL_TAG, TAG_KEYS};
+use crate::plan::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
+use crate::policy::{Document, hex};
+use crate::properties::{Reader, closest};
+use crate::world::{Name, Policy, ROLE_NAME_LENGTH, Role, Tags, World, is_iam_name};
+
+/// What an id that we gave out begins with; one that CloudFormation invents has no slash.
+pub const ID_PREFIX: &str = "role-set/";
+
+/// Names and values that the set's texts are filled with.
+type Values = BTreeMap<String, String>;
+
+/// Where a name comes from.
+#[derive(Clone, Copy)]
+enum Told<'a> {
+    /// The path of the property that gives it.
+    By(&'a str),
+    /// The id of the role or policy in the set, and the text that its name is filled into.
+    Default(&'a str, &'a str),
+}
+
+/// One resource's reading of a set.
+struct Asked<'a> {
+    set: &'static RoleSet,
+    reader: &'a Reader<'a>,
+    setting: Setting<'a>,
+    values: Values,
+    as_published: bool,
+    /// Names that the deployer's prefixes don't admit.
+    outside: Vec<String>,
+    /// Paths that the deployer's don't admit.
+    elsewhere: BTreeSet<String>,
+}
+
+/// Reads the properties that the set's file and all sets know.
+pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
+    let mut asked = Asked {
+        set,
+        reader,
+        setting,
+        values: parameters(set, reader, setting),
+        as_published: fidelity.unwrap_or(false),
+        outside: Vec::new(),
+        elsewhere: BTreeSet::new(),
+    };
+    let roles = asked.role_names();
+    let policies = asked.policy_names();
+    asked.refuse_outsiders();
+    let physical_id = asked.physical_id(set_name, &roles, &policies);
+    let tags = role::tags(reader);
+    let boundary = role::boundary(reader, setting);
+    let (adopt_existing, adopt_from) = adoption(reader, setting);
+    let marked = |more: Tags| -> Tags {
+        more.into_iter().chain(tags.clone()).chain([(PHYSICAL_TAG.to_owned(), physical_id.clone())]).collect()
+    };
+
+    let mut world = World::default();
+    // Of a policy that no role of the set has, the boundary says nothing.
+    let mut of_roles: Vec<&[Statement]> = Vec::new();
+    for (id, arn) in policies {
+        let Some(entry) = set.policies.get(id) else { continue };
+        let document = asked.document(&entry.statements);
+        role::within(reader, &format!("policy `{id}`"), &document, POLICY_SIZE);
+        world.policies.insert(arn, Policy { document, tags: marked(Tags::new()) });
+    }
+    for (id, name) in roles {
+        let Some(entry) = set.roles.get(id) else { continue };
+        let own = entry.tags.iter().filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?)));
+        let tags = marked(own.collect());
+        let description = format!("{id} of the role set {set_name}");
+        let role = Role { tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
+        if role.tags.len() + TAG_KEYS.len() - 1 > TAGS_PER_ENTITY {
+            let most = TAGS_PER_ENTITY - TAG_KEYS.len() - entry.tags.len();
+            reader.note(format!("`Tags`: role `{name}` has tags of its own, so at most {most} more"));
+        }
+        of_roles.extend(entry.inline.values().map(Vec::as_slice));
+        world.roles.insert(name, role);
+    }
+    let is_attached = |id: &str| {
+        let arn = asked.values.get(&format!("{id}.Arn"));
+        world.roles.values().any(|role| arn.is_some_and(|arn| role.attached.contains(arn)))
+    };
+    let attached = set.policies.iter().filter(|(id, _)| is_attached(id));
+    of_roles.extend(attached.map(|(_, entry)| entry.statements.as_slice()));
+    let beyond: BTreeSet<String> =
+        of_roles.into_iter().flat_map(|statements| asked.beyond_boundary(statements)).collect();
+    let Asked { values, outside, .. } = asked;
+    let mut attributes: BTreeMap<String, String> = set
+        .outputs
+        .iter()
+        .map(|(name, output)| {
+            let otherwise = || filled(&output.otherwise, &values).unwrap_or_default();
+            (name.clone(), filled(&output.value, &values).unwrap_or_else(otherwise))
+        })
+        .collect();
+    attributes.insert("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", "));
+    Wanted {
+        // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
+        physical_id: if outside.is_empty() { physical_id } else { String::new() },
+        world,
+        attributes,
+        adopt_existing,
+        adopt_from,
+        settle: settle(reader),
+        outside,
+        boundary,
+        naming: "RoleNames",
+        ..Wanted::default()
+    }
+}
+
+/// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
+fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Values {
+    let place = setting.place;
+    let mut values = Values::from([
+        ("Partition".to_owned(), place.partition.clone()),
+        ("Region".to_owned(), place.region.clone()),
+        ("Account".to_owned(), place.account.clone()),
+    ]);
+    for parameter in &set.parameters {
+        let name = parameter.name.as_str();
+        let value = match (reader.text(name), &parameter.default) {
+            (Some(text), _) => parameter.read(&text).unwrap_or_else(|| {
+                reader.wrong(name, &text, &parameter.expected());
+                text
+            }),
+            (None, Some(default)) => filled(default, &values).unwrap_or_default(),
+            (None, None) => {
+                if !reader.has(name) {
+                    reader.note(format!("`{name}`: missing, expected {}", parameter.expected()));
+                }
+                continue;
+            }
+        };
+        values.insert(name.to_owned(), value);
+    }
+    values
+}
+
+impl Asked<'_> {
+    fn made<'s, T>(&self, entries: &'s BTreeMap<String, T>, when: impl Fn(&T) -> &When) -> Vec<(&'s str, &'s T)> {
+        let wanted = entries.iter().filter(|(_, entry)| catalog::holds(when(entry), &self.values));
+        wanted.map(|(id, entry)| (id.as_str(), entry)).collect()
+    }
+
+    /// The roles that are made, by the source's ids. Their names and ARNs become values.
+    fn role_names(&mut self) -> BTreeMap<&'static str, Name> {
+        let overrides = self.overrides();
+        let mut names = BTreeMap::new();
+        for (id, entry) in self.made(&self.set.roles, |entry| &entry.when) {
+            let asked = overrides.get(id).map(String::as_str);
+            if asked == Some("") && entry.optional {
+                continue;
+            }
+            let path = format!("RoleNames.{id}");
+            let given = asked.filter(|name| !name.is_empty()).map(str::to_owned);
+            let Some(name) = given.clone().or_else(|| filled(&entry.name, &self.values)) else { continue };
+            let told = if given.is_some() { Told::By(&path) } else { Told::Default(id, &entry.name) };
+            if !self.is_name(&name, ROLE_NAME_LENGTH, told) {
+                continue;
+            }
+            if !self.setting.fence.admits_path(&entry.path) {
+                self.elsewhere.insert(entry.path.clone());
+            }
+            let name = Name::new(name);
+            if names.values().any(|other| *other == name) {
+                self.reader.note(format!("`{path}`: `{name}` is the name of another role of the set too"));
+                continue;
+            }
+            self.values.insert(id.to_owned(), name.to_string());
+            self.values.insert(format!("{id}.Arn"), self.setting.place.role_arn(&entry.path, name.as_str()));
+            names.insert(id, name);
+        }
+        names
+    }
+
+    /// The same for customer-managed policies: their ARNs.
+    fn policy_names(&mut self) -> BTreeMap<&'static str, String> {
+        let mut arns = BTreeMap::new();
+        for (id, entry) in self.made(&self.set.policies, |entry| &entry.when) {
+            let Some(name) = filled(&entry.name, &self.values) else { continue };
+            if self.is_name(&name, POLICY_NAME_LENGTH, Told::Default(id, &entry.name)) {
+                let arn = self.setting.place.policy_arn("/", &name);
+                self.values.insert(format!("{id}.Arn"), arn.clone());
+                arns.insert(id, arn);
+            }
+        }
+        arns
+    }
+
+    /// `RoleNames`, by the source's ids.
+    fn overrides(&self) -> BTreeMap<String, String> {
+        let reader = self.reader;
+        let Some(value) = reader.raw("RoleNames") else { return BTreeMap::new() };
+        let Some(members) = value.as_object() else {
+            reader.wrong("RoleNames", &value.to_string(), "an object of names by role");
+            return BTreeMap::new();
+        };
+        let ids = || self.set.roles.keys().map(String::as_str);
+        let mut names = BTreeMap::new();
+        for (id, name) in members {
+            let path = format!("RoleNames.{id}");
+            if !self.set.roles.contains_key(id) {
+                let hint = closest(id, ids()).map(|close| format!(", did you mean `{close}`?"));
+                let all = || format!("; its roles are {}", listed(&ids().map(str::to_owned).collect::<Vec<_>>()));
+                reader.note(format!("`{path}`: the set has no such role{}", hint.unwrap_or_else(all)));
+                continue;
+            }
+            match name.as_str() {
+                Some(name) => drop(names.insert(id.clone(), name.to_owned())),
+                None => reader.wrong(&path, &name.to_string(), "the name of a role, or empty text"),
+            }
+        }
+        names
+    }
+
+    /// Notes what stands against the name.
+    fn is_name(&mut self, name: &str, longest: usize, told: Told<'_>) -> bool {
+        if !is_iam_name(name, longest) {
+            match told {
+                Told::By(path) => self.reader.wrong(path, name, &role::name_rule(longest)),
+                Told::Default(id, template) if name.len() > longest => {
+                    let parts = self.set.parameters.iter().map(|parameter| &parameter.name);
+                    let parts = parts.filter(|part| template.contains(&format!("${{{part}}}"))).cloned();
+                    self.reader.note(format!(
+                        "{}: `{id}` would be called `{name}`, and that is {} characters; IAM allows {longest}: choose shorter \
+                         ones, or a name by `RoleNames`",
+                        listed(&parts.collect::<Vec<_>>()),
+                        name.len()
+                    ));
+                }
+                // What is wrong with the parameters has been told.
+                Told::Default(..) => {}
+            }
+            return false;
+        }
+        if !self.setting.fence.admits_name(name) {
+            self.outside.push(name.to_owned());
+            return false;
+        }
+        true
+    }
+
+    fn refuse_outsiders(&self) {
+        let (reader, fence) = (self.reader, self.setting.fence);
+        if !self.outside.is_empty() {
+            reader.note(format!(
+                "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
+                 have a prefix added",
+                listed(&self.outside),
+                listed(&fence.role_name_prefixes)
+            ));
+        }
+        for path in &self.elsewhere {
+            reader.note(format!(
+                "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
+                listed(&fence.role_paths)
+            ));
+        }
+    }
+
+    /// The same as long as the names are, so that changed names make a replacement: the roles that go are deleted once the
+    /// stack's whole update has succeeded.
+    fn physical_id(&self, set: &str, roles: &BTreeMap<&str, Name>, policies: &BTreeMap<&str, String>) -> String {
+        let names = roles.keys().filter_map(|id| self.values.get(&format!("{id}.Arn"))).chain(policies.values());
+        let names: BTreeSet<String> = names.map(|arn| arn.to_ascii_lowercase()).collect();
+        let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").as_bytes());
+        format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
+    }
+
+    /// The statements of IAM that stand for these.
+    fn of_iam(&self, statements: &[Statement]) -> Vec<Value> {
+        let wanted = statements.iter().filter(|statement| catalog::holds(&statement.when, &self.values));
+        let of_iam = wanted.flat_map(|statement| statement.of_iam(self.as_published));
+        of_iam.filter_map(|statement| filled_in(&statement, &self.values)).collect()
+    }
+
+    fn document(&self, statements: &[Statement]) -> Document {
+        Document::of(self.of_iam(statements))
+    }
+
+    /// Actions that the boundary of `template.yaml` denies.
+    fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
+        let fence = self.setting.fence;
+        self.of_iam(statements).iter().flat_map(|statement| beyond_boundary(statement, fence)).collect()
+    }
+
+    fn role(&self, id: &str, entry: &RoleEntry) -> Role {
+        let reader = self.reader;
+        let partition = &self.setting.place.partition;
+        let attached = entry.managed.iter().filter_map(|managed| {
+            let policy = managed.policy(&self.values)?;
+            let is_own = policy.starts_with("${");
+            if is_own {
+                filled(policy, &self.values)
+            } else {
+                Some(format!("arn:{partition}:iam::aws:policy/{policy}"))
+            }
+        });
+        let attached: BTreeSet<String> = attached.collect();
+        let trust = self.document(&entry.trust);
+        role::within(reader, &format!("trust policy of `{id}`"), &trust, role::TRUST_SIZE);
+        let mut inline = BTreeMap::new();
+        let mut size = 0;
+        for (name, statements) in &entry.inline {
+            let document = self.document(statements);
+            size += document.size();
+            inline.extend(filled(name, &self.values).map(|name| (name, document)));
+        }
+        if size > INLINE_SIZE_PER_ROLE {
+            reader.note(format!(
+                "the inline policies of `{id}` would have {size} characters, IAM allows {INLINE_SIZE_PER_ROLE}: choose \
+                 shorter names"
+            ));
+        }
+        Role {
+            path: entry.path.clone(),
+            trust,
+            description: String::new(),
+            max_session_duration: *role::SESSION_SECONDS.start(),
+            boundary: None,
+            tags: Tags::new(),
+            attached,
+            inline,
+            instance_profiles: BTreeSet::new(),
+        }
+    }
+}
+
+/// Actions of the statement that the boundary of `template.yaml` denies.
+fn beyond_boundary<'a>(statement: &'a Value, fence: &Fence) -> Vec<String> {
+    let texts = |key: &str| -> Vec<&'a str> {
+        match &statement[key] {
+            Value::String(one) => vec![one],
+            more => more.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        }
+    };
+    let grants = statement.get("Effect") == Some(&json!("Allow"));
+    let denied = |action: &&str| fence.boundary_denies(action, texts("Resource").into_iter());
+    texts("Action").into_iter().filter(|action| grants && denied(action)).map(str::to_owned).collect()
+}

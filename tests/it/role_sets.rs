@@ -1,0 +1,705 @@
+//! The role sets: against tables that were transcribed from the source by other hands (`role_sets/published.json`), and
+//! against what an evaluator that is not ours must allow and deny. `make bless` writes what narrowing makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use mlops_roles::arn::Place;
+use mlops_roles::catalog::{self, RoleSet, Statement};
+use mlops_roles::ownership::{Owner, PHYSICAL_TAG, TAG_KEYS};
+use mlops_roles::policy::Document;
+use mlops_roles::resource::{self, Setting, Wanted};
+
+use crate::definitions::json_of;
+use crate::fake::{ACCOUNT, Books, Fake};
+use crate::simulator::allows;
+use crate::stage::{STACK, Stage, create, delete, fence, from_stack, update};
+
+const TYPE: &str = "Custom::SageMakerMlopsRoles";
+const DEPLOY_TARGET: &str = "Custom::SageMakerDeployTarget";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/role_sets")
+}
+
+fn file(name: &str) -> Value {
+    json_of(&folder().join(name)).unwrap()
+}
+
+/// A function that may make every set, and the account that it works in.
+pub fn stage(books: Books) -> Stage {
+    let mut stage = Stage::new(Fake::with(books));
+    stage.handler.fence = Ok(wide());
+    stage
+}
+
+fn wide() -> mlops_roles::fence::Fence {
+    let mut fence = fence();
+    fence.role_name_prefixes = ["AmazonSageMaker", "ds-team", "DS", "DataScience", "bridge"].map(str::to_owned).into();
+    fence.role_paths = ["/", "/service-role/"].map(str::to_owned).into();
+    fence
+}
+
+pub fn of_type(mut event: Value, kind: &str) -> Value {
+    event["ResourceType"] = json!(kind);
+    event["LogicalResourceId"] = json!("Roles");
+    event
+}
+
+pub fn asking(properties: &Value, more: Value) -> Value {
+    let mut asked = json!({
+        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "SettleSeconds": "0",
+    });
+    for given in [properties, &more] {
+        asked.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+    }
+    asked
+}
+
+pub fn environment(more: Value) -> Value {
+    asking(&json!({ "RoleSet": "Environment", "EnvName": "ds-team" }), more)
+}
+
+fn target_account(more: Value) -> Value {
+    asking(&file("published.json")["TargetAccount"]["properties"], more)
+}
+
+fn wanted(kind: &str, properties: &Value) -> Result<Wanted, String> {
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
+    let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
+    let fence = wide();
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let (wanted, mistakes) = resource::read(kind, properties.as_object().unwrap(), setting).unwrap();
+    if mistakes.0.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+}
+
+/// In normal form.
+fn normal(document: &Value) -> Value {
+    serde_json::from_str(&Document::new(document.clone()).to_string()).unwrap()
+}
+
+fn without_ours(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    tags.iter().filter(|(key, _)| !TAG_KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// All of the account, as the published tables have it.
+fn as_tables(books: &Books) -> Value {
+    let roles: Map<String, Value> = books
+        .roles
+        .values()
+        .map(|role| {
+            let inline: BTreeMap<&String, Value> =
+                role.inline.iter().map(|(name, document)| (name, normal(document))).collect();
+            let managed: BTreeSet<&String> = role.attached.iter().collect();
+            let role_told = json!({
+                "path": role.path,
+                "max_session_duration": role.max_session_duration,
+                "trust": normal(&role.trust),
+                "managed": managed,
+                "inline": inline,
+                "tags": without_ours(&role.tags),
+            });
+            (role.name.clone(), role_told)
+        })
+        .collect();
+    let policies: Map<String, Value> = books
+        .policies
+        .values()
+        .map(|policy| (policy.name.clone(), normal(&policy.versions[&policy.default])))
+        .collect();
+    json!({ "roles": roles, "policies": policies })
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_published_each_set_is_what_its_tables_say() {
+    let published = file("published.json");
+    assert_eq!(published.as_object().unwrap().len(), 5);
+    for (name, tables) in published.as_object().unwrap() {
+        let stage = stage(Books::default());
+        let asked = asking(&tables["properties"], json!({ "Fidelity": "AsPublished" }));
+        let answer = stage.send(&of_type(create(&asked), TYPE)).await.success();
+
+        let mut expected = json!({ "roles": tables["roles"], "policies": tables["policies"] });
+        for role in expected["roles"].as_object_mut().unwrap().values_mut() {
+            role["trust"] = normal(&role["trust"]);
+            let managed: BTreeSet<String> = serde_json::from_value(role["managed"].clone()).unwrap();
+            role["managed"] = json!(managed);
+            role["inline"].as_object_mut().unwrap().values_mut().for_each(|document| *document = normal(document));
+        }
+        expected["policies"].as_object_mut().unwrap().values_mut().for_each(|document| *document = normal(document));
+        let found = as_tables(&stage.fake.books());
+        for part in ["roles", "policies"] {
+            let (found, expected) = (found[part].as_object().unwrap(), expected[part].as_object().unwrap());
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}");
+            for (one, expected) in expected {
+                assert_eq!(&found[one], expected, "{name}, {one}");
+            }
+        }
+        let mut data = answer.0["Data"].as_object().unwrap().clone();
+        assert!(data.remove("BeyondBoundary").is_some());
+        assert_eq!(Value::Object(data), tables["attributes"], "{name}");
+    }
+}
+
+/// The documents of what the properties lead to, by the names of role and policy.
+fn documents(wanted: &Wanted) -> BTreeMap<String, Value> {
+    let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
+    let mut documents = BTreeMap::new();
+    for (name, role) in &wanted.world.roles {
+        documents.insert(format!("{name}, trust"), parsed(&role.trust));
+        documents.extend(role.inline.iter().map(|(policy, one)| (format!("{name}, {policy}"), parsed(one))));
+    }
+    documents.extend(wanted.world.policies.iter().map(|(arn, policy)| (arn.clone(), parsed(&policy.document))));
+    documents
+}
+
+fn statements(document: &Value) -> &Vec<Value> {
+    document["Statement"].as_array().unwrap()
+}
+
+/// What the sets and the deploy target are asked for.
+fn asked() -> BTreeMap<String, (&'static str, Value)> {
+    let published = file("published.json");
+    let mut asked: BTreeMap<String, (&str, Value)> = published
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, tables)| (name.clone(), (TYPE, tables["properties"].clone())))
+        .collect();
+    asked.insert("DeployTarget".into(), (DEPLOY_TARGET, json!({})));
+    asked
+        .insert("DeployTarget full".into(), (DEPLOY_TARGET, json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" })));
+    asked
+}
+
+#[test]
+fn what_narrowing_changes_is_as_blessed() {
+    let mut differences = Map::new();
+    for (name, (kind, properties)) in asked() {
+        let [narrowed, published] = ["Narrowed", "AsPublished"].map(|fidelity| {
+            let asked = asking(&properties, json!({ "Fidelity": fidelity }));
+            wanted(kind, &asked).unwrap_or_else(|why| panic!("{name}: {why}"))
+        });
+        for ((role, narrow), wide) in narrowed.world.roles.iter().zip(published.world.roles.values()) {
+            assert_eq!((&narrow.attached, &narrow.path), (&wide.attached, &wide.path), "{role}");
+        }
+        let (narrowed, published) = (documents(&narrowed), documents(&published));
+        assert_eq!(narrowed.keys().collect::<Vec<_>>(), published.keys().collect::<Vec<_>>(), "{name}");
+        let mut of_set = Map::new();
+        for (document, narrowed) in narrowed {
+            let published = &published[&document];
+            let only = |of: &Value, other: &Value| -> Vec<Value> {
+                statements(of).iter().filter(|one| !statements(other).contains(one)).cloned().collect()
+            };
+            let (published, narrowed) = (only(published, &narrowed), only(&narrowed, published));
+            if published != narrowed {
+                of_set.insert(document, json!({ "published": published, "narrowed": narrowed }));
+            }
+        }
+        differences.insert(name, Value::Object(of_set));
+    }
+    let found = Value::Object(differences);
+    let golden = folder().join("differences.json");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&golden, format!("{found:#}\n")).unwrap();
+    }
+    assert_eq!(json_of(&golden), Some(found), "not as blessed");
+}
+
+/// For `tests/local/policies.py`, which judges them by the service-authorization data.
+#[test]
+fn the_policies_are_as_blessed() {
+    for (name, (kind, properties)) in asked() {
+        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
+        let (policies, inline): (Map<_, _>, Map<_, _>) = documents(&wanted)
+            .into_iter()
+            .filter(|(document, _)| !document.ends_with(", trust"))
+            .partition(|(document, _)| document.starts_with("arn:"));
+        let found = json!({ "policies": policies, "inline": inline });
+        let golden = folder().join(format!("{}.policy.json", name.replace(' ', "-")));
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&golden, format!("{found:#}\n")).unwrap();
+        }
+        assert_eq!(json_of(&golden), Some(found), "{name}: not as blessed");
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    action: String,
+    resource: String,
+    #[serde(default)]
+    context: BTreeMap<String, Value>,
+    published: bool,
+    narrowed: bool,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    action: String,
+    resource: String,
+    #[serde(default)]
+    context: BTreeMap<String, Value>,
+    allowed: bool,
+}
+
+#[test]
+fn an_evaluator_that_is_not_ours_allows_what_each_role_is_for_and_denies_the_near_misses() {
+    let calls: BTreeMap<String, BTreeMap<String, Vec<Call>>> = serde_json::from_value(file("calls.json")).unwrap();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (set, roles) in &calls {
+        for fidelity in ["AsPublished", "Narrowed"] {
+            let properties = file("published.json")[set]["properties"].clone();
+            let wanted = wanted(TYPE, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
+            assert_eq!(roles.len(), wanted.world.roles.len(), "{set}: every role has its calls");
+            for (name, calls) in roles {
+                let role = &wanted.world.roles[&mlops_roles::world::Name::new(name)];
+                let scoped = role.attached.iter().filter_map(|arn| Some(&wanted.world.policies.get(arn)?.document));
+                let documents: Vec<Value> = role
+                    .inline
+                    .values()
+                    .chain(scoped)
+                    .map(|one| serde_json::from_str(&one.to_string()).unwrap())
+                    .collect();
+                let expected = |call: &Call| if fidelity == "Narrowed" { call.narrowed } else { call.published };
+                assert!(calls.iter().any(expected) && !calls.iter().all(expected), "{name}");
+                for call in calls {
+                    count += 1;
+                    if allows(&documents, &call.action, &call.resource, &call.context) != expected(call) {
+                        wrong.push(format!("{set}, {name}, {fidelity}: {call:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 1_000, "{count} calls");
+    assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_tool_may_run_its_commands_and_nothing_beside_them() {
+    let calls: BTreeMap<String, Vec<Asked>> = serde_json::from_value(file("deploy_target.calls.json")).unwrap();
+    let mut wrong = Vec::new();
+    for (policy, name) in [
+        ("InitDestroyPolicy", "bridge-init-destroy"),
+        ("RunPolicy", "bridge-run"),
+        ("ExecutionPolicy", "bridge-sagemaker-execution"),
+    ] {
+        // The tool attaches this policy of AWS, which a scoped role is not to have.
+        let execution = if policy == "ExecutionPolicy" { "Scoped" } else { "AmazonSageMakerFullAccess" };
+        let wanted = wanted(DEPLOY_TARGET, &asking(&json!({ "ExecutionPolicy": execution }), json!({}))).unwrap();
+        let document = &wanted.world.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
+        let document: Value = serde_json::from_str(&document.to_string()).unwrap();
+        assert!(calls[policy].iter().any(|call| call.allowed) && calls[policy].iter().any(|call| !call.allowed));
+        for call in &calls[policy] {
+            if allows(std::slice::from_ref(&document), &call.action, &call.resource, &call.context) != call.allowed {
+                wrong.push(format!("{policy}: {call:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_scoped_role_can_not_be_made_wider_by_the_tool() {
+    let wanted = wanted(DEPLOY_TARGET, &asking(&json!({}), json!({}))).unwrap();
+    let policy = &wanted.world.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-init-destroy")].document;
+    let policy: Value = serde_json::from_str(&policy.to_string()).unwrap();
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/bridge-sagemaker-execution");
+    let may_attach = |arn: &str| {
+        let context = BTreeMap::from([("iam:PolicyARN".to_owned(), json!(arn))]);
+        allows(std::slice::from_ref(&policy), "iam:AttachRolePolicy", &role, &context)
+    };
+    assert!(may_attach(&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-sagemaker-execution")));
+    assert!(!may_attach("arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"));
+    assert!(!may_attach("arn:aws:iam::aws:policy/AdministratorAccess"));
+}
+
+fn every_statement(set: &RoleSet) -> impl Iterator<Item = &Statement> {
+    let of_roles = set.roles.values().flat_map(|role| role.trust.iter().chain(role.inline.values().flatten()));
+    of_roles.chain(set.policies.values().flat_map(|policy| &policy.statements))
+}
+
+#[test]
+fn the_files_of_the_catalogue_hold_together() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/catalog");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), catalog::names().count(), "a file without its line");
+    for name in catalog::names() {
+        let set = catalog::role_set(name).unwrap();
+        for statement in every_statement(set) {
+            assert_eq!(statement.narrowed.is_some(), statement.why.is_some(), "{name}: what is narrowed says why");
+        }
+        let parameters: BTreeSet<&str> = set.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        let policies = set.policies.values().map(|policy| &policy.when);
+        let whens = set.roles.values().map(|role| &role.when).chain(policies);
+        for when in whens.chain(every_statement(set).map(|statement| &statement.when)) {
+            assert!(when.keys().all(|name| parameters.contains(name.as_str())), "{name}: {when:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_fill_in_and_nothing_is_lost_by_it() {
+    for (name, (kind, properties)) in asked() {
+        for fidelity in ["Narrowed", "AsPublished"] {
+            let wanted = wanted(kind, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
+            let text = format!("{:?}{:?}", wanted.world, wanted.attributes);
+            assert!(!text.contains("${"), "{name}");
+        }
+        // A statement that names what the set does not make would go missing in silence.
+        let published = file("published.json");
+        let Some(tables) = published.get(&name) else { continue };
+        let set = catalog::role_set(&name).unwrap();
+        let told: usize =
+            tables["roles"].as_object().unwrap().values().map(|role| statements(&role["trust"]).len()).sum();
+        assert_eq!(set.roles.values().map(|role| role.trust.len()).sum::<usize>(), told, "{name}");
+    }
+}
+
+/// With the longest names that IAM takes.
+#[test]
+fn every_set_fits_its_quotas_with_the_longest_names() {
+    let long = "ds-team-abcdefghijklmnopqrstu"; // with `-d-` and the longest id, 64 characters
+    for (set, roles) in [
+        ("ServiceCatalogProjects", json!({})),
+        (
+            "CoreShared",
+            json!({
+                "DataScienceAdministratorRole": "ds-team-".repeat(8),
+                "SCLaunchRole": format!("{}x", "ds-team-".repeat(7)),
+                "SageMakerDetectiveControlExecutionRole": format!("{}y", "ds-team-".repeat(7)),
+            }),
+        ),
+        ("Environment", json!({})),
+        ("TargetAccount", json!({})),
+        ("SetupStackSetExecution", json!({})),
+    ] {
+        let mut properties = file("published.json")[set]["properties"].clone();
+        if properties.get("EnvName").is_some() {
+            properties["EnvName"] = json!(long);
+            properties["EnvType"] = json!("d");
+        }
+        wanted(TYPE, &asking(&properties, json!({ "RoleNames": roles }))).unwrap_or_else(|why| panic!("{set}: {why}"));
+    }
+    wanted(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
+}
+
+/// What may be attached is in `template.yaml` too, where IAM enforces it.
+#[test]
+fn the_template_admits_the_policies_of_aws_that_the_sets_have() {
+    let mut attached = BTreeSet::new();
+    for (_, (kind, properties)) in asked() {
+        if kind == TYPE {
+            let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
+            attached.extend(wanted.world.roles.into_values().flat_map(|role| role.attached));
+        }
+    }
+    attached.retain(|arn| arn.starts_with("arn:aws:iam::aws:"));
+    let template = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+    let part = template.split("\n  RoleSetsPolicy:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let admitted: BTreeSet<String> = part
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- !Sub arn:${AWS::Partition}:iam::aws:"))
+        .map(|rest| format!("arn:aws:iam::aws:{rest}"))
+        .collect();
+    assert_eq!(admitted, attached);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_is_made_once_and_taken_away_whole() {
+    let stage = stage(Books::default());
+    let made = stage.send(&of_type(create(&environment(json!({}))), TYPE)).await.success();
+    assert!(made.id().starts_with("role-set/Environment/"), "{}", made.id());
+    let books = stage.fake.books();
+    assert_eq!((books.roles.len(), books.policies.len()), (7, 3));
+    for role in books.roles.values() {
+        assert_eq!(role.boundary.as_deref(), Some(crate::stage::BOUNDARY));
+        assert_eq!(role.tags[PHYSICAL_TAG], made.id());
+    }
+    let again = stage.send(&of_type(create(&environment(json!({}))), TYPE)).await.success();
+    assert_eq!((again.id(), &again.0["Data"]), (made.id(), &made.0["Data"]));
+    assert_eq!(stage.fake.books(), books, "a second delivery changes nothing");
+    stage.send(&of_type(delete(made.id(), &environment(json!({}))), TYPE)).await.success();
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_can_be_switched_off_renamed_and_left_out() {
+    let off = environment(json!({ "CreateIamUserRoles": "false", "CreateVPCFlowLogsRole": "NO" }));
+    let stage = stage(Books::default());
+    let made = stage.send(&of_type(create(&off), TYPE)).await.success();
+    let data = &made.0["Data"];
+    for absent in ["AssumeTeamAdminRole", "AssumeDataScientistRole", "DataScientistRoleArn", "VPCFlowLogsRoleArn"] {
+        assert_eq!(data[absent], "", "{absent}");
+    }
+    assert_eq!(stage.fake.books().roles.len(), 4);
+
+    let names =
+        json!({ "DataScienceAdministratorRole": "", "SCLaunchRole": "ds-team-us-east-1-DSServiceCatalogLaunchRole" });
+    let shared = asking(&json!({ "RoleSet": "CoreShared" }), json!({ "RoleNames": names }));
+    let data = &stage.send(&of_type(create(&shared), TYPE)).await.success().0["Data"];
+    assert_eq!((&data["DSAdministratorRoleArn"], &data["AssumeDSAdministratorRole"]), (&json!(""), &json!("")));
+    let launch = &stage.fake.books().roles["ds-team-us-east-1-dsservicecataloglaunchrole"];
+    assert!(launch.inline.contains_key("ds-team-us-east-1-DSServiceCatalogLaunchRole-SCLaunchInlinePolicy"));
+
+    let nothing = json!({ "AmazonSageMakerServiceCatalogProductsLaunchRole": "" });
+    let projects = asking(&json!({ "RoleSet": "ServiceCatalogProjects" }), json!({ "RoleNames": nothing }));
+    let data = &stage.send(&of_type(create(&projects), TYPE)).await.success().0["Data"];
+    assert_eq!(
+        data["AmazonSageMakerServiceCatalogProductsLaunchRoleArn"],
+        "arn:aws:iam::123456789012:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole",
+        "the conventional ARN, as published"
+    );
+
+    // As published, the roles of a target account are made under any name.
+    let target = target_account(json!({ "RoleNames": { "StackSetExecutionRole": "" } }));
+    let data = &stage.send(&of_type(create(&target), TYPE)).await.success().0["Data"];
+    assert_eq!(data["StackSetExecutionRoleName"], "ds-team-dev-StackSetExecutionRole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_name_stands_beside_the_old_one_until_the_whole_update_has_succeeded() {
+    let stage = stage(Books::default());
+    let old = environment(json!({ "Tags": [{ "Key": "team", "Value": "a" }] }));
+    let new =
+        environment(json!({ "RoleNames": { "VPCFlowLogsRole": "ds-team-flow-logs" }, "CreateIamUserRoles": "NO" }));
+    let made = stage.send(&of_type(create(&old), TYPE)).await.success();
+    let first = stage.fake.books();
+    let updated = stage.send(&of_type(update(made.id(), &new, &old), TYPE)).await.success();
+    assert_ne!(updated.id(), made.id());
+    let both = stage.fake.books();
+    assert_eq!(both.roles.len(), 8, "the renamed one besides");
+    let kept = &both.roles["ds-team-dev-sagemakerexecutionrole"];
+    assert_eq!(kept.id, first.roles["ds-team-dev-sagemakerexecutionrole"].id, "it is the same role");
+    assert!(!kept.tags.contains_key("team"), "a tag that is not asked for any more goes: {:?}", kept.tags);
+
+    // The way that CloudFormation takes when all went well.
+    let forward = self::stage(both.clone());
+    forward.send(&of_type(delete(made.id(), &old), TYPE)).await.success();
+    let names: Vec<String> = forward.fake.books().roles.values().map(|role| role.name.clone()).collect();
+    assert_eq!(names.len(), 5);
+    assert!(names.contains(&"ds-team-flow-logs".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.ends_with("VPCFlowLogsRole") || name.ends_with("DataScientistRole")));
+    assert_eq!(forward.fake.books().policies.len(), 3);
+    forward.send(&of_type(delete(updated.id(), &new), TYPE)).await.success();
+    assert_eq!(forward.fake.books(), Books::default());
+
+    // And the one that it takes when something else of the stack fails.
+    let back = self::stage(both);
+    let restored = back.send(&of_type(update(updated.id(), &old, &new), TYPE)).await.success();
+    assert_eq!(restored.id(), made.id());
+    back.send(&of_type(delete(updated.id(), &new), TYPE)).await.success();
+    assert_eq!(back.fake.books().meaning(), first.meaning());
+    let ids = |books: &Books| books.roles.values().map(|role| role.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&back.fake.books()), ids(&first), "no role was made anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fidelity_changes_in_place() {
+    let stage = stage(Books::default());
+    let narrowed = environment(json!({}));
+    let published = environment(json!({ "Fidelity": "AsPublished" }));
+    let made = stage.send(&of_type(create(&narrowed), TYPE)).await.success();
+    let before = stage.fake.books();
+    let changed = stage.send(&of_type(update(made.id(), &published, &narrowed), TYPE)).await.success();
+    assert_eq!(changed.id(), made.id());
+    assert_ne!(stage.fake.books().meaning(), before.meaning());
+    stage.send(&of_type(update(made.id(), &narrowed, &published), TYPE)).await.success();
+    assert_eq!(stage.fake.books().meaning(), before.meaning());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trusted_principal_that_does_not_exist_is_named_and_nothing_is_left() {
+    let stage = stage(Books::default());
+    // A deployment of one account only: its UseRole has been taken down.
+    let asked = target_account(json!({ "AdministratorAccountId": ACCOUNT }));
+    let reason = stage.send(&of_type(create(&asked), TYPE)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not create role `ds-team-dev-SageMakerModelExecutionRole`"), "{reason}");
+    assert!(
+        reason.contains("arn:aws:iam::123456789012:role/service-role/AmazonSageMakerServiceCatalogProductsUseRole"),
+        "{reason}"
+    );
+    assert!(reason.ends_with("everything is as it was before"), "{reason}");
+    assert_eq!(stage.fake.books(), Books::default());
+
+    let projects = asking(&json!({ "RoleSet": "ServiceCatalogProjects" }), json!({}));
+    let mut event = of_type(create(&projects), TYPE);
+    event["LogicalResourceId"] = json!("Projects");
+    stage.send(&event).await.success();
+    stage.send(&of_type(create(&asked), TYPE)).await.success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_region_of_the_account_is_told_who_has_the_names() {
+    let stage = stage(Books::default());
+    stage.send(&of_type(create(&environment(json!({}))), TYPE)).await.success();
+    let books = stage.fake.books();
+    let mut other = self::stage(books.clone());
+    other.invocation.function_arn = format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:mlops-roles");
+    let stack = STACK.replace("us-east-1", "eu-west-1");
+    let event = from_stack(of_type(create(&environment(json!({}))), TYPE), &stack);
+    let event = serde_json::from_str(&event.to_string().replace("useast1", "euwest1")).unwrap();
+    let answer = other.send(&event).await.failure();
+    assert!(
+        answer.reason().contains(
+            "role `ds-team-dev-SageMakerExecutionRole` belongs to a stack of region us-east-1, and roles and policies are \
+             of the whole account: under these names it can have one region; choose others by `RoleNames`"
+        ),
+        "{}",
+        answer.reason()
+    );
+    let mut delete = from_stack(of_type(delete(answer.id(), &environment(json!({}))), TYPE), &stack);
+    delete["ResponseURL"] = event["ResponseURL"].clone();
+    other.send(&delete).await.success();
+    assert_eq!(other.fake.books(), books, "nothing of the first region was touched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_mistakes_come_at_once_and_nothing_is_written() {
+    let stage = stage(Books::default());
+    for (asked, expected) in [
+        (
+            target_account(json!({
+                "AdministratorAccountId": 12_345,
+                "EnvName": "ds-team-with-a-very-long-name-x",
+                "EnvType": "production-and-a-bit-more",
+                "ModelS3KmsKeyArn": "alias/key",
+                "ModelBucketName": "*",
+                "PipelineExecutionRoleArn": "UseRole",
+                "RoleNames": { "StackSetExecutonRole": "ds-team-x" },
+                "PermissionsBoundary": "arn:aws:iam::123456789012:policy/Absent",
+                "Fidelity": "Wide",
+                "CreateIamUserRoles": "YES",
+            })),
+            vec![
+                "10 mistakes",
+                "`AdministratorAccountId`: found `12345`, expected the 12 digits of an account",
+                "`EnvName`, `EnvType`: `SageMakerModelExecutionRole` would be called",
+                "IAM allows 64",
+                "`ModelS3KmsKeyArn`: found `alias/key`",
+                "`ModelBucketName`: found `*`",
+                "`PipelineExecutionRoleArn`: found `UseRole`",
+                "`RoleNames.StackSetExecutonRole`: the set has no such role, did you mean `StackSetExecutionRole`?",
+                "`PermissionsBoundary`: there is no policy `arn:aws:iam::123456789012:policy/Absent`",
+                "`Fidelity`: found `Wide`, expected one of `Narrowed`, `AsPublished`",
+                "`CreateIamUserRoles`: no such property",
+            ],
+        ),
+        (
+            asking(&json!({ "RoleSet": "TargetAccount" }), json!({ "RoleNames": ["x"] })),
+            vec![
+                "`EnvName`: missing",
+                "`AdministratorAccountId`: missing",
+                "`ModelS3KmsKeyArn`: missing",
+                "`ModelBucketName`: missing",
+                "`RoleNames`: found",
+            ],
+        ),
+        (json!({ "RoleSet": "Environments" }), vec!["`RoleSet`: found `Environments`, expected one of `CoreShared`"]),
+        (json!({}), vec!["`RoleSet`: missing, expected one of `CoreShared`, `Environment`"]),
+        (
+            environment(
+                json!({ "EnvName": "other", "RoleNames": { "VPCFlowLogsRole": "ds team", "SetupLambdaExecutionRole": {} } }),
+            ),
+            vec![
+                "`other-dev-SageMakerExecutionPolicy`",
+                "names have to begin with `AmazonSageMaker`, `ds-team`",
+                "`RoleNames.VPCFlowLogsRole`: found `ds team`, expected 1 to 64 letters",
+                "`RoleNames.SetupLambdaExecutionRole`: found `{}`, expected the name of a role, or empty text",
+            ],
+        ),
+        (
+            environment(
+                json!({ "RoleNames": { "VPCFlowLogsRole": "ds-team-x", "SageMakerExecutionRole": "DS-team-x" } }),
+            ),
+            vec!["`RoleNames.VPCFlowLogsRole`: `ds-team-x` is the name of another role of the set too"],
+        ),
+    ] {
+        let answer = stage.send(&of_type(create(&asked), TYPE)).await.failure();
+        for part in expected {
+            assert!(answer.reason().contains(part), "no `{part}` in {}", answer.reason());
+        }
+        assert!(!answer.id().is_empty());
+        stage.send(&of_type(delete(answer.id(), &asked), TYPE)).await.success();
+    }
+    let wrote = |call: &String| !call.starts_with("Get") && !call.starts_with("List");
+    assert_eq!(stage.fake.calls().into_iter().filter(wrote).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_deployer_does_not_admit_is_refused() {
+    let asked = asking(&json!({ "RoleSet": "ServiceCatalogProjects" }), json!({}));
+    let mut stage = stage(Books::default());
+    stage.handler.fence = Ok(fence());
+    let reason = stage.send(&of_type(create(&asked), TYPE)).await.failure().reason().to_owned();
+    assert!(reason.contains("the set has roles at path `/service-role/`, and that is not one of `/`"), "{reason}");
+    let asked = json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" });
+    let mut narrow = wide();
+    narrow.managed_policies.clear();
+    stage.handler.fence = Ok(narrow);
+    let reason = stage.send(&of_type(create(&asked), DEPLOY_TARGET)).await.failure().reason().to_owned();
+    assert!(reason.contains("is not on the deployer's `AllowedManagedPolicyArns`"), "{reason}");
+    assert!(stage.fake.books().roles.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_whose_prefix_was_taken_away_is_not_forgotten() {
+    let asked = environment(json!({}));
+    let mut stage = stage(Books::default());
+    let made = stage.send(&of_type(create(&asked), TYPE)).await.success();
+    stage.handler.fence = Ok(fence());
+    let reason = stage.send(&of_type(delete(made.id(), &asked), TYPE)).await.failure().reason().to_owned();
+    assert!(reason.contains("outside the deployer's `RoleNamePrefixes`"), "{reason}");
+    let new = environment(json!({ "EnvName": "Team" }));
+    let reason = stage.send(&of_type(update(made.id(), &new, &asked), TYPE)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not be deleted: have their prefix added"), "{reason}");
+    assert_eq!(stage.fake.books().roles.len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_boundary_denies_is_told() {
+    let stage = stage(Books::default());
+    let shared = asking(&json!({ "RoleSet": "CoreShared" }), json!({}));
+    let data = &stage.send(&of_type(create(&shared), TYPE)).await.success().0["Data"];
+    let beyond = data["BeyondBoundary"].as_str().unwrap();
+    assert!(beyond.contains("iam:CreateRole") && beyond.contains("iam:PassRole"), "{beyond}");
+    let environment = environment(json!({}));
+    let mut event = of_type(create(&environment), TYPE);
+    event["LogicalResourceId"] = json!("Environment");
+    let data = &stage.send(&event).await.success().0["Data"];
+    // It may pass its own execution role, which is called so; assuming roles of other accounts is not in the fence.
+    assert_eq!(
+        data["BeyondBoundary"],
+        "iam:GetRole, organizations:DescribeOrganizationalUnit, organizations:List*, sts:AssumeRole"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_target_is_made_changed_and_taken_away() {
+    let stage = stage(Books::default());
+    let scoped = asking(&json!({}), json!({}));
+    let made = stage.send(&of_type(create(&scoped), DEPLOY_TARGET)).await.success();
+    assert_eq!(
+        made.0["Data"],
+        json!({
+            "ExecutionRoleArn": "arn:aws:iam::123456789012:role/bridge-sagemaker-execution",
+            "InitDestroyPolicyArn": "arn:aws:iam::123456789012:policy/bridge-init-destroy",
+            "RunPolicyArn": "arn:aws:iam::123456789012:policy/bridge-run",
+            "BeyondBoundary": "",
+        })
+    );
+    let full = asking(&json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" }), json!({}));
+    let changed = stage.send(&of_type(update(made.id(), &full, &scoped), DEPLOY_TARGET)).await.success();
+    stage.send(&of_type(delete(made.id(), &scoped), DEPLOY_TARGET)).await.success();
+    let books = stage.fake.books();
+    assert_eq!(books.policies.len(), 2);
+    let role = &books.roles["bridge-sagemaker-execution"];
+    assert_eq!(role.attached, ["arn:aws:iam::aws:policy/AmazonSageMakerFullAccess".to_owned()].into());
+    stage.send(&of_type(delete(changed.id(), &full), DEPLOY_TARGET)).await.success();
+    assert_eq!(stage.fake.books(), Books::default());
+}
