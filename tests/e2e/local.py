@@ -46,12 +46,12 @@ def trusting(service, **condition):
     return document({**statement, "Condition": condition} if condition else statement)
 
 
-def role_arn(name):
-    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+def role_arn(name, account=ACCOUNT):
+    return f"arn:aws:iam::{account}:role/{name}"
 
 
-def policy_arn(name):
-    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+def policy_arn(name, account=ACCOUNT):
+    return f"arn:aws:iam::{account}:policy/{name}"
 
 
 def statements(policy):
@@ -119,18 +119,44 @@ def build():
 
 
 class Local:
-    """What the tests ask of the local AWS."""
+    """What the tests ask of the local AWS: of an account, as who may do everything there or by other credentials."""
 
-    def __init__(self, endpoint, sagemaker_endpoint=None):
+    def __init__(self, endpoint, sagemaker_endpoint=None, account=ACCOUNT, credentials=None):
         self.endpoint = endpoint
         self.sagemaker_endpoint = sagemaker_endpoint
+        self.account = account
+        key = "test" if account == ACCOUNT else account  # of twelve digits, a key is that account's
+        self.credentials = credentials or {"AccessKeyId": key, "SecretAccessKey": "test"}
+
+    def of(self, account, credentials=None):
+        """Another account of the same server."""
+        return Local(self.endpoint, self.sagemaker_endpoint, account, credentials)
+
+    def session_of(self, role_name):
+        """The same account as one of its roles, whoever that trusts: what a service may that runs with it."""
+        arn = self.iam.get_role(RoleName=role_name)["Role"]["Arn"]
+        with urllib.request.urlopen(f"{self.endpoint}/_test/session/{arn}") as answer:
+            return self.of(self.account, json.load(answer))
+
+    def assume(self, role, **more):
+        """The account of a role, by its ARN, as that role: if both its trust and our policies allow."""
+        session = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test", **more)
+        return self.of(role.split(":")[4], session["Credentials"])
 
     def client(self, service, endpoint=None):
         return boto3.client(
-            service, endpoint_url=endpoint or self.endpoint, region_name=REGION, aws_access_key_id="test",
-            aws_secret_access_key="test", config=Config(
+            service, endpoint_url=endpoint or self.endpoint, region_name=REGION,
+            aws_access_key_id=self.credentials["AccessKeyId"],
+            aws_secret_access_key=self.credentials["SecretAccessKey"],
+            aws_session_token=self.credentials.get("SessionToken"), config=Config(
                 retries={"max_attempts": 0}, read_timeout=330, signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "path"}))
+
+    def role_arn(self, name):
+        return role_arn(name, self.account)
+
+    def policy_arn(self, name):
+        return policy_arn(name, self.account)
 
     @cached_property
     def iam(self):
@@ -159,7 +185,9 @@ class Local:
     def sam(self, *arguments):
         """Runs sam against this endpoint and nothing else: the user's own configuration of AWS is left out."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SAM_"))}
-        env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test",
+        env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID=self.credentials["AccessKeyId"],
+                   AWS_SECRET_ACCESS_KEY=self.credentials["SecretAccessKey"],
+                   AWS_SESSION_TOKEN=self.credentials.get("SessionToken", ""),
                    AWS_DEFAULT_REGION=REGION, AWS_REGION=REGION, AWS_CONFIG_FILE=os.devnull,
                    AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true",
                    SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="1", __SAM_CLI_APP_DIR=str(ROOT / ".tools/sam/home"))
@@ -270,8 +298,7 @@ class Local:
 
     def make_role(self, name, trust=None, **more):
         trust = json.dumps(trust or trusting("sagemaker.amazonaws.com"))
-        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)
-        return role_arn(name)
+        return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **more)["Role"]["Arn"]
 
     def make_policy(self, name, *what, **more):
         body = json.dumps(document(*(what or [allow("s3:GetObject")])))
@@ -294,11 +321,15 @@ class Local:
 
     def set_sagemaker(self, books):
         """Replaces what is so in every region; a region left out is as in a new account, and no call was made."""
-        request = urllib.request.Request(f"{self.sagemaker_endpoint}/_test", json.dumps(books).encode(), method="PUT")
+        request = urllib.request.Request(self.books_url, json.dumps(books).encode(), method="PUT")
         urllib.request.urlopen(request).close()
 
+    @property
+    def books_url(self):
+        return f"{self.sagemaker_endpoint}/_test/{self.account}"
+
     def sagemaker_books(self):
-        with urllib.request.urlopen(f"{self.sagemaker_endpoint}/_test") as answer:
+        with urllib.request.urlopen(self.books_url) as answer:
             return json.load(answer)
 
     def sagemaker_calls(self):
@@ -313,14 +344,14 @@ class Local:
 
     def ask(self, function, event):
         """Invokes the function with an event of CloudFormation, and gives what it PUT to the presigned URL."""
-        key = f"answers/{uuid.uuid4()}"
+        key, bucket = f"answers/{uuid.uuid4()}", f"cloudformation-answers-{self.account}"
         try:
-            self.s3.create_bucket(Bucket="cloudformation-answers",
+            self.s3.create_bucket(Bucket=bucket,
                                   CreateBucketConfiguration={"LocationConstraint": REGION})
         except ClientError as error:
             assert error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou", error
-        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": "cloudformation-answers", "Key": key})
+        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
         answer = self.functions.invoke(FunctionName=function, Payload=json.dumps({**event, "ResponseURL": url}))
         payload = answer["Payload"].read()
         assert "FunctionError" not in answer, payload
-        return json.load(self.s3.get_object(Bucket="cloudformation-answers", Key=key)["Body"])
+        return json.load(self.s3.get_object(Bucket=bucket, Key=key)["Body"])

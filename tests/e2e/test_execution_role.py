@@ -1,9 +1,7 @@
-"""The execution role: made by a stack, used by a twin with real calls, handed to SageMaker by a state machine."""
+"""The execution role: made by a stack, used with real calls, handed to SageMaker by a state machine."""
 
-import json
 import re
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -34,32 +32,6 @@ def buckets(aws):
 
 
 @pytest.fixture
-def twin(aws):
-    """S3 with the credentials of a role that is granted and bounded as another, and that the test may assume."""
-    made = []
-
-    def make(name):
-        role, twin = aws.role(name), unique("twin")
-        trust = local.document({"Effect": "Allow", "Action": "sts:AssumeRole",
-                                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}})
-        aws.iam.create_role(RoleName=twin, AssumeRolePolicyDocument=json.dumps(trust),
-                            PermissionsBoundary=role["boundary"])
-        made.append(twin)
-        for arn in role["attached"]:
-            aws.iam.attach_role_policy(RoleName=twin, PolicyArn=arn)
-        for inline in role["inline"]:
-            policy = aws.iam.get_role_policy(RoleName=name, PolicyName=inline)["PolicyDocument"]
-            aws.iam.put_role_policy(RoleName=twin, PolicyName=inline, PolicyDocument=json.dumps(policy))
-        session = aws.client("sts").assume_role(RoleArn=local.role_arn(twin), RoleSessionName="twin")["Credentials"]
-        return boto3.client("s3", endpoint_url=aws.endpoint, region_name=REGION,
-                            aws_access_key_id=session["AccessKeyId"], aws_secret_access_key=session["SecretAccessKey"],
-                            aws_session_token=session["SessionToken"])
-    yield make
-    for name in made:
-        aws.delete_role(name)
-
-
-@pytest.fixture
 def made(resource):
     """An execution role that is asked for directly."""
     def make(**properties):
@@ -76,14 +48,14 @@ def denied(call, **arguments):
     return True
 
 
-def test_a_role_made_by_a_stack_lists_its_bucket_and_is_refused_the_neighbours(aws, stack, function, buckets, twin):
+def test_a_role_made_by_a_stack_lists_its_bucket_and_is_refused_the_neighbours(aws, stack, function, buckets):
     own, other = buckets(unique("own").lower(), "churn/a", "churn-secret/b"), buckets(unique("other").lower(), "churn/c")
     stack_id, status = stack({"Resources": {"Role": {"Type": TYPE, "Properties": {
         "ServiceToken": function, "ServiceTimeout": 60, "SettleSeconds": 0, "VerifyAccess": True,
         "Buckets": [{"Name": own, "Prefix": "churn", "Access": "Read"},
                     {"Name": own, "Prefix": "models/", "Access": "Write"}]}}}})
     assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
-    s3 = twin(aws.resource_id(stack_id.split("/")[1], "Role"))
+    s3 = aws.session_of(aws.resource_id(stack_id.split("/")[1], "Role")).client("s3")
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=own, Prefix="churn/")["Contents"]] == ["churn/a"]
     assert s3.get_object(Bucket=own, Key="churn/a")["Body"].read() == b"x"
     s3.put_object(Bucket=own, Key="models/m", Body=b"m")

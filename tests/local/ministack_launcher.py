@@ -4,6 +4,7 @@
 
 Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
 The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
+What concerns more accounts than one is in accounts.py.
 SageMaker, which ministack lacks, is at $SAGEMAKER_PORT, or at a free port: functions find it by their environment.
 
 Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
@@ -39,6 +40,7 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
 from ministack.services import cloudformation, iam  # noqa: E402
 from ministack.services.cloudformation import changesets, drift, engine, handlers, helpers, stacks  # noqa: E402
 
+import accounts  # noqa: E402
 from sagemaker_endpoint import SageMaker  # noqa: E402
 
 # The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
@@ -162,6 +164,8 @@ def mend_enforcement():
         if denied.startswith("iam:") and not more.get("error_code"):
             explicit = more.get("explicit_deny", False)
             more["message"] = iam_actions.identity_denial_message(denied, principal_arn, arn, explicit)
+        elif denied == "sts:AssumeRole" and not more.get("error_code"):
+            more["message"] = f"User: {principal_arn} is not authorized to perform: {denied} on resource: {arn}"
         return access_denied_response(service, action, principal_arn, request_id, **more)
 
     # ministack imports these by name at every request, so replacing them in their modules is enough.
@@ -384,10 +388,15 @@ def mend_cloudformation():
 
 # --- SageMaker ---
 
+def account_of(headers):
+    """The account that a call to SageMaker is made in, from here on."""
+    responses.set_request_account_id(router.extract_access_key_id(headers))
+    return responses.get_account_id()
+
+
 def authorize(scope, headers, body, action, region, resource="*"):
     """The (code, message) that refuses a call to SageMaker, or None. Pins what ministack pins for its own calls."""
     access_key, action = router.extract_access_key_id(headers), f"sagemaker:{action}"
-    responses.set_request_account_id(access_key)
     responses.set_request_region(region)
     iam_evaluator.pin_signed_request(scope["method"], scope["raw_path"].decode(), {}, scope["headers"])
     iam_evaluator.pin_signed_body(body)
@@ -424,8 +433,8 @@ async def serve():
         config = Config.from_mapping(bind=[bind], keep_alive_timeout=75, graceful_timeout=1, loglevel=app.LOG_LEVEL)
         return hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
-    sagemaker = SageMaker(authorize, responses.get_account_id())
-    await asyncio.gather(served(app.app, f"127.0.0.1:{PORT}"),
+    sagemaker = SageMaker(authorize, account_of)
+    await asyncio.gather(served(accounts.with_sessions(app.app), f"127.0.0.1:{PORT}"),
                          served(sagemaker, f"fd://{listen_for_sagemaker().detach()}"))
 
 
@@ -433,6 +442,7 @@ def main():
     status = 1
     try:
         mend_enforcement()
+        accounts.mend()
         mend_iam()
         mend_conditions()
         mend_cloudformation()

@@ -1,8 +1,8 @@
 """A small SageMaker, which ministack and moto lack: a region's projects, its portfolio of project templates, and what
 runs with an execution role.
 
-Serves AWS JSON 1.1, for the region that the request is signed for. Tests replace the books of all regions with
-PUT /_test and read them with GET /_test:
+Serves AWS JSON 1.1, for the region and the account that the request is signed for. Tests replace the books of all
+regions with PUT /_test and read them with GET /_test, those of another account than the first at /_test/ACCOUNT:
 
     {"eu-west-1": {"projects": [{"name": "churn", "status": "DeleteFailed"}], "portfolio": "Enabled",
                    "faults": {"ListProjects": ["throttle", "error"]}, "throttled": ["DescribeModel"],
@@ -221,12 +221,13 @@ ACTIONS = {
 
 class SageMaker:
     """The ASGI application. `authorize` gives the (code, message) of a refusal, or None. Its last argument, the ARN
-    that a call is evaluated on, is left out where that is `*`."""
+    that a call is evaluated on, is left out where that is `*`. `account_of` gives the account by the headers; without
+    any it is the first."""
 
-    def __init__(self, authorize, account):
+    def __init__(self, authorize, account_of):
         self.authorize = authorize
-        self.account = account
-        self.books = {}
+        self.account_of = account_of
+        self.books = {}  # by account, then by region
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -246,23 +247,25 @@ class SageMaker:
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
     def answer(self, scope, body):
-        if scope["path"] == "/_test":
+        if scope["path"].startswith("/_test"):
+            account = scope["path"].removeprefix("/_test").strip("/") or self.account_of({})
             if scope["method"] == "PUT":
-                self.books = {region: Book(**given) for region, given in json.loads(body).items()}
-            return {region: asdict(book) for region, book in self.books.items()}
+                self.books[account] = {region: Book(**given) for region, given in json.loads(body).items()}
+            return {region: asdict(book) for region, book in self.books.get(account, {}).items()}
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         signed_for = SIGNED_FOR.search(headers.get("authorization", ""))
         if signed_for is None:
             raise Refused(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
         region, action = signed_for[1], headers.get("x-amz-target", "").removeprefix("SageMaker.")
-        book = self.books.setdefault(region, Book())
+        account = self.account_of(headers)
+        book = self.books.setdefault(account, {}).setdefault(region, Book())
         book.calls.append(action)
         if not book.enabled:
             message = "The security token included in the request is invalid."
             raise Refused(400, "UnrecognizedClientException", message)
         if action not in ACTIONS:
             raise Refused(400, "UnknownOperationException", f"The operation {action} is not served here")
-        request, arn_prefix = json.loads(body), f"arn:aws:sagemaker:{region}:{self.account}:"
+        request, arn_prefix = json.loads(body), f"arn:aws:sagemaker:{region}:{account}:"
         resource = [arn_prefix + DESCRIBED[action].resource(request)] if action in DESCRIBED else []
         if refusal := self.authorize(scope, headers, body, action, region, *resource):
             raise Refused(400, *refusal)
