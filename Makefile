@@ -3,12 +3,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build demo test bless check clean
+.PHONY: help tools build stackset-template demo test bless check clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
 ROOT := $(CURDIR)
+# target-account.yaml is a fragment.
+STACKSET_TEMPLATES := $(filter-out %/target-account.yaml,$(wildcard examples/stackset/*.yaml))
 
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
@@ -22,7 +24,7 @@ export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest under .tools/
 
@@ -34,9 +36,15 @@ tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint,
 
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 
-.aws-sam/build/template.yaml: template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs') | tools
+.aws-sam/build/template.yaml: template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs' -o -name '*.json') | tools
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" .tools/sam/bin/sam build
 	touch $@
+
+stackset-template: target/stackset/template.json ## Write the plain template that a stack set deploys to other accounts
+
+target/stackset/template.json: examples/stackset/synthesize.py template.yaml examples/stackset/target-account.yaml \
+    .tools/sam/.installed
+	.tools/sam/bin/python $(wordlist 1,3,$^) $@
 
 demo: tools build ## Deploy to a local AWS, show the workflow role, take all down again
 	.tools/e2e/bin/python tests/local/demo.py
@@ -48,16 +56,16 @@ test: tools build ## Run every test; the last line is the total
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
-	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview
+	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
 
-check: tools $(CARGO_DENY) ## Format, lints, licences, advisories, templates, policies, oldest Rust
+check: tools $(CARGO_DENY) stackset-template ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO_DENY) --locked check bans licenses sources
 	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \
 	  then $(CARGO_DENY) --locked check advisories; \
 	  else echo "advisories: SKIPPED, the advisory database could not be fetched (is there a network?)"; fi
-	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml
+	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml $(STACKSET_TEMPLATES) target/stackset/template.json
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
 	$(PYTHON) tests/local/oldest_rust.py
