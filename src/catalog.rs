@@ -11,8 +11,11 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::arn::Arn;
+use crate::arn::{Arn, Place};
 use crate::world::{ROLE_NAME_LENGTH, is_iam_name};
+
+/// What `${…}` is filled with, by name.
+pub type Values = BTreeMap<String, String>;
 
 /// The set of `Custom::SageMakerDeployTarget`.
 pub const DEPLOY_TARGET: &str = "DeployTarget";
@@ -35,6 +38,14 @@ static SETS: LazyLock<BTreeMap<&str, Result<RoleSet, String>>> = LazyLock::new(|
 /// The names of all sets, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().map(|(name, _)| name)
+}
+
+/// The values that every set knows.
+pub fn values_of(place: &Place) -> Values {
+    let Place { partition, region, account } = place.clone();
+    [("Partition", partition), ("Region", region), ("Account", account)]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
 }
 
 /// # Errors
@@ -233,7 +244,7 @@ impl Parameter {
 
 impl Managed {
     /// The policy, where these values want it attached.
-    pub fn policy(&self, values: &BTreeMap<String, String>) -> Option<&str> {
+    pub fn policy(&self, values: &Values) -> Option<&str> {
         match self {
             Self::Always(policy) => Some(policy),
             Self::Perhaps { policy, when } => holds(when, values).then_some(policy),
@@ -243,7 +254,7 @@ impl Managed {
 
 impl Statement {
     /// The statements of IAM that stand for it, `${…}` not filled in.
-    pub fn of_iam(&self, as_published: bool) -> Vec<Value> {
+    fn of_iam(&self, as_published: bool) -> Vec<Value> {
         let members = [
             ("Sid", self.sid.as_ref()),
             ("Effect", Some(&self.effect)),
@@ -271,13 +282,20 @@ impl Statement {
     }
 }
 
+/// The statements of IAM that stand for these. One that names what the set does not make is left out.
+pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> Vec<Value> {
+    let wanted = statements.iter().filter(|statement| holds(&statement.when, values));
+    let of_iam = wanted.flat_map(|statement| statement.of_iam(as_published));
+    of_iam.filter_map(|statement| filled_in(&statement, values)).collect()
+}
+
 /// Whether the parameters have the values that are asked for.
-pub fn holds(when: &When, values: &BTreeMap<String, String>) -> bool {
+pub fn holds(when: &When, values: &Values) -> bool {
     when.iter().all(|(name, value)| values.get(name) == Some(value))
 }
 
 /// The text with `${Name}` filled in; `None` where nothing is known by a name. What IAM fills in (`${aws:username}`) stays.
-pub fn filled(text: &str, values: &BTreeMap<String, String>) -> Option<String> {
+pub fn filled(text: &str, values: &Values) -> Option<String> {
     let mut done = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -294,7 +312,7 @@ pub fn filled(text: &str, values: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// The same for every text within.
-pub fn filled_in(value: &Value, values: &BTreeMap<String, String>) -> Option<Value> {
+fn filled_in(value: &Value, values: &Values) -> Option<Value> {
     Some(match value {
         Value::String(text) => Value::String(filled(text, values)?),
         Value::Array(items) => Value::Array(items.iter().map(|item| filled_in(item, values)).collect::<Option<_>>()?),

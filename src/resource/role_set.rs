@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use super::made_role::{adoption, settle};
 use super::role::{self, POLICY_NAME_LENGTH};
 use super::{Setting, Wanted};
-use crate::catalog::{self, RoleEntry, RoleSet, Statement, When, filled, filled_in};
+use crate::arn::Arn;
+use crate::catalog::{self, RoleEntry, RoleSet, Statement, Values, When, filled};
 use crate::derive::POLICY_SIZE;
 use crate::fence::{Fence, listed};
 use crate::ownership::{PHYSICAL_TAG, TAG_KEYS};
@@ -19,9 +20,6 @@ use crate::world::{Name, Policy, ROLE_NAME_LENGTH, Role, Tags, World, is_iam_nam
 
 /// What an id that we gave out begins with; one that CloudFormation invents has no slash.
 pub const ID_PREFIX: &str = "role-set/";
-
-/// Names and values that the set's texts are filled with.
-type Values = BTreeMap<String, String>;
 
 /// Where a name comes from.
 #[derive(Clone, Copy)]
@@ -125,12 +123,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
 
 /// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
 fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Values {
-    let place = setting.place;
-    let mut values = Values::from([
-        ("Partition".to_owned(), place.partition.clone()),
-        ("Region".to_owned(), place.region.clone()),
-        ("Account".to_owned(), place.account.clone()),
-    ]);
+    let mut values = catalog::values_of(setting.place);
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
@@ -276,27 +269,22 @@ impl Asked<'_> {
     /// The same as long as the names are, so that changed names make a replacement: the roles that go are deleted once the
     /// stack's whole update has succeeded.
     fn physical_id(&self, set: &str, roles: &BTreeMap<&str, Name>, policies: &BTreeMap<&str, String>) -> String {
-        let names = roles.keys().filter_map(|id| self.values.get(&format!("{id}.Arn"))).chain(policies.values());
-        let names: BTreeSet<String> = names.map(|arn| arn.to_ascii_lowercase()).collect();
+        let arns = roles.keys().filter_map(|id| self.values.get(&format!("{id}.Arn"))).chain(policies.values());
+        let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.resource.to_ascii_lowercase()));
+        let names: BTreeSet<String> = names.collect();
         let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").as_bytes());
         format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
     }
 
-    /// The statements of IAM that stand for these.
-    fn of_iam(&self, statements: &[Statement]) -> Vec<Value> {
-        let wanted = statements.iter().filter(|statement| catalog::holds(&statement.when, &self.values));
-        let of_iam = wanted.flat_map(|statement| statement.of_iam(self.as_published));
-        of_iam.filter_map(|statement| filled_in(&statement, &self.values)).collect()
-    }
-
     fn document(&self, statements: &[Statement]) -> Document {
-        Document::of(self.of_iam(statements))
+        Document::of(catalog::of_iam(statements, &self.values, self.as_published))
     }
 
     /// Actions that the boundary of `template.yaml` denies.
     fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
         let fence = self.setting.fence;
-        self.of_iam(statements).iter().flat_map(|statement| beyond_boundary(statement, fence)).collect()
+        let statements = catalog::of_iam(statements, &self.values, self.as_published);
+        statements.iter().flat_map(|statement| beyond_boundary(statement, fence)).collect()
     }
 
     fn role(&self, id: &str, entry: &RoleEntry) -> Role {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::arn::{Arn, Place};
+use crate::catalog;
 use crate::policy::Document;
 use crate::world::{Name, Role, Tags};
 
@@ -14,10 +15,8 @@ pub const PREFIX: &str = "AmazonSageMakerServiceCatalogProducts";
 /// Launch constraints and the roles' own policies name them here.
 pub const PATH: &str = "/service-role/";
 
-/// What the console grants `UseRole` is not published: this is the inline policy of amazon-sagemaker-secure-mlops, with
-/// `iam:PassedToService`, partition and account filled in.
-const USE_ROLE_POLICY: &str = include_str!("use-role-policy.json");
-const USE_ROLE_POLICY_NAME: &str = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
+/// What the console grants `UseRole` is not published: it gets the inline policy of this role set, narrowed.
+const SET_OF_USE_ROLE: &str = "ServiceCatalogProjects";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceCatalogRole {
@@ -95,17 +94,14 @@ impl ServiceCatalogRole {
 
     /// The role to make where it is absent.
     pub fn role(&self, place: &Place, boundary: &str) -> Role {
-        let Place { partition, account, .. } = place;
+        let partition = &place.partition;
         let services: Vec<String> = self.trusted.iter().map(|service| format!("{service}.amazonaws.com")).collect();
         let trust = Document::of(vec![json!({
             "Effect": "Allow",
             "Principal": { "Service": services },
             "Action": "sts:AssumeRole",
         })]);
-        let inline = (self.name() == use_role()).then(|| {
-            let policy = USE_ROLE_POLICY.replace("${Partition}", partition).replace("${Account}", account);
-            (USE_ROLE_POLICY_NAME.to_owned(), Document::parse(&policy))
-        });
+        let inline = if self.name() == use_role() { use_role_policy(place) } else { BTreeMap::new() };
         Role {
             path: PATH.to_owned(),
             trust,
@@ -114,10 +110,17 @@ impl ServiceCatalogRole {
             boundary: Some(boundary.to_owned()),
             tags: Tags::new(),
             attached: BTreeSet::from([format!("arn:{partition}:iam::aws:policy/{}", self.managed)]),
-            inline: inline.into_iter().collect::<BTreeMap<_, _>>(),
+            inline,
             instance_profiles: BTreeSet::new(),
         }
     }
+}
+
+fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
+    let entry = catalog::role_set(SET_OF_USE_ROLE).ok().and_then(|set| set.roles.get(use_role().as_str()));
+    let values = catalog::values_of(place);
+    let inline = entry.into_iter().flat_map(|entry| &entry.inline);
+    inline.map(|(name, statements)| (name.clone(), Document::of(catalog::of_iam(statements, &values, false)))).collect()
 }
 
 /// Whether it is the customer-managed policy that the console makes for `UseRole`:

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::fake::{Books, Fake};
+use crate::role_sets;
 use crate::service_catalog::console;
 use crate::stage::{Answer, Stage};
 
@@ -44,6 +45,15 @@ async fn the_events_tell_the_life_of_the_service_catalog_roles() {
     assert_eq!(stage.fake.books().roles.len(), before.roles.len());
     send(&stage, "service-catalog-teardown").await.success();
     assert_eq!(stage.fake.books().roles.len(), before.roles.len() - 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_make_a_role_set_and_a_deploy_target() {
+    let stage = role_sets::stage(Books::default());
+    let target = send(&stage, "role-set").await.success();
+    assert_eq!(target.0["Data"]["StackSetExecutionRoleName"], "ds-team-dev-StackSetExecutionRole");
+    send(&stage, "deploy-target").await.success();
+    assert_eq!((stage.fake.books().roles.len(), stage.fake.books().policies.len()), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]

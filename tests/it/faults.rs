@@ -24,7 +24,7 @@ struct Case {
 }
 
 /// Something of others, to see that it stays as it is.
-fn foreign() -> Books {
+pub fn foreign() -> Books {
     let mut books = by_hand();
     let mut role = books.roles.remove(&ROLE.to_lowercase()).unwrap();
     role.name = "Foreign".into();

@@ -31,6 +31,7 @@ mod preview;
 mod protocol;
 mod provision;
 mod races;
+mod role_set_faults;
 mod role_sets;
 mod sagemaker;
 mod service_catalog;

@@ -41,7 +41,17 @@ fn what_is_printed_is_what_was_blessed() {
     let role = format!("SageMakerExecutionRoleArn={EXECUTION_ROLE}");
     let roles = format!("ExecutionRoles={EXECUTION_ROLE},arn:aws:iam::123456789012:role/OtherSageMaker");
     let own = format!("SageMakerExecutionRoleArns={EXECUTION_ROLE}");
-    let cases: [(&str, Vec<&str>); 15] = [
+    let sets = [
+        "EnabledTypes=Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
+        "RoleNamePrefixes=ds-team,bridge",
+        "RolePaths=/,/service-role/",
+    ];
+    let cases: [(&str, Vec<&str>); 17] = [
+        (
+            "target-account.txt",
+            vec!["events/role-set.json", "--deployer", sets[0], "--deployer", sets[1], "--deployer", sets[2]],
+        ),
+        ("deploy-target.txt", vec!["examples/deploy-target.yaml", "--deployer", sets[0], "--deployer", sets[1]]),
         ("pipeline.txt", vec!["examples/pipeline.yaml"]),
         ("pipeline.md", [&["examples/pipeline.yaml", "--format", "markdown", "--set", &role], place].concat()),
         ("workflow.txt", vec!["examples/workflow.yaml", "--stack-name", "churn"]),

@@ -1,9 +1,12 @@
 //! Service-catalog roles that are made because they are absent, and what becomes of them.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use mlops_roles::policy::Document;
 
+use crate::definitions::json_of;
 use crate::fake::Books;
 use crate::sagemaker::Region;
 use crate::service_catalog::{
@@ -79,9 +82,11 @@ async fn what_was_provisioned_is_as_the_console_makes_it() {
         assert_eq!(of(suffix).trust, trust, "{suffix}");
     }
     assert_eq!(of("UseRole").trust["Statement"][0]["Principal"]["Service"].as_array().unwrap().len(), 10);
-    // The 27 statements of the solution, with `iam:PassedToService` and the account filled in, as they were reviewed.
-    let inline = Document::new(of("UseRole").inline["AmazonSageMakerServiceCatalogProductsUseRolePolicy"].clone());
-    assert_eq!(inline.sha256(), "f8622835597a6b0c00a4ab011f1ec31d471242da36f8e3e903dc5ffae3740bb3");
+    // That of the role set, as it was reviewed.
+    let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/role_sets/ServiceCatalogProjects.policy.json");
+    let name = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
+    let blessed = &json_of(&set).unwrap()["inline"][format!("AmazonSageMakerServiceCatalogProductsUseRole, {name}")];
+    assert_eq!(Document::new(of("UseRole").inline[name].clone()), Document::new(blessed.clone()));
     stage.send(&deleting(json!({ "OnCreate": "Provision", "OnDelete": "Keep" }))).await.success();
     assert_eq!(stage.fake.books(), neighbours(), "all that was made goes, whatever `Roles` says by then");
 }

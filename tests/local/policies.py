@@ -44,14 +44,21 @@ ALTERNATIVES = {
     ("bedrock:InvokeModel", "*"): "a call names one model, of any kind",
     ("states:DescribeExecution", "express"): "only executions of standard workflows are described",
 }
+# What a role set grants on `*` although the action takes a resource, also where it is narrowed: globs of an action.
+WIDE = {
+    "sagemaker:List*": "most lists of SageMaker take none; the rest tell names",
+    "sagemaker:ListTags": "likewise",
+    "codecommit:List*": "likewise, of CodeCommit",
+    "servicecatalog:List*": "likewise, of Service Catalog",
+    "servicecatalog:Disassociate*": "half of them take none, and what is disassociated is the deployment's own",
+    "cloudformation:GetTemplateSummary": "of a template that is no stack yet",
+    "cloudwatch:PutMetricData": "the condition names the namespaces",
+    "ec2:Describe*": "the descriptions of EC2 take none, but for a few",
+    "kms:*": "`ModelS3KmsKeyArn` may be `*`, which then holds through S3 alone",
+}
 # What parliament may say: globs of a document, an issue and its detail.
 LINTS = {
-    ("use-role-policy.json", "RESOURCE_STAR", "*"): "the text of amazon-sagemaker-secure-mlops",
-    ("use-role-policy.json", "RESOURCE_MISMATCH", "cloudformation:* needs [*]"): "likewise: some of `Describe*` etc.",
-    ("use-role-policy.json", "RESOURCE_MISMATCH", "logs:* needs [*]"): "likewise: these actions grant nothing there",
-    ("use-role-policy.json", "RESOURCE_MISMATCH", "s3:ListAllMyBuckets needs [*]"): "likewise: grants nothing there",
-    ("use-role-policy.json", "RESOURCE_MISMATCH", "sagemaker:*"): "parliament takes `NotResource` for `Resource`",
-    ("use-role-policy.json", "RESOURCE_MISMATCH", "states:* needs *:*"): "one of several kinds of execution is enough",
+    ("role-sets/*", "RESOURCE_POLICY_PRIVILEGE_ESCALATION", "*"): "the solution's roles manage buckets and their policies",
     ("*.policy.json", "RESOURCE_STAR", "*"): "judged by `grants`, action by action",
     ("*.policy.json", "RESOURCE_MISMATCH", "*"): "judged by `grants`, over all statements and with the alternatives",
     ("*.policy.json", "UNKNOWN_CONDITION_FOR_ACTION", "*states:HTTP*"): "judged by `known`",
@@ -172,6 +179,14 @@ class Judge:
             if "*" not in resources and taken(name) and (needed or lacking == taken(name).keys()):
                 self.find(where, f"`{name}` needs {sorted(needed or lacking)}, and is granted on {sorted(resources)}")
 
+    def narrowed(self, where, statements):
+        """The statements of a role set: what they grant is known, and no wider than it need be or explained."""
+        for patterns, resources, condition in statements:
+            self.resources.update(resources)
+            for name in self.known(where, patterns, condition):
+                if "*" in resources and taken(name) and not any(fnmatchcase(name, wide) for wide in WIDE):
+                    self.find(where, f"`{name}` is granted on `*`, and takes {sorted(taken(name))}")
+
     def lint(self, where, document):
         self.documents += 1
         # It can't read `"Bool": {"key": ["true"]}`.
@@ -217,6 +232,15 @@ def sdk_actions(table, service, api):
     return table["actions"].get(f"{service}:{api}") or table["actions"].get(f"{service}:*") or [own]
 
 
+def published(file):
+    """The statements of a file of the catalogue, as the source has them."""
+    for role in file["roles"].values():
+        yield from role["trust"]
+        yield from (one for statements in role.get("inline", {}).values() for one in statements)
+    for policy in file.get("policies", {}).values():
+        yield from policy["statements"]
+
+
 def main():
     judge = Judge()
     parliament.iam_definition[:] = reference()
@@ -229,11 +253,6 @@ def main():
                 (need.get("allow", []) + need.get("sync", []), [one for on in need["on"] for one in rendered(on)],
                  need.get("condition")) for need in integration["grants"] if "on" in need])
     judge.known("guide.rs", re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "src/resource/guide.rs").read_text()))
-    text = (ROOT / "src/resource/use-role-policy.json").read_text()
-    document = json.loads(text.replace("${Partition}", "aws").replace("${Account}", "123456789012"))
-    for one in document["Statement"]:
-        judge.known("use-role-policy.json", one["Action"], one.get("Condition"))
-    judge.lint("use-role-policy.json", document)
     for path in sorted(path for folder in ("definitions", "execution_roles")
                        for path in (ROOT / "tests/it" / folder).glob("*.policy.json")):
         golden = json.loads(path.read_text())
@@ -245,6 +264,19 @@ def main():
                      {action for api in apis for action in sdk_actions(table, *api)})
         for document in documents:
             judge.lint(path.name, document)
+    for path in sorted((ROOT / "src/catalog").glob("*.json")):
+        for statement in published(json.loads(path.read_text())):
+            judge.known(path.name, listed(statement["Action"]), statement.get("Condition"))
+    for path in sorted((ROOT / "tests/it/role_sets").glob("*.policy.json")):
+        golden = json.loads(path.read_text())
+        documents = [*golden["policies"].values(), *golden["inline"].values()]
+        parts = [(listed(one["Action"]), listed(one.get("Resource", [])), one.get("Condition"))
+                 for document in documents for one in document["Statement"]]
+        judge.narrowed(path.name, parts)
+        if path.name.startswith("DeployTarget"):
+            judge.grants(path.name, parts)
+        for document in documents:
+            judge.lint(f"role-sets/{path.name}", document)
     print("\n".join(dict.fromkeys(judge.findings)) or
           f"policies: {len(judge.actions)} actions, {len(judge.resources)} resources, {judge.documents} documents, "
           "no findings")
