@@ -361,6 +361,38 @@ fn nothing_is_left_to_fill_in_and_nothing_is_lost_by_it() {
     }
 }
 
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody() {
+    let (mut passings, mut trusts) = (0, 0);
+    for (name, (kind, properties)) in asked() {
+        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
+        for (document, of) in documents(&wanted) {
+            for statement in statements(&of) {
+                let condition = statement["Condition"].to_string();
+                if texts(&statement["Action"]).iter().any(|action| mlops_roles::arn::matches(action, "iam:PassRole")) {
+                    passings += 1;
+                    assert!(condition.contains("iam:PassedToService"), "{name}, {document}: {statement}");
+                }
+                let services = texts(&statement["Principal"]["Service"]);
+                let accounts = texts(&statement["Principal"]["AWS"]);
+                trusts += services.len() + accounts.len();
+                let free = ["servicecatalog.amazonaws.com"];
+                if !services.is_empty() && services != free {
+                    assert!(condition.contains("aws:SourceAccount"), "{name}, {document}: {statement}");
+                }
+                for account in accounts.into_iter().filter(|one| !one.contains("role/") && *one != ACCOUNT) {
+                    assert!(condition.contains("aws:PrincipalArn"), "{name}, {document}: {account}");
+                }
+            }
+        }
+    }
+    assert!(passings >= 9 && trusts >= 30, "{passings} passings, {trusts} trusts");
+}
+
 /// With the longest names that IAM takes.
 #[test]
 fn every_set_fits_its_quotas_with_the_longest_names() {

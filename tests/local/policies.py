@@ -47,13 +47,11 @@ ALTERNATIVES = {
 # What a role set grants on `*` although the action takes a resource, also where it is narrowed: globs of an action.
 WIDE = {
     "sagemaker:List*": "most lists of SageMaker take none; the rest tell names",
-    "sagemaker:ListTags": "likewise",
     "codecommit:List*": "likewise, of CodeCommit",
     "servicecatalog:List*": "likewise, of Service Catalog",
     "servicecatalog:Disassociate*": "half of them take none, and what is disassociated is the deployment's own",
     "cloudformation:GetTemplateSummary": "of a template that is no stack yet",
     "cloudwatch:PutMetricData": "the condition names the namespaces",
-    "ec2:Describe*": "the descriptions of EC2 take none, but for a few",
     "kms:*": "`ModelS3KmsKeyArn` may be `*`, which then holds through S3 alone",
 }
 # What parliament may say: globs of a document, an issue and its detail.
