@@ -91,9 +91,8 @@ pub type When = BTreeMap<String, String>;
 pub struct RoleEntry {
     /// Its name where nobody gives another.
     pub name: String,
-    /// An empty name means that it is not made. Of the others, that the default is meant.
-    #[serde(default)]
-    pub optional: bool,
+    /// What an empty name means in the source. Where it means nothing, it is refused.
+    pub empty_name: Option<EmptyName>,
     #[serde(default = "root")]
     pub path: String,
     #[serde(default)]
@@ -105,6 +104,13 @@ pub struct RoleEntry {
     pub managed: Vec<Managed>,
     #[serde(default)]
     pub inline: BTreeMap<String, Vec<Statement>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmptyName {
+    NotMade,
+    Default,
 }
 
 /// The ARN of a managed policy; of AWS's own, what follows `arn:aws:iam::aws:policy/`.
@@ -133,6 +139,10 @@ pub struct Statement {
     /// For each a statement takes the place of the published one, with these members instead of its own. None drops it.
     #[serde(rename = "Narrowed")]
     pub narrowed: Option<Vec<Map<String, Value>>>,
+    /// Whether the source lacks it.
+    #[serde(rename = "Added", default)]
+    pub added: bool,
+    /// Of what is narrowed or added; also of what is wide and stays so.
     #[serde(rename = "Why")]
     pub why: Option<String>,
     #[serde(rename = "Sid")]
@@ -208,10 +218,13 @@ impl Parameter {
     }
 
     /// The value as the set has it; `None` where it does not look like one.
-    pub fn read(&self, text: &str) -> Option<String> {
-        let arn = |service, kind: &str| {
-            let arn = Arn::parse(text).filter(|arn| arn.service == service && !text.contains(['*', '?', '$']));
-            arn.filter(|arn| arn.resource.strip_prefix(kind).is_some_and(|name| !name.is_empty()))
+    pub fn read(&self, text: &str, place: &Place) -> Option<String> {
+        let arn = |service| Arn::parse(text).filter(|arn| arn.service == service && arn.partition == place.partition);
+        let regional = |service, kind: &str, more: &[u8]| {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || more.contains(&b);
+            let name =
+                arn(service).filter(|_| Arn::is_of_one_place(text)).and_then(|arn| arn.resource.strip_prefix(kind));
+            name.is_some_and(|name| !name.is_empty() && name.bytes().all(allowed))
         };
         let label = |allowed: fn(&u8) -> bool| {
             (1..=LABEL_LENGTH).contains(&text.len()) && text.bytes().all(|b| allowed(&b) || b == b'-')
@@ -232,11 +245,16 @@ impl Parameter {
             }
             Form::Choice => self.choices.iter().any(|choice| choice == text),
             Form::RoleName => is_iam_name(text, ROLE_NAME_LENGTH),
-            Form::RoleArn => arn("iam", "role/").is_some_and(|arn| arn.region.is_empty() && account(arn.account)),
-            Form::RepositoryArn => arn("ecr", "repository/").is_some_and(|arn| account(arn.account)),
+            Form::RoleArn => arn("iam").is_some_and(|arn| {
+                let name = arn.iam_entity("role").map(|(_, name)| name);
+                arn.region.is_empty()
+                    && account(arn.account)
+                    && name.is_some_and(|name| is_iam_name(name, ROLE_NAME_LENGTH))
+            }),
+            Form::RepositoryArn => regional("ecr", "repository/", b"._-/"),
             Form::Bucket => bucket(""),
             Form::BucketOrPattern => bucket("*"),
-            Form::KeyOrAll => text == "*" || arn("kms", "key/").is_some_and(|arn| account(arn.account)),
+            Form::KeyOrAll => text == "*" || regional("kms", "key/", b"-"),
         };
         fits.then(|| text.to_owned())
     }
@@ -254,7 +272,10 @@ impl Managed {
 
 impl Statement {
     /// The statements of IAM that stand for it, `${…}` not filled in.
-    fn of_iam(&self, as_published: bool) -> Vec<Value> {
+    pub fn of_iam(&self, as_published: bool) -> Vec<Value> {
+        if self.added && as_published {
+            return Vec::new();
+        }
         let members = [
             ("Sid", self.sid.as_ref()),
             ("Effect", Some(&self.effect)),

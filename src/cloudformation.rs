@@ -91,12 +91,11 @@ impl Stacks for Region {
         Ok(resources.iter().any(|resource| lives(resource.resource_status())))
     }
 
-    async fn rolls_back(&self, stack_id: &str) -> Result<bool, Fault> {
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
         let reply = self.client.describe_stacks().stack_name(stack_id).send().await;
         let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
         let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
-        let status = stacks.first().and_then(|stack| stack.stack_status());
-        Ok(status.is_some_and(|status| status.as_str().contains("ROLLBACK")))
+        Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| status.as_str().to_owned()))
     }
 }
 

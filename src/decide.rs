@@ -39,7 +39,9 @@ pub async fn decide(
     scope.add(&wanted.world);
     scope.add(&former.leaving);
     let observed = look(iam, &scope, setting, deadline).await?;
-    let before = observed.world;
+    let mut before = observed.world;
+    // What waits for the cleanup of a replacement may hang on a role that stays.
+    before.policies.retain(|arn, _| !former.replaced.policies.contains_key(arn));
     writable(iam, stacks, wanted, &before, setting, deadline).await?;
     replaceable(iam, former, setting, deadline).await?;
     former.in_reach(&before, owner)?;

@@ -19,6 +19,8 @@ pub struct Former {
     pub elsewhere: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
     pub replaced: World,
+    /// Whether a set of roles gets another id.
+    pub moves: bool,
     /// Of a set of roles that goes, its id: what carries another one by now stays.
     generation: Option<String>,
     /// Names of policies that the deployer's prefixes no longer admit.
@@ -45,7 +47,7 @@ impl Former {
             return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
         }
         if resource::is_set(kind) {
-            return Self::of_other_names(wanted, read(None).unwrap_or_default());
+            return Self::of_other_names(wanted, physical_id, read(None).unwrap_or_default());
         }
         if !setting.fence.admits_name(physical_id) {
             return Err(format!(
@@ -67,7 +69,7 @@ impl Former {
 
     /// A set of roles whose names change: what both have stays and gets the new id, the rest goes by the Delete of the old
     /// one.
-    fn of_other_names(wanted: &Wanted, former: Wanted) -> Result<Self, String> {
+    fn of_other_names(wanted: &Wanted, physical_id: &str, former: Wanted) -> Result<Self, String> {
         if !former.outside.is_empty() {
             return Err(format!(
                 "this update replaces {}, outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have \
@@ -75,6 +77,7 @@ impl Former {
                 listed(&former.outside)
             ));
         }
+        is_told(physical_id, &former)?;
         let (mut leaving, mut replaced) = (World::default(), World::default());
         for (name, role) in former.world.roles {
             let stays = wanted.world.roles.contains_key(&name);
@@ -84,7 +87,7 @@ impl Former {
             let stays = wanted.world.policies.contains_key(&arn);
             if stays { &mut leaving } else { &mut replaced }.policies.insert(arn, policy);
         }
-        Ok(Self { leaving, replaced, ..Self::default() })
+        Ok(Self { leaving, replaced, moves: true, ..Self::default() })
     }
 
     /// # Errors
@@ -148,15 +151,27 @@ impl Former {
                 listed(&read.outside)
             ));
         }
+        if generation.is_some() {
+            is_told(physical_id, &read)?;
+        }
         Ok(Self { leaving: read.world, generation, ..Self::default() })
     }
 
-    /// Takes out of the world what belongs to a later set of the same resource.
+    /// Takes out of the world what belongs to another set of the same resource.
     pub fn spare(&self, seen: &mut World) {
-        let Some(id) = &self.generation else { return };
-        let is_of_it = |tags: &Tags| tags.get(PHYSICAL_TAG).is_none_or(|tag| tag == id);
-        seen.roles.retain(|_, role| is_of_it(&role.tags));
-        seen.policies.retain(|_, policy| is_of_it(&policy.tags));
+        seen.roles.retain(|_, role| self.is_of_it(&role.tags));
+        seen.policies.retain(|_, policy| self.is_of_it(&policy.tags));
+    }
+
+    /// Whether it would take anything out.
+    pub fn spares(&self, seen: &World) -> bool {
+        let mut tags = seen.roles.values().map(|role| &role.tags).chain(seen.policies.values().map(|one| &one.tags));
+        !tags.all(|tags| self.is_of_it(tags))
+    }
+
+    fn is_of_it(&self, tags: &Tags) -> bool {
+        let Some(id) = &self.generation else { return true };
+        tags.get(PHYSICAL_TAG).is_none_or(|tag| tag == id)
     }
 
     /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be
@@ -175,6 +190,19 @@ impl Former {
             )),
         }
     }
+}
+
+/// Under an id that was given out, the properties have to lead to the very names that it was given out for: else what stands
+/// under others would be forgotten.
+fn is_told(physical_id: &str, former: &Wanted) -> Result<(), String> {
+    if !physical_id.starts_with(ID_PREFIX) || former.physical_id == physical_id {
+        return Ok(());
+    }
+    Err(format!(
+        "the properties do not lead to the names that `{physical_id}` stands for, but to those of `{}`: deploy the version of \
+         this function that made the roles; nothing was changed",
+        former.physical_id
+    ))
 }
 
 /// What a physical resource id tells.

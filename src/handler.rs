@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, undo};
+use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, patiently, undo};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
@@ -230,7 +230,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         sleep(wanted.settle.min(left)).await;
                     }
-                    match self.confirm(wanted, &scope, &desired, deadlines.work).await {
+                    match self.confirm(wanted, &scope, &desired, former.moves, deadlines.work).await {
                         Ok(known) => match self.verify(wanted, &desired, setting, deadlines.work).await {
                             Ok(()) => return Ok(known),
                             Err(denied) => break (reached, BTreeSet::new(), denied),
@@ -274,7 +274,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         scope.add(&former.leaving);
         scope.policies.extend(former.elsewhere.clone());
         let mut before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
-        former.spare(&mut before);
+        if former.spares(&before) && !self.is_going(setting.owner, deadlines.work).await.map_err(fail)? {
+            former.spare(&mut before);
+        }
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
@@ -284,6 +286,17 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }
+    }
+
+    /// Whether the whole stack goes, so that nothing of it is in use any more.
+    async fn is_going(&self, owner: &Owner, deadline: Instant) -> Result<bool, String> {
+        let status = self.stack_status(owner, deadline).await?;
+        Ok(status.is_none_or(|status| status.starts_with("DELETE_") || status.starts_with("ROLLBACK_")))
+    }
+
+    async fn stack_status(&self, owner: &Owner, deadline: Instant) -> Result<Option<String>, String> {
+        let status = patiently(deadline, async || self.stacks.status(&owner.stack_id).await).await;
+        status.map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))
     }
 
     /// Whether the roles that stand are allowed what was asked to be verified.
@@ -303,12 +316,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     }
 
     /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees. A role that
-    /// does not show at all is the error.
+    /// does not show at all is the error, and so is one that a set `moves` to its new id: the Delete of the old one would
+    /// take it away.
     async fn confirm<'a>(
         &self,
         wanted: &'a Wanted,
         scope: &Scope,
         desired: &World,
+        moves: bool,
         deadline: Instant,
     ) -> Result<BTreeMap<Name, Known>, &'a Name> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
@@ -318,6 +333,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             return Err(hidden);
         }
         let late = plan(desired, &seen.world);
+        let untagged = |name: &&Name| late.iter().any(|step| step.entity() == Entity::Role((*name).clone()));
+        if let Some(late) = wanted.world.roles.keys().find(untagged).filter(|_| moves) {
+            return Err(late);
+        }
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }

@@ -85,10 +85,10 @@ async fn stranger(
     };
     let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
     if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {
-        let (region, naming) = (place.region, wanted.naming);
+        let region = place.region;
         return Some(format!(
             "{entity} belongs to a stack of region {region}, and roles and policies are of the whole account: under these \
-             names it can have one region; choose others by `{naming}`, or leave it to {region}"
+             names it can have one region: choose others, or leave them to {region}"
         ));
     }
     let belongs = whose.as_ref().map_or("exists and is not ours".to_owned(), |other| format!("belongs to {other}"));

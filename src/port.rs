@@ -91,8 +91,8 @@ pub trait Stacks {
     /// Whether the stack still has this resource.
     async fn holds(&self, resource: &Owner) -> Result<bool, Fault>;
 
-    /// Whether the stack is on its way back from a creation or an update that failed.
-    async fn rolls_back(&self, stack_id: &str) -> Result<bool, Fault>;
+    /// Where the stack is, as `CloudFormation` names it: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` for no such stack.
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault>;
 }
 
 /// What a caller does about a fault.

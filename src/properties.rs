@@ -234,7 +234,7 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// What was found, in backticks, at a length that leaves room for the other mistakes.
-fn shown(found: &str) -> String {
+pub fn shown(found: &str) -> String {
     let found = found.trim_matches('"');
     if found.chars().count() <= SHOWN {
         return format!("`{found}`");

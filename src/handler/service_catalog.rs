@@ -124,11 +124,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
             // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
-            let stack_id = &setting.owner.stack_id;
-            let back = patiently(deadline, async || self.stacks.rolls_back(stack_id).await).await;
-            if back
-                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?
-            {
+            let status = self.stack_status(setting.owner, deadline).await?;
+            if status.is_some_and(|status| status.contains("ROLLBACK")) {
                 named.clear();
             }
         }

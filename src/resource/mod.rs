@@ -65,7 +65,7 @@ pub struct Wanted {
     pub checks: Vec<Check>,
     /// How long to wait once a role was made.
     pub settle: Duration,
-    /// Names of policies that the deployer's prefixes don't admit (any more).
+    /// Names that the deployer's prefixes don't admit (any more): of policies, of a set of roles too.
     pub outside: Vec<String>,
     /// Policies that the same properties may have led to before. ARNs.
     pub outgrown: Vec<String>,

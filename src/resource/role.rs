@@ -248,7 +248,9 @@ pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String
 pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
     let size = document.size();
     if size > quota {
-        reader.note(format!("the {what} would have {size} characters, IAM allows {quota}; name fewer roles"));
+        reader.note(format!(
+            "the {what} would have {size} characters, IAM allows {quota}: name fewer roles, or shorter ones"
+        ));
     }
 }
 

@@ -9,13 +9,13 @@ use super::made_role::{adoption, settle};
 use super::role::{self, POLICY_NAME_LENGTH};
 use super::{Setting, Wanted};
 use crate::arn::Arn;
-use crate::catalog::{self, RoleEntry, RoleSet, Statement, Values, When, filled};
+use crate::catalog::{self, EmptyName, RoleEntry, RoleSet, Statement, Values, filled};
 use crate::derive::POLICY_SIZE;
 use crate::fence::{Fence, listed};
 use crate::ownership::{PHYSICAL_TAG, TAG_KEYS};
 use crate::plan::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use crate::policy::{Document, hex};
-use crate::properties::{Reader, closest};
+use crate::properties::{Reader, closest, shown};
 use crate::world::{Name, Policy, ROLE_NAME_LENGTH, Role, Tags, World, is_iam_name};
 
 /// What an id that we gave out begins with; one that CloudFormation invents has no slash.
@@ -75,18 +75,24 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         role::within(reader, &format!("policy `{id}`"), &document, POLICY_SIZE);
         world.policies.insert(arn, Policy { document, tags: marked(Tags::new()) });
     }
+    let mut most_tags = TAGS_PER_ENTITY - TAG_KEYS.len();
     for (id, name) in roles {
         let Some(entry) = set.roles.get(id) else { continue };
-        let own = entry.tags.iter().filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?)));
-        let tags = marked(own.collect());
+        // IAM does not tell the case of a tag's key apart.
+        let is_given = |key: &String| tags.keys().any(|given| given.eq_ignore_ascii_case(key));
+        let own = entry.tags.iter().filter(|(key, _)| !is_given(key));
+        let own: Tags = own.filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?))).collect();
+        let own_count = own.len();
+        let role_tags = marked(own);
         let description = format!("{id} of the role set {set_name}");
-        let role = Role { tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
-        if role.tags.len() + TAG_KEYS.len() - 1 > TAGS_PER_ENTITY {
-            let most = TAGS_PER_ENTITY - TAG_KEYS.len() - entry.tags.len();
-            reader.note(format!("`Tags`: role `{name}` has tags of its own, so at most {most} more"));
-        }
+        let role = Role { tags: role_tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
+        most_tags = most_tags.min(TAGS_PER_ENTITY - TAG_KEYS.len() - own_count);
         of_roles.extend(entry.inline.values().map(Vec::as_slice));
         world.roles.insert(name, role);
+    }
+    if tags.len() > most_tags {
+        let found = tags.len().to_string();
+        reader.wrong("Tags", &found, &format!("at most {most_tags} tags beside those of the set and ours"));
     }
     let is_attached = |id: &str| {
         let arn = asked.values.get(&format!("{id}.Arn"));
@@ -124,18 +130,29 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
 /// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
 fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Values {
     let mut values = catalog::values_of(setting.place);
+    let mut wrong: Vec<String> = Vec::new();
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
-            (Some(text), _) => parameter.read(&text).unwrap_or_else(|| {
+            (Some(text), _) => parameter.read(&text, setting.place).unwrap_or_else(|| {
                 reader.wrong(name, &text, &parameter.expected());
+                wrong.push(format!("${{{name}}}"));
                 text
             }),
-            (None, Some(default)) => filled(default, &values).unwrap_or_default(),
+            (None, Some(default)) => {
+                let value = filled(default, &values).unwrap_or_default();
+                let is_told = wrong.iter().any(|part| default.contains(part));
+                if !is_told && parameter.read(&value, setting.place).is_none() {
+                    let expected = parameter.expected();
+                    reader.note(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
+                }
+                value
+            }
             (None, None) => {
                 if !reader.has(name) {
                     reader.note(format!("`{name}`: missing, expected {}", parameter.expected()));
                 }
+                wrong.push(format!("${{{name}}}"));
                 continue;
             }
         };
@@ -145,22 +162,28 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) 
 }
 
 impl Asked<'_> {
-    fn made<'s, T>(&self, entries: &'s BTreeMap<String, T>, when: impl Fn(&T) -> &When) -> Vec<(&'s str, &'s T)> {
-        let wanted = entries.iter().filter(|(_, entry)| catalog::holds(when(entry), &self.values));
-        wanted.map(|(id, entry)| (id.as_str(), entry)).collect()
-    }
-
     /// The roles that are made, by the source's ids. Their names and ARNs become values.
     fn role_names(&mut self) -> BTreeMap<&'static str, Name> {
         let overrides = self.overrides();
         let mut names = BTreeMap::new();
-        for (id, entry) in self.made(&self.set.roles, |entry| &entry.when) {
-            let asked = overrides.get(id).map(String::as_str);
-            if asked == Some("") && entry.optional {
+        for (id, entry) in &self.set.roles {
+            let (id, path) = (id.as_str(), format!("RoleNames.{id}"));
+            let asked = overrides.get(id);
+            if !catalog::holds(&entry.when, &self.values) {
+                if asked.is_some_and(|name| !name.is_empty()) {
+                    let switch: Vec<String> = entry.when.keys().cloned().collect();
+                    self.reader.note(format!("`{path}`: {} says that the role is not made", listed(&switch)));
+                }
                 continue;
             }
-            let path = format!("RoleNames.{id}");
-            let given = asked.filter(|name| !name.is_empty()).map(str::to_owned);
+            if asked.is_some_and(String::is_empty) {
+                match entry.empty_name {
+                    Some(EmptyName::NotMade) => continue,
+                    Some(EmptyName::Default) => {}
+                    None => self.reader.wrong(&path, "", "the name of a role: the set does not come without this one"),
+                }
+            }
+            let given = asked.filter(|name| !name.is_empty()).cloned();
             let Some(name) = given.clone().or_else(|| filled(&entry.name, &self.values)) else { continue };
             let told = if given.is_some() { Told::By(&path) } else { Told::Default(id, &entry.name) };
             if !self.is_name(&name, ROLE_NAME_LENGTH, told) {
@@ -184,7 +207,11 @@ impl Asked<'_> {
     /// The same for customer-managed policies: their ARNs.
     fn policy_names(&mut self) -> BTreeMap<&'static str, String> {
         let mut arns = BTreeMap::new();
-        for (id, entry) in self.made(&self.set.policies, |entry| &entry.when) {
+        for (id, entry) in &self.set.policies {
+            if !catalog::holds(&entry.when, &self.values) {
+                continue;
+            }
+            let id = id.as_str();
             let Some(name) = filled(&entry.name, &self.values) else { continue };
             if self.is_name(&name, POLICY_NAME_LENGTH, Told::Default(id, &entry.name)) {
                 let arn = self.setting.place.policy_arn("/", &name);
@@ -230,9 +257,10 @@ impl Asked<'_> {
                     let parts = self.set.parameters.iter().map(|parameter| &parameter.name);
                     let parts = parts.filter(|part| template.contains(&format!("${{{part}}}"))).cloned();
                     self.reader.note(format!(
-                        "{}: `{id}` would be called `{name}`, and that is {} characters; IAM allows {longest}: choose shorter \
+                        "{}: `{id}` would be called {}, and that is {} characters; IAM allows {longest}: choose shorter \
                          ones, or a name by `RoleNames`",
                         listed(&parts.collect::<Vec<_>>()),
+                        shown(name),
                         name.len()
                     ));
                 }
