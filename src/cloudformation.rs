@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{ResourceStatus, StackResource};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 
 use crate::iam::fault;
 use crate::ownership::Owner;
-use crate::port::{Fault, Stacks};
+use crate::port::{Fault, StackResource, Stacks};
 
 #[derive(Clone, Debug)]
 pub struct Region {
@@ -70,8 +70,8 @@ impl Stacks for Region {
             None => return Ok(None),
         };
         // The call lists the stack around the resource, but no more than 100 of it: what is not among them is held too.
-        let this = |resource: &&StackResource| resource.physical_resource_id() == Some(physical_id);
-        let owner = |resource: &StackResource, logical: Option<&str>| Owner {
+        let this = |resource: &&Resource| resource.physical_resource_id() == Some(physical_id);
+        let owner = |resource: &Resource, logical: Option<&str>| Owner {
             stack_id: resource.stack_id().unwrap_or_default().to_owned(),
             logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
         };
@@ -89,6 +89,17 @@ impl Stacks for Region {
         let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
         let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
         Ok(resources.iter().any(|resource| lives(resource.resource_status())))
+    }
+
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+        let call = self.client.describe_stack_resource().stack_name(&owner.stack_id);
+        let reply = call.logical_resource_id(&owner.logical_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStackResource", reply))?;
+        Ok(reply.and_then(|reply| reply.stack_resource_detail).map(|detail| StackResource {
+            physical_id: detail.physical_resource_id.unwrap_or_default(),
+            status: detail.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            since: detail.last_updated_timestamp.map(|at| at.secs()),
+        }))
     }
 
     async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {

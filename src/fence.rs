@@ -21,6 +21,8 @@ pub struct Fence {
     /// The resource types that are switched on.
     pub types: Vec<String>,
     pub allow_adoption: bool,
+    /// Whether the stack is asked about every event, not only about one that may be late.
+    pub verifies_events: bool,
 }
 
 /// The function's environment is not as `template.yaml` sets it.
@@ -58,10 +60,10 @@ impl Fence {
         if !boundary.starts_with("arn:") {
             return Err(wrong("PERMISSIONS_BOUNDARY_ARN", boundary, "the ARN of a managed policy"));
         }
-        let allow_adoption = match text("ALLOW_ADOPTION").as_str() {
-            "true" => true,
-            "false" | "" => false,
-            other => return Err(wrong("ALLOW_ADOPTION", other.to_owned(), "`true` or `false`")),
+        let flag = |name| match text(name).as_str() {
+            "true" => Ok(true),
+            "false" | "" => Ok(false),
+            other => Err(wrong(name, other.to_owned(), "`true` or `false`")),
         };
         Ok(Self {
             role_name_prefixes,
@@ -71,7 +73,8 @@ impl Fence {
             passable_roles: list("PASSABLE_ROLE_ARNS"),
             managed_policies: list("ALLOWED_MANAGED_POLICY_ARNS"),
             types: list("ENABLED_TYPES"),
-            allow_adoption,
+            allow_adoption: flag("ALLOW_ADOPTION")?,
+            verifies_events: flag("VERIFY_EVENTS")?,
         })
     }
 

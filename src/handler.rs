@@ -23,6 +23,7 @@ use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
+use crate::timely::{Age, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
@@ -46,6 +47,8 @@ pub struct Invocation {
     pub function_arn: String,
     /// Until Lambda ends the function.
     pub remaining: Duration,
+    /// The time of day, in seconds since the epoch.
+    pub now: i64,
 }
 
 /// The time that each part of the work may take up.
@@ -97,7 +100,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
         let (address, outcome) = match read {
             Ok(request) => {
-                let outcome = self.guarded(&request, place.as_ref(), deadlines).await;
+                let age = Age { signed_at: request.address.response_url.signed_at(), now: invocation.now };
+                let outcome = self.guarded(&request, place.as_ref(), age, deadlines).await;
                 (request.address, outcome)
             }
             Err(broken) => {
@@ -116,11 +120,17 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     }
 
     /// The work, with an outcome even when it panics or hangs.
-    async fn guarded(&self, request: &Request, place: Option<&Place>, deadlines: Deadlines) -> Result<Done, Failed> {
+    async fn guarded(
+        &self,
+        request: &Request,
+        place: Option<&Place>,
+        age: Age,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
         let Address { stack_id, logical_id, .. } = &request.address;
         tracing::info!(event = request.kind.name(), kind = request.resource_type, stack_id, logical_id, "received");
         // Boxed: the futures of the SDK's calls are large, and this one holds them all.
-        let work = AssertUnwindSafe(Box::pin(self.work(request, place, deadlines))).catch_unwind();
+        let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
         match timeout_at(deadlines.watchdog, work).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => {
@@ -131,7 +141,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
     }
 
-    async fn work(&self, request: &Request, place: Option<&Place>, deadlines: Deadlines) -> Result<Done, Failed> {
+    async fn work(
+        &self,
+        request: &Request,
+        place: Option<&Place>,
+        age: Age,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
         let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
         let stack_id = &request.address.stack_id;
@@ -146,6 +162,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             };
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
+        timely(&self.stacks, request, age, fence.verifies_events, deadlines.work).await.map_err(fail)?;
         let owner = request.owner();
         let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {

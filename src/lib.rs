@@ -6,6 +6,7 @@
 //! - [`resource`]: properties to what should be there, with [`properties`], [`fence`], [`policy`] and [`arn`]; pure
 //! - [`catalog`]: the role sets, as data
 //! - [`asl`], [`integration`], [`derive`]: from a state machine to what its role may do; pure
+//! - [`timely`]: whether CloudFormation is still at it, where that is in doubt
 //! - [`former`]: what there was before, told by the id and the old properties; pure
 //! - [`ownership`]: whose a role or policy is, and what therefore becomes of it; pure
 //! - [`discovery`]: the execution role that something runs with, where the properties say so
@@ -44,6 +45,7 @@ pub mod port;
 pub mod properties;
 pub mod resource;
 pub mod sagemaker;
+pub mod timely;
 pub mod usage;
 pub mod verify;
 pub mod world;

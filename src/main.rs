@@ -47,6 +47,7 @@ async fn serve() -> Result<(), Error> {
         let invocation = Invocation {
             function_arn: event.context.invoked_function_arn.clone(),
             remaining: remaining(event.context.deadline),
+            now: i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX),
         };
         handler.handle(&event.payload, &invocation).await.map_err(Error::from)
     }))
@@ -55,6 +56,9 @@ async fn serve() -> Result<(), Error> {
 
 /// `deadline` is in milliseconds since the epoch.
 fn remaining(deadline: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(deadline).saturating_sub(now)
+    Duration::from_millis(deadline).saturating_sub(since_epoch())
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -83,8 +83,21 @@ pub trait SageMaker {
     async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault>;
 }
 
+/// What CloudFormation says of a resource in its stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackResource {
+    pub physical_id: String,
+    /// As CloudFormation names it: `UPDATE_IN_PROGRESS`.
+    pub status: String,
+    /// Since when, in seconds since the epoch.
+    pub since: Option<i64>,
+}
+
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Stacks {
+    /// The resource in its stack, also of a stack that was deleted. `None` where it never had it.
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault>;
+
     /// The stack resource with this physical id that has not been deleted.
     async fn holder(&self, physical_id: &str) -> Result<Option<Owner>, Fault>;
 

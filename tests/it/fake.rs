@@ -145,6 +145,8 @@ struct State {
     stacks: BTreeMap<String, (String, String, String)>,
     /// Of every stack.
     stack_status: &'static str,
+    /// When the resources of stacks came to their status.
+    held_since: i64,
     /// How the actions begin that every boundary denies.
     beyond_boundary: Vec<&'static str>,
     ids: u32,
@@ -249,6 +251,10 @@ impl Fake {
 
     pub fn beyond_boundary(&self, action: &'static str) {
         self.state().beyond_boundary.push(action);
+    }
+
+    pub fn held_since(&self, at: i64) {
+        self.state().held_since = at;
     }
 
     pub fn stack_status(&self, status: &'static str) {
@@ -596,6 +602,7 @@ impl State {
             }
             "SimulatePrincipalPolicy" => self.simulated(params, books)?,
             "DescribeStackResources" => self.stack_resources(params)?,
+            "DescribeStackResource" => self.stack_resource(params)?,
             "DescribeStacks" => format!(
                 "<Stacks><member><StackName>x</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{}\
                  </StackStatus></member></Stacks>",
@@ -656,6 +663,21 @@ impl State {
             )
         };
         Ok(format!("<StackResources>{}</StackResources>", found.into_iter().take(100).map(member).collect::<String>()))
+    }
+
+    fn stack_resource(&self, params: &Params) -> Reply {
+        let (stack, logical) = (params.get("StackName"), params.get("LogicalResourceId"));
+        let found = self.stacks.iter().find(|(_, held)| held.0 == stack && held.1 == logical);
+        let Some((id, (.., status))) = found else {
+            return Err((400, "ValidationError", format!("Resource {logical} does not exist for stack {stack}")));
+        };
+        Ok(format!(
+            "<StackResourceDetail><StackId>{stack}</StackId><LogicalResourceId>{logical}</LogicalResourceId>\
+             <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>Custom::X</ResourceType>\
+             <LastUpdatedTimestamp>{}</LastUpdatedTimestamp><ResourceStatus>{status}</ResourceStatus>\
+             </StackResourceDetail>",
+            date(self.held_since)
+        ))
     }
 
     fn paged(&self, params: &Params, list: &str, items: impl Iterator<Item = String>) -> String {

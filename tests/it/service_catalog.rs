@@ -443,7 +443,8 @@ const SENT: u32 = 1_795_309_200;
 #[tokio::test(start_paused = true)]
 async fn an_event_that_comes_again_leaves_what_was_made_since() {
     for event in [creating(json!({ "OnCreate": "Delete", "IfInUse": "Delete" })), deleting(json!({}))].map(sent) {
-        let stage = stage(console());
+        let mut stage = stage(console());
+        stage.invocation.now = SENT.into();
         stage.send(&event).await.success();
         stage.fake.change(|books| {
             let mut role = role(USE, "/service-role/", &[CONSOLE_POLICY], &["Own"]);

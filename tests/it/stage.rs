@@ -83,6 +83,7 @@ impl Stage {
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
             remaining: Duration::from_mins(5),
+            now: 1_800_000_000,
         };
         Self { fake, mailbox, handler, invocation }
     }

@@ -1,0 +1,103 @@
+//! Whether CloudFormation is still at what an event speaks of. Lambda may deliver an event again after CloudFormation has
+//! moved on, and whoever may invoke the function could make one up: the stack itself tells.
+//!
+//! Between the look and the work CloudFormation may move on all the same. It has no lock for that.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::apply::patiently;
+use crate::event::{Kind, Request};
+use crate::port::{StackResource, Stacks};
+
+/// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
+const YOUNG: Duration = Duration::from_secs(45);
+/// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
+const SKEW: Duration = Duration::from_secs(30);
+
+/// What is known of an event before its stack is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Age {
+    /// When the event was signed, in seconds since the epoch; `None` where its URL does not say.
+    pub signed_at: Option<i64>,
+    /// The same for now.
+    pub now: i64,
+}
+
+impl Age {
+    /// Whether it may have come late. CloudFormation dates its URLs; of one without, nobody can tell.
+    fn is_old(self) -> bool {
+        let limit = i64::try_from(YOUNG.as_secs()).unwrap_or(i64::MAX);
+        self.signed_at.is_some_and(|signed| self.now.saturating_sub(signed) > limit)
+    }
+}
+
+/// Asks the stack about an event that may be late, or about every event where the deployer wants that.
+///
+/// # Errors
+/// When CloudFormation is not at it, or can't be asked.
+pub async fn timely(
+    stacks: &impl Stacks,
+    request: &Request,
+    age: Age,
+    verifies_all: bool,
+    deadline: Instant,
+) -> Result<(), String> {
+    if !verifies_all && !age.is_old() {
+        return Ok(());
+    }
+    let owner = request.owner();
+    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
+    let told =
+        told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
+    let status = if verifies_all && matches!(request.kind, Kind::Delete { .. }) {
+        let status = patiently(deadline, async || stacks.status(&owner.stack_id).await).await;
+        Some(
+            status
+                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?,
+        )
+    } else {
+        None
+    };
+    judge(&request.kind, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(|why| {
+        let what = told.map_or("there is no such resource".to_owned(), |told| {
+            format!("resource `{}` is `{}` as `{}`", owner.logical_id, told.status, told.physical_id)
+        });
+        format!("{why}: in its stack, {what}; nothing was changed")
+    })
+}
+
+/// `stack` is the state of the stack where only a Delete that CloudFormation surely sent will do.
+///
+/// # Errors
+/// Why the event is not to be followed.
+pub fn judge(
+    kind: &Kind,
+    told: Option<&StackResource>,
+    age: Age,
+    stack: Option<Option<&str>>,
+) -> Result<(), &'static str> {
+    let Kind::Delete { physical_id } = kind else {
+        let at_it =
+            told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
+        // A later operation on the same resource has begun since.
+        let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);
+        let since = told.and_then(|told| told.since);
+        let overtaken = since.zip(age.signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew));
+        return if at_it && !overtaken {
+            Ok(())
+        } else {
+            Err("this event comes late, and CloudFormation has moved on")
+        };
+    };
+    let goes = told.is_some_and(|told| matches!(told.status.as_str(), "DELETE_IN_PROGRESS" | "DELETE_FAILED"));
+    let stands_for = told.is_some_and(|told| told.physical_id == *physical_id && !told.status.starts_with("DELETE_"));
+    match stack {
+        _ if stands_for => Err("CloudFormation is not deleting this"),
+        None => Ok(()),
+        Some(status) if goes || status.is_some_and(|status| status.ends_with("CLEANUP_IN_PROGRESS")) => Ok(()),
+        Some(_) => Err("CloudFormation is not deleting this"),
+    }
+}

@@ -1,0 +1,199 @@
+//! Events that come after CloudFormation has moved on, and events that it never sent.
+
+use serde_json::{Value, json};
+
+use crate::fake::{Books, Fake, Mischief};
+use crate::stage::{ROLE, SECRET, STACK, Stage, create, delete, properties, update, with};
+
+/// As sent on 22 November 2026 at one o'clock.
+const SENT: i64 = 1_795_309_200;
+
+fn sent(mut event: Value) -> Value {
+    let url = event["ResponseURL"].as_str().unwrap();
+    event["ResponseURL"] = json!(format!("{url}&X-Amz-Date=20261122T010000Z&x={SECRET}"));
+    event
+}
+
+/// In front of an account as given, some seconds after the event was sent.
+fn stage(books: Books, seconds_later: i64) -> Stage {
+    let mut stage = Stage::new(Fake::with(books));
+    stage.invocation.now = SENT + seconds_later;
+    stage
+}
+
+async fn made() -> Books {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    stage.fake.books()
+}
+
+fn asked(stage: &Stage) -> bool {
+    stage.fake.calls().iter().any(|call| call == "DescribeStackResource")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_event_costs_no_question() {
+    for seconds in [-5, 0, 45] {
+        let stage = stage(Books::default(), seconds);
+        stage.send(&sent(create(&properties()))).await.success();
+        assert!(!asked(&stage), "{seconds} s");
+    }
+    let undated = stage(Books::default(), 3_600);
+    undated.send(&create(&properties())).await.success();
+    assert!(!asked(&undated));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it() {
+    let new = with(json!({ "Description": "new" }));
+    let standing = made().await;
+    for (start, event) in [(Books::default(), create(&properties())), (standing, update(ROLE, &new, &properties()))] {
+        let event = sent(event);
+        for status in ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"] {
+            let stage = stage(start.clone(), 46);
+            stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+            stage.fake.held_since(SENT - 1);
+            stage.send(&event).await.success();
+            assert_ne!(stage.fake.books(), start);
+        }
+        for status in [
+            "DELETE_IN_PROGRESS",
+            "DELETE_COMPLETE",
+            "DELETE_SKIPPED",
+            "CREATE_COMPLETE",
+            "CREATE_FAILED",
+            "UPDATE_COMPLETE",
+        ] {
+            let stage = stage(start.clone(), 46);
+            stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+            let reason = stage.send(&event).await.failure().reason().to_owned();
+            assert_eq!(
+                reason,
+                format!(
+                    "this event comes late, and CloudFormation has moved on: in its stack, resource `WorkflowRole` is \
+                     `{status}` as `{ROLE}`; nothing was changed"
+                )
+            );
+            assert_eq!(stage.fake.books(), start);
+        }
+        let nowhere = stage(start.clone(), 46);
+        let reason = nowhere.send(&event).await.failure().reason().to_owned();
+        assert!(reason.contains("in its stack, there is no such resource"), "{reason}");
+        assert_eq!(nowhere.fake.books(), start);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_a_later_one_has_overtaken_is_not_followed() {
+    let standing = made().await;
+    let stage = stage(standing.clone(), 900);
+    stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_IN_PROGRESS");
+    stage.fake.held_since(SENT + 600);
+    let new = with(json!({ "Description": "new" }));
+    stage.send(&sent(update(ROLE, &new, &properties()))).await.failure();
+    assert_eq!(stage.fake.books(), standing);
+    stage.fake.held_since(SENT + 29);
+    stage.send(&sent(update(ROLE, &new, &properties()))).await.success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_delete_takes_nothing_that_its_stack_lives_with() {
+    let standing = made().await;
+    let event = sent(delete(ROLE, &properties()));
+    for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_FAILED"] {
+        let stage = stage(standing.clone(), 46);
+        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+        let reason = stage.send(&event).await.failure().reason().to_owned();
+        assert!(reason.starts_with("CloudFormation is not deleting this: in its stack, resource"), "{reason}");
+        assert_eq!(stage.fake.books(), standing);
+    }
+    for (id, status) in [
+        (ROLE, "DELETE_IN_PROGRESS"),
+        (ROLE, "DELETE_FAILED"),
+        (ROLE, "DELETE_COMPLETE"),
+        ("AmazonSageMaker-New", "UPDATE_COMPLETE"),
+    ] {
+        let stage = stage(standing.clone(), 46);
+        stage.fake.hold_as(id, STACK, "WorkflowRole", status);
+        stage.send(&event).await.success();
+        assert_eq!(stage.fake.books(), Books::default(), "{status}");
+    }
+    let gone = stage(standing, 46);
+    gone.send(&event).await.success();
+    assert_eq!(gone.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_does_not_tell_keeps_a_late_event_from_everything() {
+    let standing = made().await;
+    for event in [create(&properties()), delete(ROLE, &properties())] {
+        let stage = stage(standing.clone(), 46);
+        stage.fake.break_action("DescribeStackResource", Mischief::Denied);
+        let reason = stage.send(&sent(event)).await.failure().reason().to_owned();
+        assert!(reason.starts_with("could not ask for the resource in its stack: cloudformation:Describe"), "{reason}");
+        assert!(reason.ends_with("; nothing was changed"), "{reason}");
+        assert_eq!(stage.fake.books(), standing);
+    }
+}
+
+fn verifying(books: Books) -> Stage {
+    let mut stage = stage(books, 0);
+    stage.handler.fence.as_mut().unwrap().verifies_events = true;
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cloudformation_never_sent_is_not_followed_where_the_deployer_has_events_verified() {
+    let standing = made().await;
+    let forged = [
+        delete(ROLE, &properties()),
+        delete("pipeline-WorkflowRole-1ABCDEFGHIJKL", &properties()),
+        create(&with(json!({ "RoleName": "AmazonSageMaker-Forged" }))),
+        update(ROLE, &with(json!({ "Description": "forged" })), &properties()),
+    ];
+    for event in forged {
+        for (held, resource, stack) in [
+            (true, "CREATE_COMPLETE", "CREATE_COMPLETE"),
+            (true, "UPDATE_COMPLETE", "UPDATE_COMPLETE"),
+            // The stack is at work, and this resource is left alone or kept.
+            (true, "UPDATE_COMPLETE", "DELETE_IN_PROGRESS"),
+            (true, "DELETE_SKIPPED", "DELETE_COMPLETE"),
+            (true, "DELETE_COMPLETE", "DELETE_COMPLETE"),
+            (false, "", "UPDATE_COMPLETE"),
+        ] {
+            let stage = verifying(standing.clone());
+            stage.fake.stack_status(stack);
+            if held {
+                stage.fake.hold_as(ROLE, STACK, "WorkflowRole", resource);
+            }
+            let answer = stage.send(&event).await.failure();
+            assert!(answer.reason().contains("in its stack"), "{}", answer.reason());
+            assert_eq!(stage.fake.books(), standing, "{event}: {resource}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cloudformation_does_send_is_followed_where_events_are_verified() {
+    let standing = made().await;
+    let follow = async |start: &Books, event: Value, id: &str, resource: &str, stack: &'static str| {
+        let stage = verifying(start.clone());
+        stage.fake.hold_as(id, STACK, "WorkflowRole", resource);
+        stage.fake.stack_status(stack);
+        stage.send(&event).await.success();
+        assert_ne!(stage.fake.books(), *start, "{resource}, {stack}");
+    };
+    let none = Books::default();
+    let new = with(json!({ "Description": "new" }));
+    follow(&none, create(&properties()), "", "CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS").await;
+    follow(&standing, update(ROLE, &new, &properties()), ROLE, "UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS").await;
+    let back = "UPDATE_ROLLBACK_IN_PROGRESS";
+    follow(&standing, update(ROLE, &new, &properties()), ROLE, "UPDATE_IN_PROGRESS", back).await;
+    for stack in ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"] {
+        follow(&standing, delete(ROLE, &properties()), ROLE, "DELETE_IN_PROGRESS", stack).await;
+    }
+    let cleanup = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS";
+    follow(&standing, delete(ROLE, &properties()), "AmazonSageMaker-New", "UPDATE_COMPLETE", cleanup).await;
+    let cleanup = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
+    follow(&standing, delete(ROLE, &properties()), "AmazonSageMaker-Old", "UPDATE_COMPLETE", cleanup).await;
+}
