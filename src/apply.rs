@@ -107,7 +107,12 @@ pub async fn undo(
     }
     let mut pass = Pass { iam, claim, deadline, undoing: true, troubles: Vec::new() };
     let mut stuck: Vec<Failure> = Vec::new();
-    while let Some(step) = plan(before, &reached).into_iter().next() {
+    // A look in between may show again what a step that is stuck was to take away.
+    let next = |reached: &World, stuck: &[Failure]| {
+        let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);
+        plan(before, reached).into_iter().find(|step| !is_stuck(step))
+    };
+    while let Some(step) = next(&reached, &stuck) {
         // Our tags are the handle of whatever is left: they stay on while anything else does.
         let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
         let cause = if untags && stuck.iter().any(|failure| failure.step.entity() == step.entity()) {
@@ -118,9 +123,7 @@ pub async fn undo(
             continue;
         };
         reached = after(reached, &step);
-        if !stuck.iter().any(|failure| failure.step == step) {
-            stuck.push(Failure { step, cause });
-        }
+        stuck.push(Failure { step, cause });
     }
     if stuck.is_empty() { Ok(()) } else { Err(stuck) }
 }

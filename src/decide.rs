@@ -39,9 +39,7 @@ pub async fn decide(
     scope.add(&wanted.world);
     scope.add(&former.leaving);
     let observed = look(iam, &scope, setting, deadline).await?;
-    let mut before = observed.world;
-    // What waits for the cleanup of a replacement may hang on a role that stays.
-    before.policies.retain(|arn, _| !former.replaced.policies.contains_key(arn));
+    let before = observed.world;
     writable(iam, stacks, wanted, &before, setting, deadline).await?;
     replaceable(iam, former, setting, deadline).await?;
     former.in_reach(&before, owner)?;

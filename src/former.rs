@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::arn::Arn;
 use crate::fence::listed;
-use crate::ownership::{Owner, PHYSICAL_TAG};
+use crate::ownership::Owner;
 use crate::resource::role_set::ID_PREFIX;
 use crate::resource::{self, Setting, Wanted, role};
-use crate::world::{Name, Tags, World};
+use crate::world::{Name, World};
 
 /// The resource as it was.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +19,6 @@ pub struct Former {
     pub elsewhere: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
     pub replaced: World,
-    /// Whether a set of roles gets another id.
-    pub moves: bool,
-    /// Of a set of roles that goes, its id: what carries another one by now stays.
-    generation: Option<String>,
     /// Names of policies that the deployer's prefixes no longer admit.
     outside: Vec<String>,
 }
@@ -47,7 +43,7 @@ impl Former {
             return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
         }
         if resource::is_set(kind) {
-            return Self::of_other_names(wanted, physical_id, read(None).unwrap_or_default());
+            return Self::of_other_set(wanted, physical_id, read(None).unwrap_or_default());
         }
         if !setting.fence.admits_name(physical_id) {
             return Err(format!(
@@ -67,27 +63,26 @@ impl Former {
         Ok(Self { replaced, ..Self::default() })
     }
 
-    /// A set of roles whose names change: what both have stays and gets the new id, the rest goes by the Delete of the old
-    /// one.
-    fn of_other_names(wanted: &Wanted, physical_id: &str, former: Wanted) -> Result<Self, String> {
+    /// A set of roles under other names: the old ones stand until the cleanup, so no name can serve both.
+    fn of_other_set(wanted: &Wanted, physical_id: &str, former: Wanted) -> Result<Self, String> {
+        let gone =
+            |what: &str| Err(format!("this update replaces the set `{physical_id}`, {what}; nothing was changed"));
         if !former.outside.is_empty() {
-            return Err(format!(
-                "this update replaces {}, outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have \
-                 their prefix added, then try again; nothing was changed",
-                listed(&former.outside)
+            let names = listed(&former.outside);
+            return gone(&format!(
+                "and {names} are outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have their \
+                 prefix added, then try again"
             ));
         }
         is_told(physical_id, &former)?;
-        let (mut leaving, mut replaced) = (World::default(), World::default());
-        for (name, role) in former.world.roles {
-            let stays = wanted.world.roles.contains_key(&name);
-            if stays { &mut leaving } else { &mut replaced }.roles.insert(name, role);
+        let roles = former.world.roles.keys().filter(|name| wanted.world.roles.contains_key(name)).map(Name::to_string);
+        let is_kept = |arn: &&String| wanted.world.policies.keys().any(|new| policy_name(new) == policy_name(arn));
+        let policies = former.world.policies.keys().filter(is_kept).cloned();
+        let both: Vec<String> = roles.chain(policies).collect();
+        if !both.is_empty() {
+            return gone(&format!("and {} can't serve both: give them new names by `RoleNames` too", listed(&both)));
         }
-        for (arn, policy) in former.world.policies {
-            let stays = wanted.world.policies.contains_key(&arn);
-            if stays { &mut leaving } else { &mut replaced }.policies.insert(arn, policy);
-        }
-        Ok(Self { leaving, replaced, moves: true, ..Self::default() })
+        Ok(Self { replaced: former.world, ..Self::default() })
     }
 
     /// # Errors
@@ -143,35 +138,16 @@ impl Former {
         setting: Setting<'_>,
     ) -> Result<Self, String> {
         let Some((read, _)) = resource::read(kind, properties, setting) else { return Ok(Self::default()) };
-        let generation = physical_id.starts_with(ID_PREFIX).then(|| physical_id.to_owned());
-        if generation.is_some() && !read.outside.is_empty() {
+        let is_given_out = physical_id.starts_with(ID_PREFIX);
+        if is_given_out && !read.outside.is_empty() {
             return Err(format!(
                 "{}: outside the deployer's `RoleNamePrefixes`, so they can't be deleted: have their prefix added, then \
                  delete again",
                 listed(&read.outside)
             ));
         }
-        if generation.is_some() {
-            is_told(physical_id, &read)?;
-        }
-        Ok(Self { leaving: read.world, generation, ..Self::default() })
-    }
-
-    /// Takes out of the world what belongs to another set of the same resource.
-    pub fn spare(&self, seen: &mut World) {
-        seen.roles.retain(|_, role| self.is_of_it(&role.tags));
-        seen.policies.retain(|_, policy| self.is_of_it(&policy.tags));
-    }
-
-    /// Whether it would take anything out.
-    pub fn spares(&self, seen: &World) -> bool {
-        let mut tags = seen.roles.values().map(|role| &role.tags).chain(seen.policies.values().map(|one| &one.tags));
-        !tags.all(|tags| self.is_of_it(tags))
-    }
-
-    fn is_of_it(&self, tags: &Tags) -> bool {
-        let Some(id) = &self.generation else { return true };
-        tags.get(PHYSICAL_TAG).is_none_or(|tag| tag == id)
+        is_told(physical_id, &read)?;
+        Ok(Self { leaving: read.world, ..Self::default() })
     }
 
     /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be

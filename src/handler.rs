@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, patiently, undo};
+use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, undo};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
@@ -23,13 +23,15 @@ use crate::ownership::{Claim, Owner};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
-use crate::timely::{Age, timely};
+use crate::timely::{Age, overtaken, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
 const LONGEST_ROLE_ID: usize = 128;
+/// How often what was done is put right when it does not show, because somebody else acts at the same time.
+const ROUNDS: u32 = 2;
 
 /// Serves one event at a time; keeps nothing between them.
 #[derive(Clone, Debug)]
@@ -218,13 +220,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
             }
         };
-        let known = self.bring_about(&wanted, &former, setting, deadlines).await.map_err(&fail)?;
+        let known = self.bring_about(request, &wanted, &former, setting, deadlines).await.map_err(&fail)?;
         wanted.done(&known).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
     /// From one look at the account to what is wanted, or back to what the look showed. Gives what IAM knows of the roles.
     async fn bring_about(
         &self,
+        request: &Request,
         wanted: &Wanted,
         former: &Former,
         setting: Setting<'_>,
@@ -240,6 +243,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
+        let mut rounds = ROUNDS;
         let (reached, unsure, what) = loop {
             match converge(&self.iam, &claim, &desired, from, deadlines.work).await {
                 Ok(reached) => {
@@ -247,16 +251,27 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         sleep(wanted.settle.min(left)).await;
                     }
-                    match self.confirm(wanted, &scope, &desired, former.moves, deadlines.work).await {
-                        Ok(known) => match self.verify(wanted, &desired, setting, deadlines.work).await {
-                            Ok(()) => return Ok(known),
-                            Err(denied) => break (reached, BTreeSet::new(), denied),
-                        },
-                        Err(hidden) => {
-                            let cause = Cause::Hidden(Entity::Role(hidden.clone()));
-                            break (reached, BTreeSet::new(), format!("could not make role `{hidden}`: {cause}"));
+                    let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
+                    let overtaken = overtaken(&self.stacks, request, deadlines.work);
+                    let why = match tokio::join!(confirmed, overtaken) {
+                        (_, Some(overtaken)) => overtaken.why,
+                        // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
+                        (Ok((seen, true)), None) if rounds > 0 => {
+                            rounds -= 1;
+                            from = seen.world;
+                            desired = owner.desired(&wanted.world, &former.leaving, &from);
+                            continue;
                         }
-                    }
+                        (Ok((seen, _)), None) => match self.verify(wanted, &desired, setting, deadlines.work).await {
+                            Ok(()) => return Ok(seen.known),
+                            Err(denied) => denied,
+                        },
+                        (Err(hidden), None) => {
+                            let cause = Cause::Hidden(Entity::Role(hidden.clone()));
+                            format!("could not make role `{hidden}`: {cause}")
+                        }
+                    };
+                    break (reached, BTreeSet::new(), why);
                 }
                 // It belongs to what was before, had the look not lagged: undo must not take it away.
                 Err(Stopped { mut reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
@@ -268,11 +283,42 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 Err(stopped) => break (stopped.reached, stopped.unsure, stopped.failure.to_string()),
             }
         };
+        let mut ours = former.leaving.clone();
+        ours.absorb(wanted.world.clone());
+        Err(self.give_up(request, &what, &before, &ours, (reached, unsure), deadlines.undo).await)
+    }
+
+    /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
+    /// have come and gone. Asked once more after the last write. Gives the reason to answer with.
+    async fn give_up(
+        &self,
+        request: &Request,
+        what: &str,
+        before: &World,
+        ours: &World,
+        (reached, unsure): (World, BTreeSet<Entity>),
+        deadline: Instant,
+    ) -> String {
         tracing::error!(what, "undoing");
-        Err(match undo(&self.iam, &claim, &before, reached, &unsure, deadlines.undo).await {
+        let owner = request.owner();
+        let claim = Claim::of(&owner);
+        let goes = async || overtaken(&self.stacks, request, deadline).await.is_some_and(|overtaken| overtaken.deletes);
+        let nothing = owner.desired(&World::default(), ours, &reached);
+        let done = if goes().await {
+            undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
+        } else {
+            let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
+            if goes().await {
+                let nothing = owner.desired(&World::default(), ours, before);
+                undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await
+            } else {
+                done
+            }
+        };
+        match done {
             Ok(()) => format!("{what}; everything is as it was before"),
             Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
-        })
+        }
     }
 
     /// Delete: goes by tags, only forward, and takes properties of any shape.
@@ -290,10 +336,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut scope = Scope::default();
         scope.add(&former.leaving);
         scope.policies.extend(former.elsewhere.clone());
-        let mut before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
-        if former.spares(&before) && !self.is_going(setting.owner, deadlines.work).await.map_err(fail)? {
-            former.spare(&mut before);
-        }
+        let before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
@@ -303,17 +346,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }
-    }
-
-    /// Whether the whole stack goes, so that nothing of it is in use any more.
-    async fn is_going(&self, owner: &Owner, deadline: Instant) -> Result<bool, String> {
-        let status = self.stack_status(owner, deadline).await?;
-        Ok(status.is_none_or(|status| status.starts_with("DELETE_") || status.starts_with("ROLLBACK_")))
-    }
-
-    async fn stack_status(&self, owner: &Owner, deadline: Instant) -> Result<Option<String>, String> {
-        let status = patiently(deadline, async || self.stacks.status(&owner.stack_id).await).await;
-        status.map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))
     }
 
     /// Whether the roles that stand are allowed what was asked to be verified.
@@ -332,17 +364,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         Ok(())
     }
 
-    /// Looks until what was done shows: the next event may come within seconds, and plans by what it sees. A role that
-    /// does not show at all is the error, and so is one that a set `moves` to its new id: the Delete of the old one would
-    /// take it away.
+    /// Looks until what was done shows, and tells what is seen and whether something does not show even so: the next event
+    /// may come within seconds, and plans by what it sees. A role that does not show at all is the error.
     async fn confirm<'a>(
         &self,
         wanted: &'a Wanted,
         scope: &Scope,
         desired: &World,
-        moves: bool,
         deadline: Instant,
-    ) -> Result<BTreeMap<Name, Known>, &'a Name> {
+    ) -> Result<(Observed, bool), &'a Name> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
         let seen = look_until(&self.iam, scope, shows, deadline).await.unwrap_or_default();
         let mut roles = wanted.world.roles.keys();
@@ -350,14 +380,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             return Err(hidden);
         }
         let late = plan(desired, &seen.world);
-        let untagged = |name: &&Name| late.iter().any(|step| step.entity() == Entity::Role((*name).clone()));
-        if let Some(late) = wanted.world.roles.keys().find(untagged).filter(|_| moves) {
-            return Err(late);
-        }
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        Ok(seen.known)
+        Ok((seen, !late.is_empty()))
     }
 }
 

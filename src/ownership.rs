@@ -10,11 +10,8 @@ pub const STACK_TAG: &str = "mlops-roles:stack-id";
 pub const LOGICAL_TAG: &str = "mlops-roles:logical-id";
 /// On what was taken over and is therefore released rather than deleted.
 pub const ADOPTED_TAG: &str = "mlops-roles:adopted";
-/// On what belongs to a set of roles: the set's physical id. An update that changes names gives the set a new one, and the
-/// Delete of the old one takes what still carries the old.
-pub const PHYSICAL_TAG: &str = "mlops-roles:physical-id";
 /// Tags that a user may not set.
-pub const TAG_KEYS: [&str; 4] = [STACK_TAG, LOGICAL_TAG, ADOPTED_TAG, PHYSICAL_TAG];
+pub const TAG_KEYS: [&str; 3] = [STACK_TAG, LOGICAL_TAG, ADOPTED_TAG];
 
 const HAD_BOUNDARY: &str = "with-boundary";
 const HAD_NO_BOUNDARY: &str = "without-boundary";

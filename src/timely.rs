@@ -1,7 +1,7 @@
 //! Whether CloudFormation is still at what an event speaks of. Lambda may deliver an event again after CloudFormation has
 //! moved on, and whoever may invoke the function could make one up: the stack itself tells.
 //!
-//! Between the look and the work CloudFormation may move on all the same. It has no lock for that.
+//! CloudFormation may also move on during the work, so after the last write it is asked once more.
 
 use std::time::Duration;
 
@@ -69,6 +69,38 @@ pub async fn timely(
     })
 }
 
+/// Whether CloudFormation has moved on while an event was being followed: then what was made is to be taken back, for the
+/// Delete may have come and gone. Asked after the last write, so nothing is written unseen.
+///
+/// A stack that does not tell counts as one that waits.
+pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Option<Overtaken> {
+    let owner = request.owner();
+    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
+    let told =
+        told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack")).ok()??;
+    let deletes = told.status.starts_with("DELETE_");
+    let moved_on = deletes || told.is_later_than(request.address.response_url.signed_at());
+    let StackResource { status, .. } = told;
+    let why = format!("CloudFormation has moved on, resource `{}` is `{status}` in its stack", owner.logical_id);
+    moved_on.then_some(Overtaken { deletes, why })
+}
+
+/// CloudFormation is at something else by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overtaken {
+    /// Whether the resource is being deleted, or was.
+    pub deletes: bool,
+    pub why: String,
+}
+
+impl StackResource {
+    /// Whether its operation began after the event was signed, by more than clocks may be apart.
+    fn is_later_than(&self, signed_at: Option<i64>) -> bool {
+        let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);
+        self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew))
+    }
+}
+
 /// `stack` is the state of the stack where only a Delete that CloudFormation surely sent will do.
 ///
 /// # Errors
@@ -82,10 +114,7 @@ pub fn judge(
     let Kind::Delete { physical_id } = kind else {
         let at_it =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
-        // A later operation on the same resource has begun since.
-        let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);
-        let since = told.and_then(|told| told.since);
-        let overtaken = since.zip(age.signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew));
+        let overtaken = told.is_some_and(|told| told.is_later_than(age.signed_at));
         return if at_it && !overtaken {
             Ok(())
         } else {

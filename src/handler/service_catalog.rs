@@ -56,7 +56,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let sent = address.response_url.signed_at();
                         self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
                     }
-                    OnCreate::Provision => self.supply(&asked, setting, deadlines).await,
+                    OnCreate::Provision => self.supply(request, &asked, setting, deadlines).await,
                 }
             }
             Kind::Update { old_properties, .. } => {
@@ -65,7 +65,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
                 {
-                    self.supply(&asked, setting, deadlines).await
+                    self.supply(request, &asked, setting, deadlines).await
                 } else {
                     self.report(&asked, setting, deadlines.work).await.and_then(|report| {
                         // The Delete that takes them away will have to know where to look.
@@ -124,7 +124,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
             // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
-            let status = self.stack_status(setting.owner, deadline).await?;
+            let stack_id = &setting.owner.stack_id;
+            let status = patiently(deadline, async || self.stacks.status(stack_id).await).await;
+            let status = status
+                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
             if status.is_some_and(|status| status.contains("ROLLBACK")) {
                 named.clear();
             }
@@ -148,6 +151,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
     async fn supply(
         &self,
+        request: &Request,
         asked: &ServiceCatalogRoles,
         setting: Setting<'_>,
         deadlines: Deadlines,
@@ -156,7 +160,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let wanted = asked.wanted(&report.kept, setting);
         report.provisioned.extend(wanted.world.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(&wanted, &Former::default(), setting, deadlines).await?;
+        self.bring_about(request, &wanted, &Former::default(), setting, deadlines).await?;
         Ok(report)
     }
 

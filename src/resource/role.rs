@@ -21,7 +21,7 @@ pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
 /// Characters of a trust policy at the default quota (`ACLSizePerRole`).
 pub const TRUST_SIZE: usize = 2_048;
 /// Ours beside a user's: stack, logical id, adopted.
-const USER_TAGS: usize = TAGS_PER_ENTITY - 3;
+const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
 
 /// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
 #[derive(Clone, Debug)]

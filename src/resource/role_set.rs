@@ -8,11 +8,10 @@ use sha2::{Digest, Sha256};
 use super::made_role::{adoption, settle};
 use super::role::{self, POLICY_NAME_LENGTH};
 use super::{Setting, Wanted};
-use crate::arn::Arn;
 use crate::catalog::{self, EmptyName, RoleEntry, RoleSet, Statement, Values, filled};
 use crate::derive::POLICY_SIZE;
 use crate::fence::{Fence, listed};
-use crate::ownership::{PHYSICAL_TAG, TAG_KEYS};
+use crate::ownership::TAG_KEYS;
 use crate::plan::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use crate::policy::{Document, hex};
 use crate::properties::{Reader, closest, shown};
@@ -58,14 +57,10 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
-    let physical_id = asked.physical_id(set_name, &roles, &policies);
+    let physical_id = asked.physical_id(set_name);
     let tags = role::tags(reader);
     let boundary = role::boundary(reader, setting);
     let (adopt_existing, adopt_from) = adoption(reader, setting);
-    let marked = |more: Tags| -> Tags {
-        more.into_iter().chain(tags.clone()).chain([(PHYSICAL_TAG.to_owned(), physical_id.clone())]).collect()
-    };
-
     let mut world = World::default();
     // Of a policy that no role of the set has, the boundary says nothing.
     let mut of_roles: Vec<&[Statement]> = Vec::new();
@@ -73,7 +68,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         let Some(entry) = set.policies.get(id) else { continue };
         let document = asked.document(&entry.statements);
         role::within(reader, &format!("policy `{id}`"), &document, POLICY_SIZE);
-        world.policies.insert(arn, Policy { document, tags: marked(Tags::new()) });
+        world.policies.insert(arn, Policy { document, tags: tags.clone() });
     }
     let mut most_tags = TAGS_PER_ENTITY - TAG_KEYS.len();
     for (id, name) in roles {
@@ -83,7 +78,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         let own = entry.tags.iter().filter(|(key, _)| !is_given(key));
         let own: Tags = own.filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?))).collect();
         let own_count = own.len();
-        let role_tags = marked(own);
+        let role_tags = tags.clone().into_iter().chain(own).collect();
         let description = format!("{id} of the role set {set_name}");
         let role = Role { tags: role_tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
         most_tags = most_tags.min(TAGS_PER_ENTITY - TAG_KEYS.len() - own_count);
@@ -294,13 +289,13 @@ impl Asked<'_> {
         }
     }
 
-    /// The same as long as the names are, so that changed names make a replacement: the roles that go are deleted once the
-    /// stack's whole update has succeeded.
-    fn physical_id(&self, set: &str, roles: &BTreeMap<&str, Name>, policies: &BTreeMap<&str, String>) -> String {
-        let arns = roles.keys().filter_map(|id| self.values.get(&format!("{id}.Arn"))).chain(policies.values());
-        let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.resource.to_ascii_lowercase()));
-        let names: BTreeSet<String> = names.collect();
-        let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").as_bytes());
+    /// The same as long as the names are that the parameters lead to, so that an update of these makes a replacement. Names
+    /// by `RoleNames` change in place.
+    fn physical_id(&self, set: &str) -> String {
+        let names = self.set.roles.values().map(|entry| format!("role{}{}", entry.path, entry.name));
+        let names = names.chain(self.set.policies.values().map(|entry| format!("policy/{}", entry.name)));
+        let names: BTreeSet<String> = names.filter_map(|name| filled(&name, &self.values)).collect();
+        let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").to_ascii_lowercase().as_bytes());
         format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
     }
 

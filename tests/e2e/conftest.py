@@ -2,11 +2,12 @@
 
 import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 import local
+import role_sets
 import service_catalog
 from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server, unique
 
@@ -37,9 +38,13 @@ def aws(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def untouched(aws, aloud):
-    """What the account holds before anything is deployed, the bucket's stack of sam aside."""
+def built(aloud):
     aloud(local.build)
+
+
+@pytest.fixture(scope="session")
+def untouched(aws, built):
+    """What the account holds before anything is deployed, the bucket's stack of sam aside."""
     return aws.world()
 
 
@@ -93,9 +98,12 @@ class Resource:
     properties: dict
     logical_id: str = "Workflow"
     resource_type: str = RESOURCE_TYPE
-    stack_id: str = field(
-        default_factory=lambda: f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/direct/{uuid.uuid4()}")
+    stack_id: str = ""
     physical_id: str = ""
+
+    def __post_init__(self):
+        place = f"{self.aws.region}:{self.aws.account}"
+        self.stack_id = self.stack_id or f"arn:aws:cloudformation:{place}:stack/direct/{uuid.uuid4()}"
 
     def send(self, request_type, **more):
         event = {"RequestType": request_type, "RequestId": str(uuid.uuid4()), "StackId": self.stack_id,
@@ -134,7 +142,7 @@ class Resource:
 
     @property
     def policy_arn(self):
-        return local.policy_arn(self.properties.get("PolicyName", f"{self.physical_id}-Policy"))
+        return self.aws.policy_arn(self.properties.get("PolicyName", f"{self.physical_id}-Policy"))
 
 
 @pytest.fixture
@@ -164,6 +172,21 @@ def created(resource):
         assert answer["Status"] == "SUCCESS", answer
         return one
     return make
+
+
+@pytest.fixture
+def role_set():
+    """Makes a role set that is asked for directly; at the end it is deleted."""
+    made = []
+
+    def make(aws, function, name=None, *, of_type=role_sets.TYPE, **properties):
+        chosen = {"RoleSet": name} if name else {}
+        made.append(Resource(aws, function, {**chosen, "SettleSeconds": "0", **properties}, "Roles", of_type))
+        return made[-1]
+    yield make
+    for one in made:
+        if one.physical_id:
+            role_sets.ok(one.delete())
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ ACCOUNT = "000000000000"
 REGION = "eu-west-1"
 RESOURCE_TYPE = "Custom::StepFunctionsWorkflowRole"
 PREFIX = "AmazonSageMaker"  # the template's default
+CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 GRANT = "AssumeRoleSMforStepFunctionPolicy"  # the inline policy's default name
 STACK_TAG, LOGICAL_TAG, ADOPTED_TAG = (f"mlops-roles:{key}" for key in ("stack-id", "logical-id", "adopted"))
 
@@ -121,16 +122,21 @@ def build():
 class Local:
     """What the tests ask of the local AWS: of an account, as who may do everything there or by other credentials."""
 
-    def __init__(self, endpoint, sagemaker_endpoint=None, account=ACCOUNT, credentials=None):
+    def __init__(self, endpoint, sagemaker_endpoint=None, account=ACCOUNT, credentials=None, region=REGION):
         self.endpoint = endpoint
         self.sagemaker_endpoint = sagemaker_endpoint
         self.account = account
+        self.region = region
         key = "test" if account == ACCOUNT else account  # of twelve digits, a key is that account's
         self.credentials = credentials or {"AccessKeyId": key, "SecretAccessKey": "test"}
 
     def of(self, account, credentials=None):
         """Another account of the same server."""
         return Local(self.endpoint, self.sagemaker_endpoint, account, credentials)
+
+    def in_region(self, region):
+        """The same account in another region."""
+        return Local(self.endpoint, self.sagemaker_endpoint, self.account, self.credentials, region)
 
     def session_of(self, role_name):
         """The same account as one of its roles, whoever that trusts: what a service may that runs with it."""
@@ -145,7 +151,7 @@ class Local:
 
     def client(self, service, endpoint=None):
         return boto3.client(
-            service, endpoint_url=endpoint or self.endpoint, region_name=REGION,
+            service, endpoint_url=endpoint or self.endpoint, region_name=self.region,
             aws_access_key_id=self.credentials["AccessKeyId"],
             aws_secret_access_key=self.credentials["SecretAccessKey"],
             aws_session_token=self.credentials.get("SessionToken"), config=Config(
@@ -188,7 +194,7 @@ class Local:
         env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID=self.credentials["AccessKeyId"],
                    AWS_SECRET_ACCESS_KEY=self.credentials["SecretAccessKey"],
                    AWS_SESSION_TOKEN=self.credentials.get("SessionToken", ""),
-                   AWS_DEFAULT_REGION=REGION, AWS_REGION=REGION, AWS_CONFIG_FILE=os.devnull,
+                   AWS_DEFAULT_REGION=self.region, AWS_REGION=self.region, AWS_CONFIG_FILE=os.devnull,
                    AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true",
                    SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="1", __SAM_CLI_APP_DIR=str(ROOT / ".tools/sam/home"))
         subprocess.run([ROOT / ".tools/sam/bin/sam", *arguments], cwd=ROOT, env=env, check=True)
@@ -217,19 +223,32 @@ class Local:
             time.sleep(0.1)
         raise AssertionError(f"{stack_id} still is {status}")
 
-    def create_stack(self, name, template, **parameters):
+    def start_stack(self, name, template, **parameters):
+        """The template is an object, its text, or the URL of that."""
         body = template if isinstance(template, str) else json.dumps(template)
         answer = self.cloudformation.create_stack(
-            StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
-        return answer["StackId"], self.settled(answer["StackId"])
+            StackName=name, Capabilities=CAPABILITIES,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            **{"TemplateURL" if body.startswith("http") else "TemplateBody": body})
+        return answer["StackId"]
 
-    def update_stack(self, stack_id, template):
+    def create_stack(self, name, template, **parameters):
+        stack_id = self.start_stack(name, template, **parameters)
+        return stack_id, self.settled(stack_id)
+
+    def update_stack(self, stack_id, template=None, **parameters):
+        """Without a template or a parameter's value, these stay."""
+        body = {"TemplateBody": json.dumps(template)} if template else {"UsePreviousTemplate": True}
+        stack = self.cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+        stay = [{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack.get("Parameters", [])
+                if one["ParameterKey"] not in parameters]
+        change = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         self.cloudformation.update_stack(
-            StackName=stack_id, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"])
+            StackName=stack_id, Capabilities=CAPABILITIES, Parameters=stay + change, **body)
         return self.settled(stack_id)
 
-    def delete_stack(self, stack_id, **more):
+    def delete_stack(self, stack, **more):
+        stack_id = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
         self.cloudformation.delete_stack(StackName=stack_id, **more)
         return self.settled(stack_id)
 
@@ -243,6 +262,18 @@ class Local:
         events = self.cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
         return [event["ResourceStatusReason"] for event in events
                 if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")]
+
+    def uploaded(self, bucket, key, body):
+        """Puts it into a bucket, which is made if need be, and gives its URL."""
+        self.own_bucket(bucket)
+        self.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"{self.endpoint}/{bucket}/{key}"
+
+    def own_bucket(self, name):
+        try:
+            self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.region})
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou", error
 
     # --- IAM, read whole ---
 
@@ -340,17 +371,21 @@ class Local:
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         return [event["message"] for page in pages for event in page["events"]]
 
+    def calls(self, role):
+        """What a role did and what it was refused, by its ARN: {"allowed": {action: times}, "denied": {…}}."""
+        with urllib.request.urlopen(f"{self.endpoint}/_test/calls/{role}") as answer:
+            return json.load(answer)
+
     # --- the function, asked directly ---
+
+    def answer_url(self, bucket, key):
+        return self.s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
 
     def ask(self, function, event):
         """Invokes the function with an event of CloudFormation, and gives what it PUT to the presigned URL."""
         key, bucket = f"answers/{uuid.uuid4()}", f"cloudformation-answers-{self.account}"
-        try:
-            self.s3.create_bucket(Bucket=bucket,
-                                  CreateBucketConfiguration={"LocationConstraint": REGION})
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "BucketAlreadyOwnedByYou", error
-        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
+        self.own_bucket(bucket)
+        url = self.answer_url(bucket, key)
         answer = self.functions.invoke(FunctionName=function, Payload=json.dumps({**event, "ResponseURL": url}))
         payload = answer["Payload"].read()
         assert "FunctionError" not in answer, payload

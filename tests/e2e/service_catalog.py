@@ -59,8 +59,9 @@ def by_the_console(aws, *roles):
         aws.make_role(name, trust(name), Path=PATH, Description="SageMaker role created from the SageMaker console.")
         aws.iam.attach_role_policy(RoleName=name, PolicyArn=managed_policy(name))
         if name == USE:
-            make_policy(aws, CONSOLE_POLICY)
-            aws.iam.attach_role_policy(RoleName=name, PolicyArn=CONSOLE_POLICY)
+            policy = aws.policy_arn(CONSOLE_POLICY.partition(":policy/")[2])
+            make_policy(aws, policy)
+            aws.iam.attach_role_policy(RoleName=name, PolicyArn=policy)
 
 
 def clear(aws):

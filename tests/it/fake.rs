@@ -21,6 +21,7 @@ use mlops_roles::iam::{Account, ONE_CALL};
 use mlops_roles::policy::Document;
 use mlops_roles::sagemaker::Regions;
 
+use crate::interleavings::Gate;
 use crate::sagemaker::{self, Region as SageMaker};
 use crate::simulator::allows;
 
@@ -156,6 +157,8 @@ struct State {
 pub struct Fake {
     state: Arc<Mutex<State>>,
     killed: Arc<Notify>,
+    /// Where each call waits for its turn.
+    gate: Option<Gate>,
 }
 
 impl std::fmt::Debug for Fake {
@@ -167,13 +170,18 @@ impl std::fmt::Debug for Fake {
 impl Fake {
     pub fn new() -> Self {
         let state = State { page: 100, stack_status: "DELETE_IN_PROGRESS", ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), killed: Arc::new(Notify::new()) }
+        Self { state: Arc::new(Mutex::new(state)), killed: Arc::new(Notify::new()), gate: None }
     }
 
     pub fn with(books: Books) -> Self {
         let fake = Self::new();
         fake.state().books = books;
         fake
+    }
+
+    /// The same account, as one of several sees it whose calls wait for their turn.
+    pub fn behind(&self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
     }
 
     /// Another account with the same books and calls, and no faults.
@@ -312,7 +320,21 @@ impl Fake {
 
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let call = Call::of(&request);
+        let Some(gate) = self.gate.clone() else { return self.serve(&request) };
+        let (fake, turn) = (self.clone(), gate.queue());
+        HttpConnectorFuture::new(async move {
+            // A gate that is gone lets everybody through.
+            drop(turn.await);
+            let reply = fake.serve(&request).await;
+            gate.remember(&request, reply.as_ref().ok());
+            reply
+        })
+    }
+}
+
+impl Fake {
+    fn serve(&self, request: &HttpRequest) -> HttpConnectorFuture {
+        let call = Call::of(request);
         let mut state = self.state();
         let action = call.action().to_owned();
         let index = state.calls.len();

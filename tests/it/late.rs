@@ -6,11 +6,15 @@ use crate::fake::{Books, Fake, Mischief};
 use crate::stage::{ROLE, SECRET, STACK, Stage, create, delete, properties, update, with};
 
 /// As sent on 22 November 2026 at one o'clock.
-const SENT: i64 = 1_795_309_200;
+pub const SENT: i64 = 1_795_309_200;
 
-fn sent(mut event: Value) -> Value {
+pub fn sent(event: Value) -> Value {
+    sent_at(event, "010000")
+}
+
+pub fn sent_at(mut event: Value, time: &str) -> Value {
     let url = event["ResponseURL"].as_str().unwrap();
-    event["ResponseURL"] = json!(format!("{url}&X-Amz-Date=20261122T010000Z&x={SECRET}"));
+    event["ResponseURL"] = json!(format!("{url}&X-Amz-Date=20261122T{time}Z&x={SECRET}"));
     event
 }
 
@@ -27,8 +31,9 @@ async fn made() -> Books {
     stage.fake.books()
 }
 
+/// Before anything was written. After the last write the stack is asked in any case.
 fn asked(stage: &Stage) -> bool {
-    stage.fake.calls().iter().any(|call| call == "DescribeStackResource")
+    stage.fake.calls().iter().take_while(|call| *call != "CreatePolicy").any(|call| call == "DescribeStackResource")
 }
 
 #[tokio::test(start_paused = true)]

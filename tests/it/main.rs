@@ -22,6 +22,7 @@ mod fake;
 mod faults;
 mod in_use;
 mod input;
+mod interleavings;
 mod late;
 mod law;
 mod lifecycle;

@@ -76,5 +76,6 @@ def function(aws, role, server):
         def call(service, operation, **arguments):
             event = {"service": service, "call": operation, "arguments": arguments}
             return json.load(aws("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"])
+        call.name, call.role = name, role_arn(f"functions/{executing}")
         return call
     return make

@@ -4,7 +4,7 @@
 
 Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
 The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
-What concerns more accounts than one is in accounts.py.
+What concerns more accounts than one is in accounts.py; calls.py keeps a record of what roles did.
 SageMaker, which ministack lacks, is at $SAGEMAKER_PORT, or at a free port: functions find it by their environment.
 
 Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
@@ -41,6 +41,7 @@ from ministack.services import cloudformation, iam  # noqa: E402
 from ministack.services.cloudformation import changesets, drift, engine, handlers, helpers, stacks  # noqa: E402
 
 import accounts  # noqa: E402
+import calls  # noqa: E402
 from sagemaker_endpoint import SageMaker  # noqa: E402
 
 # The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
@@ -131,7 +132,7 @@ denied_check = contextvars.ContextVar("denied_check", default=None)
 def mend_enforcement():
     extract_resource_arn = iam_actions.extract_resource_arn
     request_tag_context = iam_actions.request_tag_context
-    enforce = iam_evaluator.enforce
+    recorded = calls.recording(iam_evaluator.enforce)
     access_denied_response = iam_actions.access_denied_response
 
     def mended_resource_arn(service, method, path, headers, body, query_params, region, account_id):
@@ -152,7 +153,7 @@ def mend_enforcement():
         further = [("iam", *check) for check in context.pop(FURTHER, [])]
         denied_check.set(None)
         for part, action, arn, keys in [(service, full_action, resource_arn, context), *further]:
-            denied = enforce(access_key_id, action, part, region, resource_arn=arn, service_context=keys)
+            denied = recorded(access_key_id, action, part, region, resource_arn=arn, service_context=keys)
             if denied is not None:
                 denied_check.set((action, arn))
                 return denied
@@ -434,7 +435,7 @@ async def serve():
         return hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
     sagemaker = SageMaker(authorize, account_of)
-    await asyncio.gather(served(accounts.with_sessions(app.app), f"127.0.0.1:{PORT}"),
+    await asyncio.gather(served(calls.with_record(accounts.with_sessions(app.app)), f"127.0.0.1:{PORT}"),
                          served(sagemaker, f"fd://{listen_for_sagemaker().detach()}"))
 
 
@@ -443,6 +444,7 @@ def main():
     try:
         mend_enforcement()
         accounts.mend()
+        calls.mend()
         mend_iam()
         mend_conditions()
         mend_cloudformation()

@@ -180,7 +180,7 @@ impl Scene<'_> {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
                 let former = Former::of_delete(&request.resource_type, physical_id, properties, setting)?;
-                let mut before = match &self.account {
+                let before = match &self.account {
                     None => holding(&former.leaving),
                     Some(account) => {
                         let mut scope = Scope::default();
@@ -189,7 +189,6 @@ impl Scene<'_> {
                         look(&account.iam, &scope, setting, account.deadline).await?.world
                     }
                 };
-                former.spare(&mut before);
                 former.in_reach(&before, owner)?;
                 let after = owner.desired(&World::default(), &former.leaving, &before);
                 return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });

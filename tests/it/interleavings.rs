@@ -1,0 +1,272 @@
+//! Two events at once, in every order of their calls, or, where those are too many, in every order in which one of them is
+//! held up at most twice. A state that was seen before (the account, and all that each of the two has heard) is not gone on
+//! from again.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::fake::{Books, Fake};
+use crate::late::{SENT, sent, sent_at};
+use crate::stage::{Answer, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
+
+const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
+/// As CloudFormation invents it for a Create that it had no answer to.
+const INVENTED: &str = "pipeline-WorkflowRole-1ABCDEFGHIJKL";
+
+/// One of two behind it: the calls that wait, and what was heard so far.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<Mutex<Inside>>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    waiting: VecDeque<oneshot::Sender<()>>,
+    heard: u64,
+}
+
+impl Gate {
+    fn inside<T>(&self, look: impl FnOnce(&mut Inside) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    pub fn queue(&self) -> oneshot::Receiver<()> {
+        let (turn, waits) = oneshot::channel();
+        self.inside(|inside| inside.waiting.push_back(turn));
+        waits
+    }
+
+    pub fn remember(&self, request: &HttpRequest, reply: Option<&HttpResponse>) {
+        let reply = reply.map(|reply| (reply.status().as_u16(), reply.body().bytes()));
+        self.inside(|inside| {
+            let mut hasher = DefaultHasher::new();
+            (inside.heard, request.body().bytes(), reply).hash(&mut hasher);
+            inside.heard = hasher.finish();
+        });
+    }
+
+    /// Lets the call go that has waited longest.
+    fn open(&self) {
+        self.inside(|inside| inside.waiting.pop_front()).unwrap().send(()).unwrap();
+    }
+
+    fn waits(&self) -> bool {
+        self.inside(|inside| {
+            // Of several looks at once, one that fails ends the others.
+            inside.waiting.retain(|turn| !turn.is_closed());
+            !inside.waiting.is_empty()
+        })
+    }
+
+    fn heard(&self) -> u64 {
+        self.inside(|inside| inside.heard)
+    }
+}
+
+/// Two events, what the account is before them, and what CloudFormation says of the resource once the second is sent.
+struct Pair {
+    start: Books,
+    events: [Value; 2],
+    then: &'static str,
+    /// Seconds after the first.
+    later: i64,
+}
+
+/// How it went: the answers in the order in which they came, and who could go on at each turn.
+struct Run {
+    books: Books,
+    answers: Vec<(usize, Answer)>,
+    turns: Vec<(u64, Vec<usize>, usize)>,
+}
+
+impl Pair {
+    async fn run(&self, schedule: &[usize]) -> Run {
+        let fake = Fake::with(self.start.clone());
+        fake.hold_as(ROLE, STACK, "WorkflowRole", "CREATE_IN_PROGRESS");
+        let gates = [Gate::default(), Gate::default()];
+        fake.held_since(SENT);
+        let stages = gates.each_ref().map(|gate| {
+            let mut stage = Stage::new(fake.behind(gate.clone()));
+            stage.invocation.now = SENT;
+            stage
+        });
+        let answers = RefCell::new(Vec::new());
+        let act = async |who: usize| {
+            let answer = stages[who].send(&self.events[who]).await;
+            answers.borrow_mut().push((who, answer));
+        };
+        let turns: RefCell<Vec<(u64, Vec<usize>, usize)>> = RefCell::default();
+        let conduct = async {
+            while answers.borrow().len() < 2 {
+                for _ in 0..40 {
+                    yield_now().await;
+                }
+                let waiting: Vec<usize> = (0..2).filter(|who| gates[*who].waits()).collect();
+                let Some(first) = waiting.first().copied() else {
+                    sleep(Duration::from_millis(500)).await;
+                    continue;
+                };
+                let mut hasher = DefaultHasher::new();
+                let done: Vec<usize> = answers.borrow().iter().map(|(who, _)| *who).collect();
+                (format!("{:?}", fake.books()), gates.each_ref().map(Gate::heard), done).hash(&mut hasher);
+                let turn = turns.borrow().len();
+                let last = turns.borrow().last().map(|(.., last)| *last).filter(|last| waiting.contains(last));
+                let next = schedule.get(turn).copied().or(last).unwrap_or(first);
+                turns.borrow_mut().push((hasher.finish(), waiting, next));
+                if next == 1 {
+                    fake.hold_as(ROLE, STACK, "WorkflowRole", self.then);
+                    fake.held_since(SENT + self.later);
+                }
+                gates[next].open();
+            }
+        };
+        tokio::join!(act(0), act(1), conduct);
+        Run { books: fake.books(), answers: answers.into_inner(), turns: turns.into_inner() }
+    }
+
+    /// Every order in which one of the two is held up at most so often though it could go on. Gives how many ends there are,
+    /// and how many orders it took.
+    async fn each(&self, held_up: usize, check: impl Fn(&Run, &str)) -> (usize, usize) {
+        let (mut seen, mut ends) = (BTreeSet::new(), BTreeSet::new());
+        let (mut open, mut runs): (Vec<(Vec<usize>, usize)>, _) = (vec![(Vec::new(), held_up)], 0);
+        while let Some((schedule, left)) = open.pop() {
+            runs += 1;
+            let run = self.run(&schedule).await;
+            let taken: Vec<usize> = run.turns.iter().map(|(.., next)| *next).collect();
+            check(&run, &format!("{taken:?}"));
+            ends.insert(format!(
+                "{:?} {:?}",
+                run.books.meaning(),
+                run.answers.iter().map(|(who, answer)| (who, answer.succeeded())).collect::<Vec<_>>()
+            ));
+            for (at, (state, waiting, next)) in run.turns.iter().enumerate().skip(schedule.len()) {
+                if !seen.insert((*state, left)) {
+                    break;
+                }
+                let last = at.checked_sub(1).map(|before| taken[before]);
+                let costs = usize::from(last.is_some_and(|last| waiting.contains(&last)));
+                for other in waiting.iter().filter(|who| *who != next && left >= costs) {
+                    let left = if left == usize::MAX { left } else { left - costs };
+                    open.push((taken[..at].iter().chain([other]).copied().collect(), left));
+                }
+            }
+        }
+        (ends.len(), runs)
+    }
+}
+
+async fn made(properties: &Value) -> Books {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(properties)).await.success();
+    stage.fake.books()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
+    let end = made(&properties()).await.meaning();
+    let pair = Pair {
+        start: Books::default(),
+        events: [create(&properties()), create(&properties())],
+        then: "CREATE_IN_PROGRESS",
+        later: 0,
+    };
+    let (ends, runs) = pair
+        .each(usize::MAX, |run, order| {
+            // CloudFormation goes by the first answer.
+            if run.answers[0].1.succeeded() {
+                assert_eq!(run.books.meaning(), end, "{order}: {:?}", run.answers);
+            }
+            assert!(run.answers.iter().any(|(_, answer)| answer.succeeded()), "{order}: {:?}", run.answers);
+        })
+        .await;
+    println!("{ends} ends of {runs} orders");
+    assert!(runs > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_stacks_that_want_one_name_one_gets_it_whole_and_the_other_leaves_nothing() {
+    let pair = Pair {
+        start: Books::default(),
+        events: [create(&properties()), from_stack(create(&properties()), OTHER)],
+        then: "CREATE_IN_PROGRESS",
+        later: 0,
+    };
+    let (ends, runs) = pair
+        .each(usize::MAX, |run, order| {
+            let winners: Vec<_> = run.answers.iter().filter(|(_, answer)| answer.succeeded()).collect();
+            let owners: BTreeSet<&String> = run
+                .books
+                .roles
+                .values()
+                .map(|role| &role.tags["mlops-roles:stack-id"])
+                .chain(run.books.policies.values().map(|policy| &policy.tags["mlops-roles:stack-id"]))
+                .collect();
+            match winners.as_slice() {
+                [] => assert_eq!(run.books, Books::default(), "{order}"),
+                [(who, _)] => {
+                    let owner = [STACK, OTHER][*who].to_owned();
+                    assert_eq!(owners, [&owner].into(), "{order}");
+                    assert_eq!((run.books.roles.len(), run.books.policies.len()), (1, 1), "{order}");
+                }
+                _ => panic!("{order}: both have it"),
+            }
+        })
+        .await;
+    println!("{ends} ends of {runs} orders");
+    assert!(runs > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_while_create_still_runs_leaves_nothing() {
+    let pair = Pair {
+        start: Books::default(),
+        events: [create(&properties()), delete(INVENTED, &properties())],
+        then: "DELETE_IN_PROGRESS",
+        later: 0,
+    };
+    let (ends, runs) =
+        pair.each(usize::MAX, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
+    println!("{ends} ends of {runs} orders");
+    assert!(runs > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_while_update_still_runs_leaves_nothing() {
+    let old = with(json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
+    let new =
+        with(json!({ "PolicyName": "AmazonSageMaker-Renamed", "Description": "new", "StateMachineName": "churn" }));
+    let pair = Pair {
+        start: made(&old).await,
+        events: [update(ROLE, &new, &old), delete(ROLE, &old)],
+        then: "DELETE_IN_PROGRESS",
+        later: 0,
+    };
+    let (ends, runs) =
+        pair.each(2, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
+    println!("{ends} ends of {runs} orders");
+    assert!(runs > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
+    let old = with(json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
+    let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
+    let start = made(&old).await;
+    let pair = Pair {
+        start: start.clone(),
+        events: [sent(update(ROLE, &new, &old)), sent_at(update(ROLE, &old, &new), "010100")],
+        then: "UPDATE_IN_PROGRESS",
+        later: 60,
+    };
+    let (ends, runs) =
+        pair.each(2, |run, order| assert_eq!(run.books.meaning(), start.meaning(), "{order}: {:?}", run.answers)).await;
+    println!("{ends} ends of {runs} orders");
+    assert!(runs > 50);
+}
