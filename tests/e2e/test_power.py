@@ -253,6 +253,14 @@ def test_no_action_reaches_the_fence_whatever_the_context(accounts):
     assert len(fence) == 6 and set(evaluated(account, asked)) == {"Deny"}
 
 
+def test_the_policies_that_iam_rs_evaluates_are_the_deployed_ones(accounts):
+    account = accounts[0]
+    text = json.dumps({name: policy for name, (_, policy) in account.policies().items()})
+    text = re.sub(rf"({APP}-\w+?)-[0-9A-F]{{8,}}", r"\1", text.replace(account.aws.account, "123456789012"))
+    kept = json.loads((ROOT / "tests/it/function_role.json").read_text())["policies"]
+    assert json.loads(text) == kept
+
+
 # --- the end ---
 
 def test_nothing_stays_of_it(accounts, outcomes):

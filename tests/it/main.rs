@@ -20,6 +20,7 @@ mod events;
 mod execution_role;
 mod fake;
 mod faults;
+mod function_role;
 mod in_use;
 mod input;
 mod interleavings;
