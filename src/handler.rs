@@ -19,7 +19,7 @@ use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
 use crate::judge::{absent_boundary, unused};
-use crate::ownership::{Claim, Owner};
+use crate::ownership::{Claim, Owner, Standing};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
@@ -243,6 +243,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
+        // A boundary that somebody took off a role of ours is back for good: the function may not take one off again.
+        for (name, role) in before.roles.iter_mut().filter(|(_, role)| owner.standing(&role.tags) == Standing::Made) {
+            if !role.boundary.as_ref().is_some_and(|arn| setting.fence.admits_boundary(arn)) {
+                let wanted = desired.roles.get(name).and_then(|role| role.boundary.clone());
+                role.boundary = wanted.or_else(|| Some(setting.fence.boundary.clone()));
+            }
+        }
         let mut rounds = ROUNDS;
         let (reached, unsure, what) = loop {
             match converge(&self.iam, &claim, &desired, from, deadlines.work).await {

@@ -291,3 +291,19 @@ async fn a_resource_refactored_into_another_stack_goes_on_there_by_adopt_from() 
     // And stays in service when the property is dropped again.
     stage.send(&update(ROLE, &properties(), &moved)).await.success();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails() {
+    for boundary in [None, Some("arn:aws:iam::aws:policy/AdministratorAccess".to_owned())] {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        let made = stage.fake.books();
+        stage.fake.change(|books| books.roles.get_mut(&ROLE.to_lowercase()).unwrap().boundary = boundary);
+        stage.fake.fence();
+        stage.fake.refuse("UpdateRole");
+        let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
+        let answer = stage.send(&update(ROLE, &new, &properties())).await.failure();
+        assert!(answer.reason().ends_with("everything is as it was before"), "{}", answer.reason());
+        assert_eq!(stage.fake.books(), made);
+    }
+}
