@@ -311,7 +311,7 @@ fn scope(entity: &Entity) -> Scope {
     }
 }
 
-fn forget(world: &mut World, entity: &Entity) {
+pub fn forget(world: &mut World, entity: &Entity) {
     match entity {
         Entity::Role(name) => drop(world.roles.remove(name)),
         Entity::Policy(arn) => drop(world.policies.remove(arn)),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, look_until, undo};
+use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, forget, look_until, undo};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
@@ -253,7 +253,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut rounds = ROUNDS;
         let (reached, unsure, what) = loop {
             match converge(&self.iam, &claim, &desired, from, deadlines.work).await {
-                Ok(reached) => {
+                Ok(mut reached) => {
                     if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         sleep(wanted.settle.min(left)).await;
@@ -264,10 +264,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         (_, Some(overtaken)) => overtaken.why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((seen, true)), None) if rounds > 0 => {
-                            rounds -= 1;
-                            from = seen.world;
-                            desired = owner.desired(&wanted.world, &former.leaving, &from);
-                            continue;
+                            let strangers = owner.strangers(&wanted.world, &seen.world);
+                            if strangers.is_empty() {
+                                rounds -= 1;
+                                from = seen.world;
+                                desired = owner.desired(&wanted.world, &former.leaving, &from);
+                                continue;
+                            }
+                            // Ours are gone, and what has their names is nobody's to undo.
+                            for entity in &strangers {
+                                forget(&mut reached, entity);
+                            }
+                            let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
+                            format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((seen, _)), None) => match self.verify(wanted, &desired, setting, deadlines.work).await {
                             Ok(()) => return Ok(seen.known),
@@ -311,18 +320,22 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let claim = Claim::of(&owner);
         let goes = async || overtaken(&self.stacks, request, deadline).await.is_some_and(|overtaken| overtaken.deletes);
         let nothing = owner.desired(&World::default(), ours, &reached);
-        let done = if goes().await {
+        let (goes_first, mut goes_then) = (goes().await, false);
+        let done = if goes_first {
             undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
         } else {
             let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
-            if goes().await {
+            goes_then = goes().await;
+            if goes_then {
                 let nothing = owner.desired(&World::default(), ours, before);
-                undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await
+                // What was stuck before is still to be told.
+                done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
             } else {
                 done
             }
         };
         match done {
+            Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
             Ok(()) => format!("{what}; everything is as it was before"),
             Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
         }

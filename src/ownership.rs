@@ -97,6 +97,14 @@ impl Owner {
         tags.is_some_and(|tags| self.owns(tags))
     }
 
+    /// What the properties name and the world shows as somebody else's.
+    pub fn strangers(&self, wanted: &World, seen: &World) -> Vec<Entity> {
+        let roles = wanted.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
+        let is_other = |arn: &&String| seen.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
+        let policies = wanted.policies.keys().filter(is_other);
+        roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy)).collect()
+    }
+
     /// The world as it should be: what the resource asks for, what it had and no longer asks for gone or released,
     /// everything that is not ours as it is.
     ///

@@ -152,3 +152,23 @@ async fn what_an_earlier_delivery_made_is_not_undone_because_the_look_lagged() {
     assert!(answer.reason().contains("set the description"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_them() {
+    let theirs = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&from_stack(create(&with(json!({ "Description": "theirs" }))), OTHER)).await.success();
+        stage.fake.books()
+    };
+    let last_write = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.calls().iter().rposition(|call| call == "PutRolePolicy").unwrap()
+    };
+    let stage = Stage::new(Fake::new());
+    let books = theirs.clone();
+    stage.fake.meddle(last_write + 1, move |all| *all = books);
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert!(answer.reason().contains("made by somebody else in the meantime"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), theirs);
+}
