@@ -1,6 +1,7 @@
 //! The whole flow of an event: read, look, judge, plan, apply, undo, answer.
 
 mod service_catalog;
+mod way_back;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, Failures, LAG, Stopped, converge, forget, look_until, undo};
+use crate::apply::{Cause, Failure, LAG, Stopped, converge, forget, look_until};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
@@ -302,43 +303,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut ours = former.leaving.clone();
         ours.absorb(wanted.world.clone());
         Err(self.give_up(request, &what, &before, &ours, (reached, unsure), deadlines.undo).await)
-    }
-
-    /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
-    /// have come and gone. Asked once more after the last write. Gives the reason to answer with.
-    async fn give_up(
-        &self,
-        request: &Request,
-        what: &str,
-        before: &World,
-        ours: &World,
-        (reached, unsure): (World, BTreeSet<Entity>),
-        deadline: Instant,
-    ) -> String {
-        tracing::error!(what, "undoing");
-        let owner = request.owner();
-        let claim = Claim::of(&owner);
-        let goes = async || overtaken(&self.stacks, request, deadline).await.is_some_and(|overtaken| overtaken.deletes);
-        let nothing = owner.desired(&World::default(), ours, &reached);
-        let (goes_first, mut goes_then) = (goes().await, false);
-        let done = if goes_first {
-            undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
-        } else {
-            let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
-            goes_then = goes().await;
-            if goes_then {
-                let nothing = owner.desired(&World::default(), ours, before);
-                // What was stuck before is still to be told.
-                done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
-            } else {
-                done
-            }
-        };
-        match done {
-            Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
-            Ok(()) => format!("{what}; everything is as it was before"),
-            Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
-        }
     }
 
     /// Delete: goes by tags, only forward, and takes properties of any shape.

@@ -1,0 +1,53 @@
+//! The way back of a Create or Update that can't be finished.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::Handler;
+use crate::apply::{Failures, undo};
+use crate::event::Request;
+use crate::ownership::Claim;
+use crate::plan::Entity;
+use crate::port::{Iam, SageMaker, Stacks};
+use crate::timely::overtaken;
+use crate::world::World;
+
+impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
+    /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
+    /// have come and gone. Asked once more after the last write. Gives the reason to answer with.
+    pub(super) async fn give_up(
+        &self,
+        request: &Request,
+        what: &str,
+        before: &World,
+        ours: &World,
+        (reached, unsure): (World, BTreeSet<Entity>),
+        deadline: Instant,
+    ) -> String {
+        tracing::error!(what, "undoing");
+        let owner = request.owner();
+        let claim = Claim::of(&owner);
+        let goes = async || overtaken(&self.stacks, request, deadline).await.is_some_and(|overtaken| overtaken.deletes);
+        let nothing = owner.desired(&World::default(), ours, &reached);
+        let (goes_first, mut goes_then) = (goes().await, false);
+        let done = if goes_first {
+            undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
+        } else {
+            let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
+            goes_then = goes().await;
+            if goes_then {
+                let nothing = owner.desired(&World::default(), ours, before);
+                // What was stuck before is still to be told.
+                done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
+            } else {
+                done
+            }
+        };
+        match done {
+            Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
+            Ok(()) => format!("{what}; everything is as it was before"),
+            Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
+        }
+    }
+}
