@@ -198,6 +198,12 @@ pub struct Post {
 }
 
 impl Post {
+    /// # Errors
+    /// When an answer may not go there.
+    pub fn check(&self, to: &ResponseUrl, place: Option<&Place>) -> Result<(), Undelivered> {
+        to.checked(self.endpoint.as_deref(), place).map(drop)
+    }
+
     /// PUTs the answer until a 2xx or the deadline. Redirects are not followed. `place` is the function's: answers go
     /// to the response bucket of that region.
     ///

@@ -1,12 +1,27 @@
 //! The event that CloudFormation sends: the envelope first, so that there is somebody to answer whatever else is wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as Envelope;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::answer::ResponseUrl;
 use crate::ownership::Owner;
+
+/// Stands for what is nested deeper than a JSON parser without a stack of its own goes.
+const TOO_DEEP: &str = "nested more than 127 levels deep";
+
+/// The payload as it came in. A member that is nested too deep does not keep the others from being read, so that there is
+/// somebody to answer.
+pub fn payload(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| {
+        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
+        let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(TOO_DEEP));
+        members.into_iter().map(|(name, raw)| (name, read(&raw))).collect()
+    })
+}
 
 /// What to answer to, and what the answer repeats.
 #[derive(Clone, Debug)]
@@ -56,24 +71,20 @@ impl Request {
         let broken = |why: String| Box::new(Broken { address: Address::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
             .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
+        let address = Address::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
+        let physical_id = address.physical_id.clone();
         let (kind, resource_type, properties) = match envelope {
             Envelope::Create(request) => (Kind::Create, request.resource_type, request.resource_properties),
             Envelope::Update(request) => (
-                Kind::Update {
-                    physical_id: request.physical_resource_id,
-                    old_properties: request.old_resource_properties,
-                },
+                Kind::Update { physical_id, old_properties: request.old_resource_properties },
                 request.resource_type,
                 request.resource_properties,
             ),
-            Envelope::Delete(request) => (
-                Kind::Delete { physical_id: request.physical_resource_id },
-                request.resource_type,
-                request.resource_properties,
-            ),
+            Envelope::Delete(request) => {
+                (Kind::Delete { physical_id }, request.resource_type, request.resource_properties)
+            }
             _ => return Err(broken("the event is of an unknown request type".to_owned())),
         };
-        let address = Address::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
         for (field, text) in [("StackId", &address.stack_id), ("LogicalResourceId", &address.logical_id)] {
             if text.is_empty() {
                 return Err(broken(format!("the event has an empty `{field}`")));
@@ -134,6 +145,7 @@ pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
+            Value::String(text) if text == TOO_DEEP => TOO_DEEP,
             Value::String(_) => "text",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",

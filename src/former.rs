@@ -85,11 +85,27 @@ impl Former {
         Ok(Self { replaced: former.world, ..Self::default() })
     }
 
+    /// Whether the properties count beside the id, since that may be one that was never given out.
+    pub fn goes_by_properties(
+        kind: &str,
+        physical_id: &str,
+        properties: &Map<String, Value>,
+        setting: Setting<'_>,
+    ) -> bool {
+        if resource::is_set(kind) {
+            return !physical_id.starts_with(ID_PREFIX);
+        }
+        !matches!(Id::read(physical_id, properties, setting), Id::Role(_))
+    }
+
+    /// `lives` is the id under which the stack has the resource by now, where that is another: what it stands for stays.
+    ///
     /// # Errors
     /// When the id names a role that the deployer's prefixes no longer admit.
     pub fn of_delete(
         kind: &str,
         physical_id: &str,
+        lives: Option<&str>,
         properties: &Map<String, Value>,
         setting: Setting<'_>,
     ) -> Result<Self, String> {
@@ -98,7 +114,7 @@ impl Former {
             return Ok(Self::default());
         }
         if resource::is_set(kind) {
-            return Self::of_set(kind, physical_id, properties, setting);
+            return Self::of_set(kind, physical_id, lives, properties, setting);
         }
         // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
         // role that took this one's place. Only where the id may be invented do they count.
@@ -118,6 +134,9 @@ impl Former {
         for existing in existing {
             let named = Setting { existing: existing.as_ref(), ..setting };
             let Some((read, _)) = resource::read(kind, properties, named) else { continue };
+            if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
+                continue;
+            }
             former.leaving.absorb(read.world);
             former.outside.extend(read.outside);
             outgrown.extend(read.outgrown);
@@ -134,10 +153,14 @@ impl Former {
     fn of_set(
         kind: &str,
         physical_id: &str,
+        lives: Option<&str>,
         properties: &Map<String, Value>,
         setting: Setting<'_>,
     ) -> Result<Self, String> {
         let Some((read, _)) = resource::read(kind, properties, setting) else { return Ok(Self::default()) };
+        if lives == Some(read.physical_id.as_str()) {
+            return Ok(Self::default());
+        }
         let is_given_out = physical_id.starts_with(ID_PREFIX);
         if is_given_out && !read.outside.is_empty() {
             return Err(format!(

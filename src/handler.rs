@@ -24,7 +24,7 @@ use crate::ownership::{Claim, Owner, Standing};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
-use crate::timely::{Age, overtaken, timely};
+use crate::timely::{Age, lives_as, overtaken, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
@@ -101,6 +101,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let read = Request::read(payload);
         let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
         let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
+        let address = read.as_ref().map_or_else(|broken| broken.address.as_ref(), |request| Some(&request.address));
+        if let Some(address) = address {
+            // Before any work: what nobody will hear of is not begun.
+            self.post.check(&address.response_url, place.as_ref())?;
+        }
         let (address, outcome) = match read {
             Ok(request) => {
                 let age = Age { signed_at: request.address.response_url.signed_at(), now: invocation.now };
@@ -316,7 +321,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let fail = |reason: String| failed(&request.address, reason);
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
-        let former = Former::of_delete(&request.resource_type, physical_id, properties, setting).map_err(fail)?;
+        let kind = &request.resource_type;
+        let lives = if Former::goes_by_properties(kind, physical_id, properties, setting) {
+            lives_as(&self.stacks, request, deadlines.work).await.map_err(fail)?
+        } else {
+            None
+        };
+        let former = Former::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
         let mut scope = Scope::default();
         scope.add(&former.leaving);
         scope.policies.extend(former.elsewhere.clone());

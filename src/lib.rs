@@ -26,6 +26,7 @@ pub mod apply;
 pub mod arn;
 pub mod asl;
 pub mod catalog;
+#[cfg(feature = "aws")]
 pub mod cloudformation;
 pub mod decide;
 pub mod derive;
@@ -34,6 +35,7 @@ pub mod event;
 pub mod fence;
 pub mod former;
 pub mod handler;
+#[cfg(feature = "aws")]
 pub mod iam;
 pub mod integration;
 pub mod judge;
@@ -44,6 +46,7 @@ pub mod policy;
 pub mod port;
 pub mod properties;
 pub mod resource;
+#[cfg(feature = "aws")]
 pub mod sagemaker;
 pub mod timely;
 pub mod usage;

@@ -8,10 +8,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use mlops_roles::answer::{Post, connector};
 use mlops_roles::cloudformation::Region;
+use mlops_roles::event::payload;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::iam::{Account, ONE_CALL};
@@ -43,13 +44,13 @@ async fn serve() -> Result<(), Error> {
         fence: Fence::read(variable),
         post,
     };
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let invocation = Invocation {
             function_arn: event.context.invoked_function_arn.clone(),
             remaining: remaining(event.context.deadline),
             now: i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX),
         };
-        handler.handle(&event.payload, &invocation).await.map_err(Error::from)
+        handler.handle(&payload(event.payload.get()), &invocation).await.map_err(Error::from)
     }))
     .await
 }

@@ -85,6 +85,23 @@ pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instan
     moved_on.then_some(Overtaken { deletes, why })
 }
 
+/// The id under which the stack lives with the resource, where that is another than the Delete's: of a Create that failed,
+/// CloudFormation may send the Delete when a later Create has already taken its place.
+///
+/// # Errors
+/// When the stack can't be asked.
+pub async fn lives_as(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Result<Option<String>, String> {
+    let owner = request.owner();
+    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
+    let told =
+        told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
+    let lives = |told: &StackResource| {
+        let fails_or_begins = matches!(told.status.as_str(), "CREATE_FAILED" | "CREATE_IN_PROGRESS");
+        !told.status.starts_with("DELETE_") && !fails_or_begins && told.physical_id != request.address.physical_id
+    };
+    Ok(told.filter(lives).map(|told| told.physical_id).filter(|id| !id.is_empty()))
+}
+
 /// CloudFormation is at something else by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overtaken {

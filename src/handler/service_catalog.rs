@@ -22,6 +22,7 @@ use crate::resource::service_catalog_role::{
     PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
 };
 use crate::resource::{Setting, unavailable};
+use crate::timely::lives_as;
 use crate::usage::{NAMED, Usage, summed_up};
 use crate::world::{Name, Policy, Scope, World};
 
@@ -101,7 +102,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadline: Instant,
     ) -> Result<Report, String> {
         let off = unavailable(TYPE, setting.fence);
-        if off.is_some() && !was_created {
+        if !was_created && (off.is_some() || lives_as(&self.stacks, request, deadline).await?.is_some()) {
             return Ok(Report::default());
         }
         let empty = Map::new();

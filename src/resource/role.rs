@@ -59,8 +59,10 @@ fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
     // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
     let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
-    let logical: String = owner.logical_id.chars().take(room / 2).collect();
-    let stack: String = stack.chars().take(room - logical.len()).collect();
+    // CloudFormation's own are letters, digits and hyphens; an event that somebody made up may say anything.
+    let fit = |text: &str, room| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(room).collect();
+    let logical: String = fit(&owner.logical_id, room / 2);
+    let stack: String = fit(stack, room - logical.len());
     Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
 }
 

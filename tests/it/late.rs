@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use mlops_roles::handler::Handler;
+
 use crate::fake::{Books, Fake, Mischief};
 use crate::stage::{ROLE, SECRET, STACK, Stage, create, delete, properties, update, with};
 
@@ -201,4 +203,43 @@ async fn what_cloudformation_does_send_is_followed_where_events_are_verified() {
     follow(&standing, delete(ROLE, &properties()), "AmazonSageMaker-New", "UPDATE_COMPLETE", cleanup).await;
     let cleanup = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS";
     follow(&standing, delete(ROLE, &properties()), "AmazonSageMaker-Old", "UPDATE_COMPLETE", cleanup).await;
+}
+
+/// A Create failed under an id that named nothing, a later one succeeded, and CloudFormation cleans up after the first.
+#[tokio::test(start_paused = true)]
+async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
+    let set = json!({ "RoleSet": "ServiceCatalogProjects", "SettleSeconds": "0" });
+    let catalog = json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" });
+    for (resource_type, properties) in [
+        ("Custom::StepFunctionsWorkflowRole", properties()),
+        ("Custom::SageMakerMlopsRoles", set),
+        ("Custom::SageMakerServiceCatalogRoles", catalog),
+    ] {
+        let of_type = |mut event: Value| {
+            event["ResourceType"] = json!(resource_type);
+            event
+        };
+        let stage = Stage::new(Fake::new());
+        let mut fence = stage.handler.fence.clone().unwrap();
+        fence.role_paths.push("/service-role/".into());
+        let stage = Stage { handler: Handler { fence: Ok(fence), ..stage.handler.clone() }, ..stage };
+        let id = stage.send(&of_type(create(&properties))).await.success().id().to_owned();
+        let standing = stage.fake.books();
+        let invented = ["not-created/WorkflowRole", "pipeline-WorkflowRole-1ABCDEFGHIJKL"];
+        for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS"] {
+            stage.fake.hold_as(&id, STACK, "WorkflowRole", status);
+            for failed in invented {
+                let answer = stage.send(&of_type(delete(failed, &properties))).await.success();
+                assert_eq!(answer.id(), failed);
+                assert_eq!(stage.fake.books(), standing, "{resource_type}, {status}, {failed}");
+            }
+        }
+        stage.fake.break_action("DescribeStackResource", Mischief::Denied);
+        stage.send(&of_type(delete(invented[0], &properties))).await.failure();
+        assert_eq!(stage.fake.books(), standing);
+        stage.fake.heal();
+        stage.fake.hold_as(&id, STACK, "WorkflowRole", "DELETE_IN_PROGRESS");
+        stage.send(&of_type(delete(invented[0], &properties))).await.success();
+        assert_eq!(stage.fake.books(), Books::default(), "{resource_type}");
+    }
 }

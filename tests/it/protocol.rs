@@ -9,7 +9,7 @@ use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
 use mlops_roles::answer::{Answer, LONGEST, ResponseUrl, Undelivered};
-use mlops_roles::event::Request;
+use mlops_roles::event::{Request, payload};
 use mlops_roles::fence::Fence;
 use mlops_roles::log;
 
@@ -73,6 +73,34 @@ async fn properties_that_are_no_object_fail_create_and_not_delete() {
         stage.send(&update(ROLE, &properties, &properties)).await.failure();
         stage.send(&delete(answer.id(), &properties)).await.success();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_would_hear_of_is_not_begun() {
+    let stage = Stage::new(Fake::new());
+    let mut event = create(&properties());
+    event["ResponseURL"] = json!("https://example.com/answer");
+    let undelivered = stage.try_send(&event).await.unwrap_err();
+    assert!(matches!(undelivered, Undelivered::Untrusted { .. }), "{undelivered}");
+    assert_eq!((stage.fake.books(), stage.fake.calls().len()), (Books::default(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_any_depth_is_answered() {
+    let stage = Stage::new(Fake::new());
+    for (levels, is_read) in [(100, true), (200, false), (100_000, false)] {
+        let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let mut event = create(&with(json!({ "Definition": "DEEP", "SageMakerExecutionRoleArns": null })));
+        let text = event.to_string().replace("\"DEEP\"", &deep);
+        let answer = stage.send(&payload(&text)).await.failure();
+        let told = answer.reason().contains("the properties are nested more than 127 levels deep");
+        assert_eq!(told, !is_read, "{}", answer.reason());
+        event["RequestType"] = json!("Delete");
+        event["PhysicalResourceId"] = json!(answer.id());
+        let text = event.to_string().replace("\"DEEP\"", &deep);
+        stage.send(&payload(&text)).await.success();
+    }
+    assert_eq!(payload("no JSON"), json!({}));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,6 +265,8 @@ impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Lines {
 
 #[tokio::test(start_paused = true)]
 async fn the_response_url_is_in_no_line_and_no_answer_at_trace_level() {
+    // What is logged for the first time just now, on another thread, might miss that somebody listens.
+    Stage::new(Fake::new()).send(&create(&properties())).await.success();
     let lines = Lines::default();
     let subscriber = log::subscriber(Level::TRACE, lines.clone());
     async {

@@ -179,7 +179,7 @@ impl Scene<'_> {
             Some((Kind::Delete { physical_id }, request)) => {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
-                let former = Former::of_delete(&request.resource_type, physical_id, properties, setting)?;
+                let former = Former::of_delete(&request.resource_type, physical_id, None, properties, setting)?;
                 let before = match &self.account {
                     None => holding(&former.leaving),
                     Some(account) => {
