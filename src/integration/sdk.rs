@@ -35,7 +35,9 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: Setting<'_>, 
         Err(why) => return needs.wrong(&task.path, why),
     };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !plain(service) || !plain(action) {
+    // Nor a permission without an API: passing a role is granted with the service that it is passed to.
+    let is_permission = action.eq_ignore_ascii_case("passRole");
+    if !plain(service) || !plain(action) || is_permission {
         return needs.wrong(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
     }
     let prefix = table.prefixes.get(service).map_or(service, String::as_str);

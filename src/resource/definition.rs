@@ -15,6 +15,10 @@ use crate::integration::{self, Needs};
 use crate::properties::Reader;
 use crate::verify::Check;
 
+/// Bytes of a definition.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const LONGEST: usize = 1_048_576;
+
 /// `None` where neither property is given. What is wrong is noted.
 pub fn read(
     reader: &Reader<'_>,
@@ -85,12 +89,21 @@ pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<&'a str,
 }
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
-    match definition {
-        Value::String(text) => match serde_json::from_str(&substituted(text, substitutions)) {
+    let none = |why| (Machine::default(), vec![why]);
+    let mut substituted = Substituted { values: substitutions, room: LONGEST };
+    let full = match definition {
+        Value::String(text) => Value::String(substituted.text(text)),
+        other => substituted.everywhere(other),
+    };
+    if substituted.room == 0 {
+        return none(format!("has more than {LONGEST} bytes with its substitutions, and Step Functions takes no more"));
+    }
+    match full {
+        Value::String(text) => match serde_json::from_str(&text) {
             Ok(definition) => asl::read(&definition),
-            Err(error) => (Machine::default(), vec![format!("is no JSON: {error}")]),
+            Err(error) => none(format!("is no JSON: {error}")),
         },
-        other => asl::read(&substituted_everywhere(other, substitutions)),
+        other => asl::read(&other),
     }
 }
 
@@ -125,32 +138,43 @@ fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
 }
 
 /// As `AWS::StepFunctions::StateMachine` puts them in: `${Name}` in any text.
-fn substituted(text: &str, substitutions: &BTreeMap<String, String>) -> String {
-    let (mut done, mut rest) = (String::new(), text);
-    while let Some((before, after)) = rest.split_once("${") {
-        done.push_str(before);
-        let named = after.split_once('}').and_then(|(name, behind)| Some((substitutions.get(name)?, behind)));
-        if let Some((value, behind)) = named {
-            done.push_str(value);
-            rest = behind;
-        } else {
-            done.push_str("${");
-            rest = after;
-        }
-    }
-    done + rest
+struct Substituted<'a> {
+    values: &'a BTreeMap<String, String>,
+    /// Bytes that the texts may still have. None is left where they would have more.
+    room: usize,
 }
 
-fn substituted_everywhere(value: &Value, substitutions: &BTreeMap<String, String>) -> Value {
-    match value {
-        Value::String(text) => Value::String(substituted(text, substitutions)),
-        Value::Array(items) => items.iter().map(|item| substituted_everywhere(item, substitutions)).collect(),
-        Value::Object(members) => {
-            let members =
-                members.iter().map(|(key, value)| (key.clone(), substituted_everywhere(value, substitutions)));
-            Value::Object(members.collect())
+impl Substituted<'_> {
+    fn text(&mut self, text: &str) -> String {
+        let (mut done, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            let named = after.split_once('}').and_then(|(name, behind)| Some((self.values.get(name)?, behind)));
+            let (value, behind) = named.map_or(("${", after), |(value, behind)| (value.as_str(), behind));
+            self.push(&mut done, before);
+            self.push(&mut done, value);
+            rest = behind;
         }
-        other => other.clone(),
+        self.push(&mut done, rest);
+        done
+    }
+
+    fn push(&mut self, done: &mut String, part: &str) {
+        self.room = self.room.saturating_sub(part.len());
+        if self.room > 0 {
+            done.push_str(part);
+        }
+    }
+
+    fn everywhere(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.everywhere(item)).collect(),
+            Value::Object(members) => {
+                let members = members.iter().map(|(key, value)| (key.clone(), self.everywhere(value)));
+                Value::Object(members.collect())
+            }
+            other => other.clone(),
+        }
     }
 }
 

@@ -175,3 +175,20 @@ async fn long_input_is_shown_short() {
         answer.reason()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_definition_is_what_step_functions_takes_and_asks_for_apis() {
+    let none = json!(null);
+    let substituted = |times: usize| {
+        json!({
+            "SageMakerExecutionRoleArns": none,
+            "Definition": format!("{{\"Comment\": \"{}\"}}", "${x}".repeat(times)),
+            "DefinitionSubstitutions": { "x": "y".repeat(20_000) },
+        })
+    };
+    refuses(substituted(60), "has more than 1048576 bytes with its substitutions").await;
+    refuses(substituted(50), "has no `States`").await;
+    for integration in ["aws-sdk:iam:passRole", "aws-sdk:sagemaker:PassRole", "aws-sdk:s3:*"] {
+        refuses(json!({ "SageMakerExecutionRoleArns": none, "Integrations": [integration] }), "is no API").await;
+    }
+}
