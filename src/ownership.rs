@@ -13,8 +13,7 @@ pub const ADOPTED_TAG: &str = "mlops-roles:adopted";
 /// Tags that a user may not set.
 pub const TAG_KEYS: [&str; 3] = [STACK_TAG, LOGICAL_TAG, ADOPTED_TAG];
 
-const HAD_BOUNDARY: &str = "with-boundary";
-const HAD_NO_BOUNDARY: &str = "without-boundary";
+const ADOPTED: &str = "true";
 
 /// The resource of a stack that owns what this event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +51,8 @@ impl<'a> Claim<'a> {
 pub enum Standing {
     /// We made it.
     Made,
-    /// We took it over. `had_boundary` tells whether it had a permissions boundary before.
-    Adopted { had_boundary: bool },
+    /// We took it over.
+    Adopted,
     /// Another stack, or another resource of this one, owns it.
     Others(Owner),
     /// It carries none of our tags.
@@ -72,15 +71,14 @@ impl Owner {
         }
         let found =
             Self { stack_id: stack.cloned().unwrap_or_default(), logical_id: logical.cloned().unwrap_or_default() };
-        match tags.get(ADOPTED_TAG) {
-            _ if found != *self => Standing::Others(found),
-            Some(before) => Standing::Adopted { had_boundary: before != HAD_NO_BOUNDARY },
-            None => Standing::Made,
+        if found != *self {
+            return Standing::Others(found);
         }
+        if tags.contains_key(ADOPTED_TAG) { Standing::Adopted } else { Standing::Made }
     }
 
     pub fn owns(&self, tags: &Tags) -> bool {
-        matches!(self.standing(tags), Standing::Made | Standing::Adopted { .. })
+        matches!(self.standing(tags), Standing::Made | Standing::Adopted)
     }
 
     /// Our roles in the world.
@@ -119,8 +117,10 @@ impl Owner {
             }
             match self.standing(&have.tags) {
                 Standing::Made => {}
-                Standing::Adopted { had_boundary } => {
-                    desired.roles.insert(name.clone(), released_role(have, old.roles.get(name), had_boundary));
+                Standing::Adopted => {
+                    let mut role = released_role(have, old.roles.get(name));
+                    role.attached.retain(|arn| !self.goes(arn, new, seen));
+                    desired.roles.insert(name.clone(), role);
                 }
                 Standing::Others(_) | Standing::Nobodys => {
                     desired.roles.insert(name.clone(), have.clone());
@@ -140,7 +140,7 @@ impl Owner {
             }
             match self.standing(&have.tags) {
                 Standing::Made => {}
-                Standing::Adopted { .. } => {
+                Standing::Adopted => {
                     let tags = released_tags(&have.tags, old.policies.get(arn).map(|policy| &policy.tags));
                     desired.policies.insert(arn.clone(), Policy { tags, ..have.clone() });
                 }
@@ -156,7 +156,7 @@ impl Owner {
                     let former = old.policies.get(arn).map(|policy| &policy.tags);
                     let mut tags = self.kept_tags(&want.tags, former, &have.tags);
                     if self.standing(&have.tags) != Standing::Made {
-                        tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| HAD_NO_BOUNDARY.to_owned());
+                        tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
                     }
                     tags
                 }
@@ -164,6 +164,12 @@ impl Owner {
             desired.policies.insert(arn.clone(), Policy { document: want.document.clone(), tags });
         }
         desired
+    }
+
+    /// Whether it is a policy that we made and that is no longer asked for.
+    fn goes(&self, arn: &str, new: &World, seen: &World) -> bool {
+        let standing = seen.policies.get(arn).map(|policy| self.standing(&policy.tags));
+        standing == Some(Standing::Made) && !new.policies.contains_key(arn)
     }
 
     fn tagged(&self, tags: &Tags) -> Tags {
@@ -188,8 +194,7 @@ impl Owner {
         if self.standing(&have.tags) == Standing::Made {
             return role;
         }
-        let before = if have.boundary.is_some() { HAD_BOUNDARY } else { HAD_NO_BOUNDARY };
-        role.tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| before.to_owned());
+        role.tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
         let theirs = without(have, old);
         role.attached.extend(theirs.attached);
         for (name, document) in theirs.inline {
@@ -209,14 +214,9 @@ fn without(have: &Role, old: Option<&Role>) -> Role {
     role
 }
 
-fn released_role(have: &Role, old: Option<&Role>, had_boundary: bool) -> Role {
-    let Some(ours) = old else { return Role { tags: released_tags(&have.tags, None), ..have.clone() } };
-    Role {
-        // Only a boundary of ours goes: somebody may have set another since.
-        boundary: have.boundary.clone().filter(|arn| had_boundary || ours.boundary.as_ref() != Some(arn)),
-        tags: released_tags(&have.tags, old.map(|old| &old.tags)),
-        ..without(have, old)
-    }
+/// The boundary stays: without it, whoever chose the trust would come to all that others gave the role.
+fn released_role(have: &Role, old: Option<&Role>) -> Role {
+    Role { tags: released_tags(&have.tags, old.map(|old| &old.tags)), ..without(have, old) }
 }
 
 pub fn released_tags(have: &Tags, old: Option<&Tags>) -> Tags {

@@ -243,11 +243,11 @@ def adopted(account):
 
 
 @contextmanager
-def released(account):
+def adopted_in_vain(account):
     with hand_made(account) as one:
-        ok(one.create())
-        with tried(one, one.delete) as attempt:
-            yield attempt
+        one.properties |= {"Integrations": ["aws-sdk:iam:createUser"], "VerifyPermissions": "true"}
+        yield lambda: one.send("Create")["Reason"].endswith("everything is as it was before")
+        ok(one.delete())
 
 
 @contextmanager
@@ -434,7 +434,7 @@ CASES = {
     ("mlops-roles", "ChangeMarkedPolicies"): {
         rewritten: "iam:CreatePolicyVersion", written_back: "iam:SetDefaultPolicyVersion",
         rewritten_once_too_often: "iam:DeletePolicyVersion", deleted: "iam:DeletePolicy iam:DeletePolicyVersion"},
-    ("mlops-roles", "ReleaseFromTheBoundary"): {released: "iam:DeleteRolePermissionsBoundary"},
+    ("mlops-roles", "ReleaseFromTheBoundary"): {adopted_in_vain: "iam:DeleteRolePermissionsBoundary"},
     ("mlops-roles", "SeeBoundaries"): {bounded_by_what_is_not_there: "iam:GetPolicy"},
     ("mlops-roles-adoption", "AskForTheStack"): {adopted: "cloudformation:DescribeStackResources"},
     ("ServiceCatalogPolicy", "SeeAndTakeDown"): {

@@ -63,8 +63,8 @@ def test_an_adopted_role_keeps_what_others_gave_it_and_is_given_back_as_it_was(a
     assert one.role == during
     assert one.delete()["Status"] == "SUCCESS"
     after = one.role
-    # The trust stays as it became: what it was stands in the log.
-    assert {**after, "trust": []} == {**before, "trust": []}
+    # Trust and boundary stay as they became: what the trust was stands in the log.
+    assert {**after, "trust": []} == {**before, "trust": [], "boundary": during["boundary"]}
     assert aws.policy(one.policy_arn) is None
 
 

@@ -86,7 +86,7 @@ async fn an_adopted_role_is_released_with_what_others_gave_it() {
     assert_eq!(released.tags, before.tags);
     assert_eq!(released.attached, before.attached);
     assert_eq!(released.inline, before.inline);
-    assert_eq!(released.boundary, None);
+    assert_eq!(released.boundary.as_deref(), Some(BOUNDARY), "whoever chose the trust gets no more than they had");
     assert_eq!(released.id, before.id);
     assert!(stage.fake.books().policies.is_empty());
 }
@@ -202,7 +202,19 @@ async fn switching_adoption_off_leaves_what_was_adopted_in_service() {
     let changed = with(json!({ "AdoptExisting": "true", "Description": "still ours to change" }));
     stage.send(&update(ROLE, &changed, &adopting)).await.success();
     stage.send(&delete(ROLE, &changed)).await.success();
-    assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].boundary, None);
+    assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].tags, by_hand().roles[&ROLE.to_lowercase()].tags);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_under_other_properties_leaves_no_policy_of_ours_attached() {
+    let stage = Stage::new(Fake::with(by_hand()));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    stage.send(&create(&adopting)).await.success();
+    let other = with(json!({ "AdoptExisting": "true", "PolicyName": "AmazonSageMaker-Other" }));
+    stage.send(&delete(ROLE, &other)).await.success();
+    let books = stage.fake.books();
+    assert_eq!(books.roles[&ROLE.to_lowercase()].attached, by_hand().roles[&ROLE.to_lowercase()].attached);
+    assert!(books.policies.is_empty(), "{:?}", books.policies);
 }
 
 #[tokio::test(start_paused = true)]
