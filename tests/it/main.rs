@@ -11,6 +11,7 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod campaign;
 mod definitions;
 mod delivery;
 mod derivation;
@@ -41,3 +42,4 @@ mod service_catalog;
 mod simulator;
 mod stage;
 mod wire;
+mod wire_faults;

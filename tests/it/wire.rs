@@ -27,9 +27,9 @@ use mlops_roles::port::{Iam, Kind, SageMaker};
 use mlops_roles::sagemaker::Regions;
 use mlops_roles::world::{Name, Policy, Role, Scope, Tags, World};
 
-struct Server {
+pub struct Server {
     process: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Server {
@@ -48,9 +48,13 @@ fn python(variable: &str, tool: &str) -> PathBuf {
     python
 }
 
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl Server {
     fn start(health: &str, command: impl FnOnce(u16) -> Command) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut command = command(port);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self { process, port };
@@ -99,10 +103,12 @@ impl Server {
     }
 }
 
-fn ministack() -> Server {
+/// With a SageMaker on a port of its own.
+pub fn ministack(sagemaker: u16) -> Server {
     let python = python("MINISTACK_PYTHON", "ministack");
     Server::start("/_ministack/health", |port| {
         let mut command = Command::new(python);
+        command.env("SAGEMAKER_PORT", sagemaker.to_string());
         command
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/ministack_launcher.py"))
             .env("GATEWAY_PORT", port.to_string())
@@ -224,7 +230,7 @@ async fn refusals(account: &Account) {
 
 #[tokio::test]
 async fn every_step_works_against_ministack() {
-    let server = ministack();
+    let server = ministack(free_port());
     walk(&server.account(), 2).await;
     refusals(&server.account()).await;
 }

@@ -306,6 +306,11 @@ def set_default_policy_version(p):
     return iam._xml(200, "SetDefaultPolicyVersionResponse", "")
 
 
+def clearing_description(update_role):
+    """An empty description is set like any other; ministack drops empty parameters before it looks."""
+    return lambda p: update_role({"Description": [""], **p})
+
+
 # --- the pages of IAM's lists ---
 
 PAGE = 4  # AWS may give fewer than asked for
@@ -344,6 +349,7 @@ def mend_iam():
         handlers[action] = paged(handlers[action])
     handlers["SimulatePrincipalPolicy"] = simulate_principal_policy
     handlers["SetDefaultPolicyVersion"] = set_default_policy_version
+    handlers["UpdateRole"] = clearing_description(handlers["UpdateRole"])
 
 
 # --- conditions of a template, and the stack of a physical id ---

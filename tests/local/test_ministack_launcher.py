@@ -405,6 +405,13 @@ def test_an_older_version_becomes_the_default_again(aws, acting, policy):
     caller.list_roles()
 
 
+def test_a_description_can_be_cleared(aws, role):
+    iam, name = aws("iam"), role(Description="d")
+    iam.update_role(RoleName=name, Description="", MaxSessionDuration=7200)
+    told = iam.get_role(RoleName=name)["Role"]
+    assert (told.get("Description", ""), told["MaxSessionDuration"]) == ("", 7200)
+
+
 # --- stacks ---
 
 def test_conditions_take_text_functions(aws):
