@@ -12,6 +12,7 @@
 )]
 
 mod campaign;
+mod corpus;
 mod definitions;
 mod delivery;
 mod derivation;

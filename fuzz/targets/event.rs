@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
+use mlops_roles_fuzz::{claims, mutate};
+
+fuzz_target!(|text: &str| -> Corpus { if claims::event(text) { Corpus::Keep } else { Corpus::Reject } });
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| { mutate::json(data, size, max_size, seed) });

@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mlops_roles_fuzz::claims;
+
+fuzz_target!(|text: &str| {
+    claims::response_url(text);
+});
