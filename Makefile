@@ -3,11 +3,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build stackset-template demo test bless check clean
+.PHONY: help tools build stackset-template demo test bless check campaign fuzz reproduce sbom clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
+CARGO_FUZZ := .tools/cargo-fuzz/bin/cargo-fuzz
+CARGO_CYCLONEDX := .tools/cargo-cyclonedx/bin/cargo-cyclonedx
+FUZZ_TARGETS := event properties definition response_url
+# For each target.
+SECONDS_OF_FUZZING ?= 3600
 ROOT := $(CURDIR)
 # target-account.yaml is a fragment.
 STACKSET_TEMPLATES := $(filter-out %/target-account.yaml,$(wildcard examples/stackset/*.yaml))
@@ -19,6 +24,8 @@ export __SAM_CLI_APP_DIR := $(ROOT)/.tools/sam/home
 export CARGO_ZIGBUILD_CACHE_DIR := $(ROOT)/target/zig/zigbuild
 export ZIG_GLOBAL_CACHE_DIR := $(ROOT)/target/zig/global
 export ZIG_LOCAL_CACHE_DIR := $(ROOT)/target/zig/local
+# Nothing of this machine gets into the function, so that everybody builds the same bytes.
+NO_PATHS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(ROOT)=/mlops-roles
 # The interpreters that have the servers, for the tests that start them.
 export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
@@ -37,7 +44,7 @@ tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint,
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 
 .aws-sam/build/template.yaml: template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs' -o -name '*.json') | tools
-	PATH="$(ROOT)/.tools/build/bin:$$PATH" .tools/sam/bin/sam build
+	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build
 	touch $@
 
 stackset-template: target/stackset/template.json ## Write the plain template that a stack set deploys to other accounts
@@ -58,7 +65,32 @@ test: tools build ## Run every test; the last line is the total
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
 	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
 
-check: tools $(CARGO_DENY) stackset-template ## Format, lints, licences, advisories, templates, policies, oldest Rust
+campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those): an hour
+	CAMPAIGN=1 cargo test --locked --all-features --test it -- campaign::every
+	cat target/campaign.md
+
+fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep what reached something new
+	for target in $(FUZZ_TARGETS); do \
+	  rm -rf target/fuzz/corpus/$$target && $(PYTHON) fuzz/corpus.py unpack $$target target/fuzz/corpus/$$target; \
+	  $(CARGO_FUZZ) run -O -a --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- \
+	    -max_total_time=$(SECONDS_OF_FUZZING) -max_len=8192 -timeout=10 -print_final_stats=1; \
+	  $(CARGO_FUZZ) cmin -O -a --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- -max_len=8192; \
+	  $(PYTHON) fuzz/corpus.py pack $$target target/fuzz/corpus/$$target; \
+	done
+
+reproduce: .tools/build/.installed ## Build the function twice, each from nothing and elsewhere: the bytes are equal
+	PATH="$(ROOT)/.tools/build/bin:$$PATH" $(PYTHON) tests/local/reproduce.py
+
+sbom: target/sbom.json ## List what the function is made of, as CycloneDX
+
+target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
+	SOURCE_DATE_EPOCH=0 $(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+	  --target x86_64-unknown-linux-gnu --override-filename sbom
+	mkdir -p target
+	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
+	rm sbom.json
+
+check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO_DENY) --locked check bans licenses sources
@@ -69,9 +101,16 @@ check: tools $(CARGO_DENY) stackset-template ## Format, lints, licences, advisor
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
 	$(PYTHON) tests/local/oldest_rust.py
+	$(PYTHON) tests/local/sbom.py
 
 $(CARGO_DENY):
 	cargo install cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
+
+$(CARGO_FUZZ):
+	cargo install cargo-fuzz --version 0.13.2 --locked --root .tools/cargo-fuzz
+
+$(CARGO_CYCLONEDX):
+	cargo install cargo-cyclonedx --version 0.5.9 --locked --root .tools/cargo-cyclonedx
 
 clean: ## Remove all that was built or installed
 	rm -rf target .aws-sam .tools

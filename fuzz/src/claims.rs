@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use mlops_roles::answer::{Answer, LONGEST, Post, ResponseUrl};
 use mlops_roles::arn::Place;
-use mlops_roles::event::Request;
+use mlops_roles::event::{Request, payload};
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::INLINE_SIZE_PER_ROLE;
@@ -34,15 +34,18 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 ///
 /// Gives whether it was an event at all.
 pub fn event(text: &str) -> bool {
-    let Ok(mut event) = serde_json::from_str::<Value>(text) else { return false };
+    let mut event = payload(text);
+    if event.get("ResponseURL").is_none() {
+        return false;
+    }
     let account = Account::new();
     let before = account.world();
     let first = send(&account, &event);
     within_the_fence(&account.world());
     let kind = event["RequestType"].as_str().unwrap_or_default().to_owned();
     let Some(first) = first else {
-        // Without an address nothing but the answer is lost.
-        return event.is_object();
+        assert_eq!(account.world(), before, "something was done that nobody hears of");
+        return true;
     };
     if first["Status"] == "FAILED" {
         assert_eq!(account.world(), before, "a failure changed something: {first}");
@@ -119,7 +122,8 @@ pub fn definition(text: &str) -> bool {
 fn read(resource_type: &str, properties: &Map<String, Value>) {
     let (place, fence) = (place(), fence());
     let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
-    for found in [None, Some(super::account::PASSABLE)] {
+    let found = Some(super::account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
+    for found in std::iter::once(None).chain(found.map(Some)) {
         let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found };
         let Some((wanted, mistakes)) = resource::read(resource_type, properties, setting) else { return };
         let (again, _) = resource::read(resource_type, properties, setting).unwrap();
