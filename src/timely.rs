@@ -132,11 +132,7 @@ pub fn judge(
         let at_it =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
         let overtaken = told.is_some_and(|told| told.is_later_than(age.signed_at));
-        return if at_it && !overtaken {
-            Ok(())
-        } else {
-            Err("this event comes late, and CloudFormation has moved on")
-        };
+        return if at_it && !overtaken { Ok(()) } else { Err("CloudFormation is not at this, or not any more") };
     };
     let goes = told.is_some_and(|told| matches!(told.status.as_str(), "DELETE_IN_PROGRESS" | "DELETE_FAILED"));
     let stands_for = told.is_some_and(|told| told.physical_id == *physical_id && !told.status.starts_with("DELETE_"));

@@ -77,7 +77,7 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
             assert_eq!(
                 reason,
                 format!(
-                    "this event comes late, and CloudFormation has moved on: in its stack, resource `WorkflowRole` is \
+                    "CloudFormation is not at this, or not any more: in its stack, resource `WorkflowRole` is \
                      `{status}` as `{ROLE}`; nothing was changed"
                 )
             );
