@@ -75,7 +75,7 @@ async fn stranger(
     deadline: Instant,
 ) -> Option<String> {
     let (asked, whose, property) = match setting.owner.standing(tags) {
-        Standing::Made | Standing::Adopted { .. } => return None,
+        Standing::Made | Standing::Adopted => return None,
         Standing::Others(other) => {
             let asked = wanted.adopt_from.as_ref() == Some(&other.stack_id);
             let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);

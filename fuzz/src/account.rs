@@ -136,12 +136,14 @@ impl Stacks for Account {
     }
 }
 
-/// Where the answers went, and what they were.
+/// Where an answer went, and what it was.
+type Letter = (String, Vec<u8>);
+
 #[derive(Clone, Debug, Default)]
-pub struct Mailbox(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+pub struct Mailbox(Arc<Mutex<Vec<Letter>>>);
 
 impl Mailbox {
-    pub fn take(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }

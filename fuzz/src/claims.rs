@@ -13,6 +13,7 @@ use mlops_roles::event::{Request, payload};
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::INLINE_SIZE_PER_ROLE;
+use mlops_roles::policy::Document;
 use mlops_roles::resource::{self, Setting, TYPES};
 use mlops_roles::world::{ROLE_NAME_LENGTH, World, is_iam_name};
 
@@ -88,8 +89,8 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
     assert_eq!(answers.len(), 1);
     let (_, body) = answers.remove(0);
     let answer: Value = serde_json::from_slice(&body).unwrap();
-    let echoed = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"];
-    let echoes: usize = echoed.iter().map(|name| answer[name].to_string().len()).sum();
+    let repeated = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"];
+    let echoes: usize = repeated.iter().map(|name| answer[name].to_string().len()).sum();
     let reason = answer["Reason"].as_str().unwrap_or_default();
     // What CloudFormation wants to have repeated it keeps short itself.
     if echoes + 200 < LONGEST {
@@ -149,7 +150,7 @@ fn within_the_fence(world: &World) {
         assert!(role.boundary.as_deref().is_some_and(|arn| fence.admits_boundary(arn)), "{:?}", role.boundary);
         assert!((3_600..=43_200).contains(&role.max_session_duration));
         assert!(role.tags.len() <= 50);
-        let inline: usize = role.inline.values().map(|document| document.size()).sum();
+        let inline: usize = role.inline.values().map(Document::size).sum();
         assert!(inline <= INLINE_SIZE_PER_ROLE, "{inline} characters inline");
         assert!(role.trust.size() <= 2_048);
         let trust: Value = serde_json::from_str(&role.trust.to_string()).unwrap();

@@ -370,15 +370,13 @@ impl Shared {
             if lags {
                 state.stale_until = Some(Instant::now() + LAG);
             }
-            let stale = state.stale_until.is_some_and(|until| Instant::now() < until);
-            if let Some(before) = state.seen.get(&request.body).filter(|_| reads && stale) {
+            if let Some(before) = state.seen.get(&request.body).filter(|_| reads && state.lags()) {
                 return before.clone();
             }
         }
         let reply = self.upstream(request).await;
         let mut state = self.state();
-        let stale = state.stale_until.is_some_and(|until| Instant::now() < until);
-        if reads && !stale {
+        if reads && !state.lags() {
             state.seen.insert(request.body.clone(), reply.clone());
         }
         reply
@@ -401,9 +399,15 @@ impl Shared {
         let mut state = self.state();
         let after = state.delivered_at.map_or(Duration::ZERO, |at| at.elapsed());
         state.stack.state = if answer["Status"] == "SUCCESS" { "COMPLETE" } else { "FAILED" };
-        state.stack.physical_id = answer["PhysicalResourceId"].as_str().unwrap_or_default().to_owned();
+        answer["PhysicalResourceId"].as_str().unwrap_or_default().clone_into(&mut state.stack.physical_id);
         state.answers.push((after, answer));
         response("200 OK", "", "")
+    }
+}
+
+impl State {
+    fn lags(&self) -> bool {
+        self.stale_until.is_some_and(|until| Instant::now() < until)
     }
 }
 
