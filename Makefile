@@ -92,6 +92,7 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 
 check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO_DENY) --locked check bans licenses sources
 	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \

@@ -53,7 +53,7 @@ def pack(target, folder):
     texts = set()
     for path in folder.iterdir():
         try:
-            texts.add(path.read_text(newline=""))
+            texts.add(path.read_bytes().decode())
         except UnicodeDecodeError:
             continue
     lines = [json.dumps(text) + "\n" for text in sorted(texts)]

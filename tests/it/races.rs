@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::fake::{Books, Fake, Fault, Mischief};
+use crate::fake::{Books, Fake, Fault, Mischief, Role};
 use crate::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
@@ -128,6 +128,60 @@ async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
         assert!(role.attached.contains(POLICY), "before call {at}");
         stage.send(&delete(ROLE, &properties())).await.success();
         assert_eq!(stage.fake.books(), Books::default(), "before call {at}");
+    }
+}
+
+type Edit = fn(&mut Role);
+
+/// Before each call of an update, in each way. What comes after the last look stays until the next event.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_edits_while_an_update_runs_is_put_right_or_stays_theirs() {
+    let new =
+        with(json!({ "Description": "new", "StateMachineName": "churn", "PolicyName": "AmazonSageMaker-Renamed" }));
+    let role = |books: &mut Books, edit: Edit| edit(books.roles.get_mut(&ROLE.to_lowercase()).unwrap());
+    let edits: [(&str, Edit); 7] = [
+        ("attaches", |role| role.attached.extend(["arn:aws:iam::aws:policy/Theirs".into()])),
+        ("detaches", |role| role.attached.clear()),
+        ("writes", |role| drop(role.inline.insert("ByHand".into(), json!({})))),
+        ("tags", |role| drop(role.tags.insert("by".into(), "hand".into()))),
+        ("trusts", |role| role.trust = json!({ "Version": "2012-10-17", "Statement": [] })),
+        ("describes", |role| role.description = "by hand".into()),
+        ("unbounds", |role| role.boundary = None),
+    ];
+    let standing = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.books()
+    };
+    let event = update(ROLE, &new, &properties());
+    let (end, calls) = {
+        let stage = Stage::new(Fake::with(standing.clone()));
+        stage.send(&event).await.success();
+        (stage.fake.books(), stage.fake.calls().len())
+    };
+    for (what, edit) in edits {
+        for at in 0..calls {
+            let stage = Stage::new(Fake::with(standing.clone()));
+            stage.fake.meddle(at, move |books| role(books, edit));
+            let answer = stage.send(&event).await;
+            let edited = |books: &Books| {
+                let mut books = books.clone();
+                role(&mut books, edit);
+                books.meaning()
+            };
+            let after = stage.fake.books().meaning();
+            let from = if answer.succeeded() { &end } else { &standing };
+            let told = format!("somebody {what} before call {at}: {}", answer.0);
+            assert!(after == from.meaning() || after == edited(from), "{told}, {after:?}");
+            stage.send(&update(ROLE, &with(json!({ "Revision": "2" })), &new)).await.success();
+            let mut right = standing.clone().meaning();
+            if what == "tags" {
+                role(&mut right, edit);
+            }
+            assert_eq!(stage.fake.books().meaning(), right, "{told}");
+            stage.send(&delete(ROLE, &properties())).await.success();
+            assert_eq!(stage.fake.books(), Books::default(), "{told}");
+        }
     }
 }
 
