@@ -134,12 +134,15 @@ pub fn judge(
         let overtaken = told.is_some_and(|told| told.is_later_than(age.signed_at));
         return if at_it && !overtaken { Ok(()) } else { Err("CloudFormation is not at this, or not any more") };
     };
-    let goes = told.is_some_and(|told| matches!(told.status.as_str(), "DELETE_IN_PROGRESS" | "DELETE_FAILED"));
+    let state = told.map(|told| told.status.as_str());
+    let at_work = |stack: Option<&str>| stack.is_some_and(|status| status.ends_with("_IN_PROGRESS"));
+    // One that has failed rests there until somebody deletes the stack again.
+    let goes = |stack| state == Some("DELETE_IN_PROGRESS") || (state == Some("DELETE_FAILED") && at_work(stack));
     let stands_for = told.is_some_and(|told| told.physical_id == *physical_id && !told.status.starts_with("DELETE_"));
     match stack {
         _ if stands_for => Err("CloudFormation is not deleting this"),
         None => Ok(()),
-        Some(status) if goes || status.is_some_and(|status| status.ends_with("CLEANUP_IN_PROGRESS")) => Ok(()),
+        Some(stack) if goes(stack) || stack.is_some_and(|status| status.ends_with("CLEANUP_IN_PROGRESS")) => Ok(()),
         Some(_) => Err("CloudFormation is not deleting this"),
     }
 }

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from botocore.auth import S3SigV4QueryAuth
@@ -244,10 +244,14 @@ def adopted(account):
 
 @contextmanager
 def adopted_in_vain(account):
-    with hand_made(account) as one:
-        one.properties |= {"Integrations": ["aws-sdk:iam:createUser"], "VerifyPermissions": "true"}
-        yield lambda: one.send("Create")["Reason"].endswith("everything is as it was before")
-        ok(one.delete())
+    """Another role each time: one that could not be undone has the boundary before the next try."""
+    with ExitStack() as roles:
+        def attempt():
+            one = roles.enter_context(hand_made(account))
+            roles.callback(lambda: ok(one.delete(one.properties["RoleName"])))
+            one.properties |= {"Integrations": ["aws-sdk:iam:createUser"], "VerifyPermissions": "true"}
+            return one.send("Create")["Reason"].endswith("everything is as it was before")
+        yield attempt
 
 
 @contextmanager

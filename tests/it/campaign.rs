@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_iam::types::EntityType;
-use aws_smithy_runtime_api::client::http::http_client_fn;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,7 +31,7 @@ const TARGET: &str = "Custom::SageMakerDeployTarget";
 const ACCOUNT: &str = "123456789012";
 const REMAINING: Duration = Duration::from_mins(2);
 /// Runs at the same time: most of one is waiting.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}"#;
 const GRANT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
@@ -148,6 +148,8 @@ type Books = BTreeMap<String, String>;
 struct World {
     _server: Server,
     upstream: Upstream,
+    /// One, since each reads the certificates of the machine.
+    http: SharedHttpConnector,
 }
 
 impl World {
@@ -155,17 +157,17 @@ impl World {
         let sagemaker = free_port();
         let server = ministack(sagemaker);
         let upstream = Upstream { iam: server.port, sagemaker };
-        Self { _server: server, upstream }
+        Self { _server: server, upstream, http: connector() }
     }
 
     fn iam(&self, account: &str) -> Client {
-        let http = connector();
+        let http = self.http.clone();
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(format!("http://127.0.0.1:{}", self.upstream.iam))
             .credentials_provider(Credentials::new(account, "test", None, None, "test"))
-            .retry_config(RetryConfig::disabled())
+            .retry_config(RetryConfig::standard())
             .http_client(http_client_fn(move |_, _| http.clone()))
             .build();
         Client::from_conf(config)

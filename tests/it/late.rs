@@ -165,6 +165,8 @@ async fn what_cloudformation_never_sent_is_not_followed_where_the_deployer_has_e
             // The stack is at work, and this resource is left alone or kept.
             (true, "UPDATE_COMPLETE", "DELETE_IN_PROGRESS"),
             (true, "DELETE_SKIPPED", "DELETE_COMPLETE"),
+            // Somebody may mean to keep what could not be deleted.
+            (true, "DELETE_FAILED", "DELETE_FAILED"),
             (true, "DELETE_COMPLETE", "DELETE_COMPLETE"),
             (false, "", "UPDATE_COMPLETE"),
         ] {

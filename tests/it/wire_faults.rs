@@ -382,15 +382,19 @@ impl Shared {
         reply
     }
 
+    /// The reply as it came; nothing where the local AWS itself was too busy, which is one more fault.
     async fn upstream(&self, request: &Request) -> Vec<u8> {
         let sagemaker = request.head.contains("/sagemaker/aws4_request");
         let port = if sagemaker { self.upstream.sagemaker } else { self.upstream.iam };
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let head = request.head.trim_end();
-        stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
-        stream.write_all(&request.body).await.unwrap();
         let mut reply = Vec::new();
-        timeout(Duration::from_mins(1), stream.read_to_end(&mut reply)).await.unwrap().unwrap();
+        let exchange = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+            stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+            stream.write_all(&request.body).await?;
+            stream.read_to_end(&mut reply).await
+        };
+        drop(timeout(Duration::from_mins(1), exchange).await);
         reply
     }
 

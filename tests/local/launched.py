@@ -24,6 +24,7 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Allow", "Action": "sts:AssumeRole",
     "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root", "Service": "lambda.amazonaws.com"}}})
 # A function that makes one call, of the service and the arguments that its event names.
+MAKE_CALL = 'getattr(boto3.client(event["service"]), event["call"])(**event["arguments"])'
 BOOTSTRAP = f"""#!{sys.executable}
 import json, os, urllib.request
 import boto3
@@ -33,7 +34,7 @@ while True:
     with urllib.request.urlopen(api + "next") as response:
         request, event = response.headers["Lambda-Runtime-Aws-Request-Id"], json.load(response)
     try:
-        getattr(boto3.client(event["service"]), event["call"])(**event["arguments"])
+        {MAKE_CALL}
         answer = "done"
     except ClientError as e:
         answer = e.response["Error"]["Code"]

@@ -4,7 +4,8 @@
 
 Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
 The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
-What concerns more accounts than one is in accounts.py; calls.py keeps a record of what roles did.
+What concerns more accounts than one is in accounts.py; calls.py keeps a record of what roles did; stack_states.py has
+what a stack tells of its resources.
 SageMaker, which ministack lacks, is at $SAGEMAKER_PORT, or at a free port: functions find it by their environment.
 
 Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
@@ -42,6 +43,7 @@ from ministack.services.cloudformation import changesets, drift, engine, handler
 
 import accounts  # noqa: E402
 import calls  # noqa: E402
+import stack_states  # noqa: E402
 from sagemaker_endpoint import SageMaker  # noqa: E402
 
 # The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
@@ -451,6 +453,7 @@ def main():
         mend_enforcement()
         accounts.mend()
         calls.mend()
+        stack_states.mend()
         mend_iam()
         mend_conditions()
         mend_cloudformation()
