@@ -31,7 +31,7 @@ const TARGET: &str = "Custom::SageMakerDeployTarget";
 const ACCOUNT: &str = "123456789012";
 const REMAINING: Duration = Duration::from_mins(2);
 /// Runs at the same time: most of one is waiting.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 20;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}"#;
 const GRANT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
@@ -450,10 +450,11 @@ async fn every_call_over_a_wire_that_breaks() {
         );
         let plan = plan(calm.calls.len(), full, &mut dice);
         let runs = stream::iter(plan.iter().zip(&mut accounts));
-        let outcomes = runs.map(|(breaks, account)| case.run(&world, account, breaks, Some(&calm.after)));
-        let outcomes: Vec<Outcome> = outcomes.buffered(AT_ONCE).collect().await;
+        let runs =
+            runs.map(async |(breaks, account)| (breaks, case.run(&world, account, breaks, Some(&calm.after)).await));
+        let outcomes: Vec<_> = runs.buffer_unordered(AT_ONCE).collect().await;
         let mut row = Row { calls: calm.calls.len(), ..Row::default() };
-        for (breaks, outcome) in plan.iter().zip(&outcomes) {
+        for (breaks, outcome) in &outcomes {
             row.add(outcome);
             total.add(outcome);
             let clean = outcome.orphans + outcome.foreign_changes == 0;
