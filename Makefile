@@ -65,7 +65,7 @@ test: tools build ## Run every test; the last line is the total
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
 	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
 
-campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those): an hour
+campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those)
 	CAMPAIGN=1 cargo test --locked --all-features --test it -- campaign::every
 	cat target/campaign.md
 
@@ -90,7 +90,7 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
 	rm sbom.json
 
-check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust
+check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust, SBOM
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --all-targets --all-features -- -D warnings
