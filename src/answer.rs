@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 use serde::Serialize;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::arn::Place;
 use crate::event::Address;
+use crate::summary;
 
 /// Bytes of a whole answer, this many included.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html>
@@ -218,6 +216,7 @@ impl Post {
     ) -> Result<u16, Undelivered> {
         let url = to.checked(self.endpoint.as_deref(), place)?;
         let body = answer.body();
+        summary::answering(answer, body.len());
         let mut pause = FIRST_PAUSE;
         let mut tries = 0;
         let mut last = "no time was left".to_owned();
@@ -226,7 +225,11 @@ impl Post {
             let request = put(&url, &body).ok_or(Undelivered::Untrusted { why: "can't be requested" })?;
             let until = deadline.min(Instant::now() + ONE_TRY);
             match timeout_at(until, self.http.call(request)).await {
-                Ok(Ok(response)) if response.status().is_success() => return Ok(response.status().as_u16()),
+                Ok(Ok(response)) if response.status().is_success() => {
+                    let status = response.status().as_u16();
+                    summary::answered(status);
+                    return Ok(status);
+                }
                 Ok(Ok(response)) => {
                     let status = response.status().as_u16();
                     if !matches!(status, 408 | 429 | 500..) {
@@ -238,24 +241,11 @@ impl Post {
                 Err(_) => "no reply in time".clone_into(&mut last),
             }
             tracing::warn!(tries, last, "answer not delivered yet");
-            sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            summary::pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
         Err(Undelivered::OutOfTime { tries, last })
     }
-}
-
-/// The one HTTP client and TLS stack of the program, for the SDKs too. Ring, because the SDK's default gathers entropy
-/// from the CPU for some 60 ms at the first call of a process.
-pub fn connector() -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(ONE_TRY).read_timeout(ONE_TRY).build();
-    SharedHttpConnector::new(
-        Connector::builder()
-            .connector_settings(settings)
-            .sleep_impl(TokioSleep::new())
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build(),
-    )
 }
 
 /// S3 signed the URL for an empty content type; any other is refused.

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
 
 use crate::ownership::Claim;
 use crate::plan::{Entity, Step, after, plan};
 use crate::port::{Fault, Iam, Kind, Observed};
+use crate::round::round;
+use crate::summary;
 use crate::world::{Scope, World};
 
 /// How long a refusal is put down to IAM's lag rather than believed. Its changes mostly show within seconds.
@@ -28,7 +31,20 @@ pub struct Stopped {
     pub reached: World,
     /// What may have been created: the reply was lost.
     pub unsure: BTreeSet<Entity>,
-    pub failure: Failure,
+    /// One or more, of steps that were tried side by side.
+    pub failures: Vec<Failure>,
+}
+
+impl Stopped {
+    /// What turned out to be there already and ours, where nothing worse than that happened.
+    pub fn found(&self) -> Option<World> {
+        let mut found = World::default();
+        for failure in &self.failures {
+            let Cause::Found(seen) = &failure.cause else { return None };
+            found.absorb(seen.clone());
+        }
+        Some(found)
+    }
 }
 
 /// A step that was not taken, and why.
@@ -69,18 +85,29 @@ pub async fn converge(
     from: World,
     deadline: Instant,
 ) -> Result<World, Stopped> {
-    let mut pass = Pass { iam, claim, deadline, undoing: false, troubles: Vec::new() };
-    let mut reached = from;
-    while let Some(step) = plan(desired, &reached).into_iter().next() {
-        let Err(refusal) = pass.attempt(&step, &mut reached).await else { continue };
-        let mut unsure = BTreeSet::new();
-        if refusal.may_have_landed {
-            reached = after(reached, &step);
-            unsure.extend(step.creates().then(|| step.entity()));
+    let mut pass = Pass { iam, claim, deadline, undoing: false, reached: from, troubles: Vec::new() };
+    loop {
+        let steps = plan(desired, &pass.reached);
+        if steps.is_empty() {
+            return Ok(pass.reached);
         }
-        return Err(Stopped { reached, unsure, failure: Failure { step, cause: refusal.cause } });
+        let refused = pass.take(round(&steps)).await;
+        if refused.is_empty() {
+            continue;
+        }
+        // What was to be tried again beside what is refused may have landed too.
+        let open = plan(desired, &pass.reached);
+        let troubles = pass.troubles.into_iter().filter(|(step, trouble)| trouble.unsure && open.contains(step));
+        let mut landed: Vec<Step> = troubles.map(|(step, _)| step).collect();
+        let mut failures = Vec::new();
+        for (step, refusal) in refused {
+            landed.extend(refusal.may_have_landed.then(|| step.clone()));
+            failures.push(Failure { step, cause: refusal.cause });
+        }
+        let unsure = landed.iter().filter(|step| step.creates()).map(Step::entity).collect();
+        let reached = landed.iter().fold(pass.reached, after);
+        return Err(Stopped { reached, unsure, failures });
     }
-    Ok(reached)
 }
 
 /// Puts the world back as it was. What may have been created is looked for first, and goes only if it shows our tags.
@@ -105,25 +132,26 @@ pub async fn undo(
             }
         }
     }
-    let mut pass = Pass { iam, claim, deadline, undoing: true, troubles: Vec::new() };
+    let mut pass = Pass { iam, claim, deadline, undoing: true, reached, troubles: Vec::new() };
     let mut stuck: Vec<Failure> = Vec::new();
-    // A look in between may show again what a step that is stuck was to take away.
-    let next = |reached: &World, stuck: &[Failure]| {
+    loop {
+        // A look in between may show again what a step that is stuck was to take away.
         let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);
-        plan(before, reached).into_iter().find(|step| !is_stuck(step))
-    };
-    while let Some(step) = next(&reached, &stuck) {
+        let steps: Vec<Step> = plan(before, &pass.reached).into_iter().filter(|step| !is_stuck(step)).collect();
+        if steps.is_empty() {
+            break;
+        }
         // Our tags are the handle of whatever is left: they stay on while anything else does.
-        let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
-        let cause = if untags && stuck.iter().any(|failure| failure.step.entity() == step.entity()) {
-            Cause::Kept
-        } else if let Err(refusal) = pass.attempt(&step, &mut reached).await {
-            refusal.cause
-        } else {
-            continue;
+        let is_kept = |step: &Step| {
+            let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
+            untags && stuck.iter().any(|failure| failure.step.entity() == step.entity())
         };
-        reached = after(reached, &step);
-        stuck.push(Failure { step, cause });
+        let (kept, taken): (Vec<Step>, Vec<Step>) = round(&steps).into_iter().partition(is_kept);
+        let refused = pass.take(taken).await.into_iter().map(|(step, refusal)| (step, refusal.cause));
+        for (step, cause) in kept.into_iter().map(|step| (step, Cause::Kept)).chain(refused) {
+            pass.reached = after(pass.reached, &step);
+            stuck.push(Failure { step, cause });
+        }
     }
     if stuck.is_empty() { Ok(()) } else { Err(stuck) }
 }
@@ -135,7 +163,9 @@ struct Pass<'a, I> {
     deadline: Instant,
     /// On the way back, where there is less time and one step must not use it all up.
     undoing: bool,
-    troubles: Vec<Trouble>,
+    reached: World,
+    /// Of steps that have failed and are tried again.
+    troubles: Vec<(Step, Trouble)>,
 }
 
 struct Refusal {
@@ -143,44 +173,82 @@ struct Refusal {
     may_have_landed: bool,
 }
 
+/// What became of trying a step once.
+struct Tried {
+    /// Whether it is done; else it is worth planning and trying again.
+    outcome: Result<bool, Refusal>,
+    /// What a look at its entity showed in between.
+    seen: Option<World>,
+}
+
 impl<I: Iam> Pass<'_, I> {
-    /// Tries the step once. `Ok` means that the world has moved on, or that it is worth planning and trying again.
-    async fn attempt(&mut self, step: &Step, reached: &mut World) -> Result<(), Refusal> {
+    /// Tries the steps side by side, each once, and waits for all of them. Gives those that are not worth another try.
+    async fn take(&mut self, steps: Vec<Step>) -> Vec<(Step, Refusal)> {
+        let trouble = |step: &Step| {
+            let at = self.troubles.iter().position(|(troubled, _)| troubled == step);
+            at.map_or_else(Trouble::default, |at| self.troubles.swap_remove(at).1)
+        };
+        let mut troubles: Vec<Trouble> = steps.iter().map(trouble).collect();
+        let attempts = steps.iter().zip(&mut troubles).map(|(step, trouble)| self.attempt(step, trouble));
+        let tried = join_all(attempts).await;
+        let mut refused = Vec::new();
+        for ((step, trouble), Tried { outcome, seen }) in steps.into_iter().zip(troubles).zip(tried) {
+            if let Some(seen) = seen {
+                merge(&mut self.reached, &step.entity(), seen);
+            }
+            match outcome {
+                Ok(true) => self.reached = after(std::mem::take(&mut self.reached), &step),
+                Ok(false) => self.troubles.push((step, trouble)),
+                Err(refusal) => refused.push((step, refusal)),
+            }
+        }
+        refused
+    }
+
+    async fn attempt(&self, step: &Step, trouble: &mut Trouble) -> Tried {
+        let mut seen = None;
+        Tried { outcome: self.attempt_seeing(step, trouble, &mut seen).await, seen }
+    }
+
+    async fn attempt_seeing(
+        &self,
+        step: &Step,
+        trouble: &mut Trouble,
+        seen: &mut Option<World>,
+    ) -> Result<bool, Refusal> {
         let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
         let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
         let entity = step.entity();
         if Instant::now() >= deadline {
-            let may_have_landed = Trouble::with(&mut self.troubles, step).unsure;
-            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed });
+            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: trouble.unsure });
         }
         let outcome = timeout_at(deadline, iam.execute(step)).await;
         if let Ok(Ok(())) = outcome {
             tracing::info!(%step, "done");
-            *reached = after(std::mem::take(reached), step);
-            return Ok(());
+            return Ok(true);
         }
-        let trouble = Trouble::with(&mut self.troubles, step);
+        let since = *trouble.since.get_or_insert_with(Instant::now);
         trouble.tries += 1;
         let Ok(Err(fault)) = outcome else {
             return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true });
         };
         trouble.unsure |= fault.outcome_unknown;
         let may_have_landed = trouble.unsure;
-        let waited = trouble.since.elapsed();
+        let waited = since.elapsed();
         tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
 
         if fault.kind == Kind::AlreadyThere && step.creates() {
-            let Some(seen) = sight(iam, &entity, deadline).await else {
+            let Some(there) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
-            if !claim.covers(&entity, &seen.world) {
+            if !claim.covers(&entity, &there.world) {
                 return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
             }
             if !may_have_landed && !self.undoing {
-                return Err(Refusal { cause: Cause::Found(seen.world), may_have_landed });
+                return Err(Refusal { cause: Cause::Found(there.world), may_have_landed });
             }
-            merge(reached, &entity, seen.world);
-            return Ok(());
+            *seen = Some(there.world);
+            return Ok(false);
         }
         let mut patience = match fault.kind {
             Kind::TryAgain => longest,
@@ -188,36 +256,34 @@ impl<I: Iam> Pass<'_, I> {
             Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
-        if step.removes() && self.is_gone(step, &fault, reached).await {
+        if step.removes() && self.is_gone(&entity, &fault, seen).await {
             // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
             let detail = fault.kind == Kind::NotThere && !step.deletes();
             if detail || may_have_landed || waited >= lag {
                 tracing::info!(%step, "nothing was there");
-                *reached = after(std::mem::take(reached), step);
-                return Ok(());
+                return Ok(true);
             }
             patience = Duration::MAX;
         }
         if waited.saturating_add(pause) > patience || Instant::now() + pause >= deadline {
             return Err(Refusal { cause: fault.into(), may_have_landed });
         }
-        sleep(pause).await;
-        Ok(())
+        summary::pause(pause).await;
+        Ok(false)
     }
 
     /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
     /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
-    async fn is_gone(&self, step: &Step, fault: &Fault, reached: &mut World) -> bool {
+    async fn is_gone(&self, entity: &Entity, fault: &Fault, seen: &mut Option<World>) -> bool {
         if fault.kind != Kind::Unsettled {
             return fault.kind == Kind::NotThere;
         }
-        let entity = step.entity();
-        let Ok(Ok(seen)) = timeout_at(self.deadline, self.iam.observe(&scope(&entity))).await else { return false };
-        if self.claim.covers(&entity, &seen.world) {
-            merge(reached, &entity, seen.world);
+        let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&scope(entity))).await else { return false };
+        if self.claim.covers(entity, &there.world) {
+            *seen = Some(there.world);
             return false;
         }
-        seen.world == World::default()
+        there.world == World::default()
     }
 }
 
@@ -249,7 +315,7 @@ pub async fn look_until(
         if Instant::now() + pause >= until {
             return last;
         }
-        sleep(pause).await;
+        summary::pause(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
@@ -276,29 +342,20 @@ pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Fa
             return Err(fault.into());
         }
         tracing::warn!(%fault, "asking again");
-        sleep(pause).await;
+        summary::pause(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 
-/// A step that has failed and is tried again.
+/// How often a step has failed that is tried again.
+#[derive(Default)]
 struct Trouble {
-    step: Step,
-    since: Instant,
+    since: Option<Instant>,
     tries: u32,
     unsure: bool,
 }
 
 impl Trouble {
-    fn with<'a>(troubles: &'a mut Vec<Self>, step: &Step) -> &'a mut Self {
-        let at = troubles.iter().position(|trouble| trouble.step == *step).unwrap_or_else(|| {
-            troubles.push(Self { step: step.clone(), since: Instant::now(), tries: 0, unsure: false });
-            troubles.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "the position was found or pushed just above")]
-        &mut troubles[at]
-    }
-
     fn pause(&self) -> Duration {
         LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.tries.saturating_sub(1).min(8)))
     }
@@ -306,7 +363,7 @@ impl Trouble {
 
 fn scope(entity: &Entity) -> Scope {
     match entity {
-        Entity::Role(name) => Scope::role(name),
+        Entity::Role(name) => Scope::of_roles([name.clone()]),
         Entity::Policy(arn) => Scope::policy(arn),
     }
 }

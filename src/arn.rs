@@ -102,7 +102,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 /// How the names of a partition's regions begin. Those of `aws` begin with two letters.
 /// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-const REGION_PREFIXES: [(&str, &str); 7] = [
+pub const REGION_PREFIXES: [(&str, &str); 7] = [
     ("aws-cn", "cn"),
     ("aws-eusc", "eusc-de"),
     ("aws-iso", "us-iso"),
@@ -112,16 +112,19 @@ const REGION_PREFIXES: [(&str, &str); 7] = [
     ("aws-us-gov", "us-gov"),
 ];
 
+/// What the names of regions say after the place.
+pub const DIRECTIONS: [&str; 9] =
+    ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+
 /// Whether it is the name of a region of the partition by its form: place, direction, number. Which ones there are today
 /// only AWS knows.
 pub fn is_region(name: &str, partition: &str) -> bool {
     let mut parts = name.rsplitn(3, '-');
     let (number, direction, place) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let directions = ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
     let prefix = REGION_PREFIXES.iter().find(|(of, _)| *of == partition).map(|(_, prefix)| *prefix);
     let two_letters = place.len() == 2 && place != "cn" && place.bytes().all(|b| b.is_ascii_lowercase());
     number.is_some_and(|number| number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit()))
-        && direction.is_some_and(|direction| directions.contains(&direction))
+        && direction.is_some_and(|direction| DIRECTIONS.contains(&direction))
         && prefix.map_or(two_letters, |prefix| prefix == place)
 }
 

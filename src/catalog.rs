@@ -193,7 +193,7 @@ pub enum Form {
 }
 
 /// Characters of a label.
-const LABEL_LENGTH: usize = 32;
+pub const LABEL_LENGTH: usize = 32;
 
 impl Parameter {
     /// What it must look like, as a noun phrase.

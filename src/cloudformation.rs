@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 
-use crate::iam::fault;
+use crate::iam::fault::fault;
 use crate::ownership::Owner;
 use crate::port::{Fault, StackResource, Stacks};
 

@@ -37,7 +37,7 @@ pub async fn decide(
     let owner = setting.owner;
     let mut scope = Scope::default();
     scope.add(&wanted.world);
-    scope.add(&former.leaving);
+    scope.expect(&former.leaving);
     let observed = look(iam, &scope, setting, deadline).await?;
     let before = observed.world;
     writable(iam, stacks, wanted, &before, setting, deadline).await?;
@@ -48,7 +48,7 @@ pub async fn decide(
     let going = former.replaced.policies.keys().chain(gone(&desired, &before));
     let ours = owner.roles_of(&before).map(|(name, _)| name);
     let ours: Vec<&Name> = ours.chain(former.replaced.roles.keys()).collect();
-    unused(iam, going, &ours, deadline).await?;
+    unused(iam, going, &ours, &BTreeMap::new(), deadline).await?;
     let steps = plan(&desired, &before);
     Ok(Decision { scope, observed: observed.known, before, desired, steps })
 }
@@ -64,18 +64,17 @@ pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline:
     let world = &observed.world;
     let ours = setting.owner.roles_of(world);
     let hidden = |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
-    let policies = ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned().collect();
-    let more = Scope { policies, ..Scope::default() };
+    let more = Scope::of_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
         let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
         let seen = look_until(iam, &more, all, deadline).await;
-        let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies))?;
+        let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
         let marked = seen
             .world
             .policies
             .into_iter()
-            .filter(|(arn, policy)| scope.policies.contains(arn) || setting.owner.owns(&policy.tags));
+            .filter(|(arn, policy)| scope.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
         observed.world.policies.extend(marked);
     }
     Ok(observed)
@@ -85,7 +84,7 @@ pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline:
 /// hear of it: a cleanup that fails fails silently.
 async fn replaceable(iam: &impl Iam, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
     for name in former.replaced.roles.keys() {
-        let seen = look(iam, &Scope::role(name), setting, deadline).await?.world;
+        let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.world;
         let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
         if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
             return Err(format!(

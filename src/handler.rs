@@ -8,22 +8,24 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join;
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failure, LAG, Stopped, converge, forget, look_until};
+use crate::apply::{Cause, Failures, LAG, Stopped, converge, forget, look_until};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
 use crate::event::{Address, Kind, Request, object};
 use crate::fence::{Fence, Misconfigured};
 use crate::former::Former;
-use crate::judge::{absent_boundary, unused};
+use crate::judge::{absent_boundary, unused, users};
 use crate::ownership::{Claim, Owner, Standing};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
 use crate::resource::{self, Setting, Wanted};
+use crate::summary::{self, Phase, timed};
 use crate::timely::{Age, lives_as, overtaken, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
@@ -103,6 +105,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
         let address = read.as_ref().map_or_else(|broken| broken.address.as_ref(), |request| Some(&request.address));
         if let Some(address) = address {
+            summary::addressed(address);
             // Before any work: what nobody will hear of is not begun.
             self.post.check(&address.response_url, place.as_ref())?;
         }
@@ -124,7 +127,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             Err(failed) => Answer::failed(&address, &failed.physical_id, failed.reason),
         };
         tracing::info!(status = ?answer.status, reason = answer.reason, id = answer.physical_resource_id, "answering");
-        self.post.deliver(&address.response_url, &answer, place.as_ref(), deadlines.answer).await.map(drop)
+        let delivery = self.post.deliver(&address.response_url, &answer, place.as_ref(), deadlines.answer);
+        timed(Phase::Answer, delivery).await.map(drop)
     }
 
     /// The work, with an outcome even when it panics or hangs.
@@ -135,6 +139,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         age: Age,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
+        summary::received(request);
         let Address { stack_id, logical_id, .. } = &request.address;
         tracing::info!(event = request.kind.name(), kind = request.resource_type, stack_id, logical_id, "received");
         // Boxed: the futures of the SDK's calls are large, and this one holds them all.
@@ -170,7 +175,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             };
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
-        timely(&self.stacks, request, age, fence.verifies_events, deadlines.work).await.map_err(fail)?;
+        let timely = timely(&self.stacks, request, age, fence.verifies_events, deadlines.work);
+        timed(Phase::Look, timely).await.map_err(fail)?;
         let owner = request.owner();
         let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {
@@ -210,11 +216,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.0.is_empty()) {
             let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
-            let found = found.await.map_err(&fail)?;
+            let found = timed(Phase::Look, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
             (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
         }
-        mistakes.0.extend(absent_boundary(&self.iam, &wanted, setting, deadlines.work).await);
+        let absent = absent_boundary(&self.iam, &wanted, setting, deadlines.work);
+        mistakes.0.extend(timed(Phase::Look, absent).await);
         if !mistakes.0.is_empty() {
             return Err(fail(mistakes.to_string()));
         }
@@ -240,8 +247,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadlines: Deadlines,
     ) -> Result<BTreeMap<Name, Known>, String> {
         let owner = setting.owner;
-        let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work).await?;
-        let Decision { scope, observed, mut before, mut desired, steps } = decided;
+        let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
+        let Decision { scope, observed, mut before, mut desired, steps } = timed(Phase::Look, decided).await?;
         show(&steps, &before, owner);
         if steps.is_empty() {
             let verified = self.verify(wanted, &desired, setting, deadlines.work).await;
@@ -258,15 +265,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let mut rounds = ROUNDS;
         let (reached, unsure, what) = loop {
-            match converge(&self.iam, &claim, &desired, from, deadlines.work).await {
+            match timed(Phase::Apply, converge(&self.iam, &claim, &desired, from, deadlines.work)).await {
                 Ok(mut reached) => {
                     if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
-                        sleep(wanted.settle.min(left)).await;
+                        timed(Phase::Settle, summary::wait(wanted.settle.min(left))).await;
                     }
                     let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
                     let overtaken = overtaken(&self.stacks, request, deadlines.work);
-                    let why = match tokio::join!(confirmed, overtaken) {
+                    let why = match timed(Phase::Confirm, join(confirmed, overtaken)).await {
                         (_, Some(overtaken)) => overtaken.why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((seen, true)), None) if rounds > 0 => {
@@ -295,19 +302,22 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                     };
                     break (reached, BTreeSet::new(), why);
                 }
-                // It belongs to what was before, had the look not lagged: undo must not take it away.
-                Err(Stopped { mut reached, failure: Failure { cause: Cause::Found(seen), .. }, .. }) => {
-                    reached.absorb(seen.clone());
-                    from = reached;
-                    before.absorb(seen);
-                    desired = owner.desired(&wanted.world, &former.leaving, &before);
-                }
-                Err(stopped) => break (stopped.reached, stopped.unsure, stopped.failure.to_string()),
+                Err(stopped) => match stopped.found() {
+                    // It belongs to what was before, had the look not lagged: undo must not take it away.
+                    Some(seen) => {
+                        from = stopped.reached;
+                        from.absorb(seen.clone());
+                        before.absorb(seen);
+                        desired = owner.desired(&wanted.world, &former.leaving, &before);
+                    }
+                    None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
+                },
             }
         };
         let mut ours = former.leaving.clone();
         ours.absorb(wanted.world.clone());
-        Err(self.give_up(request, &what, &before, &ours, (reached, unsure), deadlines.undo).await)
+        let given_up = self.give_up(request, &what, &before, &ours, (reached, unsure), deadlines.undo);
+        Err(timed(Phase::Undo, given_up).await)
     }
 
     /// Delete: goes by tags, only forward, and takes properties of any shape.
@@ -329,15 +339,20 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         };
         let former = Former::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
         let mut scope = Scope::default();
-        scope.add(&former.leaving);
-        scope.policies.extend(former.elsewhere.clone());
-        let before = look(&self.iam, &scope, setting, deadlines.work).await.map_err(fail)?.world;
+        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
+        scope.expect(&former.leaving);
+        let looked = look(&self.iam, &scope, setting, deadlines.work);
+        let users = users(&self.iam, former.leaving.policies.keys());
+        let (looked, users) = timed(Phase::Look, join(looked, users)).await;
+        let before = looked.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
-        unused(&self.iam, gone(&desired, &before), &ours, deadlines.work).await.map_err(fail)?;
+        let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
+        timed(Phase::Look, unused).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
-        match converge(&self.iam, &Claim::of(setting.owner), &desired, before, deadlines.work).await {
+        let claim = Claim::of(setting.owner);
+        match timed(Phase::Apply, converge(&self.iam, &claim, &desired, before, deadlines.work)).await {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }
@@ -354,7 +369,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
             let arn = setting.place.role_arn(path, name.as_str());
-            verify(&self.iam, &arn, &wanted.checks, deadline).await?;
+            timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await?;
         }
         Ok(())
     }
@@ -369,7 +384,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadline: Instant,
     ) -> Result<(Observed, bool), &'a Name> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
-        let seen = look_until(&self.iam, scope, shows, deadline).await.unwrap_or_default();
+        let mut scope = scope.clone();
+        scope.expect(desired);
+        let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
         let mut roles = wanted.world.roles.keys();
         if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
             return Err(hidden);
@@ -416,6 +433,7 @@ fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
 /// The plan goes to the log, and with it what it changes for good: so that it could be put back by hand.
 fn show(steps: &[Step], before: &World, owner: &Owner) {
     let plan: Vec<String> = steps.iter().map(Step::to_string).collect();
+    summary::planned(steps);
     tracing::info!(?plan, "planned");
     let touched = |entity: Entity| steps.iter().any(|step| step.entity() == entity);
     for (name, role) in &before.roles {
@@ -433,7 +451,8 @@ fn show(steps: &[Step], before: &World, owner: &Owner) {
 /// What stopped a deletion, and what it leaves to do.
 fn unfinished(stopped: &Stopped, desired: &World) -> String {
     let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
-    format!("{}; the next try goes on from here; still to do: {}", stopped.failure, left.join(", "))
+    let failures = Failures(&stopped.failures);
+    format!("{failures}; the next try goes on from here; still to do: {}", left.join(", "))
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

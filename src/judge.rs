@@ -1,5 +1,8 @@
 //! Whether what is planned may be done: to whom the things belong that it would touch, and who else uses them.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, try_join_all};
 use tokio::time::Instant;
 
 use crate::apply::patiently;
@@ -130,30 +133,46 @@ pub async fn absent_boundary(
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }
 
-/// Policies that are to go must not be in use by anybody but our roles.
+/// Policies that are to go must not be in use by anybody but our roles. `known` has the users of some of them.
 pub async fn unused<'a>(
     iam: &impl Iam,
     going: impl Iterator<Item = &'a String>,
     ours: &[&Name],
+    known: &BTreeMap<String, Vec<String>>,
     deadline: Instant,
 ) -> Result<(), String> {
-    let mut in_use = Vec::new();
-    for arn in going {
-        let others =
-            other_users(iam, arn, ours, deadline).await.map_err(|why| format!("{why}; nothing was changed"))?;
-        if !others.is_empty() {
-            in_use.push(format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")));
-        }
-    }
+    let asked = going.map(async |arn| match known.get(arn) {
+        Some(users) => Ok((arn, others(users.clone(), ours))),
+        None => Ok((arn, other_users(iam, arn, ours, deadline).await?)),
+    });
+    let asked: Result<Vec<_>, String> = try_join_all(asked).await;
+    let in_use: Vec<String> = asked
+        .map_err(|why| format!("{why}; nothing was changed"))?
+        .into_iter()
+        .filter(|(_, others)| !others.is_empty())
+        .map(|(arn, others)| format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")))
+        .collect();
     if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
+}
+
+/// Who uses the policies, of those that IAM tells of at once.
+pub async fn users(iam: &impl Iam, policies: impl Iterator<Item = &String>) -> BTreeMap<String, Vec<String>> {
+    let asked = join_all(policies.map(async |arn| (arn.clone(), iam.users_of_policy(arn).await))).await;
+    let mut told = BTreeMap::new();
+    told.extend(asked.into_iter().filter_map(|(arn, users)| Some((arn, users.ok()?))));
+    told
 }
 
 /// Who else has the policy attached or as a boundary.
 pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
     let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
     let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
+    Ok(others(users, ours))
+}
+
+fn others(users: Vec<String>, ours: &[&Name]) -> Vec<String> {
     let is_ours = |user: &String| user.strip_prefix("role ").is_some_and(|role| ours.contains(&&Name::new(role)));
-    Ok(users.into_iter().filter(|user| !is_ours(user)).collect())
+    users.into_iter().filter(|user| !is_ours(user)).collect()
 }
 
 /// Others may have tagged what is ours, or given an adopted role grants of their own: then there may be too little room.

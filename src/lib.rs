@@ -12,11 +12,13 @@
 //! - [`discovery`]: the execution role that something runs with, where the properties say so
 //! - [`judge`]: whether that may be done
 //! - [`plan`]: from the [`world`] as it is to the world as it should be, in steps; pure
+//! - [`round`]: which of them go side by side; pure
 //! - [`decide`]: all of this together, from a look at the account
 //! - [`apply`]: the steps to IAM, and the way back
 //! - [`verify`]: whether the role may do what it was made for
 //! - [`usage`]: what says that the service-catalog roles are in use, for the type that takes them down
 //! - [`answer`]: to CloudFormation, whatever happened
+//! - [`summary`]: what all of it took, for the log and the metrics
 //!
 //! [`port`] is the narrow way to AWS. Only [`iam`], [`cloudformation`], [`sagemaker`] and `main.rs` name an SDK;
 //! [`answer`] shares its HTTP client.
@@ -36,6 +38,8 @@ pub mod fence;
 pub mod former;
 pub mod handler;
 #[cfg(feature = "aws")]
+pub mod http;
+#[cfg(feature = "aws")]
 pub mod iam;
 pub mod integration;
 pub mod judge;
@@ -46,8 +50,10 @@ pub mod policy;
 pub mod port;
 pub mod properties;
 pub mod resource;
+pub mod round;
 #[cfg(feature = "aws")]
 pub mod sagemaker;
+pub mod summary;
 pub mod timely;
 pub mod usage;
 pub mod verify;

@@ -1,5 +1,7 @@
 //! Log lines: JSON, one event each, and nothing from anybody who might print the response URL.
 
+use std::io::Write;
+
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
@@ -20,9 +22,14 @@ where
     registry().with(filter).with(lines)
 }
 
-/// `level` is one of `error`, `warn`, `info`, `debug`, `trace`; anything else is `info`.
+/// `level` is one of `error`, `warn`, `info`; anything else is `info`. What is below is not in the function (Cargo.toml).
 pub fn init(level: Option<&str>) {
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
     // Fails only where a subscriber is set already, which then serves.
     drop(set_global_default(subscriber(level, std::io::stdout)));
+}
+
+/// Writes a line of its own, whatever the level. What can't be written is lost: the log is never a reason to fail.
+pub fn line(text: &str) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
 }

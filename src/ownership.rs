@@ -39,8 +39,8 @@ impl<'a> Claim<'a> {
     /// Whether the world shows the entity, and as one that may be written to.
     pub fn covers(&self, entity: &Entity, world: &World) -> bool {
         let condemned = match entity {
-            Entity::Role(name) => self.condemned.roles.contains(name) && world.roles.contains_key(name),
-            Entity::Policy(arn) => self.condemned.policies.contains(arn) && world.policies.contains_key(arn),
+            Entity::Role(name) => self.condemned.roles.contains_key(name) && world.roles.contains_key(name),
+            Entity::Policy(arn) => self.condemned.policies.contains_key(arn) && world.policies.contains_key(arn),
         };
         condemned || self.owner.owns_entity(entity, world)
     }

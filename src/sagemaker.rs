@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use aws_config::{Region, SdkConfig};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config::Builder;
 use aws_sdk_sagemaker::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::types::{ProjectStatus, SagemakerServicecatalogStatus, SharingType};
-
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 
 use crate::discovery::Source;
 use crate::iam;
@@ -136,7 +136,7 @@ fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) 
 where
     E: ProvideErrorMetadata,
 {
-    iam::fault(call, reply).map_err(|fault| {
+    iam::fault::fault(call, reply).map_err(|fault| {
         let absent = fault.code == "ResourceNotFound"
             || fault.code == "ValidationException"
                 && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));

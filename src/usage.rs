@@ -48,7 +48,9 @@ impl Usage {
             let (projects, portfolio) = join(projects(sagemaker, region, until), portfolio).await;
             (region.clone(), InRegion { projects, portfolio })
         });
-        Self { regions: join_all(asked).await.into_iter().collect(), ends_portfolios, ..Self::default() }
+        let mut usage = Self { ends_portfolios, ..Self::default() };
+        usage.regions.extend(join_all(asked).await);
+        usage
     }
 
     /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::apply::{LAG, patiently};
 use crate::integration::{Grant, Needs, Passing};
 use crate::port::Iam;
+use crate::summary;
 
 /// Denials that a reason names before it only counts them.
 const NAMED: usize = 10;
@@ -106,6 +107,6 @@ pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: 
             return Err(texts.chain(more).collect::<Vec<_>>().join("; "));
         }
         open = still_open;
-        sleep(PAUSE).await;
+        summary::pause(PAUSE).await;
     }
 }

@@ -65,8 +65,8 @@ impl Account {
 impl Iam for Account {
     async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
         let mut world = self.world();
-        world.roles.retain(|name, _| scope.roles.contains(name));
-        world.policies.retain(|arn, _| scope.policies.contains(arn));
+        world.roles.retain(|name, _| scope.roles.contains_key(name));
+        world.policies.retain(|arn, _| scope.policies.contains_key(arn));
         let known = |name: &Name| (name.clone(), Known { id: "AROA1".to_owned(), made_at: 0, last_used: None });
         let known = world.roles.keys().map(known).collect();
         Ok(Observed { world, known })

@@ -22,6 +22,7 @@ use crate::resource::service_catalog_role::{
     PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
 };
 use crate::resource::{Setting, unavailable};
+use crate::summary::{Phase, timed};
 use crate::timely::lives_as;
 use crate::usage::{NAMED, Usage, summed_up};
 use crate::world::{Name, Policy, Scope, World};
@@ -116,7 +117,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
-            let others = look(&self.iam, &these(named), setting, deadline).await;
+            let others = look(&self.iam, &Scope::of_roles(named), setting, deadline).await;
             let others = others.map(|seen| seen.world.roles.values().any(|role| !setting.owner.owns(&role.tags)));
             if others.unwrap_or(true) {
                 return Err(why);
@@ -143,8 +144,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let seen = look(&self.iam, &every_role(), setting, deadline).await?;
-        let mut usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline).await;
+        let seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
+        let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
+        let mut usage = timed(Phase::Look, usage).await;
         usage.of_roles(&seen, setting.owner, asked.in_use_within);
         Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
     }
@@ -176,7 +178,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         deadline: Instant,
     ) -> Result<Report, String> {
         let owner = setting.owner;
-        let mut seen = look(&self.iam, &every_role(), setting, deadline).await?;
+        let mut seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
         let mut report = Report::of(asked, &seen.world, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
@@ -188,7 +190,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
         if !seen.world.roles.is_empty() || ends_portfolios {
             let regions = &asked.regions;
-            report.usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline).await;
+            let usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline);
+            report.usage = timed(Phase::Look, usage).await;
             report.usage.of_roles(&seen, owner, asked.in_use_within);
         }
 
@@ -221,7 +224,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let claim = Claim { owner, condemned };
         let mut from = seen.world;
         for desired in &stages {
-            let reached = converge(&self.iam, &claim, desired, from, deadline).await;
+            let reached = timed(Phase::Apply, converge(&self.iam, &claim, desired, from, deadline)).await;
             from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
         }
         report.deleted = going.roles.into_keys().collect();
@@ -241,7 +244,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
-        let scope = Scope { policies: console.map(|(arn, _)| arn).collect(), ..Scope::default() };
+        let scope = Scope::of_policies(console.map(|(arn, _)| arn));
         Ok(look(&self.iam, &scope, setting, deadline).await?.world.policies)
     }
 
@@ -299,12 +302,8 @@ fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, 
     if mistakes.0.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
 }
 
-fn these(roles: BTreeSet<Name>) -> Scope {
-    Scope { roles, ..Scope::default() }
-}
-
 fn every_role() -> Scope {
-    these(ROLES.iter().map(ServiceCatalogRole::name).collect())
+    Scope::of_roles(ROLES.iter().map(ServiceCatalogRole::name))
 }
 
 impl Report {

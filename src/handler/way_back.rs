@@ -10,6 +10,7 @@ use crate::event::Request;
 use crate::ownership::Claim;
 use crate::plan::Entity;
 use crate::port::{Iam, SageMaker, Stacks};
+use crate::summary;
 use crate::timely::overtaken;
 use crate::world::World;
 
@@ -47,7 +48,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         match done {
             Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
             Ok(()) => format!("{what}; everything is as it was before"),
-            Err(stuck) => format!("{what}; then the way back failed too: {}", Failures(&stuck)),
+            Err(stuck) => {
+                summary::left_behind(stuck.len());
+                format!("{what}; then the way back failed too: {}", Failures(&stuck))
+            }
         }
     }
 }

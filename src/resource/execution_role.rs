@@ -24,13 +24,18 @@ const SERVICE: &str = "sagemaker.amazonaws.com";
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
 const NAMESPACES: [&str; 4] = ["/aws/sagemaker/*", "AWS/SageMaker", "AWS/SageMaker/*", "aws/sagemaker/*"];
 /// Characters of the longest names of SageMaker's things.
-const NAME_PREFIX_LENGTH: usize = 63;
+pub const NAME_PREFIX_LENGTH: usize = 63;
 
 /// What each capability lets the role ask of SageMaker, by kind of resource.
 static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
     let text = include_str!("capabilities.json");
     serde_json::from_str(text).map_err(|error| format!("the table of capabilities is broken: {error}"))
 });
+
+/// The names of the capabilities, in order.
+pub fn capability_names() -> impl Iterator<Item = &'static str> {
+    CAPABILITIES.iter().flat_map(|table| table.keys()).map(String::as_str)
+}
 
 /// Actions on names of one kind.
 #[derive(Debug, Deserialize)]

@@ -19,6 +19,8 @@ use crate::world::{Policy, Role, World};
 /// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
 /// refuses a state machine whose role can't. Terraform's IAM resources wait ten seconds for the same reason.
 const SETTLE_SECONDS: i32 = 10;
+/// How long a resource may ask to wait, in seconds.
+pub const SETTLE_RANGE: std::ops::RangeInclusive<i32> = 0..=120;
 /// Managed policies on a role when the quota (`PoliciesPerRole`) was raised as far as it goes. Up to there IAM decides.
 const MOST_MANAGED_POLICIES: usize = 20;
 
@@ -140,7 +142,7 @@ fn sha256(policies: &[Document]) -> String {
 
 /// How long to wait once a role was made.
 pub fn settle(reader: &Reader<'_>) -> Duration {
-    let seconds = reader.number("SettleSeconds", 0..=120, "seconds").unwrap_or(SETTLE_SECONDS);
+    let seconds = reader.number("SettleSeconds", SETTLE_RANGE, "seconds").unwrap_or(SETTLE_SECONDS);
     Duration::from_secs(seconds.unsigned_abs().into())
 }
 

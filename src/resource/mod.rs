@@ -1,16 +1,16 @@
 //! The resource types: from properties to what should be there. Pure; all mistakes come at once.
 
 pub mod definition;
-mod deploy_target;
-mod execution_role;
+pub mod deploy_target;
+pub mod execution_role;
 mod guide;
-mod made_role;
-mod mlops_roles;
+pub mod made_role;
+pub mod mlops_roles;
 pub mod role;
 pub mod role_set;
 pub mod service_catalog;
 pub mod service_catalog_role;
-mod workflow_role;
+pub mod workflow_role;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

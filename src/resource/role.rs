@@ -13,15 +13,15 @@ use crate::world::{Name, ROLE_NAME_LENGTH, Tags, is_iam_name};
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const POLICY_NAME_LENGTH: usize = 128;
-const PATH_LENGTH: usize = 512;
-const DESCRIPTION_LENGTH: usize = 1_000;
-const TAG_KEY_LENGTH: usize = 128;
-const TAG_VALUE_LENGTH: usize = 256;
+pub const PATH_LENGTH: usize = 512;
+pub const DESCRIPTION_LENGTH: usize = 1_000;
+pub const TAG_KEY_LENGTH: usize = 128;
+pub const TAG_VALUE_LENGTH: usize = 256;
 pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
 /// Characters of a trust policy at the default quota (`ACLSizePerRole`).
 pub const TRUST_SIZE: usize = 2_048;
 /// Ours beside a user's: stack, logical id, adopted.
-const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
+pub const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
 
 /// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
 #[derive(Clone, Debug)]

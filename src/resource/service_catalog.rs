@@ -12,7 +12,7 @@ pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
 
 /// Days that IAM keeps track of a role's use.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html>
-const TRACKED_DAYS: i32 = 400;
+pub const TRACKED_DAYS: i32 = 400;
 /// More than AWS has. All of them fit the answer.
 const MOST_REGIONS: usize = 50;
 

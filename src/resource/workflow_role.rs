@@ -15,7 +15,7 @@ pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
 /// As the guide names it, though nothing is assumed by it.
 const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
-const STATE_MACHINE_NAME_LENGTH: usize = 80;
+pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let place = setting.place;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use mlops_roles::answer::connector;
+use mlops_roles::http::connector;
 use mlops_roles::policy::Document;
 
 use crate::wire::{Server, free_port, ministack};
@@ -157,7 +157,7 @@ impl World {
         let sagemaker = free_port();
         let server = ministack(sagemaker);
         let upstream = Upstream { iam: server.port, sagemaker };
-        Self { _server: server, upstream, http: connector() }
+        Self { _server: server, upstream, http: connector().unwrap() }
     }
 
     fn iam(&self, account: &str) -> Client {

@@ -142,6 +142,8 @@ struct State {
     stuck: BTreeMap<String, Mischief>,
     /// What somebody else does just before the call of that index.
     meddling: BTreeMap<usize, Meddling>,
+    /// Roles and policies that a call is changing.
+    writing: BTreeSet<String>,
     /// What CloudFormation knows: physical id to stack, logical id and status.
     stacks: BTreeMap<String, (String, String, String)>,
     /// Of every stack.
@@ -353,11 +355,33 @@ impl Fake {
         if let Some(mischief) = state.stuck.get(&action).copied() {
             return self.mischief(mischief, &mut state, &call);
         }
+        let written = call.written();
+        if written.as_ref().is_some_and(|entity| state.writing.contains(entity)) {
+            let why = "multiple requests to change this object were submitted simultaneously";
+            return HttpConnectorFuture::ready(Ok(call.refusal(409, "ConcurrentModification", why)));
+        }
         let (answer, slow) = (state.answer(&call), state.slow);
+        state.writing.extend(written.clone());
+        let under_way = UnderWay { fake: self.clone(), written };
         HttpConnectorFuture::new(async move {
             sleep(slow).await;
+            drop(under_way);
             Ok(answer)
         })
+    }
+}
+
+/// A call until it is answered, or nobody waits for it any more.
+struct UnderWay {
+    fake: Fake,
+    written: Option<String>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(entity) = &self.written {
+            self.fake.state().writing.remove(entity);
+        }
     }
 }
 
@@ -416,6 +440,15 @@ impl Call {
             Self::Query(params) => params.get("Action"),
             Self::SageMaker(request) => &request.action,
         }
+    }
+
+    /// What it changes of IAM.
+    fn written(&self) -> Option<String> {
+        let Self::Query(params) = self else { return None };
+        let reads = ["Get", "List", "Describe", "Simulate"].iter().any(|verb| self.action().starts_with(verb));
+        let entity =
+            ["RoleName", "PolicyArn"].into_iter().map(|name| params.get(name)).find(|name| !name.is_empty())?;
+        (!reads).then(|| entity.to_ascii_lowercase())
     }
 
     fn refusal(&self, status: u16, code: &str, message: &str) -> HttpResponse {

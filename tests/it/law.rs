@@ -104,7 +104,7 @@ fn policies() -> Vec<Option<Policy>> {
 }
 
 /// Worlds that IAM would have: nothing attached that is not there.
-fn worlds() -> Vec<World> {
+pub fn worlds() -> Vec<World> {
     let mut worlds = Vec::new();
     for role in roles() {
         for policy in policies() {
@@ -149,7 +149,7 @@ fn any_role() -> impl Strategy<Value = Role> {
     )
 }
 
-fn any_world() -> impl Strategy<Value = World> {
+pub fn any_world() -> impl Strategy<Value = World> {
     let policy = ("[a-c]", prop::collection::btree_map("[a-z]{1,2}", "[a-b]", 0..40))
         .prop_map(|(name, tags)| Policy { document: document(&name), tags });
     let roles = prop::collection::btree_map("[A-C]", any_role(), 0..3);

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::{BehaviorVersion, Region, retry::RetryConfig};
@@ -15,10 +14,11 @@ use aws_sdk_sagemaker::types::{
     AuthMode, InstanceType, ProductionVariant, ProductionVariantInstanceType, UserSettings,
 };
 use aws_smithy_runtime_api::client::http::http_client_fn;
+use aws_types::SdkConfig;
 use serde_json::json;
 
-use mlops_roles::answer::connector;
 use mlops_roles::discovery::Source;
+use mlops_roles::http::connector;
 use mlops_roles::iam::Account;
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::{Entity, Step, plan};
@@ -74,7 +74,7 @@ impl Server {
     }
 
     fn account(&self) -> Account {
-        let http = connector();
+        let http = connector().unwrap();
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -90,7 +90,7 @@ impl Server {
 impl Server {
     /// Of `sagemaker.rs`, and its SDK's own client to make things with.
     fn sagemaker(&self) -> (Regions, aws_sdk_sagemaker::Client) {
-        let http = connector();
+        let http = connector().unwrap();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -221,7 +221,7 @@ async fn refusals(account: &Account) {
     assert_eq!((absent.kind, absent.code.as_str()), (Kind::NotThere, "NoSuchEntity"));
     assert!(owner().owns_entity(
         &Entity::Role(role),
-        &account.observe(&Scope::role(&Name::new("AmazonSageMaker-Wire"))).await.unwrap().world
+        &account.observe(&Scope::of_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().world
     ));
     for step in plan(&World::default(), &world) {
         account.execute(&step).await.unwrap();

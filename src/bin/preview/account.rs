@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
-use mlops_roles::answer::connector;
 use mlops_roles::arn::Place;
 use mlops_roles::cloudformation::{self, Stack};
+use mlops_roles::http::connector;
 use mlops_roles::iam;
 use mlops_roles::port::Iam as _;
 use mlops_roles::sagemaker::Regions;
@@ -27,20 +27,23 @@ pub struct Account {
 
 impl Account {
     /// With the credentials and the region that the AWS CLI would take, but for single sign-on.
-    pub async fn open(region: Option<&str>) -> Self {
-        let http: SharedHttpConnector = connector();
+    ///
+    /// # Errors
+    /// When the machine has no list of certificate authorities.
+    pub async fn open(region: Option<&str>) -> Result<Self, String> {
+        let http: SharedHttpConnector = connector().map_err(|error| error.to_string())?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }
         let config = loader.load().await;
-        Self {
+        Ok(Self {
             iam: iam::Account::new(aws_sdk_iam::Client::new(&config)),
             stacks: cloudformation::Region::new(aws_sdk_cloudformation::Client::new(&config)),
             sagemaker: Regions::new(config),
             deadline: Instant::now() + PATIENCE,
-        }
+        })
     }
 
     /// # Errors
@@ -66,7 +69,7 @@ impl Account {
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
-            let seen = self.iam.observe(&Scope::role(&name)).await.map_err(|fault| fault.to_string())?;
+            let seen = self.iam.observe(&Scope::of_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
             if let Some(role) = seen.world.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }

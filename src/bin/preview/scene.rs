@@ -143,7 +143,8 @@ fn account_of(document: &Document) -> Option<String> {
 
 impl<'a> Scene<'a> {
     async fn set(options: &'a Options, document: &Document) -> Result<Self, String> {
-        let account = if options.against_account { Some(Account::open(options.region.as_deref()).await) } else { None };
+        let account =
+            if options.against_account { Some(Account::open(options.region.as_deref()).await?) } else { None };
         let (mut symbols, mut notes) = (Symbols::default(), BTreeSet::new());
         let told = match document {
             Document::Event(event) => event.get("StackId").and_then(Value::as_str).map(str::to_owned),

@@ -185,7 +185,7 @@ impl Scene<'_> {
                     Some(account) => {
                         let mut scope = Scope::default();
                         scope.add(&former.leaving);
-                        scope.policies.extend(former.elsewhere.clone());
+                        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
                         look(&account.iam, &scope, setting, account.deadline).await?.world
                     }
                 };
@@ -216,7 +216,7 @@ impl Scene<'_> {
             return Ok(Course { steps: plan(&desired, &before), before, desired });
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
-            let scope = Scope { roles: asked.names(), ..Scope::default() };
+            let scope = Scope::of_roles(asked.names());
             let seen = look(&account.iam, &scope, setting, account.deadline).await?.world;
             let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();

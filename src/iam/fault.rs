@@ -1,0 +1,84 @@
+//! What IAM's errors mean to us.
+
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::port::{Fault, Kind};
+
+/// `None` where the entity is absent.
+pub fn there<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    match fault(call, reply) {
+        Ok(reply) => Ok(Some(reply)),
+        Err(fault) if fault.kind == Kind::NotThere => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
+pub fn changing<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    fault(call, reply).map_err(|fault| match fault.kind {
+        Kind::NotThere => Fault { kind: Kind::Unsettled, ..fault },
+        _ => fault,
+    })
+}
+
+/// What an error means to us, by its code on the wire: not every operation models every error that it returns.
+pub fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    let error = match reply {
+        Ok(reply) => return Ok(reply),
+        Err(error) => error,
+    };
+    let lost = |message: &str| Fault {
+        kind: Kind::TryAgain,
+        outcome_unknown: true,
+        call,
+        code: String::new(),
+        message: message.to_owned(),
+    };
+    Err(match error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            let code = context.err().code().unwrap_or_default().to_owned();
+            let message = context.err().message().unwrap_or("no message").to_owned();
+            let kind = kind(&code, &message, status);
+            Fault { kind, outcome_unknown: status >= 500, call, code, message }
+        }
+        SdkError::ConstructionFailure(_) => Fault {
+            kind: Kind::Refused,
+            outcome_unknown: false,
+            call,
+            code: String::new(),
+            message: "the request could not be built".to_owned(),
+        },
+        SdkError::TimeoutError(_) => lost("no reply in time"),
+        SdkError::DispatchFailure(_) => lost("the connection failed"),
+        _ => lost("the reply could not be read"),
+    })
+}
+
+fn kind(code: &str, message: &str, status: u16) -> Kind {
+    match code {
+        "NoSuchEntity" => Kind::NotThere,
+        "EntityAlreadyExists" => Kind::AlreadyThere,
+        "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException" => Kind::TryAgain,
+        // A function that was deployed a moment ago has its permissions late.
+        "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Kind::Unsettled,
+        "MalformedPolicyDocument" if message.contains("Invalid principal") => Kind::Unsettled,
+        _ if status >= 500 || status == 429 => Kind::TryAgain,
+        _ => Kind::Refused,
+    }
+}

@@ -1,0 +1,195 @@
+//! What goes side by side, and how long that takes where each call takes its time.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+use mlops_roles::plan::{Entity, Step, after, plan};
+use mlops_roles::round::round;
+use mlops_roles::world::World;
+
+use crate::fake::Fake;
+use crate::law::{any_world, worlds};
+use crate::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
+
+const EACH: Duration = Duration::from_millis(100);
+
+/// How many calls wait for each other, and all that were made.
+async fn rounds(stage: &Stage, event: serde_json::Value) -> (u128, Vec<String>) {
+    stage.fake.slow(EACH);
+    stage.fake.forget_calls();
+    let begun = Instant::now();
+    stage.send(&event).await.success();
+    (begun.elapsed().as_millis() / EACH.as_millis(), stage.fake.calls())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_looks_once_writes_in_three_rounds_and_looks_again() {
+    let stage = Stage::new(Fake::new());
+    let (rounds, calls) = rounds(&stage, create(&properties())).await;
+    assert_eq!(
+        calls,
+        [
+            // Whether they are there.
+            "GetRole",
+            "GetPolicy",
+            "CreatePolicy",
+            "CreateRole",
+            "AttachRolePolicy",
+            "PutRolePolicy",
+            // Whether it shows, and whether CloudFormation still waits for it.
+            "GetRole",
+            "ListAttachedRolePolicies",
+            "ListRolePolicies",
+            "GetRolePolicy",
+            "ListInstanceProfilesForRole",
+            "GetPolicy",
+            "GetPolicyVersion",
+            "DescribeStackResource",
+        ]
+    );
+    assert_eq!(rounds, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_looks_once_and_writes_in_three_rounds() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let (rounds, calls) = rounds(&stage, delete(ROLE, &properties())).await;
+    assert_eq!(
+        calls,
+        [
+            "GetRole",
+            "ListAttachedRolePolicies",
+            "ListRolePolicies",
+            "GetRolePolicy",
+            "ListInstanceProfilesForRole",
+            "GetPolicy",
+            "GetPolicyVersion",
+            "ListEntitiesForPolicy",
+            "DetachRolePolicy",
+            "DeleteRolePolicy",
+            "DeletePolicy",
+            "DeleteRole",
+        ]
+    );
+    assert_eq!(rounds, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_nothing_is_one_look() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let again = with(json!({ "Revision": "2" }));
+    let (rounds, calls) = rounds(&stage, update(ROLE, &again, &properties())).await;
+    assert_eq!((rounds, calls.len()), (1, 7), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_as_expected_is_looked_at_in_a_second_round() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    stage.fake.change(|books| {
+        let role = books.roles.values_mut().next().unwrap();
+        role.inline.insert("Theirs".to_owned(), json!({ "Version": "2012-10-17", "Statement": [] }));
+        let policy = books.policies.get_mut(POLICY).unwrap();
+        policy.versions.insert(2, json!({ "Version": "2012-10-17", "Statement": [] }));
+        (policy.default, policy.next) = (2, 3);
+    });
+    let (_, calls) = rounds(&stage, delete(ROLE, &properties())).await;
+    let count = |action: &str| calls.iter().filter(|call| *call == action).count();
+    assert_eq!((count("GetRolePolicy"), count("GetPolicyVersion")), (2, 2), "{calls:?}");
+    // The policy with its versions.
+    assert_eq!((count("DeletePolicy"), count("ListPolicyVersions"), count("DeletePolicyVersion")), (2, 1, 1));
+    assert!(stage.fake.books().policies.is_empty() && stage.fake.books().roles.is_empty());
+}
+
+/// The policies of a large definition are made, and go, beside each other, four at a time.
+#[tokio::test(start_paused = true)]
+async fn several_policies_go_side_by_side_but_not_all_at_once() {
+    let tasks = (0..60).map(|i| (format!("S{i}"), json!({ "Type": "Task", "Resource": format!(
+        "arn:aws:lambda:us-east-1:123456789012:function:a-long-name-of-a-function-that-takes-up-room-in-a-policy-{i}-{}", "x".repeat(60)
+    ), "End": true }))).collect::<serde_json::Map<_, _>>();
+    let definition = json!({ "StartAt": "S0", "States": { "All": { "Type": "Parallel", "End": true, "Branches":
+        tasks.into_iter().map(|(name, state)| json!({ "StartAt": &name, "States": { &name: state } })).collect::<Vec<_>>() } } });
+    let definition = {
+        let mut machine = definition;
+        machine["StartAt"] = json!("All");
+        machine
+    };
+    let properties = with(json!({ "SageMakerExecutionRoleArns": null, "Definition": definition }));
+    let stage = Stage::new(Fake::new());
+    let (rounds, calls) = rounds(&stage, create(&properties)).await;
+    let policies = calls.iter().filter(|call| *call == "CreatePolicy").count();
+    assert!(policies > 2, "{calls:?}");
+    let writes =
+        calls.iter().filter(|call| ["Create", "Attach", "Put"].iter().any(|verb| call.starts_with(verb))).count();
+    assert!(rounds < writes as u128, "{rounds} rounds for {writes} writes");
+}
+
+/// Every order of the steps of a round gives the same world, and nobody in it waits for another.
+fn check(a: &World, b: &World) {
+    let mut world = a.clone();
+    let mut rounds = 0;
+    loop {
+        let steps = plan(b, &world);
+        if steps.is_empty() {
+            break;
+        }
+        let side_by_side = round(&steps);
+        assert!(!side_by_side.is_empty() && side_by_side.len() <= 4);
+        let forth = side_by_side.iter().fold(world.clone(), after);
+        let back = side_by_side.iter().rev().fold(world.clone(), after);
+        assert_eq!(forth, back, "{side_by_side:?}");
+        for step in &side_by_side {
+            let same = |other: &&Step| other.entity() == step.entity();
+            assert_eq!(side_by_side.iter().filter(same).count(), 1, "one write to `{step}`'s entity: {side_by_side:?}");
+            safe(&world, step, &steps);
+        }
+        world = forth;
+        rounds += 1;
+        assert!(rounds < 500);
+    }
+    assert_eq!(world, *b);
+}
+
+/// What each step may count on while others are under way.
+fn safe(world: &World, step: &Step, plan: &[Step]) {
+    match step {
+        Step::Attach { arn, .. } => {
+            let made = plan.iter().any(|step| matches!(step, Step::CreatePolicy { arn: made, .. } if made == arn));
+            assert!(!made, "`{arn}` is there before it is attached");
+        }
+        Step::DeletePolicy { arn } => {
+            assert!(world.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
+        }
+        Step::SetPolicyDocument { .. } => {
+            let fences = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
+            assert!(!plan.iter().any(fences), "what fences a role in comes before what it is granted");
+        }
+        Step::UntagRole { .. } | Step::UntagPolicy { .. } => {
+            let first = plan.first().is_some_and(|first| first == step);
+            assert!(first, "tags go last, or first where there is no room: {plan:?}");
+        }
+        _ => assert!(matches!(step.entity(), Entity::Role(_) | Entity::Policy(_))),
+    }
+}
+
+#[test]
+fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
+    let worlds = worlds();
+    for a in &worlds {
+        for b in worlds.iter().step_by(3) {
+            check(a, b);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn side_by_side_large_worlds_end_where_they_should(a in any_world(), b in any_world()) {
+        check(&a, &b);
+    }
+}
