@@ -1,0 +1,117 @@
+"""What the rules in lint/ find in templates of users."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CFN_LINT = ROOT / ".tools/lint/bin/cfn-lint"
+WORKFLOW, SERVICE_CATALOG = "Custom::StepFunctionsWorkflowRole", "Custom::SageMakerServiceCatalogRoles"
+ARN = "arn:aws:iam::123456789012:role/SageMaker"
+NO_VALUE = {"Ref": "AWS::NoValue"}
+PARAMETERS = {"Text": {"Type": "String"}, "List": {"Type": "CommaDelimitedList"},
+              "Flag": {"Type": "String", "AllowedValues": ["true", "false"]},
+              "Mode": {"Type": "String", "Default": "Kep"}}
+UNUSED = "W2001", "W8001"  # parameters and conditions that not every test needs
+
+
+def linted(*templates):
+    """Each finding as rule, path in the template and message."""
+    command = [CFN_LINT, *templates, "--append-rules", ROOT / "lint", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert not done.stderr
+    return [(one["Rule"]["Id"], one["Location"]["Path"], one["Message"]) for one in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def found(tmp_path):
+    """What is found in a template of these resources and outputs."""
+    def finding(resources, outputs=()):
+        path = tmp_path / "template.json"
+        named = {name: {"Type": kind, "Properties": {"ServiceToken": {"Fn::ImportValue": "token"}, **properties}}
+                 for name, (kind, properties) in resources.items()}
+        path.write_text(json.dumps({
+            "Parameters": PARAMETERS, "Conditions": {"Some": {"Fn::Equals": [{"Ref": "Text"}, "x"]}},
+            "Resources": named, "Outputs": {f"Output{number}": {"Value": one} for number, one in enumerate(outputs)}}))
+        return [one for one in linted(path) if one[0] not in UNUSED]
+    return finding
+
+
+def test_the_examples_and_the_template_pass():
+    assert linted(ROOT / "template.yaml", *sorted((ROOT / "examples").glob("*.yaml"))) == []
+
+
+def test_every_schema_says_what_the_rules_need_of_it():
+    for file in (ROOT / "schemas").glob("*.json"):
+        schema = json.loads(file.read_text())
+        assert schema["title"] == f"Custom::{file.stem}" and "$id" not in schema
+        assert schema["additionalProperties"] is False and schema["x-attributes"]
+        assert {"ServiceToken", "ServiceTimeout", "Revision"} <= schema["properties"].keys()
+
+
+def test_each_mistake_is_told_with_where_it_is_and_what_was_meant(found):
+    one = {"SageMakerExecutionRoleArns": ARN}
+    wrong = {
+        "Typo": (WORKFLOW, {**one, "MaxSesionDuration": 3600},
+                 "`MaxSesionDuration`: no such property, did you mean `MaxSessionDuration`?"),
+        "Nested": (WORKFLOW, {**one, "Tags": [{"Key": "team", "Value": "ml", "Valeu": "x"}]},
+                   "`Tags[0].Valeu`: no such property, did you mean `Value`?"),
+        "Number": (WORKFLOW, {**one, "MaxSessionDuration": "60"},
+                   "`MaxSessionDuration`: '60' is less than the minimum of 3600"),
+        "YesOrNo": (WORKFLOW, {**one, "AdoptExisting": "yes"},
+                    "`AdoptExisting`: 'yes' does not match '^(true|false)$'"),
+        "Item": (WORKFLOW, {"SageMakerExecutionRoleArns": [ARN, f"{ARN}*"]},
+                 f"`SageMakerExecutionRoleArns[1]`: '{ARN}*'"),
+        "Nothing": (WORKFLOW, {}, "'SageMakerExecutionRoleArns' is a required property or 'SageMakerExecutionRole' is"),
+        "Choice": (SERVICE_CATALOG, {"Regions": "eu-west-1", "OnCreate": "Delet"},
+                   "`OnCreate`: found `Delet`, did you mean `Delete`?"),
+        "Either": (SERVICE_CATALOG, {"Regions": "eu-west-1", "Roles": ["launchanduse"]},
+                   "`Roles[0]`: found `launchanduse`, did you mean `LaunchAndUse`?"),
+        "Missing": (SERVICE_CATALOG, {"OnCreate": "Delete"}, "'Regions' is a required property"),
+        "Branch": (SERVICE_CATALOG, {"Regions": "eu-west-1", "IfInUse": {"Fn::If": ["Some", "Keep", "Fial"]}},
+                   "`IfInUse.Fn::If[2]`: found `Fial`, did you mean `Fail`?"),
+        "SomeOfBoth": (SERVICE_CATALOG, {"Regions": {"Fn::If": ["Some", "eu-west-1", NO_VALUE]}},
+                       "'Regions' is a required property")}
+    findings = found({name: one[:2] for name, one in wrong.items()})
+    assert ["Resources", "Either", "Properties", "Roles", 0] in [path for _, path, _ in findings]
+    said = [(path[1], rule, message) for rule, path, message in findings]
+    assert sorted(one[:2] for one in said) == sorted((name, "E9310") for name in wrong)
+    for name, _, message in said:
+        assert message.startswith(wrong[name][2])
+
+
+def test_a_parameter_whose_values_do_not_fit_is_warned_of(found):
+    [(rule, path, message)] = found({"Roles": (SERVICE_CATALOG, {"Regions": "eu-west-1", "IfInUse": {"Ref": "Mode"}})})
+    assert rule == "W1030" and path[:2] == ["Parameters", "Mode"] and "is not one of ['Fail', 'Keep'" in message
+
+
+def test_what_a_function_gives_is_taken_wherever_a_value_belongs(found):
+    assert found({
+        "Workflow": (WORKFLOW, {
+            "SageMakerExecutionRoleArns": {"Fn::If": ["Some", {"Ref": "List"}, [{"Fn::Sub": "${Text}"}, ARN]]},
+            "Logging": {"Ref": "Flag"}, "Tracing": True, "MaxSessionDuration": {"Fn::Select": [0, {"Ref": "List"}]},
+            "RoleName": "{{resolve:ssm:/name:1}}", "PolicyName": {"Fn::Join": ["-", ["a", {"Ref": "Text"}]]},
+            "Tags": [{"Fn::If": ["Some", {"Key": "team", "Value": {"Ref": "Text"}}, NO_VALUE]}], "Path": NO_VALUE,
+            "Definition": {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/key"}}}}),
+        "ServiceCatalog": (SERVICE_CATALOG, {
+            "Regions": {"Fn::Split": [",", {"Ref": "Text"}]}, "OnCreate": {"Ref": "Text"}, "InUseWithinDays": "30",
+            "Roles": [{"Fn::GetAtt": ["Other", "Whatever"]}]}),
+        "Other": ("Custom::Other", {"Anything": "goes"})},
+        [{"Fn::Sub": "${Workflow.RoleArn}${!Workflow.Literal}${Other.Whatever}"},
+         {"Fn::GetAtt": ["Workflow", {"Ref": "Text"}]}]) == []
+
+
+def test_what_is_wrong_with_a_function_itself_is_told_once_and_by_cfn_lint(found):
+    [(rule, _, _)] = found({"Roles": (SERVICE_CATALOG, {"Regions": "eu-west-1", "OnDelete": {"Ref": "Nobody"}})})
+    assert rule == "E1020"
+
+
+@pytest.mark.parametrize("value", [
+    {"Fn::GetAtt": ["Workflow", "RoleArm"]}, {"Fn::GetAtt": "Workflow.RoleArm"}, {"Fn::Sub": "${Workflow.RoleArm}"},
+    {"Fn::Sub": ["${Workflow.RoleArm}${One}", {"One": 1}]}])
+def test_an_attribute_that_the_type_does_not_have_is_told(found, value):
+    [(rule, path, message)] = found({"Workflow": (WORKFLOW, {"SageMakerExecutionRoleArns": ARN})}, [value])
+    assert (rule, path[:2]) == ("E9311", ["Outputs", "Output0"])
+    assert message == "`Workflow.RoleArm`: no such attribute, did you mean `RoleArn`?"
