@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build stackset-template demo test bless check campaign fuzz reproduce sbom clean
+.PHONY: help tools build stackset-template package release-files demo test bless schemas bench check campaign fuzz reproduce sbom clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
@@ -47,11 +47,23 @@ build: .aws-sam/build/template.yaml ## Build the function and its template for d
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build
 	touch $@
 
+# After the other: cargo-lambda writes both functions to one place, from where sam takes them.
+.aws-sam/arm64/template.yaml: .aws-sam/build/template.yaml
+	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build --build-dir .aws-sam/arm64 \
+	  --parameter-overrides Architecture=arm64
+	touch $@
+
 stackset-template: target/stackset/template.json ## Write the plain template that a stack set deploys to other accounts
 
 target/stackset/template.json: examples/stackset/synthesize.py template.yaml examples/stackset/target-account.yaml \
     .tools/sam/.installed
 	.tools/sam/bin/python $(wordlist 1,3,$^) $@
+
+package: tools build ## Package the application into a local bucket, and look at what is there
+	.tools/e2e/bin/python tests/local/package.py
+
+release-files: .aws-sam/arm64/template.yaml stackset-template sbom ## Make the files of a release, for both instruction sets
+	$(PYTHON) tests/local/release.py files
 
 demo: tools build ## Deploy to a local AWS, show the workflow role, take all down again
 	.tools/e2e/bin/python tests/local/demo.py
@@ -64,6 +76,12 @@ test: tools build ## Run every test; the last line is the total
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
 	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
+
+bench: tools build ## Measure the function beside what else would do the same work (needs Node.js; ROUNDS of each, 10)
+	.tools/e2e/bin/python benches/run.py
+
+schemas: ## Write the schemas of the resource types anew
+	cargo run --quiet --locked --no-default-features --features schema --bin schema -- schemas
 
 campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those)
 	CAMPAIGN=1 cargo test --locked --all-features --test it -- campaign::every
@@ -93,12 +111,15 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust, SBOM
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path benches/harness/Cargo.toml
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo run --quiet --locked --no-default-features --features schema --bin schema -- --check schemas
 	$(CARGO_DENY) --locked check bans licenses sources
 	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \
 	  then $(CARGO_DENY) --locked check advisories; \
 	  else echo "advisories: SKIPPED, the advisory database could not be fetched (is there a network?)"; fi
-	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml $(STACKSET_TEMPLATES) target/stackset/template.json
+	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml $(STACKSET_TEMPLATES) target/stackset/template.json \
+	  --append-rules lint
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
 	$(PYTHON) tests/local/oldest_rust.py

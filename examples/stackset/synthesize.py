@@ -28,6 +28,7 @@ from samtranslator.public.exceptions import InvalidDocumentException  # noqa: E4
 from samtranslator.translator.transform import transform  # noqa: E402
 
 FUNCTION = "AWS::Serverless::Function"
+REPOSITORY = "AWS::ServerlessRepo::Application"
 SECTIONS = ("Description", "Parameters", "Conditions", "Resources", "Outputs")
 MOST_BYTES = 460_800  # what AWS::CloudFormation::StackSet takes by TemplateURL
 CODE = {"Bucket": {"Fn::Sub": "${CodeBucketPrefix}-${AWS::Region}"}, "Key": {"Ref": "CodeKey"}}
@@ -72,6 +73,8 @@ def plain(template):
         if resource["Type"] == FUNCTION:
             resource.setdefault("Properties", {})["CodeUri"] = CODE
             resource.pop("Metadata", None)
+    # It names files that are not beside this template, and is for who publishes the other.
+    template.get("Metadata", {}).pop(REPOSITORY, None)
     try:
         return transform(template, {}, NO_MANAGED_POLICIES)
     except InvalidDocumentException as e:

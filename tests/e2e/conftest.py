@@ -17,6 +17,7 @@ CATALOGUING_APP = "mlops-roles-cataloguing"
 NARROW_BOUNDARY = "narrow-boundary"
 MANAGED_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerReadOnly"
 OTHER_EXECUTION_ROLE = local.role_arn("Other")
+ALARM_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def wide(aws, execution_role, aloud):
                  RoleNamePrefixes="AmazonSageMaker,Team", RolePaths="/,/team/",
                  NarrowerPermissionsBoundaryArns=local.policy_arn(NARROW_BOUNDARY),
                  AllowedManagedPolicyArns=MANAGED_POLICY, PassableRoleArns=f"{execution_role},{OTHER_EXECUTION_ROLE}",
-                 LogRetentionInDays="30")
+                 LogRetentionInDays="30", Dashboard="true", Alarms="All", AlarmTopicArn=ALARM_TOPIC)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,103 @@
+"""The files of a release, from what was built: the zipped functions, the template for stack sets, SBOM and sums.
+
+    python tests/local/release.py check v0.1.0
+    make release-files
+
+The first says whether the tree is what the tag says. The second writes target/release-files and target/release-notes.md;
+equal input gives equal bytes.
+"""
+
+import hashlib
+import re
+import shutil
+import struct
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = {"x86_64": ".aws-sam/build/Function/bootstrap", "arm64": ".aws-sam/arm64/Function/bootstrap"}
+COPIES = {"stackset.json": "target/stackset/template.json", "sbom.json": "target/sbom.json"}
+# What ELF calls the instruction sets.
+MACHINES = {"x86_64": 62, "arm64": 183}
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # a zip knows no time before
+
+
+class Refused(Exception):
+    """There is no release of this tree."""
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def version():
+    return re.search(r'^version = "(.+)"$', text("Cargo.toml"), re.MULTILINE)[1]
+
+
+def section(heading):
+    """What the changelog says under a heading of this form, or None."""
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text("CHANGELOG.md"), re.MULTILINE | re.DOTALL)
+    return found and found[1].strip()
+
+
+def own_section():
+    return section(rf"\[{re.escape(version())}\] - \d{{4}}-\d\d-\d\d")
+
+
+def notes():
+    """Of this version, or of what is to become it."""
+    found = own_section() or section(r"\[Unreleased\]") or ""
+    # A release breaks lines where the text does: an item becomes one line.
+    return re.sub(r"\n +(?![ *-])", " ", found) + "\n"
+
+
+def mistakes(tag=None):
+    told = re.findall(r"^ +SemanticVersion: (.+)$", text("template.yaml"), re.MULTILINE)
+    found = [] if told == [version()] else [f"Cargo.toml has version {version()}, template.yaml {told}"]
+    if tag and tag != f"v{version()}":
+        found.append(f"Cargo.toml has version {version()}, the tag is {tag}")
+    if tag and not own_section():
+        found.append(f"CHANGELOG.md has no section `## [{version()}] - ` with a date, or nothing in it")
+    return found
+
+
+def zip_function(path, architecture, content):
+    machine = struct.unpack_from("<H", content, 18)[0] if content.startswith(b"\x7fELF") else None
+    if machine != MACHINES[architecture]:
+        raise Refused(f"{FUNCTIONS[architecture]} is not for {architecture}")
+    entry = zipfile.ZipInfo("bootstrap", LONG_AGO)
+    entry.create_system, entry.external_attr = 3, 0o100755 << 16  # Unix, and to be executed
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
+
+
+def write_files():
+    folder, name = ROOT / "target/release-files", f"mlops-roles-{version()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for architecture, file in FUNCTIONS.items():
+        zip_function(folder / f"{name}-{architecture}.zip", architecture, (ROOT / file).read_bytes())
+    for ending, file in COPIES.items():
+        shutil.copyfile(ROOT / file, folder / f"{name}-{ending}")
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(folder.iterdir())]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    (ROOT / "target/release-notes.md").write_text(notes())
+    return sums
+
+
+def main(command, tag=None):
+    found = mistakes(tag)
+    if found:
+        return "\n".join(found)
+    if command == "files":
+        try:
+            print("".join(write_files()), end="")
+        except (OSError, Refused) as e:
+            return str(e)
+    return 0
+
+
+if __name__ == "__main__":
+    known = len(sys.argv) in (2, 3) and sys.argv[1] in ("check", "files")
+    sys.exit(main(*sys.argv[1:]) if known else __doc__)
