@@ -109,10 +109,12 @@ def test_each_action_of_the_deployed_role_has_a_case(accounts):
 # --- it has all that is needed ---
 
 def in_the_code():
-    """What iam.rs and its like can call, by the names that they give their calls, which are those of the SDK."""
+    """What iam.rs and its like can call, by the names that they give their calls, which are those of the SDK. What lies
+    in a folder of the name counts too."""
     found = set()
     for service in ("iam", "cloudformation", "sagemaker"):
-        text = (ROOT / "src" / f"{service}.rs").read_text()
+        files = [ROOT / "src" / f"{service}.rs", *sorted((ROOT / "src" / service).glob("*.rs"))]
+        text = "\n".join(file.read_text() for file in files)
         named = set(re.findall(rf'"({service}:[A-Za-z]+)"', text))
         called = re.findall(r"\bclient(?:\(\w+\))?\s*\.([a-z_]+)\(\)", text)
         assert named == {f"{service}:{method.title().replace('_', '')}" for method in called}
