@@ -97,8 +97,13 @@ pub async fn converge(
         }
         // What was to be tried again beside what is refused may have landed too.
         let open = plan(desired, &pass.reached);
-        let troubles = pass.troubles.into_iter().filter(|(step, trouble)| trouble.unsure && open.contains(step));
-        let mut landed: Vec<Step> = troubles.map(|(step, _)| step).collect();
+        let unsure = pass.troubles.iter().filter(|(step, trouble)| trouble.unsure && open.contains(step));
+        let mut landed: Vec<Step> = unsure.map(|(step, _)| step.clone()).collect();
+        let only_found = refused.iter().all(|(_, refusal)| matches!(refusal.cause, Cause::Found(_)));
+        if only_found && !landed.is_empty() {
+            // The plan is made anew from what is known for sure: first that has to be.
+            continue;
+        }
         let mut failures = Vec::new();
         for (step, refusal) in refused {
             landed.extend(refusal.may_have_landed.then(|| step.clone()));
@@ -123,17 +128,22 @@ pub async fn undo(
     unsure: &BTreeSet<Entity>,
     deadline: Instant,
 ) -> Result<(), Vec<Failure>> {
-    for entity in unsure {
-        match sight(iam, entity, deadline).await {
+    let mut stuck: Vec<Failure> = Vec::new();
+    let sights = join_all(unsure.iter().map(|entity| sight(iam, entity, deadline))).await;
+    for (entity, seen) in unsure.iter().zip(sights) {
+        match seen {
             Some(seen) if claim.covers(entity, &seen.world) => merge(&mut reached, entity, seen.world),
             seen => {
+                // Not to have seen it for lack of time is no proof that it is not there.
+                if seen.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
+                    stuck.push(Failure { step: entity.deletion(), cause: Cause::OutOfTime });
+                }
                 tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
                 forget(&mut reached, entity);
             }
         }
     }
     let mut pass = Pass { iam, claim, deadline, undoing: true, reached, troubles: Vec::new() };
-    let mut stuck: Vec<Failure> = Vec::new();
     loop {
         // A look in between may show again what a step that is stuck was to take away.
         let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);

@@ -342,7 +342,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
         scope.expect(&former.leaving);
         let looked = look(&self.iam, &scope, setting, deadlines.work);
-        let users = users(&self.iam, former.leaving.policies.keys());
+        let users = users(&self.iam, former.leaving.policies.keys(), deadlines.work);
         let (looked, users) = timed(Phase::Look, join(looked, users)).await;
         let before = looked.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::apply::patiently;
 use crate::arn::Place;
@@ -155,11 +155,21 @@ pub async fn unused<'a>(
     if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
 }
 
-/// Who uses the policies, of those that IAM tells of at once.
-pub async fn users(iam: &impl Iam, policies: impl Iterator<Item = &String>) -> BTreeMap<String, Vec<String>> {
-    let asked = join_all(policies.map(async |arn| (arn.clone(), iam.users_of_policy(arn).await))).await;
+/// Who uses the policies, of those that IAM tells of at once. That nobody does it may only not know yet.
+pub async fn users(
+    iam: &impl Iam,
+    policies: impl Iterator<Item = &String>,
+    deadline: Instant,
+) -> BTreeMap<String, Vec<String>> {
+    let ask = async |arn: &String| (arn.clone(), timeout_at(deadline, iam.users_of_policy(arn)).await);
     let mut told = BTreeMap::new();
-    told.extend(asked.into_iter().filter_map(|(arn, users)| Some((arn, users.ok()?))));
+    for (arn, users) in join_all(policies.map(ask)).await {
+        if let Ok(Ok(users)) = users
+            && !users.is_empty()
+        {
+            told.insert(arn, users);
+        }
+    }
     told
 }
 

@@ -29,6 +29,8 @@ impl Step {
             Self::UntagRole { .. } | Self::UntagPolicy { .. } => true,
             // Whoever has it is granted more: what fences a role in stands before.
             Self::SetPolicyDocument { .. } => matches!(earlier.entity(), Entity::Role(_)),
+            // And what lets others come to it, after what it is granted.
+            Self::SetTrust { .. } | Self::RemoveBoundary { .. } => matches!(earlier, Self::SetPolicyDocument { .. }),
             _ => false,
         }
     }

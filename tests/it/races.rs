@@ -226,3 +226,25 @@ async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_th
     assert!(answer.reason().contains("made by somebody else in the meantime"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), theirs);
 }
+
+/// What was to be made turns out to be there and ours; what goes on beside it was lost, and must not count as done.
+#[tokio::test(start_paused = true)]
+async fn what_is_found_beside_a_creation_that_was_lost_does_not_make_that_one_done() {
+    let made = {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage
+    };
+    let calls = made.fake.calls();
+    let at = |action: &str| calls.iter().position(|call| call == action).unwrap();
+    for mischief in [Mischief::LostBefore, Mischief::LostAfter, Mischief::ServerErrorAfter] {
+        let stage = Stage::new(Fake::new());
+        let policies = made.fake.books().policies;
+        stage.fake.meddle(at("CreatePolicy"), move |books| books.policies = policies);
+        stage.fake.fail(Fault { at: at("CreateRole"), mischief, sticky: false });
+        stage.send(&create(&properties())).await.success();
+        assert_eq!(stage.fake.books().meaning(), made.fake.books().meaning(), "{mischief:?}");
+        stage.send(&delete(ROLE, &properties())).await.success();
+        assert_eq!(stage.fake.books(), Books::default(), "{mischief:?}");
+    }
+}

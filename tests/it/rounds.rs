@@ -169,6 +169,11 @@ fn safe(world: &World, step: &Step, plan: &[Step]) {
             let fences = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
             assert!(!plan.iter().any(fences), "what fences a role in comes before what it is granted");
         }
+        Step::SetTrust { .. } | Step::RemoveBoundary { .. } => {
+            let before = plan.iter().take_while(|other| *other != step);
+            let grants = before.filter(|other| matches!(other, Step::SetPolicyDocument { .. })).count();
+            assert_eq!(grants, 0, "what lets others come to a role waits for what it is granted: {plan:?}");
+        }
         Step::UntagRole { .. } | Step::UntagPolicy { .. } => {
             let first = plan.first().is_some_and(|first| first == step);
             assert!(first, "tags go last, or first where there is no room: {plan:?}");
