@@ -136,7 +136,7 @@ pub async fn undo(
             seen => {
                 // Not to have seen it for lack of time is no proof that it is not there.
                 if seen.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
-                    stuck.push(Failure { step: entity.deletion(), cause: Cause::OutOfTime });
+                    stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
                 tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
                 forget(&mut reached, entity);
@@ -368,6 +368,13 @@ struct Trouble {
 impl Trouble {
     fn pause(&self) -> Duration {
         LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.tries.saturating_sub(1).min(8)))
+    }
+}
+
+fn deletion(entity: &Entity) -> Step {
+    match entity {
+        Entity::Role(role) => Step::DeleteRole { role: role.clone() },
+        Entity::Policy(arn) => Step::DeletePolicy { arn: arn.clone() },
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole flow of an event: read, look, judge, plan, apply, undo, answer.
 
+mod deadlines;
 mod service_catalog;
 mod way_back;
 
@@ -11,6 +12,8 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
+
+use deadlines::Deadlines;
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
 use crate::apply::{Cause, Failures, LAG, Stopped, converge, forget, look_until};
@@ -54,31 +57,6 @@ pub struct Invocation {
     pub remaining: Duration,
     /// The time of day, in seconds since the epoch.
     pub now: i64,
-}
-
-/// The time that each part of the work may take up.
-#[derive(Clone, Copy, Debug)]
-struct Deadlines {
-    work: Instant,
-    undo: Instant,
-    /// For whatever hangs although it must not.
-    watchdog: Instant,
-    answer: Instant,
-}
-
-impl Deadlines {
-    /// Undo keeps up to a minute and the answer up to 20 seconds; of a short time each keeps its share.
-    fn of(remaining: Duration) -> Self {
-        let end = Instant::now() + remaining;
-        let answer = Duration::from_secs(20).min(remaining / 5);
-        let undo = Duration::from_mins(1).min(remaining / 4);
-        Self {
-            work: end - answer - undo,
-            undo: end - answer,
-            watchdog: end - answer * 3 / 4,
-            answer: end - answer / 10,
-        }
-    }
 }
 
 /// What the answer says when all went well.

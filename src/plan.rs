@@ -102,15 +102,6 @@ pub enum Entity {
     Policy(String),
 }
 
-impl Entity {
-    pub fn deletion(&self) -> Step {
-        match self {
-            Self::Role(role) => Step::DeleteRole { role: role.clone() },
-            Self::Policy(arn) => Step::DeletePolicy { arn: arn.clone() },
-        }
-    }
-}
-
 impl Step {
     pub fn entity(&self) -> Entity {
         match self {
