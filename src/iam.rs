@@ -1,9 +1,11 @@
 //! The account as aws-sdk-iam sees and changes it.
 
 pub(crate) mod fault;
+mod line;
 mod look;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_iam::Client;
@@ -19,7 +21,7 @@ use crate::verify::{Check, Denial};
 use crate::world::{Scope, Tags};
 
 use fault::{fault, there};
-use look::pages;
+use line::Line;
 
 /// Versions that a managed policy keeps.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -35,11 +37,12 @@ pub const ONE_CALL: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Account {
     client: Client,
+    line: Arc<Line>,
 }
 
 impl Account {
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, line: Arc::default() }
     }
 
     /// Makes the document the default one: a former version that holds it, when there is one, and the version that it
@@ -114,6 +117,7 @@ impl Iam for Account {
     }
 
     async fn execute(&self, step: &Step) -> Result<(), Fault> {
+        self.line.turn().await;
         let client = &self.client;
         match step {
             Step::CreatePolicy { arn, policy } => {
@@ -199,13 +203,13 @@ impl Iam for Account {
     }
 
     async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
-        let reply = self.client.get_policy().policy_arn(arn).send().await;
+        let reply = self.line.read(|| self.client.get_policy().policy_arn(arn).send()).await;
         Ok(there("iam:GetPolicy", reply)?.is_some())
     }
 
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
         let ask = |marker| self.client.list_entities_for_policy().policy_arn(arn).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let mut users = Vec::new();
         for page in there("iam:ListEntitiesForPolicy", pages)?.unwrap_or_default() {
             let roles = page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name);
@@ -231,7 +235,7 @@ impl Iam for Account {
         let call = call.set_resource_arns(Some(check.resources.iter().cloned().collect()));
         let call = call.set_context_entries(Some(context.collect()));
         let ask = |marker| call.clone().set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let pages = fault("iam:SimulatePrincipalPolicy", pages)?;
         let mut denials = Vec::new();
         for result in pages.into_iter().filter_map(|page| page.evaluation_results).flatten() {
@@ -258,7 +262,7 @@ impl Iam for Account {
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
         let call = self.client.list_policies().scope(PolicyScopeType::Local).path_prefix(path);
         let ask = |marker| call.clone().set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let policies = fault("iam:ListPolicies", pages)?.into_iter().filter_map(|page| page.policies).flatten();
         let made_at = |policy: &Policy| policy.create_date.map_or(0, |at| at.secs());
         Ok(policies.filter_map(|policy| Some((policy.arn.clone()?, made_at(&policy)))).collect())
@@ -266,7 +270,7 @@ impl Iam for Account {
 
     async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
         let ask = |marker| self.client.list_roles().max_items(MOST_LISTED).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let roles = fault("iam:ListRoles", pages)?.into_iter().flat_map(|page| page.roles);
         Ok(roles.filter(|role| role.role_name.starts_with(prefix)).map(|role| role.arn).collect())
     }

@@ -69,16 +69,23 @@ fn kind(code: &str, message: &str, status: u16) -> Kind {
     match code {
         "NoSuchEntity" => Kind::NotThere,
         "EntityAlreadyExists" => Kind::AlreadyThere,
-        "ConcurrentModification"
-        | "EntityTemporarilyUnmodifiable"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException" => Kind::TryAgain,
+        "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Kind::TryAgain,
+        _ if throttles(code, status) => Kind::TryAgain,
         // A function that was deployed a moment ago has its permissions late.
         "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Kind::Unsettled,
         "MalformedPolicyDocument" if message.contains("Invalid principal") => Kind::Unsettled,
-        _ if status >= 500 || status == 429 => Kind::TryAgain,
+        _ if status >= 500 => Kind::TryAgain,
         _ => Kind::Refused,
     }
+}
+
+fn throttles(code: &str, status: u16) -> bool {
+    let codes = ["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"];
+    codes.contains(&code) || status == 429
+}
+
+/// Whether the account was asked for too much at once.
+pub fn is_throttled<T, E: ProvideErrorMetadata>(reply: &Result<T, SdkError<E, HttpResponse>>) -> bool {
+    let Err(SdkError::ServiceError(context)) = reply else { return false };
+    throttles(context.err().code().unwrap_or_default(), context.raw().status().as_u16())
 }

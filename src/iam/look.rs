@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_iam::error::SdkError;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::get_role_policy::{GetRolePolicyError, GetRolePolicyOutput};
 use aws_sdk_iam::types::{PolicyVersion, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -30,7 +30,7 @@ impl Account {
         name: &Name,
         likely: Option<&BTreeSet<String>>,
     ) -> Result<Option<(Name, Role, Known)>, Fault> {
-        let role = self.client.get_role().role_name(name.as_str()).send();
+        let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
                 let (reply, details) = join(role, Box::pin(self.details(name, inline))).await;
@@ -69,7 +69,7 @@ impl Account {
 
     async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
         let ask = |marker| self.client.list_attached_role_policies().role_name(role.as_str()).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let pages = changing("iam:ListAttachedRolePolicies", pages)?;
         let policies = pages.into_iter().filter_map(|page| page.attached_policies).flatten();
         Ok(policies.filter_map(|policy| policy.policy_arn).collect())
@@ -95,26 +95,27 @@ impl Account {
         role: &Name,
         name: &str,
     ) -> (String, Result<GetRolePolicyOutput, SdkError<GetRolePolicyError, HttpResponse>>) {
-        (name.to_owned(), self.client.get_role_policy().role_name(role.as_str()).policy_name(name).send().await)
+        let ask = || self.client.get_role_policy().role_name(role.as_str()).policy_name(name).send();
+        (name.to_owned(), self.line.read(ask).await)
     }
 
     async fn inline_names(&self, role: &Name) -> Result<Vec<String>, Fault> {
         let ask = |marker| self.client.list_role_policies().role_name(role.as_str()).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         Ok(changing("iam:ListRolePolicies", pages)?.into_iter().flat_map(|page| page.policy_names).collect())
     }
 
     async fn instance_profiles(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
         let ask =
             |marker| self.client.list_instance_profiles_for_role().role_name(role.as_str()).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let profiles =
             changing("iam:ListInstanceProfilesForRole", pages)?.into_iter().flat_map(|page| page.instance_profiles);
         Ok(profiles.map(|profile| profile.instance_profile_name).collect())
     }
 
     pub(super) async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, Fault> {
-        let policy = self.client.get_policy().policy_arn(arn).send();
+        let policy = self.line.read(|| self.client.get_policy().policy_arn(arn).send());
         let (reply, first) = if likely {
             let (reply, first) = join(policy, self.version(arn, FIRST_VERSION)).await;
             (reply, Some(first))
@@ -131,15 +132,15 @@ impl Account {
     }
 
     pub(super) async fn version(&self, arn: &str, version: &str) -> Result<Document, Fault> {
-        let reply = self.client.get_policy_version().policy_arn(arn).version_id(version).send().await;
-        let version = changing("iam:GetPolicyVersion", reply)?.policy_version;
+        let ask = || self.client.get_policy_version().policy_arn(arn).version_id(version).send();
+        let version = changing("iam:GetPolicyVersion", self.line.read(ask).await)?.policy_version;
         Ok(document(version.and_then(|version| version.document).as_deref().unwrap_or_default()))
     }
 
     /// The default one first.
     pub(super) async fn versions(&self, arn: &str) -> Result<Vec<PolicyVersion>, Fault> {
         let ask = |marker| self.client.list_policy_versions().policy_arn(arn).set_marker(marker).send();
-        let pages = pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let pages = fault("iam:ListPolicyVersions", pages)?.into_iter();
         let mut versions: Vec<PolicyVersion> = pages.filter_map(|page| page.versions).flatten().collect();
         versions.sort_by_key(|version| !version.is_default_version);
@@ -154,26 +155,28 @@ impl Account {
         });
         try_join_all(versions).await
     }
-}
 
-/// All pages of a list. `more` tells the marker of the next one.
-///
-/// # Errors
-/// That of a page.
-pub(super) async fn pages<P, E, F>(
-    ask: impl Fn(Option<String>) -> F,
-    more: impl Fn(&P) -> Option<String>,
-) -> Result<Vec<P>, SdkError<E, HttpResponse>>
-where
-    F: Future<Output = Result<P, SdkError<E, HttpResponse>>>,
-{
-    let (mut pages, mut marker) = (Vec::new(), None);
-    loop {
-        let page = ask(marker).await?;
-        marker = more(&page);
-        pages.push(page);
-        if marker.is_none() {
-            return Ok(pages);
+    /// All pages of a list. `more` tells the marker of the next one.
+    ///
+    /// # Errors
+    /// That of a page.
+    pub(super) async fn pages<P, E, F>(
+        &self,
+        ask: impl Fn(Option<String>) -> F,
+        more: impl Fn(&P) -> Option<String>,
+    ) -> Result<Vec<P>, SdkError<E, HttpResponse>>
+    where
+        E: ProvideErrorMetadata,
+        F: Future<Output = Result<P, SdkError<E, HttpResponse>>>,
+    {
+        let (mut pages, mut marker) = (Vec::new(), None);
+        loop {
+            let page = self.line.read(|| ask(marker.clone())).await?;
+            marker = more(&page);
+            pages.push(page);
+            if marker.is_none() {
+                return Ok(pages);
+            }
         }
     }
 }

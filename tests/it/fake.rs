@@ -134,6 +134,8 @@ struct State {
     lag: Duration,
     /// How long a call takes.
     slow: Duration,
+    /// How many calls to IAM a second are served, where that is limited; how many of them are left, and since when.
+    rate: Option<(f64, f64, Instant)>,
     /// Whether calls are permitted as `template.yaml` has it: some only on what is tagged, some only on bounded roles.
     fenced: bool,
     page: usize,
@@ -144,6 +146,8 @@ struct State {
     meddling: BTreeMap<usize, Meddling>,
     /// Roles and policies that a call is changing.
     writing: BTreeSet<String>,
+    /// Calls under way, and the most of them that were.
+    under_way: (usize, usize),
     /// What CloudFormation knows: physical id to stack, logical id and status.
     stacks: BTreeMap<String, (String, String, String)>,
     /// Of every stack.
@@ -218,6 +222,11 @@ impl Fake {
         self.state().slow = slow;
     }
 
+    /// Serves so many calls to IAM at once, and as many each second; the others are throttled.
+    pub fn throttle(&self, per_second: u32) {
+        self.state().rate = Some((per_second.into(), per_second.into(), Instant::now()));
+    }
+
     pub fn fence(&self) {
         self.state().fenced = true;
     }
@@ -274,6 +283,10 @@ impl Fake {
     /// The actions called so far.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.state().under_way.1
     }
 
     pub fn forget_calls(&self) {
@@ -344,6 +357,9 @@ impl Fake {
         if let Some(meddle) = state.meddling.remove(&index) {
             meddle(&mut state.books);
         }
+        if matches!(call, Call::Query(_)) && state.is_throttled() {
+            return self.mischief(Mischief::Throttled, &mut state, &call);
+        }
         if let Some(at) = state.faults.iter().position(|fault| fault.at == index) {
             let fault = state.faults.remove(at);
             if fault.sticky {
@@ -362,12 +378,25 @@ impl Fake {
         }
         let (answer, slow) = (state.answer(&call), state.slow);
         state.writing.extend(written.clone());
+        state.under_way.0 += 1;
+        state.under_way.1 = state.under_way.1.max(state.under_way.0);
         let under_way = UnderWay { fake: self.clone(), written };
         HttpConnectorFuture::new(async move {
             sleep(slow).await;
             drop(under_way);
             Ok(answer)
         })
+    }
+}
+
+impl State {
+    fn is_throttled(&mut self) -> bool {
+        let Some((per_second, left, since)) = &mut self.rate else { return false };
+        *left = per_second.min(*left + *per_second * since.elapsed().as_secs_f64());
+        *since = Instant::now();
+        let throttled = *left < 1.0;
+        *left -= if throttled { 0.0 } else { 1.0 };
+        throttled
     }
 }
 
@@ -379,8 +408,10 @@ struct UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        let mut state = self.fake.state();
+        state.under_way.0 -= 1;
         if let Some(entity) = &self.written {
-            self.fake.state().writing.remove(entity);
+            state.writing.remove(entity);
         }
     }
 }

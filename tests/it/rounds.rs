@@ -6,12 +6,14 @@ use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::Instant;
 
+use mlops_roles::apply::LAG;
 use mlops_roles::plan::{Entity, Step, after, plan};
 use mlops_roles::round::round;
 use mlops_roles::world::World;
 
-use crate::fake::Fake;
+use crate::fake::{Books, Fake, Fault, Mischief};
 use crate::law::{any_world, worlds};
+use crate::service_catalog;
 use crate::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
 
 const EACH: Duration = Duration::from_millis(100);
@@ -39,7 +41,8 @@ async fn a_create_looks_once_writes_in_three_rounds_and_looks_again() {
             "CreateRole",
             "AttachRolePolicy",
             "PutRolePolicy",
-            // Whether it shows, and whether CloudFormation still waits for it.
+            // Whether CloudFormation still waits for it, and whether it shows.
+            "DescribeStackResource",
             "GetRole",
             "ListAttachedRolePolicies",
             "ListRolePolicies",
@@ -47,7 +50,6 @@ async fn a_create_looks_once_writes_in_three_rounds_and_looks_again() {
             "ListInstanceProfilesForRole",
             "GetPolicy",
             "GetPolicyVersion",
-            "DescribeStackResource",
         ]
     );
     assert_eq!(rounds, 5);
@@ -196,5 +198,52 @@ proptest! {
     #[test]
     fn side_by_side_large_worlds_end_where_they_should(a in any_world(), b in any_world()) {
         check(&a, &b);
+    }
+}
+
+/// What other users of an account leave to us. IAM does not publish its limits.
+#[tokio::test(start_paused = true)]
+async fn what_takes_many_calls_gets_through_an_account_that_takes_few() {
+    let calls = async |per_second: Option<u32>| {
+        let stage = service_catalog::stage(service_catalog::console());
+        stage.fake.slow(Duration::from_millis(50));
+        per_second.into_iter().for_each(|calls| stage.fake.throttle(calls));
+        let answer = stage.send(&service_catalog::deleting(json!({}))).await.success();
+        assert_eq!(
+            service_catalog::attribute(&answer, "DeletedRoles"),
+            service_catalog::names(&["LaunchRole", "UseRole"])
+        );
+        stage.fake.calls().len()
+    };
+    let needed = calls(None).await;
+    for per_second in [20, 8, 3] {
+        let made = calls(Some(per_second)).await;
+        assert!(made < 2 * needed, "{made} calls at {per_second} a second, where {needed} do");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_look_has_sixteen_calls_under_way_at_once() {
+    let stage = service_catalog::stage(service_catalog::console());
+    stage.fake.slow(EACH);
+    stage.send(&service_catalog::deleting(json!({}))).await.success();
+    assert_eq!(stage.fake.most_at_once(), 16);
+}
+
+/// What may have been made is looked for at once: for each, IAM may lag for as long.
+#[tokio::test(start_paused = true)]
+async fn all_that_is_in_doubt_is_looked_for_side_by_side() {
+    for lost in [Mischief::LostBefore, Mischief::LostAfter] {
+        let stage = Stage::new(Fake::new());
+        // Of policy and role, the first try is lost and the second is refused.
+        for (at, mischief) in [(2, lost), (3, lost), (4, Mischief::Refused), (5, Mischief::Refused)] {
+            stage.fake.fail(Fault { at, mischief, sticky: false });
+        }
+        let begun = Instant::now();
+        let answer = stage.send(&create(&properties())).await.failure();
+        assert!(answer.reason().contains("everything is as it was before"), "{}", answer.reason());
+        assert_eq!(stage.fake.calls()[2..6], ["CreatePolicy", "CreateRole", "CreatePolicy", "CreateRole"]);
+        assert!(begun.elapsed() < LAG * 3 / 2, "{:?} for {lost:?}", begun.elapsed());
+        assert_eq!(stage.fake.books(), Books::default(), "{lost:?}");
     }
 }
