@@ -6,6 +6,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -64,6 +65,8 @@ fn config(http: &SharedHttpConnector) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .http_client(http_client_fn(move |_, _| shared.clone()))
         .retry_config(RetryConfig::disabled())
+        // Replies are short, and each has a time limit.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build());
     config.set_region(variable("AWS_REGION").map(RegionName::new));
     config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
