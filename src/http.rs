@@ -13,10 +13,12 @@ use aws_smithy_types::body::SdkBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring::default_provider;
 use tokio::time::timeout;
 
+use crate::hosts::Hosts;
 use crate::summary::counting;
 
 /// Until the head of the response is there.
@@ -30,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// # Errors
 /// When the machine has no list of certificate authorities.
 pub fn connector() -> io::Result<SharedHttpConnector> {
-    let mut tcp = Tcp::new();
+    let mut tcp = Tcp::new_with_resolver(Hosts::new(GaiResolver::new()));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
@@ -42,7 +44,7 @@ pub fn connector() -> io::Result<SharedHttpConnector> {
 }
 
 #[derive(Clone, Debug)]
-struct Http(Client<HttpsConnector<Tcp>, SdkBody>);
+struct Http(Client<HttpsConnector<Tcp<Hosts<GaiResolver>>>, SdkBody>);
 
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {

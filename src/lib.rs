@@ -38,6 +38,8 @@ pub mod fence;
 pub mod former;
 pub mod handler;
 #[cfg(feature = "aws")]
+pub mod hosts;
+#[cfg(feature = "aws")]
 pub mod http;
 #[cfg(feature = "aws")]
 pub mod iam;

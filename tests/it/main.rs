@@ -23,6 +23,7 @@ mod execution_role;
 mod fake;
 mod faults;
 mod function_role;
+mod hosts;
 mod in_use;
 mod input;
 mod interleavings;
