@@ -364,6 +364,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
         let mut scope = scope.clone();
         scope.expect(desired);
+        scope.staying = true;
         let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
         let mut roles = wanted.world.roles.keys();
         if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {

@@ -105,7 +105,8 @@ impl Account {
 impl Iam for Account {
     async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
         let mut observed = Observed::default();
-        let roles = try_join_all(scope.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref())));
+        let roles =
+            try_join_all(scope.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), scope.staying)));
         let policies = try_join_all(scope.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
         let (roles, policies) = try_join(roles, policies).await?;
         for (name, role, known) in roles.into_iter().flatten() {

@@ -122,6 +122,8 @@ pub struct Scope {
     pub roles: BTreeMap<Name, Option<BTreeSet<String>>>,
     /// By ARN, and whether it is likely to be there.
     pub policies: BTreeMap<String, bool>,
+    /// Whether all roles are to stay: only of one that goes it matters which instance profiles hold it.
+    pub staying: bool,
 }
 
 impl Scope {

@@ -29,11 +29,12 @@ impl Account {
         &self,
         name: &Name,
         likely: Option<&BTreeSet<String>>,
+        staying: bool,
     ) -> Result<Option<(Name, Role, Known)>, Fault> {
         let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
-                let (reply, details) = join(role, Box::pin(self.details(name, inline))).await;
+                let (reply, details) = join(role, Box::pin(self.details(name, inline, staying))).await;
                 (reply, Some(details))
             }
             None => (role.await, None),
@@ -41,7 +42,7 @@ impl Account {
         let Some(role) = there("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
         let (attached, inline, instance_profiles) = match details {
             Some(details) => details?,
-            None => self.details(name, &BTreeSet::new()).await?,
+            None => self.details(name, &BTreeSet::new(), staying).await?,
         };
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let last_used = role.role_last_used.and_then(|last| {
@@ -63,8 +64,9 @@ impl Account {
         Ok(Some((Name::new(role.role_name), seen, known)))
     }
 
-    async fn details(&self, role: &Name, inline: &BTreeSet<String>) -> Result<Details, Fault> {
-        try_join3(self.attached(role), self.inline(role, inline), self.instance_profiles(role)).await
+    async fn details(&self, role: &Name, inline: &BTreeSet<String>, staying: bool) -> Result<Details, Fault> {
+        let profiles = async { if staying { Ok(BTreeSet::new()) } else { self.instance_profiles(role).await } };
+        try_join3(self.attached(role), self.inline(role, inline), profiles).await
     }
 
     async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {

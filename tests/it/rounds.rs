@@ -47,7 +47,6 @@ async fn a_create_looks_once_writes_in_three_rounds_and_looks_again() {
             "ListAttachedRolePolicies",
             "ListRolePolicies",
             "GetRolePolicy",
-            "ListInstanceProfilesForRole",
             "GetPolicy",
             "GetPolicyVersion",
         ]
