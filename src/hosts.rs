@@ -1,6 +1,5 @@
 //! The addresses of hosts. Calls that go out at once need a connection each, and are not to look the same host up each.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +20,8 @@ type Known = Arc<tokio::sync::Mutex<Option<(Instant, Vec<SocketAddr>)>>>;
 #[derive(Clone, Debug)]
 pub struct Hosts<R> {
     resolver: R,
-    known: Arc<Mutex<BTreeMap<String, Known>>>,
+    /// A handful.
+    known: Arc<Mutex<Vec<(Name, Known)>>>,
 }
 
 impl<R> Hosts<R> {
@@ -44,7 +44,12 @@ where
 
     fn call(&mut self, name: Name) -> Self::Future {
         let mut hosts = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = Arc::clone(hosts.entry(name.as_str().to_owned()).or_default());
+        let known = hosts.iter().find(|(host, _)| *host == name).map(|(_, known)| Arc::clone(known));
+        let known = known.unwrap_or_else(|| {
+            let known = Known::default();
+            hosts.push((name.clone(), Arc::clone(&known)));
+            known
+        });
         let mut resolver = self.resolver.clone();
         Box::pin(async move {
             let mut known = known.lock().await;

@@ -10,12 +10,14 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::{BoxFuture, FutureExt, Shared};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring::default_provider;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::hosts::Hosts;
@@ -27,11 +29,22 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Servers close what is idle for longer, and a function that Lambda froze does not hear of it.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// Each call to AWS through it is counted in the summary of the event.
-///
+/// Each call to AWS through it is counted in the summary of the event. Call it within tokio's runtime: the list of
+/// certificate authorities, a quarter of a cold start, is read beside what else there is to do.
+pub fn connector() -> SharedHttpConnector {
+    let client = spawn_blocking(client);
+    let client = async move {
+        client.await.map_err(io::Error::from).flatten().map_err(|error| {
+            tracing::error!(%error, "without an HTTP client, nothing can be done and nobody be answered");
+            error.to_string()
+        })
+    };
+    counting(SharedHttpConnector::new(Http(client.boxed().shared())))
+}
+
 /// # Errors
 /// When the machine has no list of certificate authorities.
-pub fn connector() -> io::Result<SharedHttpConnector> {
+fn client() -> io::Result<Client<Https, SdkBody>> {
     let mut tcp = Tcp::new_with_resolver(Hosts::new(GaiResolver::new()));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -40,11 +53,14 @@ pub fn connector() -> io::Result<SharedHttpConnector> {
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
     let mut client = Client::builder(TokioExecutor::new());
     client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-    Ok(counting(SharedHttpConnector::new(Http(client.build(connector)))))
+    Ok(client.build(connector))
 }
 
+type Https = HttpsConnector<Tcp<Hosts<GaiResolver>>>;
+
+/// With the client, once that is ready.
 #[derive(Clone, Debug)]
-struct Http(Client<HttpsConnector<Tcp<Hosts<GaiResolver>>>, SdkBody>);
+struct Http(Shared<BoxFuture<'static, Result<Client<Https, SdkBody>, String>>>);
 
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -52,9 +68,11 @@ impl HttpConnector for Http {
             Ok(request) => request,
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
-        let response = timeout(ONE_REQUEST, self.0.request(request));
+        let client = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let response = response.await.map_err(|late| ConnectorError::timeout(late.into()))?;
+            let client = client.await.map_err(|error| ConnectorError::other(error.into(), None))?;
+            let response = timeout(ONE_REQUEST, client.request(request)).await;
+            let response = response.map_err(|late| ConnectorError::timeout(late.into()))?;
             let response = response.map_err(|error| ConnectorError::io(error.into()))?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))

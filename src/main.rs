@@ -31,7 +31,7 @@ fn main() -> Result<(), Error> {
 
 async fn serve() -> Result<(), Error> {
     log::init(variable("LOG_LEVEL").as_deref());
-    let http = connector()?;
+    let http = connector();
     let config = config(&http);
     let mut sagemaker = config.to_builder();
     if let Some(endpoint) = variable("AWS_ENDPOINT_URL_SAGEMAKER") {

@@ -1,6 +1,6 @@
 //! What IAM's errors mean to us.
 
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::port::{Fault, Kind};
@@ -33,10 +33,11 @@ pub fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse
 where
     E: ProvideErrorMetadata,
 {
-    let error = match reply {
-        Ok(reply) => return Ok(reply),
-        Err(error) => error,
-    };
+    reply.map_err(|error| told(call, error.map_service_error(|error| error.meta().clone())))
+}
+
+/// Apart from the many types of errors, so that the function has it once.
+fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fault {
     let lost = |message: &str| Fault {
         kind: Kind::TryAgain,
         outcome_unknown: true,
@@ -44,7 +45,7 @@ where
         code: String::new(),
         message: message.to_owned(),
     };
-    Err(match error {
+    match error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
             let code = context.err().code().unwrap_or_default().to_owned();
@@ -62,7 +63,7 @@ where
         SdkError::TimeoutError(_) => lost("no reply in time"),
         SdkError::DispatchFailure(_) => lost("the connection failed"),
         _ => lost("the reply could not be read"),
-    })
+    }
 }
 
 fn kind(code: &str, message: &str, status: u16) -> Kind {

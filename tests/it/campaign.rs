@@ -157,7 +157,7 @@ impl World {
         let sagemaker = free_port();
         let server = ministack(sagemaker);
         let upstream = Upstream { iam: server.port, sagemaker };
-        Self { _server: server, upstream, http: connector().unwrap() }
+        Self { _server: server, upstream, http: connector() }
     }
 
     fn iam(&self, account: &str) -> Client {

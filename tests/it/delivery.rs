@@ -81,7 +81,7 @@ async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, Undelivere
     tokio::task::LocalSet::new()
         .run_until(async {
             let server = serve(replies).await;
-            let post = Post { http: connector().unwrap(), endpoint: Some(server.endpoint.clone()) };
+            let post = Post { http: connector(), endpoint: Some(server.endpoint.clone()) };
             let request = Request::read(&create(&properties())).unwrap();
             let answer = Answer::failed(&request.address, "id", "why".into());
             let url = ResponseUrl::new(&format!("{}/bucket/key?Signature=a%2Fb%3D", server.endpoint));
@@ -151,7 +151,7 @@ async fn tries_end_with_the_deadline() {
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
-    let post = Post { http: connector().unwrap(), endpoint: Some("http://127.0.0.1:9".into()) };
+    let post = Post { http: connector(), endpoint: Some("http://127.0.0.1:9".into()) };
     let request = Request::read(&create(&properties())).unwrap();
     let answer = Answer::failed(&request.address, "id", "why".into());
     let url = ResponseUrl::new("http://127.0.0.1:9/?Signature=secret");

@@ -74,7 +74,7 @@ impl Server {
     }
 
     fn account(&self) -> Account {
-        let http = connector().unwrap();
+        let http = connector();
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -90,7 +90,7 @@ impl Server {
 impl Server {
     /// Of `sagemaker.rs`, and its SDK's own client to make things with.
     fn sagemaker(&self) -> (Regions, aws_sdk_sagemaker::Client) {
-        let http = connector().unwrap();
+        let http = connector();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

@@ -71,10 +71,11 @@ impl Aws {
             let request = Request::read(&mut stream, &mut rest).await?;
             let from = Instant::now();
             let (action, reply) = self.reply(&request).await;
+            let written = write(&mut stream, &reply).await;
             // What is in flight ends with the last byte handed over.
             let to = Instant::now();
             self.state().calls.push(Call { action, from, to });
-            write(&mut stream, &reply).await?;
+            written?;
         }
     }
 

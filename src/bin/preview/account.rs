@@ -31,7 +31,7 @@ impl Account {
     /// # Errors
     /// When the machine has no list of certificate authorities.
     pub async fn open(region: Option<&str>) -> Result<Self, String> {
-        let http: SharedHttpConnector = connector().map_err(|error| error.to_string())?;
+        let http: SharedHttpConnector = connector();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
         if let Some(region) = region {
