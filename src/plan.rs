@@ -275,9 +275,6 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
         steps.extend(attach.chain(put).chain(detach).chain(delete));
     }
 
-    for profile in have.instance_profiles.difference(&want.instance_profiles) {
-        steps.push(Step::RemoveFromInstanceProfile { role: role(), profile: profile.clone() });
-    }
     if (&want.description, want.max_session_duration) != (&have.description, have.max_session_duration) {
         steps.push(Step::SetDetails {
             role: role(),

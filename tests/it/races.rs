@@ -116,6 +116,37 @@ async fn what_somebody_attaches_while_delete_runs_is_detached_too() {
     }
 }
 
+/// Whenever somebody attaches a policy, which is detached at the second try.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_stays_stays_in_its_instance_profile() {
+    let new = with(json!({ "Description": "new" }));
+    let updated = async |at: usize, denied: Option<usize>| {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(&properties())).await.success();
+        stage.fake.change(|books| drop(books.profiles.insert("Holds".into(), Some(ROLE.into()))));
+        stage.fake.forget_calls();
+        stage.fake.meddle(at, |books| {
+            let role = books.roles.get_mut(&ROLE.to_lowercase()).unwrap();
+            role.attached.insert("arn:aws:iam::aws:policy/Foreign".into());
+        });
+        if let Some(at) = denied {
+            stage.fake.fail(Fault { at, mischief: Mischief::Denied, sticky: false });
+        }
+        stage.send(&update(ROLE, &new, &properties())).await.success();
+        assert_eq!(stage.fake.books().profiles["Holds"].as_deref(), Some(ROLE), "before call {at}, {denied:?}");
+        stage.fake.calls()
+    };
+    let mut tried_again = 0;
+    for at in 0..updated(usize::MAX, None).await.len() {
+        let calls = updated(at, None).await;
+        if let Some(detach) = calls.iter().position(|call| call == "DetachRolePolicy") {
+            updated(at, Some(detach)).await;
+            tried_again += 1;
+        }
+    }
+    assert!(tried_again > 10, "{tried_again}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
     let new = with(json!({ "Description": "new", "StateMachineName": "churn", "PassRolePolicyName": "Renamed" }));
