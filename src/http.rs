@@ -4,13 +4,14 @@
 //! its default TLS gathers entropy from the CPU for some 60 ms at the first call of a process. Hence ring, and HTTP/1.1 alone.
 
 use std::io;
+use std::process::exit;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use futures_util::future::{BoxFuture, FutureExt, Shared};
+use futures_util::future::{BoxFuture, FutureExt, Shared, ready};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector as Tcp;
@@ -29,21 +30,31 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Servers close what is idle for longer, and a function that Lambda froze does not hear of it.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// Each call to AWS through it is counted in the summary of the event. Call it within tokio's runtime: the list of
-/// certificate authorities, a quarter of a cold start, is read beside what else there is to do.
+/// For the function, within tokio's runtime: the list of certificate authorities, a quarter of a cold start, is read beside
+/// what else there is to do. Without one the process ends, so that Lambda starts another.
 pub fn connector() -> SharedHttpConnector {
     let client = spawn_blocking(client);
-    let client = async move {
-        client.await.map_err(io::Error::from).flatten().map_err(|error| {
+    over(async move {
+        client.await.map_err(io::Error::from).flatten().unwrap_or_else(|error| {
             tracing::error!(%error, "without an HTTP client, nothing can be done and nobody be answered");
-            error.to_string()
+            exit(1)
         })
-    };
+    })
+}
+
+/// For a command line, which can tell what is wrong.
+///
+/// # Errors
+/// When the machine has no list of certificate authorities.
+pub fn ready_connector() -> io::Result<SharedHttpConnector> {
+    Ok(over(ready(client()?)))
+}
+
+/// Each call to AWS through it is counted in the summary of the event.
+fn over(client: impl Future<Output = Client<Https, SdkBody>> + Send + 'static) -> SharedHttpConnector {
     counting(SharedHttpConnector::new(Http(client.boxed().shared())))
 }
 
-/// # Errors
-/// When the machine has no list of certificate authorities.
 fn client() -> io::Result<Client<Https, SdkBody>> {
     let mut tcp = Tcp::new_with_resolver(Hosts::new(GaiResolver::new()));
     tcp.enforce_http(false);
@@ -60,7 +71,7 @@ type Https = HttpsConnector<Tcp<Hosts<GaiResolver>>>;
 
 /// With the client, once that is ready.
 #[derive(Clone, Debug)]
-struct Http(Shared<BoxFuture<'static, Result<Client<Https, SdkBody>, String>>>);
+struct Http(Shared<BoxFuture<'static, Client<Https, SdkBody>>>);
 
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -70,8 +81,7 @@ impl HttpConnector for Http {
         };
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let client = client.await.map_err(|error| ConnectorError::other(error.into(), None))?;
-            let response = timeout(ONE_REQUEST, client.request(request)).await;
+            let response = timeout(ONE_REQUEST, client.await.request(request)).await;
             let response = response.map_err(|late| ConnectorError::timeout(late.into()))?;
             let response = response.map_err(|error| ConnectorError::io(error.into()))?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))

@@ -7,7 +7,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use mlops_roles::arn::Place;
 use mlops_roles::cloudformation::{self, Stack};
-use mlops_roles::http::connector;
+use mlops_roles::http::ready_connector;
 use mlops_roles::iam;
 use mlops_roles::port::Iam as _;
 use mlops_roles::sagemaker::Regions;
@@ -31,7 +31,7 @@ impl Account {
     /// # Errors
     /// When the machine has no list of certificate authorities.
     pub async fn open(region: Option<&str>) -> Result<Self, String> {
-        let http: SharedHttpConnector = connector();
+        let http: SharedHttpConnector = ready_connector().map_err(|error| error.to_string())?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
         if let Some(region) = region {
