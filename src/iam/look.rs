@@ -34,7 +34,7 @@ impl Account {
         let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
-                let (reply, details) = join(role, Box::pin(self.details(name, inline, staying))).await;
+                let (reply, details) = join(role, self.details(name, inline, staying)).await;
                 (reply, Some(details))
             }
             None => (role.await, None),
@@ -66,7 +66,7 @@ impl Account {
 
     async fn details(&self, role: &Name, inline: &BTreeSet<String>, staying: bool) -> Result<Details, Fault> {
         let profiles = async { if staying { Ok(BTreeSet::new()) } else { self.instance_profiles(role).await } };
-        try_join3(self.attached(role), self.inline(role, inline), profiles).await
+        Box::pin(try_join3(self.attached(role), self.inline(role, inline), profiles)).await
     }
 
     async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
