@@ -57,6 +57,7 @@ impl Line {
         }
         let _turn = self.turn.lock().await;
         for pause in PAUSES {
+            tracing::warn!(?pause, "Throttling by IAM: asking again");
             summary::pause(pause).await;
             reply = ask().await;
             if !is_throttled(&reply) {
