@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::arn::Place;
 use crate::asl::{DistributedMap, Found, Machine, Task, starts};
 use crate::integration::{Grant, Needs, Passing, Rendered, Setting, narrowed, needs_of};
-use crate::policy::Document;
+use crate::policy::{Document, json};
 
 /// Characters of a customer-managed policy, white space aside.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -286,7 +286,7 @@ fn statement(condition: &str, actions: &BTreeSet<String>, resources: &[&String])
 
 /// In characters, white space aside.
 fn length(statement: &Value) -> usize {
-    statement.to_string().chars().filter(|c| !c.is_whitespace()).count()
+    json(statement).chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// The grant to pass each service its roles.

@@ -6,14 +6,14 @@ use std::fmt::{self, Write as _};
 
 use crate::arn;
 
-/// A policy or trust document in normal form: lists where IAM allows one item or a list, sorted where order means
-/// nothing. Two documents that say the same in different spellings are equal, so drift is a change of meaning.
+/// A policy or trust document, as JSON in normal form: lists where IAM allows one item or a list, sorted where order
+/// means nothing. Two documents that say the same in different spellings are equal, so drift is a change of meaning.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Document(Value);
+pub struct Document(String);
 
 impl Document {
     pub fn new(document: Value) -> Self {
-        Self(normal_document(document))
+        Self(json(&normal_document(document)))
     }
 
     /// The document of `Allow` statements with the current policy language version.
@@ -24,25 +24,30 @@ impl Document {
 
     /// As IAM stores it. Text that is no JSON is kept as it is: it then differs from all that we write.
     pub fn parse(text: &str) -> Self {
-        serde_json::from_str(text).map_or_else(|_| Self(Value::String(text.to_owned())), Self::new)
+        Self::new(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
     }
 
     /// The characters that IAM counts against its size quotas: white space is free, and the normal form has none
     /// outside strings.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
     pub fn size(&self) -> usize {
-        self.to_string().chars().filter(|c| !c.is_whitespace()).count()
+        self.0.chars().filter(|c| !c.is_whitespace()).count()
     }
 
     /// Lower-case hexadecimal SHA-256 of the normal form's bytes.
     pub fn sha256(&self) -> String {
-        hex(&Sha256::digest(self.to_string().as_bytes()))
+        hex(&Sha256::digest(&self.0))
     }
 
     /// Whether everything that this trust lets in was let in by `former` too. Answers `false` when in doubt.
     pub fn narrows(&self, former: &Self) -> bool {
-        let (new, old) = (statements(&self.0), statements(&former.0));
+        let (new, old) = (self.statements(), former.statements());
         !new.is_empty() && new.iter().all(|n| old.iter().any(|o| statement_narrows(n, o)))
+    }
+
+    fn statements(&self) -> Vec<Value> {
+        let mut document: Value = serde_json::from_str(&self.0).unwrap_or_default();
+        document.get_mut("Statement").map(Value::take).map(listed).unwrap_or_default()
     }
 }
 
@@ -55,8 +60,14 @@ impl fmt::Debug for Document {
 
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.0)
     }
+}
+
+/// What `Display` writes, without a formatter on the way, which costs more than the JSON.
+pub fn json(value: &Value) -> String {
+    // Only a map whose keys are no text fails.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Lower-case hexadecimal.
@@ -66,10 +77,6 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn statements(document: &Value) -> &[Value] {
-    document.get("Statement").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn statement_narrows(new: &Value, old: &Value) -> bool {
@@ -110,7 +117,7 @@ fn normal_document(document: Value) -> Value {
     let Value::Object(mut document) = document else { return document };
     if let Some(statement) = document.remove("Statement") {
         let mut statements: Vec<Value> = listed(statement).into_iter().map(normal_statement).collect();
-        statements.sort_by_cached_key(Value::to_string);
+        statements.sort_by_cached_key(json);
         statements.dedup();
         document.insert("Statement".to_owned(), Value::Array(statements));
     }
@@ -177,7 +184,7 @@ fn string_set(value: Value) -> Value {
             other => other,
         })
         .collect();
-    items.sort_by_cached_key(Value::to_string);
+    items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     items.dedup();
     Value::Array(items)
 }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::answer::{Answer, Status};
 use crate::event::{Address, Request};
 use crate::plan::Step;
+use crate::policy::json;
 use crate::resource::TYPES;
 
 const NAMESPACE: &str = "mlops-roles";
@@ -106,7 +107,7 @@ impl Summary {
         // A dimension for every text that somebody makes up would be a metric for each.
         let resource_type = TYPES.into_iter().find(|known| *known == self.resource_type).unwrap_or("Other");
         let metrics: Vec<Value> = METRICS.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();
-        json!({
+        json(&json!({
             "_aws": {
                 "Timestamp": u64::try_from(at).unwrap_or(u64::MAX),
                 "CloudWatchMetrics": [{
@@ -137,8 +138,7 @@ impl Summary {
             "Calls": self.calls.values().sum::<u32>(),
             "Retries": self.retries,
             "Waited": milliseconds(self.waited),
-        })
-        .to_string()
+        }))
     }
 }
 

@@ -36,6 +36,19 @@ fn the_order_of_lists_means_nothing_and_a_value_more_does() {
 }
 
 #[test]
+fn what_is_written_and_hashed_is_the_normal_form() {
+    let document = Document::parse(
+        r#"{ "Version": "2012-10-17",
+             "Statement": { "Resource": ["b", "a b", "a", "b"], "NotAction": "x:A", "Effect": "Deny" } }"#,
+    );
+    let normal =
+        r#"{"Statement":[{"Effect":"Deny","NotAction":["x:A"],"Resource":["a","a b","b"]}],"Version":"2012-10-17"}"#;
+    assert_eq!(document.to_string(), normal);
+    assert_eq!(document.sha256(), "5fa839ce2d3bca61849d91860c800301846f4ef9783ce7685860c148e3909cd1");
+    assert_eq!(Document::parse(normal), document);
+}
+
+#[test]
 fn an_account_is_the_same_by_its_id_and_by_its_root() {
     let of = |principal: &str| Document::of(vec![json!({ "Effect": "Allow", "Principal": { "AWS": principal } })]);
     assert_eq!(of("123456789012"), of("arn:aws:iam::123456789012:root"));
@@ -45,7 +58,9 @@ fn an_account_is_the_same_by_its_id_and_by_its_root() {
 
 #[test]
 fn text_that_is_no_document_differs_from_all_others() {
-    assert_ne!(Document::parse("{"), Document::of(Vec::new()));
+    let (text, document) = (Document::parse("{"), trust(json!({})));
+    assert_ne!(text, Document::of(Vec::new()));
+    assert!(!text.narrows(&document) && !document.narrows(&text) && !text.narrows(&text));
 }
 
 #[test]
