@@ -30,7 +30,7 @@ def function():
 def main():
     WORK.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, ROOT / "benches/peers/peers.py", WORK / "peers"], check=True)
-    subprocess.run(["cargo", "build", "--locked", "--quiet", "--target-dir", WORK / "harness", "--manifest-path",
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", WORK / "harness", "--manifest-path",
                     ROOT / "benches/harness/Cargo.toml"], check=True)
     peers = WORK / "peers.json"
     peers.write_text(json.dumps([function(), *json.loads((WORK / "peers/peers.json").read_text())], indent=2) + "\n")
@@ -38,7 +38,7 @@ def main():
         server = Server(work_dir)
         try:
             port = server.endpoint.rpartition(":")[2]
-            return subprocess.run([WORK / "harness/debug/mlops-roles-bench", peers, port, WORK],
+            return subprocess.run([WORK / "harness/release/mlops-roles-bench", peers, port, WORK],
                                   env=os.environ, check=False).returncode
         finally:
             server.stop()
