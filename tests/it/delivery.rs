@@ -159,6 +159,27 @@ async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
 
+#[tokio::test]
+async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
+    // https://www.rfc-editor.org/rfc/rfc8446#appendix-B.4
+    const AES_128_THEN_AES_256: [u8; 4] = [0x13, 0x01, 0x13, 0x02];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let hello = tokio::spawn(async move {
+        let mut hello = vec![0; 4_096];
+        let read = listener.accept().await.unwrap().0.read(&mut hello).await.unwrap();
+        hello.truncate(read);
+        hello
+    });
+    let url = ResponseUrl::new(&format!("{endpoint}/"));
+    let post = Post { http: connector(), endpoint: Some(endpoint) };
+    let request = Request::read(&create(&properties())).unwrap();
+    let answer = Answer::failed(&request.address, "id", "why".into());
+    post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
+    let suites = hello.await.unwrap();
+    assert!(suites.windows(4).any(|four| four == AES_128_THEN_AES_256), "{suites:x?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
     let place = |partition: &str, region: &str| Place {
