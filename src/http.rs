@@ -62,7 +62,7 @@ fn client() -> io::Result<Client<Https, SdkBody>> {
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     let mut provider = default_provider();
-    // Processors have instructions for its hash, and a handshake consists of hashes: each connection begins sooner.
+    // ring has the processor compute its hash, and not that of the suite before it: each connection begins sooner.
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);

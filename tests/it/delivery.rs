@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
@@ -176,7 +176,7 @@ async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
     let request = Request::read(&create(&properties())).unwrap();
     let answer = Answer::failed(&request.address, "id", "why".into());
     post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
-    let suites = hello.await.unwrap();
+    let suites = timeout(Duration::from_secs(5), hello).await.unwrap().unwrap();
     assert!(suites.windows(4).any(|four| four == AES_128_THEN_AES_256), "{suites:x?}");
 }
 
