@@ -97,15 +97,17 @@ impl fmt::Display for ResponseUrl {
 }
 
 /// `cloudformation-custom-resource-response-useast1.s3.amazonaws.com`, or with the region in front of the suffix
-/// (`s3-us-east-1`, `s3.us-east-1`): the bucket of this region and no other, since anybody may own another.
+/// (`s3-us-east-1`, `s3.us-east-1`), under FIPS and dual-stack endpoints too: the bucket of this region and no other, since
+/// anybody may own another.
+/// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 fn is_response_bucket(host: &str, place: &Place) -> bool {
     let Place { partition, region, .. } = place;
     let Some((_, suffix)) = S3_SUFFIXES.iter().find(|(name, _)| name == partition) else { return false };
     let bucket = format!("cloudformation-custom-resource-response-{}", region.replace('-', ""));
     let service = host.strip_prefix(&bucket).and_then(|rest| rest.strip_suffix(suffix));
-    service.is_some_and(|service| {
-        service == ".s3." || service == format!(".s3-{region}.") || service == format!(".s3.{region}.")
-    })
+    let regional = ["s3-", "s3.", "s3.dualstack.", "s3-fips.", "s3-fips.dualstack."];
+    service
+        .is_some_and(|service| service == ".s3." || regional.iter().any(|form| service == format!(".{form}{region}.")))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -134,8 +136,11 @@ impl Answer {
         Self { data, ..Self::new(Status::Success, String::new(), address, physical_id) }
     }
 
+    /// Control characters become spaces: a stack whose events hold one can't be listed any more.
+    /// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1601>
     pub fn failed(address: &Address, physical_id: &str, reason: String) -> Self {
-        Self::new(Status::Failed, reason, address, physical_id)
+        let plain = if reason.contains(char::is_control) { reason.replace(char::is_control, " ") } else { reason };
+        Self::new(Status::Failed, plain, address, physical_id)
     }
 
     fn new(status: Status, reason: String, address: &Address, physical_id: &str) -> Self {

@@ -195,6 +195,16 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
         ("aws", "us-east-2", format!("https://{bucket}-useast2.s3.us-east-2.amazonaws.com/x")),
         ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.cn-north-1.amazonaws.com.cn/x")),
         ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3.us-gov-west-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.dualstack.us-east-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.us-east-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.dualstack.us-east-1.amazonaws.com/x")),
+        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3-fips.us-gov-west-1.amazonaws.com/x")),
+        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.dualstack.cn-north-1.amazonaws.com.cn/x")),
+        (
+            "aws-eusc",
+            "eusc-de-east-1",
+            format!("https://{bucket}-euscdeeast1.s3.dualstack.eusc-de-east-1.amazonaws.eu/x"),
+        ),
     ];
     for (partition, region, url) in &good {
         let mailbox = crate::stage::Mailbox::default();
@@ -223,6 +233,13 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
         format!("https://{bucket}-useast1-evil.s3.amazonaws.com/x"),
         format!("https://{bucket}-useast1.s3-eu-west-1.amazonaws.com/x"),
         format!("https://{bucket}-useast1.evil.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-fips.eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-euwest1.s3-fips.us-east-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-fips.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.s3-fips.us-east-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-website.us-east-1.amazonaws.com/x"),
         format!("https://x.{bucket}-useast1.s3.amazonaws.com/x"),
         "https://s3.amazonaws.com/cloudformation-custom-resource-response-useast1/x".into(),
         format!("https://{bucket}-useast1%2es3.amazonaws.com.example.com/x"),
@@ -233,7 +250,6 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
         format!("https://{bucket}-useast1.s3.amazonaws.com%2f.example.com/x"),
         format!("https://{bucket}-useast1.s3.us-east-1.amazonaws.com.example.com/x"),
         format!("https://{bucket}-useast1.s3-accelerate.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.dualstack.us-east-1.amazonaws.com/x"),
         format!("https://{bucket}-useast1.s3-website-us-east-1.amazonaws.com/x"),
         format!("https://{bucket}-useast1.s3.amazonaws.c\u{43e}m/x"),
         format!("https://:secret@{bucket}-useast1.s3.amazonaws.com/x"),
