@@ -2,8 +2,9 @@
 //! what we make of it instead and why.
 //!
 //! A file holds `parameters`, `roles` and standalone `policies` by the names that the source has for them, and `outputs`.
-//! Any text may hold `${…}`: a parameter, `Partition`, `Region`, `Account`, the name of a role of the set (`${Role}`), or
-//! the ARN of a role or policy of the set (`${Role.Arn}`).
+//! Any text may hold `${…}`: a parameter, `Partition`, `Region`, `Account`, the name of a role of the set (`${Role}`), the
+//! ARN of a role or policy of the set (`${Role.Arn}`), or `Boundary`, the ARN of the roles' permissions boundary. In a list,
+//! `${*Name}` stands for each item of a value that is a list: `AllowedManagedPolicies` has what the deployer allows.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::arn::{Arn, Place};
 use crate::world::{ROLE_NAME_LENGTH, is_iam_name};
 
-/// What `${…}` is filled with, by name.
+/// What `${…}` is filled with, by name. The items of a list are separated by commas.
 pub type Values = BTreeMap<String, String>;
 
 /// The set of `Custom::SageMakerDeployTarget`.
@@ -76,8 +77,13 @@ pub struct RoleSet {
 pub struct Parameter {
     pub name: String,
     pub form: Form,
-    /// Without one it is required.
+    /// Without one it is required, unless it is optional.
     pub default: Option<String>,
+    /// Whether it may be absent. What names it then has its `otherwise`.
+    #[serde(default)]
+    pub optional: bool,
+    /// The value where the default names what is absent. Wider than a new resource may have.
+    pub otherwise: Option<String>,
     /// Of a choice.
     #[serde(default)]
     pub choices: Vec<String>,
@@ -310,6 +316,18 @@ pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> 
     of_iam.filter_map(|statement| filled_in(&statement, values)).collect()
 }
 
+impl RoleSet {
+    /// Whether what was published writes to IAM: whoever makes roles without a permissions boundary can be anybody.
+    pub fn publishes_iam_writes(&self) -> bool {
+        let of_roles = self.roles.values().flat_map(|role| role.inline.values().flatten());
+        let all = of_roles.chain(self.policies.values().flat_map(|policy| &policy.statements));
+        let actions =
+            all.filter(|one| one.effect == "Allow").flat_map(|one| one.action.as_array().into_iter().flatten());
+        let mut of_iam = actions.filter_map(Value::as_str).filter_map(|action| action.strip_prefix("iam:"));
+        of_iam.any(|action| action != "PassRole" && !action.starts_with("Get") && !action.starts_with("List"))
+    }
+}
+
 /// Whether the parameters have the values that are asked for.
 pub fn holds(when: &When, values: &Values) -> bool {
     when.iter().all(|(name, value)| values.get(name) == Some(value))
@@ -332,11 +350,33 @@ pub fn filled(text: &str, values: &Values) -> Option<String> {
     Some(done + rest)
 }
 
+/// The text without `${Name}`.
+pub fn literal(text: &str) -> String {
+    let mut parts = text.split("${");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| done + part.split_once('}').map_or(part, |(_, behind)| behind))
+}
+
 /// The same for every text within.
 fn filled_in(value: &Value, values: &Values) -> Option<Value> {
     Some(match value {
         Value::String(text) => Value::String(filled(text, values)?),
-        Value::Array(items) => Value::Array(items.iter().map(|item| filled_in(item, values)).collect::<Option<_>>()?),
+        Value::Array(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                match item.as_str().and_then(|text| text.strip_prefix("${*")?.strip_suffix('}')) {
+                    Some(name) => {
+                        all.extend(values.get(name)?.split(',').filter(|one| !one.is_empty()).map(Value::from))
+                    }
+                    None => all.push(filled_in(item, values)?),
+                }
+            }
+            // Of a condition, no value would be no limit.
+            if all.is_empty() && !items.is_empty() {
+                return None;
+            }
+            Value::Array(all)
+        }
         Value::Object(members) => {
             let members = members.iter().map(|(key, value)| Some((key.clone(), filled_in(value, values)?)));
             Value::Object(members.collect::<Option<_>>()?)

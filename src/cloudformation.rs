@@ -7,7 +7,8 @@ use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 
 use crate::iam::fault::fault;
 use crate::ownership::Owner;
-use crate::port::{Fault, StackResource, Stacks};
+use crate::port::{Fault, Holder, StackResource, Stacks};
+use crate::resource::TYPES;
 
 #[derive(Clone, Debug)]
 pub struct Region {
@@ -63,7 +64,7 @@ impl Region {
 }
 
 impl Stacks for Region {
-    async fn holder(&self, physical_id: &str) -> Result<Option<Owner>, Fault> {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
         let reply = self.client.describe_stack_resources().physical_resource_id(physical_id).send().await;
         let resources = match unknown_is_none(fault("cloudformation:DescribeStackResources", reply))? {
             Some(reply) => reply.stack_resources.unwrap_or_default(),
@@ -71,16 +72,19 @@ impl Stacks for Region {
         };
         // The call lists the stack around the resource, but no more than 100 of it: what is not among them is held too.
         let this = |resource: &&Resource| resource.physical_resource_id() == Some(physical_id);
-        let owner = |resource: &Resource, logical: Option<&str>| Owner {
-            stack_id: resource.stack_id().unwrap_or_default().to_owned(),
-            logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
+        let holder = |resource: &Resource, logical: Option<&str>, of_type: Option<&str>| Holder {
+            owner: Owner {
+                stack_id: resource.stack_id().unwrap_or_default().to_owned(),
+                logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
+            },
+            resource_type: of_type.unwrap_or_default().to_owned(),
         };
         let mut found = resources.iter().filter(this).peekable();
         if found.peek().is_none() {
-            return Ok(resources.first().map(|resource| owner(resource, None)));
+            return Ok(resources.first().map(|resource| holder(resource, None, None)));
         }
         let held = found.find(|resource| lives(resource.resource_status()));
-        Ok(held.map(|resource| owner(resource, resource.logical_resource_id())))
+        Ok(held.map(|resource| holder(resource, resource.logical_resource_id(), resource.resource_type())))
     }
 
     async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
@@ -88,7 +92,8 @@ impl Stacks for Region {
         let reply = call.logical_resource_id(&resource.logical_id).send().await;
         let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
         let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
-        Ok(resources.iter().any(|resource| lives(resource.resource_status())))
+        let is_ours = |resource: &&Resource| resource.resource_type().is_some_and(|one| TYPES.contains(&one));
+        Ok(resources.iter().filter(is_ours).any(|resource| lives(resource.resource_status())))
     }
 
     async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
@@ -97,6 +102,7 @@ impl Stacks for Region {
         let reply = unknown_is_none(fault("cloudformation:DescribeStackResource", reply))?;
         Ok(reply.and_then(|reply| reply.stack_resource_detail).map(|detail| StackResource {
             physical_id: detail.physical_resource_id.unwrap_or_default(),
+            resource_type: detail.resource_type.unwrap_or_default(),
             status: detail.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             since: detail.last_updated_timestamp.map(|at| at.secs()),
         }))

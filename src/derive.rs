@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arn::Place;
 use crate::asl::{DistributedMap, Found, Machine, Task, starts};
+use crate::boundary::BoundaryDenies;
 use crate::integration::{Grant, Needs, Passing, Rendered, Setting, narrowed, needs_of};
 use crate::policy::{Document, json};
 
@@ -29,7 +30,15 @@ pub struct Features {
 pub fn derive(machine: &Machine, features: &Features, setting: Setting<'_>) -> Needs {
     let mut needs = Needs::default();
     for task in &machine.tasks {
+        let before = needs.grants.len();
         needs_of(task, setting, &mut needs);
+        let actions = needs.grants.iter().skip(before).flat_map(|grant| &grant.actions);
+        let overrides = actions.flat_map(|action| {
+            let members = BoundaryDenies::Standard.members(action).filter(|member| task.arguments.shows(member));
+            members.map(|member| (task.path.clone(), action.clone(), member))
+        });
+        let overrides: Vec<_> = overrides.collect();
+        needs.overrides.extend(overrides);
     }
     for map in &machine.maps {
         map_needs(map, features, setting, &mut needs);

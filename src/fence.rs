@@ -2,6 +2,7 @@
 //! own role; here it gives the template's author a clear error instead of an `AccessDenied`.
 
 use crate::arn::{self, Arn, Place};
+use crate::boundary::BoundaryDenies;
 
 /// The deployer's limits, from the function's environment. Whoever writes a stack's template has no say in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Fence {
     /// The resource types that are switched on.
     pub types: Vec<String>,
     pub allow_adoption: bool,
+    /// Whether templates may have the policies of a role set that write to IAM as they were published.
+    pub allow_published_iam_writes: bool,
+    /// What the boundary of `template.yaml` denies besides the identity services.
+    pub boundary_denies: BoundaryDenies,
     /// Whether the stack is asked about every event, not only about one that may be late.
     pub verifies_events: bool,
 }
@@ -41,7 +46,8 @@ impl Fence {
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Misconfigured> {
         let text = |name: &str| variable(name).unwrap_or_default();
         let list = |name: &str| -> Vec<String> {
-            text(name).split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+            // White space is part of an item, as it is in IAM; the parameters of `template.yaml` take none.
+            text(name).split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
         };
         let wrong = |variable, found: String, expected| {
             let found = if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") };
@@ -65,6 +71,10 @@ impl Fence {
             "false" | "" => Ok(false),
             other => Err(wrong(name, other.to_owned(), "`true` or `false`")),
         };
+        let denies = text("BOUNDARY_DENIES");
+        let Some(boundary_denies) = BoundaryDenies::read(&denies) else {
+            return Err(wrong("BOUNDARY_DENIES", denies, "`None`, `Standard` or `Strict`"));
+        };
         Ok(Self {
             role_name_prefixes,
             role_paths,
@@ -74,6 +84,8 @@ impl Fence {
             managed_policies: list("ALLOWED_MANAGED_POLICY_ARNS"),
             types: list("ENABLED_TYPES"),
             allow_adoption: flag("ALLOW_ADOPTION")?,
+            allow_published_iam_writes: flag("ALLOW_PUBLISHED_IAM_WRITES")?,
+            boundary_denies,
             verifies_events: flag("VERIFY_EVENTS")?,
         })
     }
@@ -109,9 +121,14 @@ impl Fence {
     /// own boundary may differ.
     pub fn boundary_denies<'a>(&self, action: &str, mut resources: impl Iterator<Item = &'a str>) -> bool {
         let (service, _) = action.split_once(':').unwrap_or_default();
-        let of_roles = matches!(action, "iam:PassRole" | "sts:AssumeRole");
-        matches!(service, "iam" | "sts" | "organizations" | "account")
-            && !(of_roles && resources.all(|role| self.admits_passing(role)))
+        match action {
+            // IAM lets everybody ask who they are, whatever a policy denies.
+            // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+            "sts:GetCallerIdentity" | "sts:GetServiceBearerToken" => false,
+            "iam:PassRole" | "sts:AssumeRole" => !resources.all(|role| self.admits_passing(role)),
+            _ if matches!(service, "iam" | "sts" | "organizations" | "account") => true,
+            _ => self.boundary_denies.holds(action),
+        }
     }
 
     pub fn admits_managed_policy(&self, arn: &str) -> bool {

@@ -9,14 +9,14 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
 use deadlines::Deadlines;
 
 use crate::answer::{Answer, LONGEST, Post, Undelivered};
-use crate::apply::{Cause, Failures, LAG, Stopped, converge, forget, look_until};
+use crate::apply::{Cause, Failures, LAG, Stopped, converge, forget, look_until, patiently};
 use crate::arn::{Arn, Place};
 use crate::decide::{Decision, decide, gone, look};
 use crate::discovery::find;
@@ -27,9 +27,11 @@ use crate::judge::{absent_boundary, unused, users};
 use crate::ownership::{Claim, Owner, Standing};
 use crate::plan::{Entity, Step, plan};
 use crate::port::{Iam, Known, Observed, SageMaker, Stacks};
-use crate::resource::{self, Setting, Wanted};
+use crate::propagation::is_waited_for;
+use crate::properties::Mistakes;
+use crate::resource::{self, NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use crate::summary::{self, Phase, timed};
-use crate::timely::{Age, lives_as, overtaken, timely};
+use crate::timely::{Age, lives_as, overtaken, stands_again, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
@@ -63,6 +65,14 @@ pub struct Invocation {
 struct Done {
     physical_id: String,
     data: BTreeMap<String, String>,
+}
+
+/// What came of a Create or Update.
+struct Brought {
+    /// What IAM knows of the roles.
+    known: BTreeMap<Name, Known>,
+    /// Actions that IAM's simulator can't judge.
+    not_verified: Vec<String>,
 }
 
 /// What it says otherwise.
@@ -154,18 +164,18 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
         let timely = timely(&self.stacks, request, age, fence.verifies_events, deadlines.work);
-        timed(Phase::Look, timely).await.map_err(fail)?;
+        let asked = timed(Phase::Look, timely).await.map_err(fail)?;
         let owner = request.owner();
         let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {
-            return self.service_catalog(request, setting, deadlines).await;
+            return self.service_catalog(request, asked, setting, deadlines).await;
         }
         match &request.kind {
             Kind::Create => self.provision(request, setting, None, deadlines).await,
             Kind::Update { physical_id, old_properties } => {
                 self.provision(request, setting, Some((physical_id, old_properties)), deadlines).await
             }
-            Kind::Delete { physical_id } => self.remove(request, setting, physical_id, deadlines).await,
+            Kind::Delete { physical_id } => self.remove(request, asked, setting, physical_id, deadlines).await,
         }
     }
 
@@ -187,22 +197,29 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
         let (mut wanted, mut mistakes) = read(setting)?;
+        let accepted = self.accepted(request, &mistakes, setting, deadlines.work).await.map_err(fail)?;
+        let warnings = mistakes.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let told = Some(wanted.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
-        if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.0.is_empty()) {
+        if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
             let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
             let found = timed(Phase::Look, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
             (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
+            mistakes.tighten(&accepted);
         }
         let absent = absent_boundary(&self.iam, &wanted, setting, deadlines.work);
-        mistakes.0.extend(timed(Phase::Look, absent).await);
-        if !mistakes.0.is_empty() {
+        mistakes.wrong.extend(timed(Phase::Look, absent).await);
+        if !mistakes.wrong.is_empty() {
             return Err(fail(mistakes.to_string()));
         }
+        if !warnings.is_empty() {
+            tracing::warn!(?warnings, "accepted, since the resource had it before");
+        }
+        tell(request, &mut wanted, WARNINGS, &warnings);
         measure(request, &wanted).map_err(fail)?;
 
         let former = match old {
@@ -211,11 +228,40 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
             }
         };
-        let known = self.bring_about(request, &wanted, &former, setting, deadlines).await.map_err(&fail)?;
-        wanted.done(&known).ok_or_else(|| fail("the role has no id".to_owned()))
+        let brought = self.bring_about(request, &wanted, &former, setting, deadlines).await.map_err(&fail)?;
+        if wanted.attributes.contains_key(NOT_VERIFIED) {
+            tell(request, &mut wanted, NOT_VERIFIED, &brought.not_verified);
+        }
+        wanted.done(&brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
-    /// From one look at the account to what is wanted, or back to what the look showed. Gives what IAM knows of the roles.
+    /// What this version refuses and this resource may keep: what it had before, and all where its stack rolls back, for a
+    /// rollback that is refused leaves the stack where nothing but a deletion goes on.
+    async fn accepted(
+        &self,
+        request: &Request,
+        mistakes: &Mistakes,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<String>, String> {
+        let Kind::Update { old_properties, .. } = &request.kind else { return Ok(Vec::new()) };
+        if mistakes.tightened.is_empty() {
+            return Ok(Vec::new());
+        }
+        let empty = Map::new();
+        let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
+        let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
+        if mistakes.tightened.iter().all(|one| old.contains(one)) {
+            return Ok(old);
+        }
+        let status = patiently(deadline, async || self.stacks.status(&setting.owner.stack_id).await).await;
+        let status = status
+            .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
+        let rolls_back = status.is_some_and(|status| status.starts_with("UPDATE_ROLLBACK"));
+        Ok(if rolls_back { mistakes.tightened.clone() } else { old })
+    }
+
+    /// From one look at the account to what is wanted, or back to what the look showed.
     async fn bring_about(
         &self,
         request: &Request,
@@ -223,14 +269,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         former: &Former,
         setting: Setting<'_>,
         deadlines: Deadlines,
-    ) -> Result<BTreeMap<Name, Known>, String> {
+    ) -> Result<Brought, String> {
         let owner = setting.owner;
         let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
         let Decision { scope, observed, mut before, mut desired, steps } = timed(Phase::Look, decided).await?;
         show(&steps, &before, owner);
         if steps.is_empty() {
             let verified = self.verify(wanted, &desired, setting, deadlines.work).await;
-            return verified.map(|()| observed).map_err(|why| format!("{why}; nothing was changed"));
+            let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
+            return verified.map(|not_verified| Brought { known: observed, not_verified });
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
@@ -245,7 +292,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let (reached, unsure, what) = loop {
             match timed(Phase::Apply, converge(&self.iam, &claim, &desired, from, deadlines.work)).await {
                 Ok(mut reached) => {
-                    if steps.iter().any(|step| matches!(step, Step::CreateRole { .. })) {
+                    if is_waited_for(&steps, &before, &desired) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         timed(Phase::Settle, summary::wait(wanted.settle.min(left))).await;
                     }
@@ -270,7 +317,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                             format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((seen, _)), None) => match self.verify(wanted, &desired, setting, deadlines.work).await {
-                            Ok(()) => return Ok(seen.known),
+                            Ok(not_verified) => return Ok(Brought { known: seen.known, not_verified }),
                             Err(denied) => denied,
                         },
                         (Err(hidden), None) => {
@@ -298,10 +345,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         Err(timed(Phase::Undo, given_up).await)
     }
 
-    /// Delete: goes by tags, only forward, and takes properties of any shape.
+    /// Delete: goes by tags, only forward, and takes properties of any shape. `asked` tells whether the stack was, whether the
+    /// event still counts.
     async fn remove(
         &self,
         request: &Request,
+        asked: bool,
         setting: Setting<'_>,
         physical_id: &str,
         deadlines: Deadlines,
@@ -321,7 +370,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         scope.expect(&former.leaving);
         let looked = look(&self.iam, &scope, setting, deadlines.work);
         let users = users(&self.iam, former.leaving.policies.keys(), deadlines.work);
-        let (looked, users) = timed(Phase::Look, join(looked, users)).await;
+        let again = async { if asked { Ok(()) } else { stands_again(&self.stacks, request, deadlines.work).await } };
+        let (looked, users, again) = timed(Phase::Look, join3(looked, users, again)).await;
+        again.map_err(fail)?;
         let before = looked.map_err(fail)?.world;
         former.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
@@ -336,20 +387,21 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
     }
 
-    /// Whether the roles that stand are allowed what was asked to be verified.
+    /// Whether the roles that stand are allowed what was asked to be verified. Gives what IAM can't judge.
     async fn verify(
         &self,
         wanted: &Wanted,
         desired: &World,
         setting: Setting<'_>,
         deadline: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<Vec<String>, String> {
+        let mut not_verified = Vec::new();
         for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
             let arn = setting.place.role_arn(path, name.as_str());
-            timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await?;
+            not_verified.extend(timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await?);
         }
-        Ok(())
+        Ok(not_verified)
     }
 
     /// Looks until what was done shows, and tells what is seen and whether something does not show even so: the next event
@@ -396,6 +448,15 @@ fn failed(address: &Address, reason: String) -> Failed {
 /// Success without anything to show.
 fn nothing(request: &Request) -> Done {
     Done { physical_id: request.address.physical_id.clone(), data: BTreeMap::new() }
+}
+
+/// What the function noticed, as an attribute, as far as it fits the answer. Empty text where there is nothing.
+fn tell(request: &Request, wanted: &mut Wanted, attribute: &str, texts: &[String]) {
+    wanted.attributes.insert(attribute.to_owned(), texts.join("; "));
+    if !texts.is_empty() && measure(request, wanted).is_err() {
+        let short = format!("{}: the function's log lists them", texts.len());
+        wanted.attributes.insert(attribute.to_owned(), short);
+    }
 }
 
 /// Whether the answer will fit, before anything is done that it would have to tell of.

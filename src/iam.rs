@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{
-    ContextEntry, ContextKeyTypeEnum, Policy, PolicyEvaluationDecisionType, PolicyScopeType, PolicyVersion, Tag,
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PermissionsBoundaryDecisionDetail, Policy,
+    PolicyEvaluationDecisionType as Decision, PolicyScopeType, PolicyVersion, Tag,
 };
 use futures_util::future::{try_join, try_join_all};
 
 use crate::plan::Step;
 use crate::policy::Document;
 use crate::port::{Fault, Iam, Observed};
-use crate::verify::{Check, Denial};
+use crate::verify::{Check, Denial, Simulated};
 use crate::world::{Scope, Tags};
 
 use fault::{fault, there};
@@ -99,6 +100,31 @@ impl Account {
             there("iam:DeletePolicyVersion", call.send().await)?;
         }
         delete().await.map(drop)
+    }
+}
+
+impl Account {
+    async fn simulated(
+        &self,
+        role_arn: &str,
+        actions: &[&String],
+        resources: &[&String],
+        check: &Check,
+    ) -> Result<Simulated, Fault> {
+        let context = check.context.iter().map(|context| {
+            let kind = if context.is_bool { ContextKeyTypeEnum::Boolean } else { ContextKeyTypeEnum::String };
+            let entry = ContextEntry::builder().context_key_name(&context.key).context_key_type(kind);
+            entry.context_key_values(&context.value).build()
+        });
+        let call = self.client.simulate_principal_policy().policy_source_arn(role_arn);
+        let call = call.set_action_names(Some(actions.iter().map(ToString::to_string).collect()));
+        let call = call.set_resource_arns(Some(resources.iter().map(ToString::to_string).collect()));
+        let call = call.set_context_entries(Some(context.collect()));
+        let ask = |marker| call.clone().set_marker(marker).send();
+        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
+        let pages = fault("iam:SimulatePrincipalPolicy", pages)?;
+        let results = pages.into_iter().filter_map(|page| page.evaluation_results).flatten();
+        Ok(Simulated { judged: actions.len(), denials: results.flat_map(denials).collect(), ..Simulated::default() })
     }
 }
 
@@ -225,39 +251,28 @@ impl Iam for Account {
         Ok(users)
     }
 
-    async fn denied(&self, role_arn: &str, check: &Check) -> Result<Vec<Denial>, Fault> {
-        let context = check.context.iter().map(|context| {
-            let kind = if context.is_bool { ContextKeyTypeEnum::Boolean } else { ContextKeyTypeEnum::String };
-            let entry = ContextEntry::builder().context_key_name(&context.key).context_key_type(kind);
-            entry.context_key_values(&context.value).build()
-        });
-        let call = self.client.simulate_principal_policy().policy_source_arn(role_arn);
-        let call = call.set_action_names(Some(check.actions.iter().cloned().collect()));
-        let call = call.set_resource_arns(Some(check.resources.iter().cloned().collect()));
-        let call = call.set_context_entries(Some(context.collect()));
-        let ask = |marker| call.clone().set_marker(marker).send();
-        let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let pages = fault("iam:SimulatePrincipalPolicy", pages)?;
-        let mut denials = Vec::new();
-        for result in pages.into_iter().filter_map(|page| page.evaluation_results).flatten() {
-            if result.eval_decision == PolicyEvaluationDecisionType::Allowed {
-                continue;
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault> {
+        // An asterisk stands for no resource at all, and IAM takes none beside ARNs.
+        let (any, arns): (Vec<&String>, Vec<&String>) = check.resources.iter().partition(|one| *one == "*");
+        let all: Vec<&String> = check.actions.iter().collect();
+        let mut whole = Simulated::default();
+        for resources in [any, arns].into_iter().filter(|resources| !resources.is_empty()) {
+            // Actions that IAM's simulator does not know can't be asked of beside others: then each alone.
+            match self.simulated(role_arn, &all, &resources, check).await {
+                Err(fault) if is_no_judgement(&fault) => {
+                    for action in &check.actions {
+                        match self.simulated(role_arn, &[action], &resources, check).await {
+                            Err(fault) if is_no_judgement(&fault) => {
+                                whole.unjudged.insert(action.clone(), fault.message);
+                            }
+                            told => whole.absorb(told?),
+                        }
+                    }
+                }
+                told => whole.absorb(told?),
             }
-            let organization =
-                result.organizations_decision_detail.is_some_and(|detail| !detail.allowed_by_organizations);
-            let boundary = result
-                .permissions_boundary_decision_detail
-                .is_some_and(|detail| !detail.allowed_by_permissions_boundary);
-            let side = match (organization, boundary) {
-                (true, _) => "a policy of the organization",
-                (_, true) => "the permissions boundary",
-                _ if result.eval_decision == PolicyEvaluationDecisionType::ExplicitDeny => "an explicit deny",
-                _ => "the role's own policies, which do not allow it",
-            };
-            let resource = result.eval_resource_name.unwrap_or_default();
-            denials.push(Denial { action: result.eval_action_name, resource, side });
         }
-        Ok(denials)
+        Ok(whole)
     }
 
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
@@ -275,6 +290,42 @@ impl Iam for Account {
         let roles = fault("iam:ListRoles", pages)?.into_iter().flat_map(|page| page.roles);
         Ok(roles.filter(|role| role.role_name.starts_with(prefix)).map(|role| role.arn).collect())
     }
+}
+
+/// Whether IAM says that it can't simulate this, rather than what comes of it.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html#API_SimulatePrincipalPolicy_Errors>
+fn is_no_judgement(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "InvalidInput" | "PolicyEvaluation")
+}
+
+/// Of several resources the result tells the most restrictive decision, and its name for them all is a template; what is
+/// decided on each stands below it. Of one resource it may stand above alone.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html>
+fn denials(result: EvaluationResult) -> Vec<Denial> {
+    let organization = result.organizations_decision_detail.is_some_and(|detail| !detail.allowed_by_organizations);
+    let denial = |resource: &str, decision: &Decision, boundary: Option<&PermissionsBoundaryDecisionDetail>| {
+        let boundary = boundary.is_some_and(|detail| !detail.allowed_by_permissions_boundary);
+        let side = match (organization, boundary) {
+            _ if *decision == Decision::Allowed => return None,
+            (true, _) => "a policy of the organization",
+            (_, true) => "the permissions boundary",
+            _ if *decision == Decision::ExplicitDeny => "an explicit deny",
+            _ => "the role's own policies, which do not allow it",
+        };
+        Some(Denial { action: result.eval_action_name.clone(), resource: resource.to_owned(), side })
+    };
+    let each = result.resource_specific_results.as_deref().unwrap_or_default();
+    let below = each.iter().filter_map(|one| {
+        let boundary = one.permissions_boundary_decision_detail.as_ref();
+        denial(&one.eval_resource_name, &one.eval_resource_decision, boundary)
+    });
+    let below: Vec<Denial> = below.collect();
+    if !below.is_empty() {
+        return below;
+    }
+    let resource = result.eval_resource_name.as_deref().unwrap_or_default();
+    let above = denial(resource, &result.eval_decision, result.permissions_boundary_decision_detail.as_ref());
+    above.into_iter().collect()
 }
 
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {

@@ -10,7 +10,7 @@ use crate::arn::Place;
 use crate::ownership::Standing;
 use crate::plan::{Entity, INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use crate::policy::Document;
-use crate::port::{Iam, Stacks};
+use crate::port::{Holder, Iam, Stacks};
 use crate::resource::{Setting, Wanted};
 use crate::world::{Name, Tags, World};
 
@@ -109,15 +109,35 @@ async fn stranger(
         Entity::Policy(arn) => arn,
     };
     let holder = patiently(deadline, async || match &whose {
-        Some(other) => Ok(stacks.holds(other).await?.then(|| other.clone())),
+        Some(other) => {
+            Ok(stacks.holds(other).await?.then(|| Holder { owner: other.clone(), resource_type: String::new() }))
+        }
         None => stacks.holder(id).await,
     });
     match holder.await {
         Ok(None) => None,
-        Ok(Some(holder)) if holder == *setting.owner => None,
-        Ok(Some(holder)) => Some(format!("{entity} still belongs to {holder}: it can't be adopted")),
+        Ok(Some(holder)) if holder.owner == *setting.owner => None,
+        Ok(Some(Holder { owner, resource_type })) if may_hold(entity, &resource_type) => {
+            Some(format!("{entity} still belongs to {owner}: it can't be adopted"))
+        }
+        Ok(Some(Holder { owner, resource_type })) => Some(format!(
+            "{entity} can't be adopted: the `{resource_type}` that is {owner} has the same physical id, so that CloudFormation \
+             can't tell whether a stack holds it: give that resource another name first"
+        )),
         Err(cause) => Some(format!("{entity} can't be adopted before its stack is known: {cause}")),
     }
+}
+
+/// Whether a resource of this type can be what holds the entity. Custom ones, and those that CloudFormation does not name,
+/// may be anything.
+fn may_hold(entity: &Entity, resource_type: &str) -> bool {
+    let of_iam = match entity {
+        Entity::Role(_) => "AWS::IAM::Role",
+        Entity::Policy(_) => "AWS::IAM::ManagedPolicy",
+    };
+    resource_type == of_iam
+        || !resource_type.starts_with("AWS::")
+        || resource_type == "AWS::CloudFormation::CustomResource"
 }
 
 /// A boundary that a template names instead of the deployer's own, and that is not there. Where IAM does not tell, it will

@@ -27,6 +27,7 @@ pub mod answer;
 pub mod apply;
 pub mod arn;
 pub mod asl;
+pub mod boundary;
 pub mod catalog;
 #[cfg(feature = "aws")]
 pub mod cloudformation;
@@ -50,6 +51,7 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod port;
+pub mod propagation;
 pub mod properties;
 pub mod resource;
 pub mod round;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use crate::arn;
@@ -43,6 +44,21 @@ impl Document {
     pub fn narrows(&self, former: &Self) -> bool {
         let (new, old) = (self.statements(), former.statements());
         !new.is_empty() && new.iter().all(|n| old.iter().any(|o| statement_narrows(n, o)))
+    }
+
+    /// Those of the actions that it allows by their names, each with a resource.
+    pub fn allowed(&self, actions: &[&str]) -> BTreeSet<(String, String)> {
+        let texts = |statement: &Value, key: &str| -> Vec<String> {
+            let values = statement.get(key).and_then(Value::as_array).into_iter().flatten();
+            values.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let mut allowed = BTreeSet::new();
+        for statement in self.statements().iter().filter(|one| one.get("Effect") == Some(&Value::from("Allow"))) {
+            for action in texts(statement, "Action").iter().filter(|action| actions.contains(&action.as_str())) {
+                allowed.extend(texts(statement, "Resource").into_iter().map(|resource| (action.clone(), resource)));
+            }
+        }
+        allowed
     }
 
     fn statements(&self) -> Vec<Value> {

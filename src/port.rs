@@ -7,7 +7,7 @@ use std::fmt;
 use crate::discovery::Source;
 use crate::ownership::Owner;
 use crate::plan::Step;
-use crate::verify::{Check, Denial};
+use crate::verify::{Check, Simulated};
 use crate::world::{Name, Scope, World};
 
 /// What was seen, and what IAM alone knows of the roles.
@@ -50,8 +50,8 @@ pub trait Iam {
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
 
-    /// What the role is denied of the check, as IAM simulates it.
-    async fn denied(&self, role_arn: &str, check: &Check) -> Result<Vec<Denial>, Fault>;
+    /// What the role is denied of the check, as IAM simulates it, and what IAM can't judge.
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault>;
 
     /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
     /// epoch.
@@ -87,10 +87,20 @@ pub trait SageMaker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackResource {
     pub physical_id: String,
+    /// `Custom::StepFunctionsWorkflowRole`.
+    pub resource_type: String,
     /// As CloudFormation names it: `UPDATE_IN_PROGRESS`.
     pub status: String,
     /// Since when, in seconds since the epoch.
     pub since: Option<i64>,
+}
+
+/// A resource of a stack that has a certain physical id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub owner: Owner,
+    /// `AWS::IAM::Role`.
+    pub resource_type: String,
 }
 
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
@@ -98,10 +108,11 @@ pub trait Stacks {
     /// The resource in its stack, also of a stack that was deleted. `None` where it never had it.
     async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault>;
 
-    /// The stack resource with this physical id that has not been deleted.
-    async fn holder(&self, physical_id: &str) -> Result<Option<Owner>, Fault>;
+    /// The stack resource with this physical id that has not been deleted. Where several share the id, `CloudFormation` tells
+    /// one of them, of whatever type.
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault>;
 
-    /// Whether the stack still has this resource.
+    /// Whether the stack still has this resource, as one of the function's types.
     async fn holds(&self, resource: &Owner) -> Result<bool, Fault>;
 
     /// Where the stack is, as `CloudFormation` names it: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` for no such stack.

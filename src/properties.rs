@@ -18,11 +18,30 @@ const SHOWN: usize = 80;
 
 /// What is wrong with the properties, in the order of reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(pub Vec<String>);
+pub struct Mistakes {
+    pub wrong: Vec<String>,
+    /// What this version refuses and an earlier version accepted. A resource that was made with it must still be updated,
+    /// rolled back and deleted, so [`Mistakes::tighten`] decides which of these count.
+    pub tightened: Vec<String>,
+}
+
+impl Mistakes {
+    pub fn is_empty(&self) -> bool {
+        self.wrong.is_empty() && self.tightened.is_empty()
+    }
+
+    /// Moves to `wrong` what is tightened and not in `accepted`, and returns the rest.
+    pub fn tighten(&mut self, accepted: &[String]) -> Vec<String> {
+        let (kept, refused) = std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
+        let refused: Vec<String> = refused;
+        self.wrong.extend(refused);
+        kept
+    }
+}
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
+        match self.wrong.as_slice() {
             [one] => f.write_str(one),
             many => {
                 write!(f, "{} mistakes", many.len())?;
@@ -38,7 +57,7 @@ impl fmt::Display for Mistakes {
 pub struct Reader<'a> {
     map: &'a Map<String, Value>,
     known: RefCell<BTreeSet<&'static str>>,
-    mistakes: RefCell<Vec<String>>,
+    mistakes: RefCell<Mistakes>,
 }
 
 impl<'a> Reader<'a> {
@@ -66,9 +85,13 @@ impl<'a> Reader<'a> {
 
     /// Takes over the mistakes of the reader of an object, under its path.
     pub fn take(&self, path: &str, object: Self) {
-        for mistake in object.finish().0 {
-            self.note(mistake.strip_prefix('`').map_or_else(|| mistake.clone(), |rest| format!("`{path}.{rest}")));
-        }
+        let below = |mistake: String| match mistake.strip_prefix('`') {
+            Some(rest) => format!("`{path}.{rest}"),
+            None => mistake,
+        };
+        let Mistakes { wrong, tightened } = object.finish();
+        wrong.into_iter().for_each(|mistake| self.note(below(mistake)));
+        tightened.into_iter().for_each(|mistake| self.tighten(below(mistake)));
     }
 
     fn get(&self, name: &'static str) -> Option<&'a Value> {
@@ -91,7 +114,13 @@ impl<'a> Reader<'a> {
     }
 
     pub fn note(&self, mistake: String) {
-        self.mistakes.borrow_mut().push(mistake);
+        self.mistakes.borrow_mut().wrong.push(mistake);
+    }
+
+    /// Notes what an earlier version accepted. The text must name all that it hangs on: an Update that repeats it goes
+    /// through, one that leads to another text is refused.
+    pub fn tighten(&self, mistake: String) {
+        self.mistakes.borrow_mut().tightened.push(mistake);
     }
 
     /// A non-empty text.
@@ -187,7 +216,7 @@ impl<'a> Reader<'a> {
             let field = |field| item.get(field).and_then(scalar);
             match (field("Key"), field("Value"), item.as_object().map(Map::len)) {
                 (Some(key), Some(value), Some(2)) => {
-                    if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
+                    if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
                         self.wrong(&path, &key, "a key that no other tag has (IAM does not tell case apart)");
                     }
                     tags.insert(key, value);
@@ -203,7 +232,7 @@ impl<'a> Reader<'a> {
         let mut mistakes = self.mistakes.into_inner();
         let known = self.known.into_inner();
         for name in self.map.keys().filter(|name| !known.contains(name.as_str())) {
-            mistakes.push(match closest(name, known.iter().copied()) {
+            mistakes.wrong.push(match closest(name, known.iter().copied()) {
                 Some(close) => format!("`{name}`: no such property, did you mean `{close}`?"),
                 None => format!(
                     "`{name}`: no such property; the properties are {}",
@@ -211,7 +240,7 @@ impl<'a> Reader<'a> {
                 ),
             });
         }
-        Mistakes(mistakes)
+        mistakes
     }
 }
 

@@ -14,6 +14,11 @@ use crate::port::{StackResource, Stacks};
 /// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 const YOUNG: Duration = Duration::from_secs(45);
+/// How long after its signature an event's own operation may at the latest have begun. A later status is another
+/// operation's.
+const AT_ONCE: i64 = 2;
+/// How long a Delete waits at the most to hear whether it is a second delivery.
+const ASKING: Duration = Duration::from_secs(10);
 /// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
 const SKEW: Duration = Duration::from_secs(30);
 
@@ -34,7 +39,8 @@ impl Age {
     }
 }
 
-/// Asks the stack about an event that may be late, or about every event where the deployer wants that.
+/// Asks the stack about an event that may be late, or about every event where the deployer wants that. Tells whether it was
+/// asked.
 ///
 /// # Errors
 /// When CloudFormation is not at it, or can't be asked.
@@ -44,9 +50,9 @@ pub async fn timely(
     age: Age,
     verifies_all: bool,
     deadline: Instant,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     if !verifies_all && !age.is_old() {
-        return Ok(());
+        return Ok(false);
     }
     let owner = request.owner();
     let told = patiently(deadline, async || stacks.resource(&owner).await).await;
@@ -61,12 +67,44 @@ pub async fn timely(
     } else {
         None
     };
-    judge(&request.kind, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(|why| {
+    let judged = match told.as_ref().filter(|told| told.resource_type != request.resource_type) {
+        Some(told) => {
+            Err(format!("the stack has it as a `{}`, the event as a `{}`", told.resource_type, request.resource_type))
+        }
+        None => judge(&request.kind, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(str::to_owned),
+    };
+    judged.map(|()| true).map_err(|why| {
         let what = told.map_or("there is no such resource".to_owned(), |told| {
             format!("resource `{}` is `{}` as `{}`", owner.logical_id, told.status, told.physical_id)
         });
         format!("{why}: in its stack, {what}; nothing was changed")
     })
+}
+
+/// Whether a young Delete is a second delivery, and the stack has the resource again by now under the very same id: Lambda may
+/// deliver an event twice at any time. A stack that does not tell soon counts as one that waits.
+///
+/// # Errors
+/// When it stands again.
+pub async fn stands_again(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Result<(), String> {
+    let signed_at = request.address.response_url.signed_at();
+    if signed_at.is_none() {
+        return Ok(());
+    }
+    let owner = request.owner();
+    let until = deadline.min(Instant::now() + ASKING);
+    let told = patiently(until, async || stacks.resource(&owner).await).await;
+    let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
+    let Ok(Some(told)) = told else { return Ok(()) };
+    let deletes = told.status.starts_with("DELETE_");
+    let is_this = told.physical_id == request.address.physical_id;
+    if deletes || !is_this || !told.is_newer_than(signed_at) {
+        return Ok(());
+    }
+    Err(format!(
+        "this Delete was delivered a second time: in its stack, resource `{}` is `{}` again as `{}`; nothing was changed",
+        owner.logical_id, told.status, told.physical_id
+    ))
 }
 
 /// Whether CloudFormation has moved on while an event was being followed: then what was made is to be taken back, for the
@@ -79,7 +117,10 @@ pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instan
     let told =
         told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack")).ok()??;
     let deletes = told.status.starts_with("DELETE_");
-    let moved_on = deletes || told.is_later_than(request.address.response_url.signed_at());
+    let signed_at = request.address.response_url.signed_at();
+    // What has ended after the event was sent did not wait for this delivery.
+    let has_ended = !told.status.ends_with("_IN_PROGRESS") && told.is_newer_than(signed_at);
+    let moved_on = deletes || has_ended || told.is_later_than(signed_at);
     let StackResource { status, .. } = told;
     let why = format!("CloudFormation has moved on, resource `{}` is `{status}` in its stack", owner.logical_id);
     moved_on.then_some(Overtaken { deletes, why })
@@ -115,6 +156,12 @@ impl StackResource {
     fn is_later_than(&self, signed_at: Option<i64>) -> bool {
         let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);
         self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew))
+    }
+
+    /// Whether it came to its status after the event was signed. Only a status that the event's own operation can't have may
+    /// be judged by so little.
+    fn is_newer_than(&self, signed_at: Option<i64>) -> bool {
+        self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(AT_ONCE))
     }
 }
 

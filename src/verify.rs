@@ -1,14 +1,14 @@
 //! Whether the role may do what it was made for, as IAM's own simulator decides: with its boundary and the
 //! organization's policies, which no document of ours shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::apply::{LAG, patiently};
+use crate::apply::{Cause, LAG, patiently};
 use crate::integration::{Grant, Needs, Passing};
-use crate::port::Iam;
+use crate::port::{Fault, Iam, Kind};
 use crate::summary;
 
 /// Denials that a reason names before it only counts them.
@@ -41,6 +41,24 @@ pub struct Denial {
     pub side: &'static str,
 }
 
+/// What IAM's simulator says of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulated {
+    /// How many actions it judged.
+    pub judged: usize,
+    pub denials: Vec<Denial>,
+    /// Actions that it says it can't judge, and why.
+    pub unjudged: BTreeMap<String, String>,
+}
+
+impl Simulated {
+    pub fn absorb(&mut self, other: Self) {
+        self.judged += other.judged;
+        self.denials.extend(other.denials);
+        self.unjudged.extend(other.unjudged);
+    }
+}
+
 impl Check {
     /// Each permission once, under the first that needs it. `who` puts a state, or what stands for one, into words.
     pub fn of_needs(needs: &Needs, who: impl Fn(&str) -> String) -> Vec<Self> {
@@ -55,7 +73,7 @@ impl Check {
 
     fn of_grant(grant: &Grant, who: String) -> Self {
         let operators = grant.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
-        let context = operators.flat_map(|(operator, keys)| {
+        let told = operators.flat_map(|(operator, keys)| {
             let keys = keys.as_object().into_iter().flatten();
             keys.filter_map(move |(key, values)| {
                 let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
@@ -64,7 +82,14 @@ impl Check {
                 Some(Context { key: key.clone(), value, is_bool: operator == "Bool" })
             })
         });
-        Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context: context.collect() }
+        // IAM refuses a key that is told twice.
+        let mut context: Vec<Context> = Vec::new();
+        for one in told {
+            if !context.iter().any(|other| other.key.eq_ignore_ascii_case(&one.key)) {
+                context.push(one);
+            }
+        }
+        Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context }
     }
 
     fn of_passing(passing: &Passing, who: String) -> Self {
@@ -78,27 +103,46 @@ impl Check {
     }
 }
 
-/// Asks until nothing is denied, or for as long as IAM may lag.
+/// Asks until nothing is denied, or for as long as IAM may lag: a role that was just made may not show yet. Gives what IAM's
+/// simulator can't judge, as it says itself.
 ///
 /// # Errors
-/// What is denied, to which state and by whom; or the question that was refused.
-pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: Instant) -> Result<(), String> {
+/// What is denied, to which state and by whom; the question that was refused; or that nothing could be judged.
+pub async fn verify(
+    iam: &impl Iam,
+    role_arn: &str,
+    checks: &[Check],
+    deadline: Instant,
+) -> Result<Vec<String>, String> {
     let until = deadline.min(Instant::now() + LAG);
     let mut open: Vec<&Check> = checks.iter().collect();
+    let (mut judged, mut unjudged) = (0, BTreeMap::new());
     loop {
-        let (mut denied, mut still_open) = (Vec::new(), Vec::new());
+        let (mut denied, mut still_open, mut hidden) = (Vec::new(), Vec::new(), None);
         for check in open {
-            let denials = patiently(deadline, async || iam.denied(role_arn, check).await).await;
-            let denials = denials.map_err(|cause| format!("could not verify the permissions: {cause}"))?;
-            if !denials.is_empty() {
-                denied.extend(denials.into_iter().map(|denial| (&check.who, denial)));
-                still_open.push(check);
+            match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
+                Ok(told) => {
+                    judged += told.judged;
+                    unjudged.extend(told.unjudged);
+                    if !told.denials.is_empty() {
+                        denied.extend(told.denials.into_iter().map(|denial| (&check.who, denial)));
+                        still_open.push(check);
+                    }
+                }
+                Err(Cause::Fault(fault @ Fault { kind: Kind::NotThere, .. })) => {
+                    hidden = Some(fault);
+                    still_open.push(check);
+                }
+                Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
             }
         }
-        if denied.is_empty() {
-            return Ok(());
+        if still_open.is_empty() {
+            break;
         }
         if Instant::now() + PAUSE >= until {
+            if let Some(fault) = hidden {
+                return Err(format!("could not verify the permissions: {fault}"));
+            }
             let texts = denied.iter().take(NAMED).map(|(who, Denial { action, resource, side })| {
                 format!("{who} may not `{action}` on `{resource}`: denied by {side}")
             });
@@ -109,4 +153,12 @@ pub async fn verify(iam: &impl Iam, role_arn: &str, checks: &[Check], deadline: 
         open = still_open;
         summary::pause(PAUSE).await;
     }
+    if judged == 0 && !unjudged.is_empty() {
+        let all: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
+        return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", all.join("; ")));
+    }
+    for (action, why) in &unjudged {
+        tracing::warn!(action, why, "not verified");
+    }
+    Ok(unjudged.into_keys().collect())
 }

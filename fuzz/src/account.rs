@@ -14,8 +14,8 @@ use mlops_roles::fence::Fence;
 use mlops_roles::ownership::Owner;
 use mlops_roles::plan::{Step, after};
 use mlops_roles::policy::Document;
-use mlops_roles::port::{Fault, Iam, Known, Observed, Project, SageMaker, StackResource, Stacks};
-use mlops_roles::verify::{Check, Denial};
+use mlops_roles::port::{Fault, Holder, Iam, Known, Observed, Project, SageMaker, StackResource, Stacks};
+use mlops_roles::verify::{Check, Simulated};
 use mlops_roles::world::{Name, Role, Scope, World};
 
 pub const ACCOUNT: &str = "123456789012";
@@ -86,8 +86,8 @@ impl Iam for Account {
         Ok(Vec::new())
     }
 
-    async fn denied(&self, _role_arn: &str, _check: &Check) -> Result<Vec<Denial>, Fault> {
-        Ok(Vec::new())
+    async fn simulate(&self, _role_arn: &str, _check: &Check) -> Result<Simulated, Fault> {
+        Ok(Simulated::default())
     }
 
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
@@ -118,12 +118,19 @@ impl SageMaker for Account {
     }
 }
 
-impl Stacks for Account {
+/// A stack that is at the resource of an event, whatever its type.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub resource_type: String,
+}
+
+impl Stacks for Stack {
     async fn resource(&self, _owner: &Owner) -> Result<Option<StackResource>, Fault> {
-        Ok(Some(StackResource { physical_id: String::new(), status: "CREATE_IN_PROGRESS".to_owned(), since: None }))
+        let (resource_type, status) = (self.resource_type.clone(), "CREATE_IN_PROGRESS".to_owned());
+        Ok(Some(StackResource { physical_id: String::new(), resource_type, status, since: None }))
     }
 
-    async fn holder(&self, _physical_id: &str) -> Result<Option<Owner>, Fault> {
+    async fn holder(&self, _physical_id: &str) -> Result<Option<Holder>, Fault> {
         Ok(None)
     }
 

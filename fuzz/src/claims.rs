@@ -17,7 +17,7 @@ use mlops_roles::policy::Document;
 use mlops_roles::resource::{self, Setting, TYPES};
 use mlops_roles::world::{ROLE_NAME_LENGTH, World, is_iam_name};
 
-use super::account::{ACCOUNT, Account, Mailbox, fence};
+use super::account::{ACCOUNT, Account, Mailbox, Stack, fence};
 
 const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
 const HOST: &str = "cloudformation-custom-resource-response-useast1";
@@ -70,7 +70,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
     let mailbox = Mailbox::default();
     let handler = Handler {
         iam: account.clone(),
-        stacks: account.clone(),
+        stacks: Stack { resource_type: event["ResourceType"].as_str().unwrap_or_default().to_owned() },
         sagemaker: account.clone(),
         fence: Ok(fence()),
         post: Post { http: SharedHttpConnector::new(mailbox.clone()), endpoint: None },
@@ -129,8 +129,8 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
         let Some((wanted, mistakes)) = resource::read(resource_type, properties, setting) else { return };
         let (again, _) = resource::read(resource_type, properties, setting).unwrap();
         assert_eq!(wanted.world, again.world, "equal input, equal output");
-        if !mistakes.0.is_empty() {
-            assert!(mistakes.0.iter().all(|mistake| !mistake.is_empty()));
+        if !mistakes.is_empty() {
+            assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
             continue;
         }
         assert!(!wanted.physical_id.is_empty());
@@ -199,6 +199,9 @@ pub fn response_url(text: &str) -> bool {
             format!("https://{HOST}.s3.amazonaws.com/"),
             format!("https://{HOST}.s3-us-east-1.amazonaws.com/"),
             format!("https://{HOST}.s3.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3.dualstack.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3-fips.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3-fips.dualstack.us-east-1.amazonaws.com/"),
         ];
         let local = endpoint.is_some();
         let post = Post { http: SharedHttpConnector::new(mailbox.clone()), endpoint };

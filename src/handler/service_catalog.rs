@@ -23,7 +23,7 @@ use crate::resource::service_catalog_role::{
 };
 use crate::resource::{Setting, unavailable};
 use crate::summary::{Phase, timed};
-use crate::timely::lives_as;
+use crate::timely::{lives_as, stands_again};
 use crate::usage::{NAMED, Usage, summed_up};
 use crate::world::{Name, Policy, Scope, World};
 
@@ -43,6 +43,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     pub(super) async fn service_catalog(
         &self,
         request: &Request,
+        asked_stack: bool,
         setting: Setting<'_>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
@@ -81,6 +82,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 }
             }
             Kind::Delete { physical_id } => {
+                if !asked_stack {
+                    timed(Phase::Look, stands_again(&self.stacks, request, deadlines.work)).await.map_err(fail)?;
+                }
                 self.delete(request, *physical_id == given_out, setting, deadlines.work).await
             }
         };
@@ -299,7 +303,7 @@ fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, 
     let reader = Reader::new(object(&request.properties)?);
     let asked = ServiceCatalogRoles::read(&reader, setting);
     let mistakes = reader.finish();
-    if mistakes.0.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
+    if mistakes.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
 }
 
 fn every_role() -> Scope {

@@ -126,6 +126,8 @@ struct Need {
 pub struct Needs {
     pub grants: Vec<Grant>,
     pub passings: Vec<Passing>,
+    /// Members of calls that take the place of what their owners chose, as the boundary may deny: state, action, member.
+    pub overrides: Vec<(String, String, &'static str)>,
     pub mistakes: Vec<String>,
 }
 
@@ -176,7 +178,7 @@ pub fn needs_of(task: &Task, setting: Setting<'_>, needs: &mut Needs) {
             let qualified = arn.split(':').count() > 7;
             let any = "any version or alias of the function";
             let versions = (!qualified).then(|| Rendered::always(format!("{arn}:*"), any));
-            let resources = [Rendered::exact(arn.to_owned())].into_iter().chain(versions).collect();
+            let resources = [Rendered::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
             needs.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
         }
         Ok(Target::Sdk { service, action }) => sdk::needs_of(task, service, action, setting, needs),

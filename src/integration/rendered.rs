@@ -22,10 +22,15 @@ impl Rendered {
         Self { arn, open: None }
     }
 
+    /// As somebody wrote it there: a pattern is told as one.
+    pub fn literal(arn: &str, told_by: &str) -> Self {
+        let open = arn.contains(['*', '?']).then(|| Open::Always(format!("{told_by} says so")));
+        Self { arn: arn.to_owned(), open }
+    }
+
     /// As `ResourceOverrides` has it.
     pub fn by_hand(arn: String) -> Self {
-        let open = arn.contains('*').then(|| Open::Always("`ResourceOverrides` says so".to_owned()));
-        Self { arn, open }
+        Self::literal(&arn, "`ResourceOverrides`")
     }
 
     pub fn at_run_time(arn: String, what: &str) -> Self {

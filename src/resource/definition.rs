@@ -76,13 +76,18 @@ pub fn read(
 
 /// Actions that the boundary of `template.yaml` denies, whatever a policy grants, and the states that need them. A
 /// deployer's own boundary may differ.
-pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
-    let mut beyond: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let mut beyond: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for grant in &needs.grants {
         for action in &grant.actions {
             if fence.boundary_denies(action, grant.resources.iter().map(String::as_str)) {
-                beyond.entry(action).or_default().insert(&grant.state);
+                beyond.entry(action.clone()).or_default().insert(&grant.state);
             }
+        }
+    }
+    for (state, action, member) in &needs.overrides {
+        if fence.boundary_denies.members(action).any(|denied| denied == *member) {
+            beyond.entry(format!("{action} with {member}")).or_default().insert(state);
         }
     }
     beyond

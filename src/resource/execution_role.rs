@@ -23,6 +23,11 @@ const PASS_SELF_POLICY_NAME: &str = "PassItselfToSageMaker";
 const SERVICE: &str = "sagemaker.amazonaws.com";
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
 const NAMESPACES: [&str; 4] = ["/aws/sagemaker/*", "AWS/SageMaker", "AWS/SageMaker/*", "aws/sagemaker/*"];
+/// Capabilities whose features AWS lists as telling on whose behalf they act (training, processing and transform jobs,
+/// inference, pipelines, model packages). The list has neither notebook instances nor tuning jobs nor feature groups, and a
+/// role without capabilities may serve any.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
+const TELL_THEIR_SOURCE: [&str; 6] = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
 /// Characters of the longest names of SageMaker's things.
 pub const NAME_PREFIX_LENGTH: usize = 63;
 
@@ -68,7 +73,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     } else {
         Vec::new()
     };
-    let trust = trust(reader, setting.place);
+    let trust = trust(reader, setting.place, &capabilities);
     let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
     MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.wanted(reader, setting, trust, granted)
 }
@@ -83,17 +88,19 @@ fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
     checks
 }
 
-/// SageMaker may assume the role, for this account, and for what the source says where it is given.
+/// SageMaker may assume the role, for this account, and for what the source says where it is given. Where the role may serve
+/// what AWS does not list as telling its source, the account counts if it is told: else the role could not be assumed.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
-fn trust(reader: &Reader<'_>, place: &Place) -> Document {
-    let account = ("StringEquals".to_owned(), json!({ "aws:SourceAccount": place.account }));
-    let mut condition = Map::from_iter([account]);
+fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) -> Document {
+    let tells = !capabilities.is_empty() && capabilities.iter().all(|one| TELL_THEIR_SOURCE.contains(&one.as_str()));
+    let operator = if tells { "StringEquals" } else { "StringEqualsIfExists" };
+    let mut condition = Map::from_iter([(operator.to_owned(), json!({ "aws:SourceAccount": place.account }))]);
     if let Some(source) = reader.text("SourceArn") {
         let arn = Arn::parse(&source).filter(|arn| arn.service == "sagemaker" && arn.partition == place.partition);
         if arn.is_some_and(|arn| arn.account == place.account) && !source.contains('$') {
             condition.insert("ArnLike".to_owned(), json!({ "aws:SourceArn": source }));
         } else {
-            let example = format!("arn:{}:sagemaker:{}:{}:domain/*", place.partition, place.region, place.account);
+            let example = format!("arn:{}:sagemaker:{}:{}:*", place.partition, place.region, place.account);
             let expected =
                 format!("the ARN of something of SageMaker in this account, or a pattern, such as `{example}`");
             reader.wrong("SourceArn", &source, &expected);

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::definition::beyond_boundary;
 use super::role::{self, RoleProperties};
-use super::{Setting, Wanted};
+use super::{NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use crate::arn::{Arn, Place};
 use crate::integration::Needs;
 use crate::plan::INLINE_SIZE_PER_ROLE;
@@ -55,7 +55,6 @@ impl MadeRole {
         let managed = role::managed_policies(reader, setting);
         let (adopt_existing, adopt_from) = adoption(reader, setting);
         let settle = settle(reader);
-        role::within(reader, "trust policy", &trust, role::TRUST_SIZE);
         if let Some(passing) = &granted.passing {
             role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
         }
@@ -100,6 +99,8 @@ impl MadeRole {
             ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
             ("PolicySha256".to_owned(), sha256),
             ("BeyondBoundary".to_owned(), beyond.into_keys().collect::<Vec<_>>().join(", ")),
+            (NOT_VERIFIED.to_owned(), String::new()),
+            (WARNINGS.to_owned(), String::new()),
         ]);
         let boundary = properties.boundary;
         let role = Role {

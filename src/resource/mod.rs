@@ -6,6 +6,7 @@ pub mod execution_role;
 mod guide;
 pub mod made_role;
 pub mod mlops_roles;
+pub mod reserved;
 pub mod role;
 pub mod role_set;
 pub mod service_catalog;
@@ -29,6 +30,11 @@ use crate::world::{Name, World};
 /// Every resource type that there is, switched on or not.
 pub const TYPES: [&str; 5] =
     [workflow_role::TYPE, execution_role::TYPE, deploy_target::TYPE, mlops_roles::TYPE, service_catalog::TYPE];
+
+/// The attribute of what the resource has and a new one could not have.
+pub const WARNINGS: &str = "Warnings";
+/// The attribute of what was to be verified and IAM's simulator can't judge.
+pub const NOT_VERIFIED: &str = "NotVerified";
 
 /// What properties are read against.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Setting;
+use super::reserved::reserved;
 use crate::arn::Arn;
 use crate::fence::listed;
 use crate::ownership::{Owner, TAG_KEYS};
@@ -18,8 +19,6 @@ pub const DESCRIPTION_LENGTH: usize = 1_000;
 pub const TAG_KEY_LENGTH: usize = 128;
 pub const TAG_VALUE_LENGTH: usize = 256;
 pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
-/// Characters of a trust policy at the default quota (`ACLSizePerRole`).
-pub const TRUST_SIZE: usize = 2_048;
 /// Ours beside a user's: stack, logical id, adopted.
 pub const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
 
@@ -37,7 +36,12 @@ pub struct RoleProperties {
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
     let path = path(reader, setting);
     let asked = fenced_name(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
+    let told = asked.is_some();
     let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
+    if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| setting.existing.is_none()) {
+        let missing = if told { "" } else { "missing, and " };
+        reader.tighten(format!("`RoleName`: {missing}{why}"));
+    }
     RoleProperties {
         name,
         path,

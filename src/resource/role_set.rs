@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::made_role::{adoption, settle};
+use super::reserved::reserved;
 use super::role::{self, POLICY_NAME_LENGTH};
-use super::{Setting, Wanted};
-use crate::catalog::{self, EmptyName, RoleEntry, RoleSet, Statement, Values, filled};
+use super::{Setting, WARNINGS, Wanted};
+use crate::catalog::{self, EmptyName, Parameter, RoleEntry, RoleSet, Statement, Values, filled};
 use crate::derive::POLICY_SIZE;
 use crate::fence::{Fence, listed};
 use crate::ownership::TAG_KEYS;
@@ -45,21 +46,24 @@ struct Asked<'a> {
 /// Reads the properties that the set's file and all sets know.
 pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
-    let mut asked = Asked {
-        set,
-        reader,
-        setting,
-        values: parameters(set, reader, setting),
-        as_published: fidelity.unwrap_or(false),
-        outside: Vec::new(),
-        elsewhere: BTreeSet::new(),
-    };
+    let as_published = fidelity.unwrap_or(false);
+    if as_published && set.publishes_iam_writes() && !setting.fence.allow_published_iam_writes {
+        reader.tighten(format!(
+            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}` make and change \
+             roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
+        ));
+    }
+    let boundary = role::boundary(reader, setting);
+    let mut values = parameters(set, reader, setting, as_published);
+    values.insert("Boundary".to_owned(), boundary.clone());
+    values.insert("AllowedManagedPolicies".to_owned(), setting.fence.managed_policies.join(","));
+    let mut asked =
+        Asked { set, reader, setting, values, as_published, outside: Vec::new(), elsewhere: BTreeSet::new() };
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
     let physical_id = asked.physical_id(set_name);
     let tags = role::tags(reader);
-    let boundary = role::boundary(reader, setting);
     let (adopt_existing, adopt_from) = adoption(reader, setting);
     let mut world = World::default();
     // Of a policy that no role of the set has, the boundary says nothing.
@@ -74,7 +78,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     for (id, name) in roles {
         let Some(entry) = set.roles.get(id) else { continue };
         // IAM does not tell the case of a tag's key apart.
-        let is_given = |key: &String| tags.keys().any(|given| given.eq_ignore_ascii_case(key));
+        let is_given = |key: &String| tags.keys().any(|given| given.to_lowercase() == key.to_lowercase());
         let own = entry.tags.iter().filter(|(key, _)| !is_given(key));
         let own: Tags = own.filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?))).collect();
         let own_count = own.len();
@@ -107,6 +111,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         })
         .collect();
     attributes.insert("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", "));
+    attributes.insert(WARNINGS.to_owned(), String::new());
     Wanted {
         // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
         physical_id: if outside.is_empty() { physical_id } else { String::new() },
@@ -123,9 +128,10 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
 }
 
 /// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
-fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Values {
+fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, as_published: bool) -> Values {
     let mut values = catalog::values_of(setting.place);
     let mut wrong: Vec<String> = Vec::new();
+    let mut wider: Vec<&Parameter> = Vec::new();
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
@@ -135,7 +141,14 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) 
                 text
             }),
             (None, Some(default)) => {
-                let value = filled(default, &values).unwrap_or_default();
+                let value = match (filled(default, &values), &parameter.otherwise) {
+                    (None, Some(otherwise)) => {
+                        wider.push(parameter);
+                        values.insert(name.to_owned(), otherwise.clone());
+                        continue;
+                    }
+                    (value, _) => value.unwrap_or_default(),
+                };
                 let is_told = wrong.iter().any(|part| default.contains(part));
                 if !is_told && parameter.read(&value, setting.place).is_none() {
                     let expected = parameter.expected();
@@ -143,6 +156,7 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) 
                 }
                 value
             }
+            (None, None) if parameter.optional && !reader.has(name) => continue,
             (None, None) => {
                 if !reader.has(name) {
                     reader.note(format!("`{name}`: missing, expected {}", parameter.expected()));
@@ -153,7 +167,30 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) 
         };
         values.insert(name.to_owned(), value);
     }
+    // As published, the whole account is let in.
+    if !wider.is_empty() && !as_published {
+        reader.tighten(wide(set, &values, &wider));
+    }
     values
+}
+
+/// What is said of parameters that have their wider values, since what their defaults name is absent.
+fn wide(set: &RoleSet, values: &Values, wider: &[&Parameter]) -> String {
+    let names = |one: &&str| {
+        let hole = format!("${{{one}}}");
+        wider.iter().any(|parameter| parameter.default.as_ref().is_some_and(|default| default.contains(&hole)))
+            && !values.contains_key::<str>(one)
+    };
+    let absent = set.parameters.iter().map(|parameter| parameter.name.as_str()).filter(names);
+    let absent: Vec<String> = absent.map(str::to_owned).collect();
+    let would_be =
+        wider.iter().map(|one| format!("`{}` would be `{}`", one.name, one.otherwise.as_deref().unwrap_or("")));
+    format!(
+        "{}: missing, so that {}, and every role of that account with such a name could act here: give it, or the names \
+         themselves",
+        listed(&absent),
+        would_be.collect::<Vec<_>>().join(" and "),
+    )
 }
 
 impl Asked<'_> {
@@ -191,6 +228,12 @@ impl Asked<'_> {
             if names.values().any(|other| *other == name) {
                 self.reader.note(format!("`{path}`: `{name}` is the name of another role of the set too"));
                 continue;
+            }
+            if let Some(why) = reserved(&entry.path, name.as_str(), &entry.name) {
+                self.reader.tighten(match told {
+                    Told::By(path) => format!("`{path}`: {why}"),
+                    Told::Default(..) => format!("`RoleNames.{id}`: missing, and {why}"),
+                });
             }
             self.values.insert(id.to_owned(), name.to_string());
             self.values.insert(format!("{id}.Arn"), self.setting.place.role_arn(&entry.path, name.as_str()));
@@ -324,7 +367,6 @@ impl Asked<'_> {
         });
         let attached: BTreeSet<String> = attached.collect();
         let trust = self.document(&entry.trust);
-        role::within(reader, &format!("trust policy of `{id}`"), &trust, role::TRUST_SIZE);
         let mut inline = BTreeMap::new();
         let mut size = 0;
         for (name, statements) in &entry.inline {

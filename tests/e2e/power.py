@@ -61,6 +61,10 @@ class Account:
     def role(self):
         return self.aws.resource_id(APP, "FunctionRole")
 
+    @property
+    def role_arn(self):
+        return self.aws.iam.get_role(RoleName=self.role)["Role"]["Arn"]
+
     def resource(self, kind, name="Power", of=None, **properties):
         stack_id = f"arn:aws:cloudformation:{REGION}:{self.aws.account}:stack/direct/{uuid.uuid4()}"
         one = Timed(of or self.aws, self.outputs["ServiceToken"], properties, name, kind, stack_id)
@@ -118,7 +122,7 @@ class Account:
     # --- what it did ---
 
     def calls(self):
-        return self.aws.calls(self.aws.role_arn(self.role))
+        return self.aws.calls(self.role_arn)
 
     @contextmanager
     def refusals(self):
@@ -397,7 +401,7 @@ def kept_by_a_project(account):
 @contextmanager
 def made_as_a_set(account):
     one = account.resource(SETS, RoleSet="SetupStackSetExecution", EnvName=f"{PREFIX}-{uuid.uuid4().hex[:8]}",
-                           AdministratorAccountId=account.aws.account, SettleSeconds="0")
+                           AdministratorAccountId=account.aws.account, AdministratorEnvName="ops", SettleSeconds="0")
     with tried(one, one.create) as attempt:
         yield attempt
 
@@ -431,11 +435,11 @@ CASES = {
         described: "iam:UpdateAssumeRolePolicy"},
     ("mlops-roles", "AttachInsideTheBoundary"): {created: "iam:AttachRolePolicy"},
     ("mlops-roles", "TakeRolesOutOfInstanceProfiles"): {deleted: "iam:RemoveRoleFromInstanceProfile"},
-    ("mlops-roles", "SeeAndMakePolicies"): {
+    ("PoliciesPolicy", "SeeAndMakePolicies"): {
         created: "iam:CreatePolicy iam:TagPolicy", described: "iam:GetPolicy iam:GetPolicyVersion",
         deleted: "iam:ListEntitiesForPolicy", rewritten: "iam:ListPolicyVersions",
         retagged: "iam:TagPolicy iam:UntagPolicy"},
-    ("mlops-roles", "ChangeMarkedPolicies"): {
+    ("PoliciesPolicy", "ChangeMarkedPolicies"): {
         rewritten: "iam:CreatePolicyVersion", written_back: "iam:SetDefaultPolicyVersion",
         rewritten_once_too_often: "iam:DeletePolicyVersion", deleted: "iam:DeletePolicy iam:DeletePolicyVersion"},
     ("mlops-roles", "ReleaseFromTheBoundary"): {adopted_in_vain: "iam:DeleteRolePermissionsBoundary"},

@@ -188,7 +188,8 @@ def test_no_target_gets_into_another_or_into_dev(dev, staging, production, admin
 def test_as_published_an_administrator_of_dev_gets_in_too(dev, staging, administrator, role_set):
     function = staging.outputs(targets_stack(staging))["ServiceToken"]
     one = role_set(staging, function, "TargetAccount", Fidelity="AsPublished", EnvName="ds-team", EnvType="wide",
-                   AdministratorAccountId=DEV, ModelS3KmsKeyArn="*", ModelBucketName="models")
+                   AdministratorAccountId=DEV, AdministratorEnvName="ds-team", ModelS3KmsKeyArn="*",
+                   ModelBucketName="models")
     wide = ok(one.create())["StackSetExecutionRoleName"]
     caller = administrator(dev)
     assert may_assume(caller, staging, wide) and not may_assume(caller, staging, EXECUTE)

@@ -142,8 +142,9 @@ def role_sets_on(function, switched):
 
 
 TARGET = {"RoleSet": "TargetAccount", "EnvName": "AmazonSageMaker", "AdministratorAccountId": OUTSIDE,
+          "AdministratorEnvName": "theirs",
           "ModelBucketName": "models", "ModelS3KmsKeyArn": "*", "RoleName": None, "SageMakerExecutionRoleArns": None,
-          "PipelineExecutionRoleArn": local.role_arn("Theirs-StackSetAdministration", OUTSIDE)}
+          "PipelineExecutionRoleArn": local.role_arn("theirs-dev-StackSetAdministrationRole", OUTSIDE)}
 BASES = {RESOURCE_TYPE: {}, EXECUTION_ROLE: {"SageMakerExecutionRoleArns": None}, role_sets.TYPE: TARGET}
 
 
@@ -176,6 +177,7 @@ def test_a_role_set_is_refused_where_its_type_is_off(refused):
 
 def test_where_it_is_on_a_template_lets_any_account_in_and_the_boundary_holds_it(aws, role_sets_on, role_set, function):
     theirs, name = aws.of(OUTSIDE), TARGET["PipelineExecutionRoleArn"].rpartition("/")[2]
+    like = "theirs-StackSetAdministration-x"
     theirs.make_role(name, local.trusting("ec2.amazonaws.com"))
     theirs.iam.put_role_policy(RoleName=name, PolicyName="in", PolicyDocument=EVERYTHING)
     made = role_set(aws, function, **{key: value for key, value in TARGET.items() if value})
@@ -185,8 +187,21 @@ def test_where_it_is_on_a_template_lets_any_account_in_and_the_boundary_holds_it
         assert got_in.client("sts").get_caller_identity()["Account"] == aws.account
         with pytest.raises(ClientError, match="AccessDenied"):
             got_in.iam.create_user(UserName="x")
+        # A name that only looks like theirs is not let in.
+        theirs.make_role(like, local.trusting("ec2.amazonaws.com"))
+        theirs.iam.put_role_policy(RoleName=like, PolicyName="in", PolicyDocument=EVERYTHING)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            theirs.session_of(like).assume(local.role_arn("AmazonSageMaker-dev-StackSetExecutionRole"))
     finally:
         theirs.delete_role(name)
+        theirs.delete_role(like)
+
+
+@pytest.mark.parametrize("name", ["AmazonSageMaker-StackSetAdministration", "AmazonSageMaker-SetupLambdaExecutionRole",
+                                  "AmazonSageMakerServiceCatalogProductsUseRole"])
+def test_no_chosen_name_is_trusted_for_itself(refused, name):
+    refused("is reserved for", RoleName=name)
+    refused("is reserved for", of_type=EXECUTION_ROLE, RoleName=name, SageMakerExecutionRoleArns=None)
 
 
 @pytest.mark.parametrize("part, properties", [

@@ -2,7 +2,7 @@
 
 import json
 
-from local import ACCOUNT, REGION, ROOT
+from local import ACCOUNT, REGION, ROOT, unique
 from conftest import APP
 
 PASSED = {"iam_PassedToService": "sagemaker.amazonaws.com"}
@@ -71,6 +71,31 @@ def test_what_the_boundary_denies_is_told_and_when_verified_undone(created, reso
     assert answer["Status"] == "FAILED", answer
     assert "state `Make` may not `iam:CreateUser`" in answer["Reason"], answer
     assert "denied by the permissions boundary" in answer["Reason"], answer
+    same_world()
+
+
+def test_where_no_rollback_comes_a_failed_create_and_a_failed_update_leave_nothing(aws, template, same_world):
+    """CloudFormation's express mode, and `--disable-rollback`: no further event follows what has failed."""
+    def untouched(stack_id, status, world):
+        assert aws.settled(stack_id) == status
+        assert any("everything is as it was before" in reason for reason in aws.reasons(stack_id)), aws.reasons(stack_id)
+        assert aws.world() == world
+        assert aws.delete_stack(stack_id) == "DELETE_COMPLETE"
+
+    task = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:iam:createUser", "Parameters": {"UserName": "x"}}
+    properties = {"SageMakerExecutionRoleArns": [], "RoleName": unique("express")}
+    denied = {"StartAt": "Make", "States": {"Make": task}}
+    fails = {"TemplateBody": json.dumps(template(Definition=denied, VerifyPermissions="true", **properties)),
+             "DisableRollback": True}
+    before = aws.world()
+    created = aws.cloudformation.create_stack(StackName=unique("express"), **fails)["StackId"]
+    untouched(created, "CREATE_FAILED", before)
+
+    stack_id, status = aws.create_stack(unique("express"), template(Definition=of_lambda("score"), **properties))
+    assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
+    made = aws.world()
+    aws.cloudformation.update_stack(StackName=stack_id, **fails)
+    untouched(stack_id, "UPDATE_FAILED", made)
     same_world()
 
 

@@ -78,7 +78,7 @@ fn cases() -> Vec<Case> {
     let target = json!({ "NamePrefix": "bridge", "ExecutionPolicy": "Scoped", "SettleSeconds": "0" });
     let set = json!({
         "RoleSet": "TargetAccount", "EnvName": "ds-team", "EnvType": "prod", "SettleSeconds": "0",
-        "AdministratorAccountId": ACCOUNT, "ModelS3KmsKeyArn": "*", "ModelBucketName": "models",
+        "AdministratorAccountId": ACCOUNT, "AdministratorEnvName": "ds-team", "ModelS3KmsKeyArn": "*", "ModelBucketName": "models",
     });
     let renamed = with(&set, "RoleNames", json!({ "SageMakerModelExecutionRole": "ds-team-other" }));
     let next_stage = with(&set, "EnvType", json!("staging"));

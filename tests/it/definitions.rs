@@ -38,7 +38,7 @@ pub fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
     let fence = fence();
     let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
     let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
-    if mistakes.0.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
 }
 
 pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use mlops_roles::boundary::BoundaryDenies;
+use mlops_roles::resource::{self, Setting};
+
 use crate::fake::Fake;
 use crate::stage::{POLICY, ROLE, Stage, create, delete, update, with};
 
@@ -75,6 +78,144 @@ async fn more_than_a_role_can_hold_is_refused_with_the_numbers() {
     let reason = stage.send(&create(&many)).await.failure().reason().to_owned();
     assert!(reason.contains("managed policies") && reason.contains("IAM allows 20"), "{reason}");
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
+}
+
+fn two_buckets() -> Value {
+    machine(json!({
+        "Read": task("aws-sdk:s3:getObject", json!({ "Bucket": "data", "Key": "in.csv" })),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }))
+}
+
+/// IAM has answered in two forms: a result a resource, and a result an action with what is decided on each below it.
+#[tokio::test(start_paused = true)]
+async fn what_is_denied_is_read_in_both_forms_of_the_simulators_answer() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    for old in [false, true] {
+        let stage = Stage::new(Fake::new());
+        if old {
+            stage.fake.old_simulator();
+        }
+        stage.send(&create(&verified)).await.success();
+        let denying = Stage::new(Fake::new());
+        denying.fake.beyond_boundary("lambda:");
+        if old {
+            denying.fake.old_simulator();
+        }
+        let reason = denying.send(&create(&verified)).await.failure().reason().to_owned();
+        for resource in ["function:score`", "function:score:*`"] {
+            let told =
+                format!("on `arn:aws:lambda:us-east-1:123456789012:{resource}: denied by the permissions boundary");
+            assert!(reason.contains(&told), "{reason}");
+        }
+        assert!(!reason.contains("${"), "no template of an ARN: {reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_simulator_does_not_see_yet_is_waited_for() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let late = Stage::new(Fake::new());
+    late.fake.simulator_lags(5);
+    late.send(&create(&verified)).await.success();
+    let never = Stage::new(Fake::new());
+    never.fake.simulator_lags(u32::MAX);
+    let reason = never.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not verify the permissions: iam:SimulatePrincipalPolicy: NoSuchEntity"), "{reason}");
+    assert!(never.fake.books().roles.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_the_same() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.unjudged("s3:GetObject");
+    let answer = stage.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let mut again = verified.clone();
+    again["Revision"] = json!("2");
+    let answer = stage.send(&update(ROLE, &again, &verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject", "also where there is nothing to change");
+
+    stage.fake.beyond_boundary("lambda:");
+    let reason = stage.send(&update(ROLE, &verified, &again)).await.failure().reason().to_owned();
+    assert!(reason.contains("`lambda:InvokeFunction`") && reason.contains("nothing was changed"), "{reason}");
+
+    let blind = Stage::new(Fake::new());
+    for action in ["s3:GetObject", "lambda:InvokeFunction"] {
+        blind.fake.unjudged(action);
+    }
+    let reason = blind.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(
+        reason.contains("could not verify any permission, IAM's simulator can't judge them: `lambda:InvokeFunction`"),
+        "{reason}"
+    );
+    assert!(blind.fake.books().roles.is_empty());
+
+    let judged = Stage::new(Fake::new());
+    let answer = judged.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "");
+}
+
+/// Step Functions tries the rule of a `.sync` task and the delivery of logs while it makes or updates the state machine.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
+    let plain = asking(invoking(&["score"]), json!({ "SettleSeconds": "10" }));
+    let training = json!({
+        "TrainingJobName": "churn", "RoleArn": "arn:aws:iam::123456789012:role/MySageMakerRole",
+    });
+    let jobs = machine(json!({ "Train": task("sagemaker:createTrainingJob.sync", training.clone()) }));
+    let more_jobs = machine(json!({
+        "Train": task("sagemaker:createTrainingJob.sync", training),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }));
+    let with_jobs = asking(jobs, json!({ "SettleSeconds": "10" }));
+    let with_more = asking(more_jobs, json!({ "SettleSeconds": "10" }));
+    let logged = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "Logging": "true" }));
+    let other = asking(invoking(&["rank"]), json!({ "SettleSeconds": "10" }));
+    for (from, to, waits) in [
+        (&plain, &with_jobs, true),
+        (&plain, &logged, true),
+        (&with_jobs, &with_more, false),
+        (&with_jobs, &plain, false),
+        (&plain, &other, false),
+    ] {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(from)).await.success();
+        let started = tokio::time::Instant::now();
+        stage.send(&update(ROLE, to, from)).await.success();
+        assert_eq!(started.elapsed() >= std::time::Duration::from_secs(10), waits, "{to}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_boundary_denies_of_a_definition_is_told() {
+    let build = |more: Value| {
+        let mut parameters = json!({ "ProjectName": "train" });
+        parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        task("codebuild:startBuild", parameters)
+    };
+    let definition = machine(json!({
+        "Plain": build(json!({})),
+        "Own": build(json!({ "BuildspecOverride": "version: 0.2", "EnvironmentVariablesOverride": [] })),
+        "Shell": task("aws-sdk:ecs:executeCommand", json!({ "Command": "sh", "Interactive": true, "Task": "x" })),
+        "Code": task("aws-sdk:lambda:updateFunctionCode", json!({ "FunctionName": "score" })),
+        "Who": task("aws-sdk:sts:getCallerIdentity", json!({})),
+        "User": task("aws-sdk:iam:createUser", json!({ "UserName": "eve" })),
+    }));
+    for (level, expected) in [
+        ("None", "iam:CreateUser"),
+        ("Standard", "codebuild:StartBuild with BuildspecOverride, ecs:ExecuteCommand, iam:CreateUser"),
+        (
+            "Strict",
+            "codebuild:StartBuild with BuildspecOverride, ecs:ExecuteCommand, iam:CreateUser, lambda:UpdateFunctionCode",
+        ),
+    ] {
+        let mut stage = Stage::new(Fake::new());
+        stage.handler.fence.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
+        let answer = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
+        assert_eq!(answer.0["Data"]["BeyondBoundary"], expected, "{level}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,5 +399,23 @@ async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
         let reason = stage.send(&create(&asking_for(&map, overrides))).await.failure().reason().to_owned();
         assert!(reason.contains(&part), "{part} is missing in {reason}");
         assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    }
+}
+
+/// A pattern that the definition itself has is granted as it stands, and told as one.
+#[test]
+fn a_wildcard_in_the_resource_of_a_task_is_told() {
+    let definition = |resource: &str| json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });
+    let fence = crate::stage::fence();
+    let place = mlops_roles::arn::Place::of_arn(crate::stage::STACK).unwrap();
+    let owner = mlops_roles::ownership::Owner { stack_id: crate::stage::STACK.into(), logical_id: "Role".into() };
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
+        let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
+        let asked = asking(definition(&arn), json!({}));
+        let (wanted, mistakes) = resource::read(crate::stage::TYPE, asked.as_object().unwrap(), setting).unwrap();
+        assert!(mistakes.is_empty(), "{mistakes}");
+        let [grant] = wanted.needs.grants.as_slice() else { panic!("{:?}", wanted.needs.grants) };
+        assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use mlops_roles::arn::Place;
 use mlops_roles::ownership::Owner;
+use mlops_roles::resource::execution_role::capability_names;
 use mlops_roles::resource::{self, Setting, Wanted};
 
 use crate::definitions::{Call, granted, json_of};
@@ -39,7 +40,7 @@ fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
     let fence = fence();
     let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
     let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
-    if mistakes.0.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
 }
 
 #[test]
@@ -137,7 +138,7 @@ async fn the_role_is_made_changed_and_taken_away() {
     let role = |stage: &Stage| stage.fake.books().roles["amazonsagemaker-execution"].clone();
     let trust = &role(&stage).trust["Statement"][0];
     assert_eq!(trust["Principal"]["Service"], json!(["sagemaker.amazonaws.com"]));
-    assert_eq!(trust["Condition"]["StringEquals"]["aws:SourceAccount"], json!(["123456789012"]));
+    assert_eq!(trust["Condition"]["StringEqualsIfExists"]["aws:SourceAccount"], json!(["123456789012"]));
     assert_eq!(
         trust["Condition"]["ArnLike"]["aws:SourceArn"],
         json!(["arn:aws:sagemaker:us-east-1:123456789012:domain/d-1"])
@@ -151,6 +152,26 @@ async fn the_role_is_made_changed_and_taken_away() {
     assert_eq!(passing["Resource"], json!([data["RoleArn"]]));
     stage.send(&of_type(delete(made.id(), &second))).await.success();
     assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
+}
+
+/// AWS lists for which features SageMaker tells on whose behalf it assumes the role. Where it may not tell, a condition that
+/// asks for it would keep the role from being assumed.
+#[test]
+fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
+    let trust = |capabilities: Value| {
+        let properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn" }));
+        let trust = wanted(properties.as_object().unwrap()).unwrap().world.roles.into_values().next().unwrap().trust;
+        let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
+        trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    let listed = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
+    for capability in capability_names() {
+        let expected = if listed.contains(&capability) { "StringEquals" } else { "StringEqualsIfExists" };
+        assert_eq!(trust(json!([capability])), [expected], "{capability}");
+        assert_eq!(trust(json!([capability, "Notebook"])), ["StringEqualsIfExists"], "{capability}");
+    }
+    assert_eq!(trust(json!(listed)), ["StringEquals"]);
+    assert_eq!(capability_names().count(), listed.len() + 3, "of a new one somebody has to look");
 }
 
 #[tokio::test(start_paused = true)]

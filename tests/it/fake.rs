@@ -1,5 +1,6 @@
 //! An account in memory, behind the real clients: it answers the wire, refuses what IAM refuses, lags and fails on demand.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,6 +25,7 @@ use mlops_roles::sagemaker::Regions;
 use crate::interleavings::Gate;
 use crate::sagemaker::{self, Region as SageMaker};
 use crate::simulator::allows;
+use crate::stage::TYPE;
 
 pub const ACCOUNT: &str = "123456789012";
 
@@ -154,8 +156,16 @@ struct State {
     stack_status: &'static str,
     /// When the resources of stacks came to their status.
     held_since: i64,
+    /// Their type, where it is another than the usual.
+    held_type: Option<&'static str>,
     /// How the actions begin that every boundary denies.
     beyond_boundary: Vec<&'static str>,
+    /// Actions that the simulator can't judge.
+    unjudged: Vec<&'static str>,
+    /// Whether it answers a result a resource, as it did.
+    old_simulator: bool,
+    /// How many calls more it does not know a role.
+    simulator_lags: Cell<u32>,
     ids: u32,
 }
 
@@ -270,6 +280,22 @@ impl Fake {
 
     pub fn beyond_boundary(&self, action: &'static str) {
         self.state().beyond_boundary.push(action);
+    }
+
+    pub fn unjudged(&self, action: &'static str) {
+        self.state().unjudged.push(action);
+    }
+
+    pub fn simulator_lags(&self, calls: u32) {
+        self.state().simulator_lags.set(calls);
+    }
+
+    pub fn old_simulator(&self) {
+        self.state().old_simulator = true;
+    }
+
+    pub fn held_type(&self, resource_type: &'static str) {
+        self.state().held_type = Some(resource_type);
     }
 
     pub fn held_since(&self, at: i64) {
@@ -698,7 +724,13 @@ impl State {
         })
     }
 
+    /// In the form that IAM has now, or the one that it had.
     fn simulated(&self, params: &Params, books: &Books) -> Reply {
+        let lags = self.simulator_lags.get();
+        if lags > 0 {
+            self.simulator_lags.set(lags - 1);
+            return Err((404, "NoSuchEntity", "Unable to retrieve specified IAM entity.".to_owned()));
+        }
         let name = params.get("PolicySourceArn").rsplit('/').next().unwrap_or_default();
         let role = books.roles.get(&name.to_lowercase()).ok_or_else(|| missing("Role", name))?;
         let attached = role.attached.iter().filter_map(|arn| books.policies.get(arn));
@@ -710,19 +742,61 @@ impl State {
             (!key.is_empty()).then(|| (key, Value::from(value)))
         });
         let context: BTreeMap<String, Value> = entries.collect();
+        let (actions, resources) = (params.members("ActionNames"), params.members("ResourceArns"));
+        if resources.len() > 1 && resources.iter().any(|one| one == "*") {
+            return Err((400, "InvalidInput", "ResourceNames are not in a valid ARN format: *.".to_owned()));
+        }
+        if let Some(unknown) = actions.iter().find(|action| self.unjudged.contains(&action.as_str())) {
+            let why =
+                if actions.len() > 1 { "require different authorization information" } else { "can not be simulated" };
+            return Err((400, "InvalidInput", format!("Invalid Input Actions: [{unknown}] {why}.")));
+        }
+        let decided = |action: &str, resource: &str| {
+            let allowed = allows(&policies, action, resource, &context);
+            let bounded = !self.beyond_boundary.iter().any(|prefix| action.starts_with(prefix));
+            (if allowed && bounded { "allowed" } else { "implicitDeny" }, bounded)
+        };
+        let detail = |bounded: bool| {
+            format!(
+                "<PermissionsBoundaryDecisionDetail><AllowedByPermissionsBoundary>{bounded}</AllowedByPermissionsBoundary>\
+                 </PermissionsBoundaryDecisionDetail>"
+            )
+        };
         let mut results = Vec::new();
-        for action in params.members("ActionNames") {
-            for resource in params.members("ResourceArns") {
-                let allowed = allows(&policies, &action, &resource, &context);
-                let bounded = !self.beyond_boundary.iter().any(|prefix| action.starts_with(prefix));
-                let decision = if allowed && bounded { "allowed" } else { "implicitDeny" };
-                results.push(format!(
-                    "<EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>\
-                     <EvalDecision>{decision}</EvalDecision><PermissionsBoundaryDecisionDetail>\
-                     <AllowedByPermissionsBoundary>{bounded}</AllowedByPermissionsBoundary>\
-                     </PermissionsBoundaryDecisionDetail>"
-                ));
+        for action in &actions {
+            if self.old_simulator {
+                results.extend(resources.iter().map(|resource| {
+                    let (decision, bounded) = decided(action, resource);
+                    format!(
+                        "<EvalActionName>{action}</EvalActionName><EvalResourceName>{resource}</EvalResourceName>\
+                         <EvalDecision>{decision}</EvalDecision>{}",
+                        detail(bounded)
+                    )
+                }));
+                continue;
             }
+            // One result an action, which has the most restrictive decision.
+            let each: Vec<_> = resources.iter().map(|resource| (resource, decided(action, resource))).collect();
+            let worst =
+                if each.iter().all(|(_, (decision, _))| *decision == "allowed") { "allowed" } else { "implicitDeny" };
+            let bounded = each.iter().all(|(_, (_, bounded))| *bounded);
+            let name =
+                if let [(one, _)] = each.as_slice() { one } else { "arn:aws:x:::${ResourceType}/${ResourceName}" };
+            let below: String = each
+                .iter()
+                .map(|(resource, (decision, bounded))| {
+                    format!(
+                        "<member><EvalResourceName>{resource}</EvalResourceName><EvalResourceDecision>{decision}\
+                         </EvalResourceDecision>{}</member>",
+                        detail(*bounded)
+                    )
+                })
+                .collect();
+            results.push(format!(
+                "<EvalActionName>{action}</EvalActionName><EvalResourceName>{name}</EvalResourceName><EvalDecision>{worst}\
+                 </EvalDecision>{}<ResourceSpecificResults>{below}</ResourceSpecificResults>",
+                detail(bounded)
+            ));
         }
         Ok(self.paged(params, "EvaluationResults", results.into_iter()))
     }
@@ -744,8 +818,9 @@ impl State {
         let member = |(id, (stack, logical, status)): (&String, &(String, String, String))| {
             format!(
                 "<member><StackId>{stack}</StackId><LogicalResourceId>{logical}</LogicalResourceId>\
-                 <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>AWS::IAM::Role</ResourceType>\
-                 <Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>{status}</ResourceStatus></member>"
+                 <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>{}</ResourceType>\
+                 <Timestamp>2026-01-01T00:00:00Z</Timestamp><ResourceStatus>{status}</ResourceStatus></member>",
+                self.type_of(logical)
             )
         };
         Ok(format!("<StackResources>{}</StackResources>", found.into_iter().take(100).map(member).collect::<String>()))
@@ -759,11 +834,17 @@ impl State {
         };
         Ok(format!(
             "<StackResourceDetail><StackId>{stack}</StackId><LogicalResourceId>{logical}</LogicalResourceId>\
-             <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>Custom::X</ResourceType>\
+             <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>{}</ResourceType>\
              <LastUpdatedTimestamp>{}</LastUpdatedTimestamp><ResourceStatus>{status}</ResourceStatus>\
              </StackResourceDetail>",
+            self.type_of(logical),
             date(self.held_since)
         ))
+    }
+
+    fn type_of(&self, logical: &str) -> &'static str {
+        let usual = if logical == "WorkflowRole" { TYPE } else { "AWS::IAM::Role" };
+        self.held_type.unwrap_or(usual)
     }
 
     fn paged(&self, params: &Params, list: &str, items: impl Iterator<Item = String>) -> String {

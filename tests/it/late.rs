@@ -21,7 +21,7 @@ pub fn sent_at(mut event: Value, time: &str) -> Value {
 }
 
 /// In front of an account as given, some seconds after the event was sent.
-fn stage(books: Books, seconds_later: i64) -> Stage {
+fn stage_at(books: Books, seconds_later: i64) -> Stage {
     let mut stage = Stage::new(Fake::with(books));
     stage.invocation.now = SENT + seconds_later;
     stage
@@ -41,11 +41,11 @@ fn asked(stage: &Stage) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_young_event_costs_no_question() {
     for seconds in [-5, 0, 45] {
-        let stage = stage(Books::default(), seconds);
+        let stage = stage_at(Books::default(), seconds);
         stage.send(&sent(create(&properties()))).await.success();
         assert!(!asked(&stage), "{seconds} s");
     }
-    let undated = stage(Books::default(), 3_600);
+    let undated = stage_at(Books::default(), 3_600);
     undated.send(&create(&properties())).await.success();
     assert!(!asked(&undated));
 }
@@ -57,7 +57,7 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
     for (start, event) in [(Books::default(), create(&properties())), (standing, update(ROLE, &new, &properties()))] {
         let event = sent(event);
         for status in ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"] {
-            let stage = stage(start.clone(), 46);
+            let stage = stage_at(start.clone(), 46);
             stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
             stage.fake.held_since(SENT - 1);
             stage.send(&event).await.success();
@@ -71,7 +71,7 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
             "CREATE_FAILED",
             "UPDATE_COMPLETE",
         ] {
-            let stage = stage(start.clone(), 46);
+            let stage = stage_at(start.clone(), 46);
             stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
             let reason = stage.send(&event).await.failure().reason().to_owned();
             assert_eq!(
@@ -83,7 +83,7 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
             );
             assert_eq!(stage.fake.books(), start);
         }
-        let nowhere = stage(start.clone(), 46);
+        let nowhere = stage_at(start.clone(), 46);
         let reason = nowhere.send(&event).await.failure().reason().to_owned();
         assert!(reason.contains("in its stack, there is no such resource"), "{reason}");
         assert_eq!(nowhere.fake.books(), start);
@@ -93,7 +93,7 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
 #[tokio::test(start_paused = true)]
 async fn an_update_that_a_later_one_has_overtaken_is_not_followed() {
     let standing = made().await;
-    let stage = stage(standing.clone(), 900);
+    let stage = stage_at(standing.clone(), 900);
     stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_IN_PROGRESS");
     stage.fake.held_since(SENT + 600);
     let new = with(json!({ "Description": "new" }));
@@ -108,7 +108,7 @@ async fn a_late_delete_takes_nothing_that_its_stack_lives_with() {
     let standing = made().await;
     let event = sent(delete(ROLE, &properties()));
     for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_FAILED"] {
-        let stage = stage(standing.clone(), 46);
+        let stage = stage_at(standing.clone(), 46);
         stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
         let reason = stage.send(&event).await.failure().reason().to_owned();
         assert!(reason.starts_with("CloudFormation is not deleting this: in its stack, resource"), "{reason}");
@@ -120,12 +120,12 @@ async fn a_late_delete_takes_nothing_that_its_stack_lives_with() {
         (ROLE, "DELETE_COMPLETE"),
         ("AmazonSageMaker-New", "UPDATE_COMPLETE"),
     ] {
-        let stage = stage(standing.clone(), 46);
+        let stage = stage_at(standing.clone(), 46);
         stage.fake.hold_as(id, STACK, "WorkflowRole", status);
         stage.send(&event).await.success();
         assert_eq!(stage.fake.books(), Books::default(), "{status}");
     }
-    let gone = stage(standing, 46);
+    let gone = stage_at(standing, 46);
     gone.send(&event).await.success();
     assert_eq!(gone.fake.books(), Books::default());
 }
@@ -134,7 +134,7 @@ async fn a_late_delete_takes_nothing_that_its_stack_lives_with() {
 async fn a_stack_that_does_not_tell_keeps_a_late_event_from_everything() {
     let standing = made().await;
     for event in [create(&properties()), delete(ROLE, &properties())] {
-        let stage = stage(standing.clone(), 46);
+        let stage = stage_at(standing.clone(), 46);
         stage.fake.break_action("DescribeStackResource", Mischief::Denied);
         let reason = stage.send(&sent(event)).await.failure().reason().to_owned();
         assert!(reason.starts_with("could not ask for the resource in its stack: cloudformation:Describe"), "{reason}");
@@ -144,7 +144,7 @@ async fn a_stack_that_does_not_tell_keeps_a_late_event_from_everything() {
 }
 
 fn verifying(books: Books) -> Stage {
-    let mut stage = stage(books, 0);
+    let mut stage = stage_at(books, 0);
     stage.handler.fence.as_mut().unwrap().verifies_events = true;
     stage
 }
@@ -243,5 +243,107 @@ async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
         stage.fake.hold_as(&id, STACK, "WorkflowRole", "DELETE_IN_PROGRESS");
         stage.send(&of_type(delete(invented[0], &properties))).await.success();
         assert_eq!(stage.fake.books(), Books::default(), "{resource_type}");
+    }
+}
+
+/// Lambda may deliver an event twice at any time: here the second delivery comes within seconds, after CloudFormation has
+/// gone on to something else.
+#[tokio::test(start_paused = true)]
+async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
+    // A Create, after the resource was deleted again.
+    let stage = stage_at(Books::default(), 20);
+    stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "DELETE_COMPLETE");
+    stage.fake.held_since(SENT + 10);
+    stage.send(&sent(create(&properties()))).await.failure();
+    assert_eq!(stage.fake.books(), Books::default(), "what it made is gone again");
+
+    // An Update, after the next one has ended.
+    let (first, second) = (with(json!({ "Description": "first" })), with(json!({ "Description": "second" })));
+    let stage = stage_at(made().await, 1);
+    stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_IN_PROGRESS");
+    stage.fake.held_since(SENT);
+    stage.send(&sent(update(ROLE, &first, &properties()))).await.success();
+    stage.send(&sent_at(update(ROLE, &second, &first), "010010")).await.success();
+    let standing = stage.fake.books();
+    let stage = stage_at(standing.clone(), 20);
+    stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_COMPLETE");
+    stage.fake.held_since(SENT + 15);
+    let reason = stage.send(&sent(update(ROLE, &first, &properties()))).await.failure().reason().to_owned();
+    assert!(reason.contains("CloudFormation has moved on") && reason.contains("as it was before"), "{reason}");
+    assert_eq!(stage.fake.books().roles, standing.roles);
+
+    // A Delete, after the stack has the resource again under the very same id.
+    let standing = made().await;
+    for kind in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CREATE_IN_PROGRESS"] {
+        let stage = stage_at(standing.clone(), 20);
+        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", kind);
+        stage.fake.held_since(SENT + 15);
+        let reason = stage.send(&sent(delete(ROLE, &properties()))).await.failure().reason().to_owned();
+        assert!(reason.starts_with("this Delete was delivered a second time"), "{reason}");
+        assert_eq!(stage.fake.books(), standing);
+    }
+}
+
+/// A first delivery must never be taken for a second one, though a stack may tell what was a moment ago.
+#[tokio::test(start_paused = true)]
+async fn a_first_delivery_is_followed_whatever_the_stack_told_before_it() {
+    let standing = made().await;
+    for (status, since) in [
+        ("DELETE_IN_PROGRESS", SENT),
+        ("CREATE_COMPLETE", SENT - 600),
+        ("UPDATE_COMPLETE", SENT - 1),
+        ("CREATE_COMPLETE", SENT + 1),
+    ] {
+        let stage = stage_at(standing.clone(), 1);
+        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+        stage.fake.held_since(since);
+        stage.send(&sent(delete(ROLE, &properties()))).await.success();
+        assert!(stage.fake.books().roles.is_empty(), "{status}");
+    }
+    // Under another id the stack lives on: a replacement, and its cleanup.
+    let stage = stage_at(standing.clone(), 1);
+    stage.fake.hold_as("AmazonSageMaker-New", STACK, "WorkflowRole", "UPDATE_COMPLETE");
+    stage.fake.held_since(SENT + 5);
+    stage.send(&sent(delete(ROLE, &properties()))).await.success();
+    // A stack that can't be asked keeps nobody from deleting.
+    let stage = stage_at(standing, 1);
+    stage.fake.break_action("DescribeStackResource", Mischief::Throttled);
+    stage.send(&sent(delete(ROLE, &properties()))).await.success();
+    assert!(stage.fake.books().roles.is_empty());
+    for (start, event) in [
+        (Books::default(), create(&properties())),
+        (made().await, update(ROLE, &with(json!({ "Description": "new" })), &properties())),
+    ] {
+        for (status, since) in
+            [("UPDATE_IN_PROGRESS", SENT + 1), ("CREATE_COMPLETE", SENT - 600), ("UPDATE_COMPLETE", SENT + 1)]
+        {
+            let stage = stage_at(start.clone(), 1);
+            stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+            stage.fake.held_since(since);
+            stage.send(&sent(event.clone())).await.success();
+        }
+    }
+}
+
+/// Whoever may invoke the function could speak of a resource of the stack as of another type.
+#[tokio::test(start_paused = true)]
+async fn an_event_of_another_type_than_the_stack_has_is_not_followed() {
+    let standing = made().await;
+    for mut event in [
+        sent(create(&properties())),
+        sent(update(ROLE, &with(json!({ "Description": "new" })), &properties())),
+        sent(delete(ROLE, &properties())),
+    ] {
+        let stage = stage_at(standing.clone(), 46);
+        let status = if event["RequestType"] == "Delete" { "DELETE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
+        stage.fake.held_type("Custom::SageMakerExecutionRole");
+        let reason = stage.send(&event).await.failure().reason().to_owned();
+        let told = "the stack has it as a `Custom::SageMakerExecutionRole`, the event as a `Custom::StepFunctionsWorkflowRole`";
+        assert!(reason.starts_with(told) && reason.ends_with("nothing was changed"), "{reason}");
+        assert_eq!(stage.fake.books(), standing);
+        event["ResourceType"] = json!("Custom::SageMakerServiceCatalogRoles");
+        stage.send(&event).await.failure();
+        assert_eq!(stage.fake.books(), standing);
     }
 }

@@ -46,5 +46,6 @@ mod service_catalog;
 mod simulator;
 mod stage;
 mod summary;
+mod tightened;
 mod wire;
 mod wire_faults;

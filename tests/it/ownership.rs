@@ -319,3 +319,21 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
         assert_eq!(stage.fake.books(), made);
     }
 }
+
+/// By physical id CloudFormation tells one resource, of whatever type.
+#[tokio::test(start_paused = true)]
+async fn a_resource_of_another_type_under_the_same_id_is_named_and_hides_who_holds_the_role() {
+    for (of_type, told) in [
+        ("AWS::S3::Bucket", "can't be adopted: the `AWS::S3::Bucket` that is resource `Data` of stack"),
+        ("AWS::IAM::Role", "still belongs to resource `Data` of stack"),
+        ("Custom::Other", "still belongs to resource `Data` of stack"),
+    ] {
+        let stage = Stage::new(Fake::with(by_hand()));
+        stage.fake.hold(ROLE, OTHER, "Data");
+        stage.fake.held_type(of_type);
+        let before = stage.fake.books();
+        let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+        assert!(answer.reason().contains(told), "{}", answer.reason());
+        assert_eq!(stage.fake.books(), before);
+    }
+}

@@ -165,14 +165,20 @@ async fn a_type_that_is_unknown_or_off_is_refused_and_its_delete_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
     let mut stage = Stage::new(Fake::new());
-    for (missing, value) in
-        [("ROLE_NAME_PREFIXES", ""), ("ROLE_PATHS", "x"), ("PERMISSIONS_BOUNDARY_ARN", ""), ("ALLOW_ADOPTION", "yes")]
-    {
+    for (missing, value) in [
+        ("ROLE_NAME_PREFIXES", ""),
+        ("ROLE_PATHS", "x"),
+        ("PERMISSIONS_BOUNDARY_ARN", ""),
+        ("ALLOW_ADOPTION", "yes"),
+        ("ALLOW_PUBLISHED_IAM_WRITES", "yes"),
+        ("BOUNDARY_DENIES", "Lax"),
+    ] {
         stage.handler.fence = Fence::read(|name| {
             let usual = match name {
                 "ROLE_PATHS" => "/",
                 "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
-                "ALLOW_ADOPTION" => "false",
+                "ALLOW_ADOPTION" | "ALLOW_PUBLISHED_IAM_WRITES" => "false",
+                "BOUNDARY_DENIES" => "Standard",
                 _ => "x",
             };
             Some(if name == missing { value } else { usual }.to_owned())
@@ -200,7 +206,7 @@ fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
 #[test]
 fn a_cut_falls_between_characters_and_counts_escapes() {
     let request = Request::read(&create(&properties())).unwrap();
-    for text in ["é", "漢", "🦀", "\u{0}", "\"", "a🦀\u{1}\\"] {
+    for text in ["é", "漢", "🦀", "\"", "a🦀\\"] {
         for length in 1_000..1_040 {
             let reason = text.repeat(length * 4);
             let body = Answer::failed(&request.address, "id", reason.clone()).body();
@@ -210,6 +216,15 @@ fn a_cut_falls_between_characters_and_counts_escapes() {
             assert!(reason.starts_with(&kept));
         }
     }
+}
+
+/// A stack whose events hold one can't be listed any more.
+#[tokio::test(start_paused = true)]
+async fn no_reason_holds_a_control_character() {
+    let stage = Stage::new(Fake::new());
+    let name = "Amazon\u{1b}[31m\nSageMaker\u{85}";
+    let reason = stage.send(&create(&with(json!({ "RoleName": name })))).await.failure().reason().to_owned();
+    assert!(reason.contains("`Amazon [31m SageMaker `") && !reason.contains(char::is_control), "{reason:?}");
 }
 
 #[tokio::test(start_paused = true)]

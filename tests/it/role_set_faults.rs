@@ -169,8 +169,10 @@ async fn a_create_of_a_set_that_dies_for_good_is_cleaned_up_by_delete() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_failure_on_the_way_back_of_a_set_is_mended_by_what_follows() {
-    let setup =
-        json!({ "RoleSet": "SetupStackSetExecution", "EnvName": "ds-team", "AdministratorAccountId": "210987654321" });
+    let setup = json!({
+        "RoleSet": "SetupStackSetExecution", "EnvName": "ds-team", "AdministratorAccountId": "210987654321",
+        "AdministratorEnvName": "ds-team",
+    });
     let case = creating(&asking(&setup, json!({})));
     let (calls, end) = case.undisturbed().await;
     for first in 0..calls {

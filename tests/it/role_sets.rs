@@ -10,6 +10,7 @@ use mlops_roles::arn::Place;
 use mlops_roles::catalog::{self, RoleSet, Statement};
 use mlops_roles::ownership::{Owner, TAG_KEYS};
 use mlops_roles::policy::Document;
+use mlops_roles::properties::Mistakes;
 use mlops_roles::resource::{self, Setting, Wanted};
 
 use crate::definitions::json_of;
@@ -48,6 +49,7 @@ pub fn of_type(mut event: Value, kind: &str) -> Value {
     event
 }
 
+/// The properties, and more; null takes one away.
 pub fn asking(properties: &Value, more: Value) -> Value {
     let mut asked = json!({
         "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
@@ -56,6 +58,7 @@ pub fn asking(properties: &Value, more: Value) -> Value {
     for given in [properties, &more] {
         asked.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
     }
+    asked.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     asked
 }
 
@@ -63,17 +66,20 @@ pub fn environment(more: Value) -> Value {
     asking(&json!({ "RoleSet": "Environment", "EnvName": "ds-team" }), more)
 }
 
-fn target_account(more: Value) -> Value {
+pub fn target_account(more: Value) -> Value {
     asking(&file("published.json")["TargetAccount"]["properties"], more)
 }
 
-fn wanted(kind: &str, properties: &Value) -> Result<Wanted, String> {
+fn read(kind: &str, properties: &Value, fence: &mlops_roles::fence::Fence) -> (Wanted, Mistakes) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
-    let fence = wide();
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
-    let (wanted, mistakes) = resource::read(kind, properties.as_object().unwrap(), setting).unwrap();
-    if mistakes.0.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+    let setting = Setting { place: &place, fence, owner: &owner, existing: None, found: None };
+    resource::read(kind, properties.as_object().unwrap(), setting).unwrap()
+}
+
+fn wanted(kind: &str, properties: &Value) -> Result<Wanted, String> {
+    let (wanted, mistakes) = read(kind, properties, &wide());
+    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
 }
 
 /// In normal form.
@@ -118,7 +124,8 @@ async fn as_published_each_set_is_what_its_tables_say() {
     let published = file("published.json");
     assert_eq!(published.as_object().unwrap().len(), 5);
     for (name, tables) in published.as_object().unwrap() {
-        let stage = stage(Books::default());
+        let mut stage = stage(Books::default());
+        stage.handler.fence = Ok(mlops_roles::fence::Fence { allow_published_iam_writes: true, ..wide() });
         let asked = asking(&tables["properties"], json!({ "Fidelity": "AsPublished" }));
         let answer = stage.send(&of_type(create(&asked), TYPE)).await.success();
 
@@ -140,6 +147,7 @@ async fn as_published_each_set_is_what_its_tables_say() {
         }
         let mut data = answer.0["Data"].as_object().unwrap().clone();
         assert!(data.remove("BeyondBoundary").is_some());
+        assert_eq!(data.remove("Warnings").unwrap(), "");
         assert_eq!(Value::Object(data), tables["attributes"], "{name}");
     }
 }
@@ -312,12 +320,92 @@ fn a_scoped_role_can_not_be_made_wider_by_the_tool() {
     let policy: Value = serde_json::from_str(&policy.to_string()).unwrap();
     let role = format!("arn:aws:iam::{ACCOUNT}:role/bridge-sagemaker-execution");
     let may_attach = |arn: &str| {
-        let context = BTreeMap::from([("iam:PolicyARN".to_owned(), json!(arn))]);
+        let bounded = ("iam:PermissionsBoundary".to_owned(), json!(crate::stage::BOUNDARY));
+        let context = BTreeMap::from([("iam:PolicyARN".to_owned(), json!(arn)), bounded]);
         allows(std::slice::from_ref(&policy), "iam:AttachRolePolicy", &role, &context)
     };
     assert!(may_attach(&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-sagemaker-execution")));
     assert!(!may_attach("arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"));
     assert!(!may_attach("arn:aws:iam::aws:policy/AdministratorAccess"));
+}
+
+/// Whatever the set: none of its policies makes a role without the boundary, attaches what the deployer did not list, or
+/// writes to IAM in a way that no condition of IAM holds to a boundary.
+#[test]
+fn no_policy_of_the_catalogue_makes_its_holder_anybody() {
+    let bounded = ("iam:PermissionsBoundary".to_owned(), json!(crate::stage::BOUNDARY));
+    let other = ("iam:PermissionsBoundary".to_owned(), json!("arn:aws:iam::aws:policy/AdministratorAccess"));
+    let policy = |arn: &str| ("iam:PolicyARN".to_owned(), json!(arn));
+    let (listed, administrator) = ("arn:aws:iam::aws:policy/AmazonX", "arn:aws:iam::aws:policy/AdministratorAccess");
+    let held = ["CreateRole", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy"];
+    let never = [
+        "AddUserToGroup",
+        "AttachGroupPolicy",
+        "AttachUserPolicy",
+        "CreateAccessKey",
+        "CreateLoginProfile",
+        "CreatePolicyVersion",
+        "CreateUser",
+        "DeleteRolePermissionsBoundary",
+        "PutGroupPolicy",
+        "PutUserPolicy",
+        "SetDefaultPolicyVersion",
+        "UpdateLoginProfile",
+    ];
+    let mut makers = 0;
+    for (name, (kind, properties)) in asked() {
+        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
+        for (document, of) in documents(&wanted).into_iter().filter(|(document, _)| !document.ends_with(", trust")) {
+            // Something of IAM that each of its statements speaks of, and something of each kind beside it.
+            let told = statements(&of).iter().flat_map(|statement| texts(&statement["Resource"]));
+            let told = told.filter(|arn| arn.starts_with("arn:aws:iam:") && arn.contains('/'));
+            let mut of_iam: BTreeSet<String> =
+                told.map(|arn| arn.replace("::*:", &format!("::{ACCOUNT}:")).replace('*', "x")).collect();
+            of_iam.extend(["role", "user", "group", "policy"].map(|kind| format!("arn:aws:iam::{ACCOUNT}:{kind}/x")));
+            let may = |action: &str, on: &str, context: &[(String, Value)]| {
+                allows(std::slice::from_ref(&of), &format!("iam:{action}"), on, &context.iter().cloned().collect())
+            };
+            for on in &of_iam {
+                for action in held {
+                    assert!(!may(action, on, &[]), "{name}, {document}: {action} on {on} without a boundary");
+                    assert!(!may(action, on, std::slice::from_ref(&other)), "{name}, {document}: {action} on {on}");
+                }
+                for context in [vec![], vec![policy(listed)], vec![policy(administrator), bounded.clone()]] {
+                    let is_allowed = may("AttachRolePolicy", on, &context);
+                    assert!(!is_allowed, "{name}, {document}: AttachRolePolicy on {on} with {context:?}");
+                }
+                for action in never {
+                    let context = [bounded.clone(), policy(listed)];
+                    assert!(!may(action, on, &context), "{name}, {document}: {action} on {on}");
+                }
+                makers += usize::from(may("CreateRole", on, std::slice::from_ref(&bounded)));
+            }
+        }
+    }
+    assert!(makers >= 4, "{makers}: what the sets are for is still granted");
+}
+
+/// What is reserved is what a trust of the catalogue lets in by its name alone.
+#[test]
+fn the_names_that_are_reserved_are_those_that_published_trusts_match() {
+    let mut trusted = BTreeSet::new();
+    for name in catalog::names() {
+        let set = catalog::role_set(name).unwrap();
+        for parameter in &set.parameters {
+            trusted.extend(parameter.otherwise.clone());
+        }
+        for statement in set.roles.values().flat_map(|role| &role.trust) {
+            for one in statement.of_iam(false) {
+                let arns = one["Condition"]["ArnLike"]["aws:PrincipalArn"].clone();
+                for arn in texts(&arns).into_iter().map(|arn| arn.rsplit(":role/").next().unwrap().to_owned()) {
+                    let parameter = set.parameters.iter().find(|parameter| arn == format!("${{{}}}", parameter.name));
+                    assert!(parameter.is_some_and(|one| one.otherwise.is_some()), "{name}: {arn} is no name");
+                }
+            }
+        }
+    }
+    let reserved: BTreeSet<String> = resource::reserved::TRUSTED_ELSEWHERE.map(str::to_owned).into();
+    assert_eq!(trusted, reserved);
 }
 
 fn every_statement(set: &RoleSet) -> impl Iterator<Item = &Statement> {
@@ -467,7 +555,12 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
             properties["EnvName"] = json!(long);
             properties["EnvType"] = json!("d");
         }
-        wanted(TYPE, &asking(&properties, json!({ "RoleNames": roles }))).unwrap_or_else(|why| panic!("{set}: {why}"));
+        // And with as many policies to attach as the deployer can list.
+        let mut fence = wide();
+        fence.managed_policies = vec![format!("arn:aws-us-gov:iam::aws:policy/{}*", "x".repeat(60)); 10];
+        let properties = asking(&properties, json!({ "RoleNames": roles }));
+        let (_, mistakes) = read(TYPE, &properties, &fence);
+        assert!(mistakes.is_empty(), "{set}: {mistakes}");
     }
     wanted(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
 }
@@ -869,6 +962,7 @@ async fn a_deploy_target_is_made_changed_and_taken_away() {
             "InitDestroyPolicyArn": "arn:aws:iam::123456789012:policy/bridge-init-destroy",
             "RunPolicyArn": "arn:aws:iam::123456789012:policy/bridge-run",
             "BeyondBoundary": "",
+            "Warnings": "",
         })
     );
     let full = asking(&json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" }), json!({}));

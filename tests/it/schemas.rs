@@ -36,6 +36,7 @@ fn fence() -> Fence {
         ("PASSABLE_ROLE_ARNS", "*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "*"),
         ("ALLOW_ADOPTION", "true"),
+        ("ALLOW_PUBLISHED_IAM_WRITES", "true"),
     ]);
     Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
@@ -95,7 +96,7 @@ fn errors(validator: &Validator, properties: &Value) -> Vec<String> {
 fn known(of: &str, changes: &Value) -> BTreeSet<String> {
     let mut properties = with(of, changes);
     properties.insert("%%%".to_owned(), json!(1));
-    let Mistakes(mistakes) = reading(of, &properties).1;
+    let mistakes = reading(of, &properties).1.wrong;
     let told = mistakes.iter().find_map(|mistake| mistake.split_once("the properties are ")).unwrap().1;
     told.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }
@@ -208,7 +209,9 @@ fn what_works_is_taken() {
             json!({ "RoleNames": {} }),
         ],
     );
-    let account = json!({ "RoleSet": "TargetAccount", "AdministratorAccountId": "012345678901" });
+    let account = json!({
+        "RoleSet": "TargetAccount", "AdministratorAccountId": "012345678901", "AdministratorEnvName": "ds-team",
+    });
     let in_target = |more: Value| {
         let mut all = account.clone();
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -223,7 +226,10 @@ fn what_works_is_taken() {
             json!({ "RoleSet": "ServiceCatalogProjects", "EnvName": null }),
             in_target(json!({ "ModelS3KmsKeyArn": "*", "ModelBucketName": "env-*" })),
             in_target(json!({ "ModelS3KmsKeyArn": KEY, "ModelBucketName": "abc", "PipelineExecutionRoleArn": ROLE })),
-            json!({ "RoleSet": "SetupStackSetExecution", "AdministratorAccountId": 123_456_789_012_u64 }),
+            json!({
+                "RoleSet": "SetupStackSetExecution", "AdministratorAccountId": 123_456_789_012_u64,
+                "StackSetAdministrationRoleName": "Deployer",
+            }),
             json!({ "SetupStackSetExecutionRoleName": "x" }),
         ],
     );

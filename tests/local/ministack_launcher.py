@@ -243,11 +243,26 @@ def simulate_principal_policy(p):
             detail = f"<AllowedByPermissionsBoundary>{within}</AllowedByPermissionsBoundary>"
             detail = f"<PermissionsBoundaryDecisionDetail>{detail}</PermissionsBoundaryDecisionDetail>"
         sources = member_list(f"<SourcePolicyId>{escape(name)}</SourcePolicyId>" for name in matched)
-        return (f"<EvalActionName>{escape(action)}</EvalActionName><EvalResourceName>{escape(arn)}</EvalResourceName>"
-                f"<EvalDecision>{decision}</EvalDecision><MatchedStatements>{sources}</MatchedStatements>"
-                f"<MissingContextValues>{member_list(map(escape, missing))}</MissingContextValues>{detail}")
+        return decision, (f"<MatchedStatements>{sources}</MatchedStatements>"
+                          f"<MissingContextValues>{member_list(map(escape, missing))}</MissingContextValues>{detail}")
 
-    found = [result(action, arn) for action in members(p, "ActionNames") for arn in members(p, "ResourceArns") or ["*"]]
+    def of_action(action, arns):
+        """One result: the most restrictive decision, and below it what is decided on each resource."""
+        each = [(arn, *result(action, arn)) for arn in arns]
+        worst = max(each, key=lambda one: ("allowed", "implicitDeny", "explicitDeny").index(one[1]))
+        # Of several resources it tells none by name.
+        name = arns[0] if len(arns) == 1 else "arn:${Partition}:${Service}:${Region}:${Account}:${Resource}"
+        below = member_list(f"<EvalResourceName>{escape(arn)}</EvalResourceName>"
+                            f"<EvalResourceDecision>{decision}</EvalResourceDecision>{more}"
+                            for arn, decision, more in each if arn != "*")
+        return (f"<EvalActionName>{escape(action)}</EvalActionName><EvalResourceName>{escape(name)}</EvalResourceName>"
+                f"<EvalDecision>{worst[1]}</EvalDecision>{worst[2]}"
+                f"<ResourceSpecificResults>{below}</ResourceSpecificResults>")
+
+    arns = members(p, "ResourceArns") or ["*"]
+    if len(arns) > 1 and "*" in arns:
+        return iam._error(400, "InvalidInput", "ResourceNames are not in a valid ARN format: *.")
+    found = [of_action(action, arns) for action in members(p, "ActionNames")]
     return iam._xml(200, "SimulatePrincipalPolicyResponse",
                     f"<SimulatePrincipalPolicyResult><EvaluationResults>{member_list(found)}</EvaluationResults>"
                     "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>")

@@ -263,8 +263,11 @@ def test_the_callers_own_boundary_limits_it(acting, policy):
 # --- SimulatePrincipalPolicy ---
 
 def simulated(iam, arn, actions, **more):
+    """By action and resource, what is decided on the resource; of an action without, what is decided at all."""
     answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, **more)["EvaluationResults"]
-    return {(r["EvalActionName"], r["EvalResourceName"]): r for r in answer}
+    assert len(answer) == len(actions), "one result an action"
+    return {(r["EvalActionName"], one["EvalResourceName"]): {"EvalDecision": one.get("EvalResourceDecision"), **one}
+            for r in answer for one in r.get("ResourceSpecificResults") or [r]}
 
 
 def decisions(results):
@@ -284,6 +287,10 @@ def test_simulation_takes_every_action_on_every_resource(aws, role):
     first = results["s3:GetObject", "arn:aws:s3:::a/x"]
     assert first["MatchedStatements"] == [{"SourcePolicyId": "inline"}] and first["MissingContextValues"] == []
     assert "PermissionsBoundaryDecisionDetail" not in first
+    both = {"PolicySourceArn": role_arn(f"deep/{name}"), "ActionNames": ["s3:GetObject"]}
+    [whole] = iam.simulate_principal_policy(ResourceArns=["arn:aws:s3:::a/x", "arn:aws:s3:::b/x"], **both)["EvaluationResults"]
+    assert whole["EvalDecision"] == "implicitDeny" and "${" in whole["EvalResourceName"]
+    refused("InvalidInput", iam.simulate_principal_policy, ResourceArns=["arn:aws:s3:::a/x", "*"], **both)
     refused("NoSuchEntity", iam.simulate_principal_policy, PolicySourceArn=role_arn(name), ActionNames=["s3:GetObject"])
 
 

@@ -36,6 +36,8 @@ pub struct Scene<'a> {
     /// Empty where nobody knows it.
     pub stack_name: String,
     pub stack_id: String,
+    /// Logical ids that the deployed stack has.
+    pub standing: BTreeSet<String>,
     /// What `--set` and the deployed stack tell.
     values: BTreeMap<String, String>,
     folder: &'a Path,
@@ -151,6 +153,7 @@ impl<'a> Scene<'a> {
             _ => None,
         };
         let (mut deployed, mut values, mut stack) = (BTreeMap::new(), BTreeMap::new(), None);
+        let mut standing = BTreeSet::new();
         let place = if let Some(account) = &account {
             let (function, place) = account.stack(&options.deployment).await?;
             if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
@@ -167,6 +170,7 @@ impl<'a> Scene<'a> {
                 };
                 let (found, _) = account.stack(name).await?;
                 values = account.values(&found, &roles(template), &place).await?;
+                standing.extend(found.resources.into_keys());
                 stack = Some(found.id);
             }
             place
@@ -190,7 +194,7 @@ impl<'a> Scene<'a> {
         let fence = fence(&place, &deployed, options)?;
         values.extend(options.set.iter().cloned());
         let folder = options.file.parent().unwrap_or(Path::new("."));
-        Ok(Self { options, account, place, fence, stack_name, stack_id, values, folder, symbols, notes })
+        Ok(Self { options, account, place, fence, stack_name, stack_id, standing, values, folder, symbols, notes })
     }
 
     async fn template(&self, whole: &Value) -> Result<Vec<Report>, String> {

@@ -28,6 +28,8 @@ struct Subject {
     wanted: Wanted,
     catalog: Option<ServiceCatalogRoles>,
     mistakes: Vec<String>,
+    /// What a new resource could not have, and this one may keep.
+    warnings: Vec<String>,
 }
 
 /// What would be done.
@@ -39,7 +41,8 @@ struct Course {
 }
 
 impl Subject {
-    fn read(kind: &str, properties: &Value, setting: Setting<'_>) -> Self {
+    /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
+    fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, setting: Setting<'_>) -> Self {
         let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, setting.fence) {
             return refused(why);
@@ -55,10 +58,14 @@ impl Subject {
             let wanted = if provisions { asked.wanted(&BTreeSet::new(), setting) } else { Wanted::default() };
             let physical_id = format!("SageMakerServiceCatalogRoles/{}", setting.owner.logical_id);
             let wanted = Wanted { physical_id, ..wanted };
-            return Self { wanted, catalog: Some(asked), mistakes: reader.finish().0 };
+            return Self { wanted, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
         }
         match resource::read(kind, properties, setting) {
-            Some((wanted, mistakes)) => Self { wanted, catalog: None, mistakes: mistakes.0 },
+            Some((wanted, mut mistakes)) => {
+                let all = mistakes.tightened.clone();
+                let warnings = mistakes.tighten(accepted.unwrap_or(&all));
+                Self { wanted, catalog: None, mistakes: mistakes.wrong, warnings }
+            }
             None => refused(format!("`{kind}` makes no role")),
         }
     }
@@ -80,10 +87,12 @@ impl Scene<'_> {
         let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None, found: None };
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
+        let accepted = kept_from_before(kind, request, setting);
+        let accepted = if self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
         let (mut read, findings) = loop {
             let (properties, mut findings) = properties(&symbols);
             findings.notes.extend(unfilled(&properties));
-            let mut read = Subject::read(kind, &properties, setting);
+            let mut read = Subject::read(kind, &properties, accepted, setting);
             if is_delete {
                 // It takes properties of any shape.
                 read.mistakes.clear();
@@ -103,7 +112,7 @@ impl Scene<'_> {
             match found {
                 Ok(found) => {
                     let (properties, _) = properties(&RefCell::new(symbols.clone()));
-                    read = Subject::read(kind, &properties, Setting { found: Some(&found), ..setting });
+                    read = Subject::read(kind, &properties, accepted, Setting { found: Some(&found), ..setting });
                 }
                 Err(why) => read.mistakes.push(why),
             }
@@ -138,8 +147,9 @@ impl Scene<'_> {
                     report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
                     let beyond = beyond_boundary(&read.wanted.needs, setting.fence).into_iter();
-                    report.beyond_boundary = beyond.map(|(action, of)| (action.to_owned(), names(of))).collect();
+                    report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
+                    report.notes.append(&mut read.warnings);
                 }
                 Err(why) => report.refusals.push(why),
             }
@@ -225,6 +235,13 @@ impl Scene<'_> {
         let decided = decide(&account.iam, &account.stacks, &read.wanted, &former, setting, account.deadline).await?;
         Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
     }
+}
+
+/// What the resource had before and may keep, though a new one could not have it.
+fn kept_from_before(kind: &str, request: Option<&Request>, setting: Setting<'_>) -> Vec<String> {
+    let Some(Request { kind: Kind::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
+    let old = old_properties.as_object().and_then(|old| resource::read(kind, old, setting));
+    old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default()
 }
 
 /// What `DefinitionSubstitutions` leaves open is as good as an expression, and may be a slip.

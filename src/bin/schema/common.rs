@@ -2,6 +2,7 @@
 
 use mlops_roles::resource::made_role::SETTLE_RANGE;
 use mlops_roles::resource::role::{SESSION_SECONDS, USER_TAGS};
+use mlops_roles::resource::{NOT_VERIFIED, WARNINGS};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
@@ -76,12 +77,22 @@ pub fn of_one() -> Map<String, Value> {
         ("PolicyArns", "The ARNs of all scoped policies, separated by commas"),
         ("PolicySha256", "SHA-256 of the policy documents: changes exactly when what they grant does"),
         BEYOND_BOUNDARY,
+        (
+            NOT_VERIFIED,
+            "Actions that were to be verified and that IAM's simulator can't judge, separated by semicolons",
+        ),
+        WARNED,
     ];
     attributes.map(|(name, meaning)| (name.to_owned(), meaning.into())).into_iter().collect()
 }
 
 pub const BEYOND_BOUNDARY: (&str, &str) =
     ("BeyondBoundary", "Actions that are granted and that the boundary of `template.yaml` denies all the same");
+
+pub const WARNED: (&str, &str) = (
+    WARNINGS,
+    "What a new resource would be refused for, and this one had before; separated by semicolons, empty for nothing",
+);
 
 /// Adds a rule to those that the schema has.
 pub fn also(schema: &mut Schema, rule: Value) {

@@ -55,7 +55,7 @@ fn of_catalog(schema: &mut Schema) {
 
 /// The parameters and roles of the other sets are not of this one.
 fn of_set(name: &str, set: &RoleSet, of_all: &[String]) -> Value {
-    let required = set.parameters.iter().filter(|parameter| parameter.default.is_none());
+    let required = set.parameters.iter().filter(|parameter| parameter.default.is_none() && !parameter.optional);
     let required: Vec<&String> = required.map(|parameter| &parameter.name).collect();
     let known = |name: &String| (name.clone(), Value::Bool(true));
     let roles: Map<String, Value> = set.roles.keys().map(known).collect();

@@ -7,7 +7,7 @@ use mlops_roles::world::ROLE_NAME_LENGTH;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::common::BEYOND_BOUNDARY;
+use crate::common::{BEYOND_BOUNDARY, WARNED};
 use crate::forms::{iam_name, scalar, text, words};
 
 /// What all sets know.
@@ -78,8 +78,9 @@ pub fn attributes(sets: &[(&str, &RoleSet)]) -> Map<String, Value> {
             attributes.entry(output).or_default().push(meaning(&told.value) + &of_set);
         }
     }
-    let (beyond, meaning) = BEYOND_BOUNDARY;
-    attributes.entry(beyond).or_default().push(meaning.to_owned());
+    for (name, meaning) in [BEYOND_BOUNDARY, WARNED] {
+        attributes.entry(name).or_default().push(meaning.to_owned());
+    }
     attributes.into_iter().map(|(name, meanings)| (name.to_owned(), meanings.join("; ").into())).collect()
 }
 

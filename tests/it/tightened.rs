@@ -1,0 +1,235 @@
+//! What this version refuses and an earlier one accepted: refused on a Create and on an Update that changes it; never in the
+//! way of an Update that leaves it as it was, of a rollback, or of a Delete.
+
+use serde_json::{Value, json};
+
+use crate::fake::Books;
+use crate::role_sets::{asking, of_type, stage, target_account};
+use crate::stage::{create, delete, from_stack, properties, update, with};
+
+const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
+const EXECUTION: &str = "Custom::SageMakerExecutionRole";
+const SETS: &str = "Custom::SageMakerMlopsRoles";
+const TARGET: &str = "Custom::SageMakerDeployTarget";
+/// Derived names have it in them.
+const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/SetupLambdaExecution/7c1d";
+
+struct Refusal {
+    what: &'static str,
+    kind: &'static str,
+    good: Value,
+    bad: Value,
+    /// Bad in another way, where there is one.
+    worse: Option<Value>,
+    /// What the refusal names.
+    says: &'static str,
+}
+
+/// Every one that there is. A new one has its line here.
+fn refusals() -> Vec<Refusal> {
+    let role = |name: &str| with(json!({ "RoleName": name }));
+    let execution = |name: &str| asking(&json!({ "RoleName": name }), json!({}));
+    let environment = |more: Value| asking(&json!({ "RoleSet": "Environment", "EnvName": "ds-team" }), more);
+    let setup = |more: Value| {
+        let set = json!({ "RoleSet": "SetupStackSetExecution", "EnvName": "ds-team", "AdministratorAccountId": "111111111111" });
+        asking(&set, more)
+    };
+    let of_bridge = |more: Value| asking(&json!({}), more);
+    vec![
+        Refusal {
+            what: "a name of SageMaker's project templates",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: role("AmazonSageMakerServiceCatalogProductsUseRole"),
+            worse: Some(role("AmazonSageMakerServiceCatalogProductsGlueRole")),
+            says: "`RoleName`: `AmazonSageMakerServiceCatalogProducts",
+        },
+        Refusal {
+            what: "the same in another case, for an execution role",
+            kind: EXECUTION,
+            good: execution("AmazonSageMaker-Churn"),
+            bad: execution("AmazonSageMakerServiceCatalogProductsEXECUTIONROLE"),
+            worse: Some(execution("AmazonSageMakerServiceCatalogProductsLaunchrole")),
+            says: "is reserved for `Custom::SageMakerServiceCatalogRoles`",
+        },
+        Refusal {
+            what: "a name that target accounts trust",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: role("AmazonSageMaker-StackSetAdministration"),
+            worse: Some(role("AmazonSageMaker-mySetupLambdaExecutionRole")),
+            says: "is trusted by the roles of target accounts",
+        },
+        Refusal {
+            what: "such a name, derived",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: with(json!({ "RoleName": null })),
+            worse: None,
+            says: "`RoleName`: missing, and `AmazonSageMaker-SetupLambdaExecution-",
+        },
+        Refusal {
+            what: "such a name for another role of a set",
+            kind: SETS,
+            good: environment(json!({})),
+            bad: environment(json!({ "RoleNames": { "DataScientistRole": "ds-team-SetupLambdaExecution" } })),
+            worse: Some(environment(json!({ "RoleNames": { "VPCFlowLogsRole": "ds-team-StackSetAdministration" } }))),
+            says: "`RoleNames.",
+        },
+        Refusal {
+            what: "such names, by a parameter",
+            kind: SETS,
+            good: environment(json!({})),
+            bad: environment(json!({ "EnvName": "DS-StackSetAdministration", "EnvType": "d" })),
+            worse: Some(environment(json!({ "EnvName": "DS-SetupLambdaExecution", "EnvType": "d" }))),
+            says: "`RoleNames.DataScientistRole`: missing, and `DS-",
+        },
+        Refusal {
+            what: "such a name for a deploy target",
+            kind: TARGET,
+            good: of_bridge(json!({})),
+            bad: of_bridge(json!({ "RoleNames": { "ExecutionRole": "bridge-StackSetAdministration" } })),
+            worse: Some(of_bridge(json!({ "NamePrefix": "bridge-SetupLambdaExecution" }))),
+            says: "is trusted by the roles of target accounts",
+        },
+        Refusal {
+            what: "policies that make roles, as published",
+            kind: TARGET,
+            good: of_bridge(json!({})),
+            bad: of_bridge(json!({ "Fidelity": "AsPublished" })),
+            worse: None,
+            says: "the deployer sets `AllowPublishedIamWrites`",
+        },
+        Refusal {
+            what: "the same of a set",
+            kind: SETS,
+            good: setup(json!({ "AdministratorEnvName": "ops" })),
+            bad: setup(json!({ "AdministratorEnvName": "ops", "Fidelity": "AsPublished" })),
+            worse: None,
+            says: "the deployer sets `AllowPublishedIamWrites`",
+        },
+        Refusal {
+            what: "an administrator account whose roles are not named",
+            kind: SETS,
+            good: setup(json!({ "AdministratorEnvName": "ops" })),
+            bad: setup(json!({})),
+            worse: None,
+            says: "`AdministratorEnvName`: missing, so that `StackSetAdministrationRoleName` would be",
+        },
+        Refusal {
+            what: "the same for a target account",
+            kind: SETS,
+            good: target_account(json!({ "AdministratorEnvName": "ops" })),
+            bad: target_account(json!({ "AdministratorEnvName": null })),
+            worse: None,
+            says: "and `SetupLambdaExecutionRoleName` would be `*SetupLambdaExecution*`",
+        },
+    ]
+}
+
+impl Refusal {
+    fn event(&self, event: Value) -> Value {
+        from_stack(of_type(event, self.kind), STACK)
+    }
+
+    /// The id of a resource with these properties, as an earlier version has made it, and the account that has it.
+    async fn made(&self, properties: &Value) -> (String, Books) {
+        let stage = stage(Books::default());
+        // Also a Create that is refused tells the id that it would have had.
+        let id = stage.send(&self.event(create(properties))).await.id().to_owned();
+        let answer = stage.send(&self.event(update(&id, properties, properties))).await.success();
+        assert_eq!(answer.id(), id, "{}", self.what);
+        (id, stage.fake.books())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_is_refused_and_makes_nothing() {
+    for refusal in refusals() {
+        let refused = stage(Books::default());
+        let reason = refused.send(&refusal.event(create(&refusal.bad))).await.failure().reason().to_owned();
+        assert!(reason.contains(refusal.says), "{}: {reason}", refusal.what);
+        assert!(refused.fake.books() == Books::default(), "{}", refusal.what);
+        let taken = stage(Books::default());
+        let answer = taken.send(&refusal.event(create(&refusal.good))).await.success();
+        assert_eq!(answer.0["Data"]["Warnings"], "", "{}", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.bad).await;
+        let stage = stage(books);
+        stage.fake.stack_status("UPDATE_IN_PROGRESS");
+        let mut tagged = refusal.bad.clone();
+        tagged["Tags"] = json!([{ "Key": "team", "Value": "a" }]);
+        let answer = stage.send(&refusal.event(update(&id, &tagged, &refusal.bad))).await.success();
+        let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+        assert!(
+            told.contains(refusal.says) || told.contains("the function's log lists them"),
+            "{}: {told}",
+            refusal.what
+        );
+        assert_eq!(answer.id(), id, "{}", refusal.what);
+        assert!(!stage.fake.calls().iter().any(|call| call == "DescribeStacks"), "{}: nobody was asked", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.good).await;
+        let from_good = stage(books.clone());
+        from_good.fake.stack_status("UPDATE_IN_PROGRESS");
+        let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
+        let answer = from_good.send(&event).await.failure();
+        assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
+        assert_eq!(answer.id(), id);
+        assert!(from_good.fake.books() == books, "{}", refusal.what);
+
+        let Some(worse) = &refusal.worse else { continue };
+        let (id, books) = refusal.made(&refusal.bad).await;
+        let from_bad = stage(books.clone());
+        from_bad.fake.stack_status("UPDATE_IN_PROGRESS");
+        from_bad.send(&refusal.event(update(&id, worse, &refusal.bad))).await.failure();
+        assert!(from_bad.fake.books() == books, "{}", refusal.what);
+        let to_good = stage(books);
+        to_good.send(&refusal.event(update(&id, &refusal.good, &refusal.bad))).await.success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_brings_it_back_and_tells() {
+    for status in ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"] {
+        for refusal in refusals() {
+            let (id, books) = refusal.made(&refusal.good).await;
+            let stage = stage(books);
+            stage.fake.stack_status(status);
+            let answer = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
+            let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+            assert!(!told.is_empty(), "{}", refusal.what);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_is_never_in_its_way() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.bad).await;
+        assert!(books != Books::default());
+        let stage = stage(books);
+        stage.send(&refusal.event(delete(&id, &refusal.bad))).await.success();
+        assert!(stage.fake.books() == Books::default(), "{}: something is left", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_does_not_tell_its_state_is_no_reason_to_accept_it() {
+    let refusal = &refusals()[0];
+    let (id, books) = refusal.made(&refusal.good).await;
+    let stage = stage(books.clone());
+    stage.fake.stack_status("");
+    stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.failure();
+    assert!(stage.fake.books() == books);
+}
