@@ -6,7 +6,7 @@
 //! ARN of a role or policy of the set (`${Role.Arn}`), or `Boundary`, the ARN of the roles' permissions boundary. In a list,
 //! `${*Name}` stands for each item of a value that is a list: `AllowedManagedPolicies` has what the deployer allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -317,14 +317,33 @@ pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> 
 }
 
 impl RoleSet {
+    /// The statements of the roles and policies that are made with these values, by the ids of the set.
+    pub fn made<'a>(&'a self, values: &'a Values) -> impl Iterator<Item = (&'a str, &'a Statement)> {
+        let roles = self.roles.iter().filter(|(id, _)| values.contains_key(*id));
+        let of_roles = roles.flat_map(|(id, role)| role.inline.values().flatten().map(move |one| (id.as_str(), one)));
+        let policies = self.policies.iter().filter(|(id, _)| values.contains_key(&format!("{id}.Arn")));
+        let of_policies = policies.flat_map(|(id, entry)| entry.statements.iter().map(move |one| (id.as_str(), one)));
+        of_roles.chain(of_policies).filter(|(_, statement)| holds(&statement.when, values))
+    }
+
     /// Whether what was published writes to IAM: whoever makes roles without a permissions boundary can be anybody.
-    pub fn publishes_iam_writes(&self) -> bool {
-        let of_roles = self.roles.values().flat_map(|role| role.inline.values().flatten());
-        let all = of_roles.chain(self.policies.values().flat_map(|policy| &policy.statements));
-        let actions =
-            all.filter(|one| one.effect == "Allow").flat_map(|one| one.action.as_array().into_iter().flatten());
-        let mut of_iam = actions.filter_map(Value::as_str).filter_map(|action| action.strip_prefix("iam:"));
-        of_iam.any(|action| action != "PassRole" && !action.starts_with("Get") && !action.starts_with("List"))
+    pub fn publishes_iam_writes(&self, values: &Values) -> bool {
+        let granted = self.made(values).filter(|(_, one)| one.effect == "Allow");
+        let mut actions = granted.flat_map(|(_, one)| match &one.action {
+            Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+            one => Vec::from_iter(one.as_str()),
+        });
+        actions.any(|action| {
+            let of_iam = if action == "*" { Some(action) } else { action.strip_prefix("iam:") };
+            of_iam.is_some_and(|one| one != "PassRole" && !one.starts_with("Get") && !one.starts_with("List"))
+        })
+    }
+
+    /// What the list of the name would be a condition of, and is left out where the list is empty: by the ids of the set.
+    pub fn limited_by<'a>(&'a self, list: &str, values: &'a Values) -> BTreeSet<&'a str> {
+        let hole = format!("${{*{list}}}");
+        let narrowed = |one: &Statement| one.of_iam(false).iter().any(|one| one.to_string().contains(&hole));
+        self.made(values).filter(|(_, one)| narrowed(one)).map(|(id, _)| id).collect()
     }
 }
 

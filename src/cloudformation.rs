@@ -8,7 +8,6 @@ use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 use crate::iam::fault::fault;
 use crate::ownership::Owner;
 use crate::port::{Fault, Holder, StackResource, Stacks};
-use crate::resource::TYPES;
 
 #[derive(Clone, Debug)]
 pub struct Region {
@@ -92,8 +91,10 @@ impl Stacks for Region {
         let reply = call.logical_resource_id(&resource.logical_id).send().await;
         let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
         let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
-        let is_ours = |resource: &&Resource| resource.resource_type().is_some_and(|one| TYPES.contains(&one));
-        Ok(resources.iter().filter(is_ours).any(|resource| lives(resource.resource_status())))
+        Ok(resources
+            .iter()
+            .filter(|resource| may_hold(resource.resource_type()))
+            .any(|resource| lives(resource.resource_status())))
     }
 
     async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
@@ -114,6 +115,13 @@ impl Stacks for Region {
         let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
         Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| status.as_str().to_owned()))
     }
+}
+
+/// Whether a resource of the type may be what made a role or policy. `AWS::CloudFormation::CustomResource` is one of ours under
+/// another name, and a stack may have imported a role under the logical id that ours had.
+fn may_hold(resource_type: Option<&str>) -> bool {
+    let made_by_aws = ["AWS::CloudFormation::CustomResource", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
+    resource_type.is_none_or(|one| !one.starts_with("AWS::") || made_by_aws.contains(&one))
 }
 
 fn lives(status: Option<&ResourceStatus>) -> bool {

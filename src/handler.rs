@@ -31,7 +31,7 @@ use crate::propagation::is_waited_for;
 use crate::properties::Mistakes;
 use crate::resource::{self, NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use crate::summary::{self, Phase, timed};
-use crate::timely::{Age, lives_as, overtaken, stands_again, timely};
+use crate::timely::{Age, comes_again, lives_as, overtaken, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
@@ -71,8 +71,16 @@ struct Done {
 struct Brought {
     /// What IAM knows of the roles.
     known: BTreeMap<Name, Known>,
-    /// Actions that IAM's simulator can't judge.
-    not_verified: Vec<String>,
+    verified: Verified,
+}
+
+/// What IAM's simulator says of the roles.
+#[derive(Default)]
+struct Verified {
+    /// Actions that it can't judge.
+    not_judged: Vec<String>,
+    /// What it denies, where a rollback goes on all the same.
+    denied: Vec<String>,
 }
 
 /// What it says otherwise.
@@ -171,9 +179,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             return self.service_catalog(request, asked, setting, deadlines).await;
         }
         match &request.kind {
-            Kind::Create => self.provision(request, setting, None, deadlines).await,
+            Kind::Create => self.provision(request, asked, setting, None, deadlines).await,
             Kind::Update { physical_id, old_properties } => {
-                self.provision(request, setting, Some((physical_id, old_properties)), deadlines).await
+                self.provision(request, asked, setting, Some((physical_id, old_properties)), deadlines).await
             }
             Kind::Delete { physical_id } => self.remove(request, asked, setting, physical_id, deadlines).await,
         }
@@ -183,6 +191,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     async fn provision(
         &self,
         request: &Request,
+        asked: bool,
         setting: Setting<'_>,
         old: Option<(&str, &Value)>,
         deadlines: Deadlines,
@@ -197,8 +206,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
         let (mut wanted, mut mistakes) = read(setting)?;
-        let accepted = self.accepted(request, &mistakes, setting, deadlines.work).await.map_err(fail)?;
-        let warnings = mistakes.tighten(&accepted);
+        let accepted = self.accepted(request, &wanted, &mistakes, setting, deadlines.work).await.map_err(fail)?;
+        let mut warnings = mistakes.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let told = Some(wanted.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
@@ -219,7 +228,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         if !warnings.is_empty() {
             tracing::warn!(?warnings, "accepted, since the resource had it before");
         }
-        tell(request, &mut wanted, WARNINGS, &warnings);
+        warnings.extend(std::mem::take(&mut wanted.remarks));
         measure(request, &wanted).map_err(fail)?;
 
         let former = match old {
@@ -228,56 +237,79 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
             }
         };
-        let brought = self.bring_about(request, &wanted, &former, setting, deadlines).await.map_err(&fail)?;
+        let brought = self.bring_about(request, asked, (&wanted, &former), setting, deadlines).await.map_err(&fail)?;
+        warnings.extend(brought.verified.denied);
+        tell(request, &mut wanted, WARNINGS, &warnings);
         if wanted.attributes.contains_key(NOT_VERIFIED) {
-            tell(request, &mut wanted, NOT_VERIFIED, &brought.not_verified);
+            tell(request, &mut wanted, NOT_VERIFIED, &brought.verified.not_judged);
         }
         wanted.done(&brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
-    /// What this version refuses and this resource may keep: what it had before, and all where its stack rolls back, for a
-    /// rollback that is refused leaves the stack where nothing but a deletion goes on.
+    /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
+    /// replaces it, and all where the stack rolls back, for a rollback that is refused leaves the stack where nothing but a
+    /// deletion goes on. The stack is asked, since the event alone proves neither.
     async fn accepted(
         &self,
         request: &Request,
+        wanted: &Wanted,
         mistakes: &Mistakes,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Vec<String>, String> {
-        let Kind::Update { old_properties, .. } = &request.kind else { return Ok(Vec::new()) };
+        let Kind::Update { physical_id, old_properties } = &request.kind else { return Ok(Vec::new()) };
         if mistakes.tightened.is_empty() {
+            return Ok(Vec::new());
+        }
+        let could_not =
+            |cause| format!("could not ask whether the stack updates the resource: {cause}; nothing was changed");
+        let told = patiently(deadline, async || self.stacks.resource(setting.owner).await).await.map_err(could_not)?;
+        let updates = told.is_some_and(|told| {
+            let is_at_it = told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE_");
+            is_at_it && told.resource_type == request.resource_type
+        });
+        if !updates {
+            return Ok(Vec::new());
+        }
+        if self.rolls_back(request, deadline).await.map_err(could_not)? {
+            return Ok(mistakes.tightened.clone());
+        }
+        if wanted.physical_id != *physical_id {
             return Ok(Vec::new());
         }
         let empty = Map::new();
         let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
-        let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
-        if mistakes.tightened.iter().all(|one| old.contains(one)) {
-            return Ok(old);
-        }
-        let status = patiently(deadline, async || self.stacks.status(&setting.owner.stack_id).await).await;
-        let status = status
-            .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
-        let rolls_back = status.is_some_and(|status| status.starts_with("UPDATE_ROLLBACK"));
-        Ok(if rolls_back { mistakes.tightened.clone() } else { old })
+        Ok(old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default())
     }
 
-    /// From one look at the account to what is wanted, or back to what the look showed.
+    /// Whether the stack goes back to what it was before an update that failed.
+    async fn rolls_back(&self, request: &Request, deadline: Instant) -> Result<bool, Cause> {
+        let stack_id = &request.address.stack_id;
+        let status = patiently(deadline, async || self.stacks.status(stack_id).await).await?;
+        Ok(status.is_some_and(|status| status.starts_with("UPDATE_ROLLBACK")))
+    }
+
+    /// From one look at the account to what is wanted, or back to what the look showed. `asked` tells whether the stack was,
+    /// whether the event still counts.
     async fn bring_about(
         &self,
         request: &Request,
-        wanted: &Wanted,
-        former: &Former,
+        asked: bool,
+        (wanted, former): (&Wanted, &Former),
         setting: Setting<'_>,
         deadlines: Deadlines,
     ) -> Result<Brought, String> {
         let owner = setting.owner;
         let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
-        let Decision { scope, observed, mut before, mut desired, steps } = timed(Phase::Look, decided).await?;
+        let again = comes_again(&self.stacks, request, asked, deadlines.work);
+        let (decided, again) = timed(Phase::Look, join(decided, again)).await;
+        again?;
+        let Decision { scope, observed, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
-            let verified = self.verify(wanted, &desired, setting, deadlines.work).await;
+            let verified = self.verify(request, wanted, &desired, setting, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
-            return verified.map(|not_verified| Brought { known: observed, not_verified });
+            return verified.map(|verified| Brought { known: observed, verified });
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
@@ -316,10 +348,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                             let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
                             format!("{all} was made by somebody else in the meantime")
                         }
-                        (Ok((seen, _)), None) => match self.verify(wanted, &desired, setting, deadlines.work).await {
-                            Ok(not_verified) => return Ok(Brought { known: seen.known, not_verified }),
-                            Err(denied) => denied,
-                        },
+                        (Ok((seen, _)), None) => {
+                            match self.verify(request, wanted, &desired, setting, deadlines.work).await {
+                                Ok(verified) => return Ok(Brought { known: seen.known, verified }),
+                                Err(denied) => denied,
+                            }
+                        }
                         (Err(hidden), None) => {
                             let cause = Cause::Hidden(Entity::Role(hidden.clone()));
                             format!("could not make role `{hidden}`: {cause}")
@@ -370,7 +404,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         scope.expect(&former.leaving);
         let looked = look(&self.iam, &scope, setting, deadlines.work);
         let users = users(&self.iam, former.leaving.policies.keys(), deadlines.work);
-        let again = async { if asked { Ok(()) } else { stands_again(&self.stacks, request, deadlines.work).await } };
+        let again = comes_again(&self.stacks, request, asked, deadlines.work);
         let (looked, users, again) = timed(Phase::Look, join3(looked, users, again)).await;
         again.map_err(fail)?;
         let before = looked.map_err(fail)?.world;
@@ -387,21 +421,30 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         }
     }
 
-    /// Whether the roles that stand are allowed what was asked to be verified. Gives what IAM can't judge.
+    /// Whether the roles that stand are allowed what was asked to be verified. A rollback goes on all the same: a stack whose
+    /// rollback fails stays where it is.
     async fn verify(
         &self,
+        request: &Request,
         wanted: &Wanted,
         desired: &World,
         setting: Setting<'_>,
         deadline: Instant,
-    ) -> Result<Vec<String>, String> {
-        let mut not_verified = Vec::new();
+    ) -> Result<Verified, String> {
+        let mut verified = Verified::default();
         for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
             let arn = setting.place.role_arn(path, name.as_str());
-            not_verified.extend(timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await?);
+            match timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await {
+                Ok(not_judged) => verified.not_judged.extend(not_judged),
+                Err(denied) if self.rolls_back(request, deadline).await.unwrap_or(false) => {
+                    tracing::warn!(denied, "the stack rolls back, so this stops nothing");
+                    verified.denied.push(denied);
+                }
+                Err(denied) => return Err(denied),
+            }
         }
-        Ok(not_verified)
+        Ok(verified)
     }
 
     /// Looks until what was done shows, and tells what is seen and whether something does not show even so: the next event
@@ -450,12 +493,15 @@ fn nothing(request: &Request) -> Done {
     Done { physical_id: request.address.physical_id.clone(), data: BTreeMap::new() }
 }
 
-/// What the function noticed, as an attribute, as far as it fits the answer. Empty text where there is nothing.
+/// What the function noticed, as an attribute, as far as it fits the answer: in full, only counted, or in the log alone.
+/// Empty text where there is nothing.
 fn tell(request: &Request, wanted: &mut Wanted, attribute: &str, texts: &[String]) {
-    wanted.attributes.insert(attribute.to_owned(), texts.join("; "));
-    if !texts.is_empty() && measure(request, wanted).is_err() {
-        let short = format!("{}: the function's log lists them", texts.len());
-        wanted.attributes.insert(attribute.to_owned(), short);
+    let counted = format!("{}: the function's log lists them", texts.len());
+    for text in [texts.join("; "), counted, String::new()] {
+        wanted.attributes.insert(attribute.to_owned(), text);
+        if texts.is_empty() || measure(request, wanted).is_ok() {
+            return;
+        }
     }
 }
 

@@ -123,8 +123,12 @@ impl Account {
         let ask = |marker| call.clone().set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let pages = fault("iam:SimulatePrincipalPolicy", pages)?;
-        let results = pages.into_iter().filter_map(|page| page.evaluation_results).flatten();
-        Ok(Simulated { judged: actions.len(), denials: results.flat_map(denials).collect(), ..Simulated::default() })
+        let results: Vec<_> = pages.into_iter().filter_map(|page| page.evaluation_results).flatten().collect();
+        let judged: BTreeSet<String> =
+            results.iter().map(|result| result.eval_action_name.to_ascii_lowercase()).collect();
+        let silent = actions.iter().filter(|action| !judged.contains(&action.to_ascii_lowercase()));
+        let unjudged = silent.map(|action| ((*action).clone(), "it tells nothing of it".to_owned())).collect();
+        Ok(Simulated { judged: judged.len(), denials: results.into_iter().flat_map(denials).collect(), unjudged })
     }
 }
 

@@ -12,10 +12,10 @@ use crate::world::World;
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html>
 const TRIED_AT_ONCE: [&str; 2] = ["events:PutRule", "logs:CreateLogDelivery"];
 
-/// Whether the steps make a role, which has to be assumed, or give one what its state machine needs at once.
+/// Whether the steps make a role or change who may assume it, or give one what its state machine needs at once.
 pub fn is_waited_for(steps: &[Step], before: &World, desired: &World) -> bool {
-    let makes = steps.iter().any(|step| matches!(step, Step::CreateRole { .. }));
-    makes || !needed_at_once(desired).is_subset(&needed_at_once(before))
+    let is_new = steps.iter().any(|step| matches!(step, Step::CreateRole { .. } | Step::SetTrust { .. }));
+    is_new || !needed_at_once(desired).is_subset(&needed_at_once(before))
 }
 
 /// By role, action and resource.

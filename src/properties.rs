@@ -216,8 +216,11 @@ impl<'a> Reader<'a> {
             let field = |field| item.get(field).and_then(scalar);
             match (field("Key"), field("Value"), item.as_object().map(Map::len)) {
                 (Some(key), Some(value), Some(2)) => {
-                    if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
-                        self.wrong(&path, &key, "a key that no other tag has (IAM does not tell case apart)");
+                    let expected = "a key that no other tag has (IAM does not tell case apart)";
+                    if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
+                        self.wrong(&path, &key, expected);
+                    } else if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
+                        self.tighten(format!("`{name}`: found {}, expected {expected}", shown(&key)));
                     }
                     tags.insert(key, value);
                 }

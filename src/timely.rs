@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::apply::patiently;
 use crate::event::{Kind, Request};
 use crate::port::{StackResource, Stacks};
+use crate::summary;
 
 /// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
@@ -17,8 +18,10 @@ const YOUNG: Duration = Duration::from_secs(45);
 /// How long after its signature an event's own operation may at the latest have begun. A later status is another
 /// operation's.
 const AT_ONCE: i64 = 2;
-/// How long a Delete waits at the most to hear whether it is a second delivery.
+/// How long an event waits at the most to hear whether it is a second delivery.
 const ASKING: Duration = Duration::from_secs(10);
+/// Before an event is refused as a second delivery, its stack is asked once more after this.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 /// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
 const SKEW: Duration = Duration::from_secs(30);
 
@@ -81,34 +84,56 @@ pub async fn timely(
     })
 }
 
-/// Whether a young Delete is a second delivery, and the stack has the resource again by now under the very same id: Lambda may
-/// deliver an event twice at any time. A stack that does not tell soon counts as one that waits.
+/// Whether a young event is a second delivery, whose operation has ended: Lambda may deliver an event twice at any time. A
+/// Create or Update has ended once CloudFormation is not at it any more; a Delete, once the stack has the resource again under
+/// the very same id. Asked along with the first look, so that nothing is written. A stack that does not tell soon counts as
+/// one that waits; one that was `asked` already is not asked again.
 ///
 /// # Errors
-/// When it stands again.
-pub async fn stands_again(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Result<(), String> {
+/// When it has ended.
+pub async fn comes_again(
+    stacks: &impl Stacks,
+    request: &Request,
+    asked: bool,
+    deadline: Instant,
+) -> Result<(), String> {
     let signed_at = request.address.response_url.signed_at();
-    if signed_at.is_none() {
+    if asked || signed_at.is_none() {
         return Ok(());
     }
     let owner = request.owner();
     let until = deadline.min(Instant::now() + ASKING);
-    let told = patiently(until, async || stacks.resource(&owner).await).await;
-    let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
-    let Ok(Some(told)) = told else { return Ok(()) };
-    let deletes = told.status.starts_with("DELETE_");
-    let is_this = told.physical_id == request.address.physical_id;
-    if deletes || !is_this || !told.is_newer_than(signed_at) {
+    let has_ended = async || {
+        let told = patiently(until, async || stacks.resource(&owner).await).await;
+        let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
+        told.ok().flatten().filter(|told| {
+            let ended = match request.kind {
+                Kind::Delete { .. } => {
+                    !told.status.starts_with("DELETE_") && told.physical_id == request.address.physical_id
+                }
+                _ => !told.status.ends_with("_IN_PROGRESS") || told.status.starts_with("DELETE_"),
+            };
+            ended && told.is_newer_than(signed_at)
+        })
+    };
+    if has_ended().await.is_none() {
         return Ok(());
     }
-    Err(format!(
-        "this Delete was delivered a second time: in its stack, resource `{}` is `{}` again as `{}`; nothing was changed",
-        owner.logical_id, told.status, told.physical_id
-    ))
+    summary::pause(ASKED_AGAIN).await;
+    has_ended().await.map_or(Ok(()), |told| {
+        Err(format!(
+            "this {} was delivered a second time: in its stack, resource `{}` is `{}` by now as `{}`; nothing was changed",
+            request.kind.name(),
+            owner.logical_id,
+            told.status,
+            told.physical_id
+        ))
+    })
 }
 
 /// Whether CloudFormation has moved on while an event was being followed: then what was made is to be taken back, for the
-/// Delete may have come and gone. Asked after the last write, so nothing is written unseen.
+/// Delete may have come and gone. Asked after the last write, so nothing is written unseen. What has ended well has ended by
+/// another delivery of the same event, and its stack lives with what both made.
 ///
 /// A stack that does not tell counts as one that waits.
 pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Option<Overtaken> {
@@ -118,9 +143,8 @@ pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instan
         told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack")).ok()??;
     let deletes = told.status.starts_with("DELETE_");
     let signed_at = request.address.response_url.signed_at();
-    // What has ended after the event was sent did not wait for this delivery.
-    let has_ended = !told.status.ends_with("_IN_PROGRESS") && told.is_newer_than(signed_at);
-    let moved_on = deletes || has_ended || told.is_later_than(signed_at);
+    let ended_well = matches!(told.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
+    let moved_on = deletes || (!ended_well && told.is_later_than(signed_at));
     let StackResource { status, .. } = told;
     let why = format!("CloudFormation has moved on, resource `{}` is `{status}` in its stack", owner.logical_id);
     moved_on.then_some(Overtaken { deletes, why })

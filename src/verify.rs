@@ -153,7 +153,7 @@ pub async fn verify(
         open = still_open;
         summary::pause(PAUSE).await;
     }
-    if judged == 0 && !unjudged.is_empty() {
+    if judged == 0 && !checks.is_empty() {
         let all: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
         return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", all.join("; ")));
     }

@@ -23,7 +23,7 @@ use crate::resource::service_catalog_role::{
 };
 use crate::resource::{Setting, unavailable};
 use crate::summary::{Phase, timed};
-use crate::timely::{lives_as, stands_again};
+use crate::timely::{comes_again, lives_as};
 use crate::usage::{NAMED, Usage, summed_up};
 use crate::world::{Name, Policy, Scope, World};
 
@@ -59,7 +59,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let sent = address.response_url.signed_at();
                         self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
                     }
-                    OnCreate::Provision => self.supply(request, &asked, setting, deadlines).await,
+                    OnCreate::Provision => self.supply(request, asked_stack, &asked, setting, deadlines).await,
                 }
             }
             Kind::Update { old_properties, .. } => {
@@ -68,7 +68,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
                 {
-                    self.supply(request, &asked, setting, deadlines).await
+                    self.supply(request, asked_stack, &asked, setting, deadlines).await
                 } else {
                     self.report(&asked, setting, deadlines.work).await.and_then(|report| {
                         // The Delete that takes them away will have to know where to look.
@@ -82,9 +82,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 }
             }
             Kind::Delete { physical_id } => {
-                if !asked_stack {
-                    timed(Phase::Look, stands_again(&self.stacks, request, deadlines.work)).await.map_err(fail)?;
-                }
+                let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
+                timed(Phase::Look, again).await.map_err(fail)?;
                 self.delete(request, *physical_id == given_out, setting, deadlines.work).await
             }
         };
@@ -159,6 +158,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     async fn supply(
         &self,
         request: &Request,
+        asked_stack: bool,
         asked: &ServiceCatalogRoles,
         setting: Setting<'_>,
         deadlines: Deadlines,
@@ -167,7 +167,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let wanted = asked.wanted(&report.kept, setting);
         report.provisioned.extend(wanted.world.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(request, &wanted, &Former::default(), setting, deadlines).await?;
+        self.bring_about(request, asked_stack, (&wanted, &Former::default()), setting, deadlines).await?;
         Ok(report)
     }
 

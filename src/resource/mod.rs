@@ -67,6 +67,8 @@ pub struct Wanted {
     pub source: Option<Source>,
     /// What the grants were derived from. Empty where nothing is derived.
     pub needs: Needs,
+    /// What is made and may surprise.
+    pub remarks: Vec<String>,
     /// What the role must be allowed once it stands. Empty where nobody asked.
     pub checks: Vec<Check>,
     /// How long to wait once a role was made.

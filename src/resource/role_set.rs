@@ -9,7 +9,7 @@ use super::made_role::{adoption, settle};
 use super::reserved::reserved;
 use super::role::{self, POLICY_NAME_LENGTH};
 use super::{Setting, WARNINGS, Wanted};
-use crate::catalog::{self, EmptyName, Parameter, RoleEntry, RoleSet, Statement, Values, filled};
+use crate::catalog::{self, EmptyName, Form, Parameter, RoleEntry, RoleSet, Statement, Values, filled};
 use crate::derive::POLICY_SIZE;
 use crate::fence::{Fence, listed};
 use crate::ownership::TAG_KEYS;
@@ -20,6 +20,9 @@ use crate::world::{Name, Policy, ROLE_NAME_LENGTH, Role, Tags, World, is_iam_nam
 
 /// What an id that we gave out begins with; one that CloudFormation invents has no slash.
 pub const ID_PREFIX: &str = "role-set/";
+
+/// The value with the managed policies that the deployer allows.
+const MANAGED_POLICIES: &str = "AllowedManagedPolicies";
 
 /// Where a name comes from.
 #[derive(Clone, Copy)]
@@ -47,21 +50,21 @@ struct Asked<'a> {
 pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
     let as_published = fidelity.unwrap_or(false);
-    if as_published && set.publishes_iam_writes() && !setting.fence.allow_published_iam_writes {
-        reader.tighten(format!(
-            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}` make and change \
-             roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
-        ));
-    }
     let boundary = role::boundary(reader, setting);
     let mut values = parameters(set, reader, setting, as_published);
     values.insert("Boundary".to_owned(), boundary.clone());
-    values.insert("AllowedManagedPolicies".to_owned(), setting.fence.managed_policies.join(","));
+    values.insert(MANAGED_POLICIES.to_owned(), setting.fence.managed_policies.join(","));
     let mut asked =
         Asked { set, reader, setting, values, as_published, outside: Vec::new(), elsewhere: BTreeSet::new() };
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
+    if as_published && set.publishes_iam_writes(&asked.values) && !setting.fence.allow_published_iam_writes {
+        reader.tighten(format!(
+            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}` make and change \
+             roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
+        ));
+    }
     let physical_id = asked.physical_id(set_name);
     let tags = role::tags(reader);
     let (adopt_existing, adopt_from) = adoption(reader, setting);
@@ -101,6 +104,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     of_roles.extend(attached.map(|(_, entry)| entry.statements.as_slice()));
     let beyond: BTreeSet<String> =
         of_roles.into_iter().flat_map(|statements| asked.beyond_boundary(statements)).collect();
+    let remarks = asked.remarks();
     let Asked { values, outside, .. } = asked;
     let mut attributes: BTreeMap<String, String> = set
         .outputs
@@ -120,6 +124,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         adopt_existing,
         adopt_from,
         settle: settle(reader),
+        remarks,
         outside,
         boundary,
         naming: "RoleNames",
@@ -131,7 +136,6 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
 fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, as_published: bool) -> Values {
     let mut values = catalog::values_of(setting.place);
     let mut wrong: Vec<String> = Vec::new();
-    let mut wider: Vec<&Parameter> = Vec::new();
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
@@ -143,7 +147,10 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, 
             (None, Some(default)) => {
                 let value = match (filled(default, &values), &parameter.otherwise) {
                     (None, Some(otherwise)) => {
-                        wider.push(parameter);
+                        // As published, the whole account is let in.
+                        if !as_published {
+                            reader.tighten(wide(set, &values, parameter, otherwise));
+                        }
                         values.insert(name.to_owned(), otherwise.clone());
                         continue;
                     }
@@ -167,29 +174,22 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, 
         };
         values.insert(name.to_owned(), value);
     }
-    // As published, the whole account is let in.
-    if !wider.is_empty() && !as_published {
-        reader.tighten(wide(set, &values, &wider));
-    }
     values
 }
 
-/// What is said of parameters that have their wider values, since what their defaults name is absent.
-fn wide(set: &RoleSet, values: &Values, wider: &[&Parameter]) -> String {
-    let names = |one: &&str| {
-        let hole = format!("${{{one}}}");
-        wider.iter().any(|parameter| parameter.default.as_ref().is_some_and(|default| default.contains(&hole)))
-            && !values.contains_key::<str>(one)
-    };
-    let absent = set.parameters.iter().map(|parameter| parameter.name.as_str()).filter(names);
-    let absent: Vec<String> = absent.map(str::to_owned).collect();
-    let would_be =
-        wider.iter().map(|one| format!("`{}` would be `{}`", one.name, one.otherwise.as_deref().unwrap_or("")));
+/// What is said of a parameter that has its wider value, since what its default names is absent.
+fn wide(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) -> String {
+    let default = parameter.default.as_deref().unwrap_or_default();
+    let named = set.parameters.iter().filter(|one| default.contains(&format!("${{{}}}", one.name)));
+    let absent: Vec<String> = named.map(|one| one.name.clone()).filter(|name| !values.contains_key(name)).collect();
+    let accounts = set.parameters.iter().filter(|one| one.form == Form::Account);
+    let account: Vec<&str> = accounts.filter_map(|one| values.get(&one.name)).map(String::as_str).collect();
     format!(
-        "{}: missing, so that {}, and every role of that account with such a name could act here: give it, or the names \
-         themselves",
+        "{}: missing, so that `{name}` would be `{otherwise}`, and every role of account {} with such a name could act here: \
+         give it, or `{name}`",
         listed(&absent),
-        would_be.collect::<Vec<_>>().join(" and "),
+        account.join(", "),
+        name = parameter.name,
     )
 }
 
@@ -340,6 +340,20 @@ impl Asked<'_> {
         let names: BTreeSet<String> = names.filter_map(|name| filled(&name, &self.values)).collect();
         let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").to_ascii_lowercase().as_bytes());
         format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
+    }
+
+    /// What the set leaves out here.
+    fn remarks(&self) -> Vec<String> {
+        if self.as_published || !self.setting.fence.managed_policies.is_empty() {
+            return Vec::new();
+        }
+        let limited = self.set.limited_by(MANAGED_POLICIES, &self.values).into_iter();
+        let left_out = |id: &str| {
+            format!(
+                "`{id}` may attach no policy to roles: the deployer's `AllowedManagedPolicyArns` names none that it might"
+            )
+        };
+        limited.map(left_out).collect()
     }
 
     fn document(&self, statements: &[Statement]) -> Document {

@@ -157,6 +157,39 @@ async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_t
     assert_eq!(answer.0["Data"]["NotVerified"], "");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_the_simulator_tells_nothing_of_is_not_verified() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.silent_about("s3:");
+    let answer = stage.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let mute = Stage::new(Fake::new());
+    mute.fake.silent_about("");
+    let reason = mute.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not verify any permission"), "{reason}");
+}
+
+/// As any refusal would, a denial in a rollback would leave the stack where it is.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
+    let verified = |text: &str| asking(two_buckets(), json!({ "VerifyPermissions": "true", "Description": text }));
+    for (status, goes_on) in [("UPDATE_IN_PROGRESS", false), ("UPDATE_ROLLBACK_IN_PROGRESS", true)] {
+        for now in ["two", "one"] {
+            let stage = Stage::new(Fake::new());
+            stage.send(&create(&verified("one"))).await.success();
+            stage.fake.stack_status(status);
+            stage.fake.beyond_boundary("lambda:");
+            let answer = stage.send(&update(ROLE, &verified(now), &verified("one"))).await;
+            assert_eq!(answer.succeeded(), goes_on, "{answer:?}");
+            if goes_on {
+                let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+                assert!(told.contains("may not `lambda:InvokeFunction`"), "{told}");
+            }
+        }
+    }
+}
+
 /// Step Functions tries the rule of a `.sync` task and the delivery of logs while it makes or updates the state machine.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
@@ -173,12 +206,15 @@ async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
     let with_more = asking(more_jobs, json!({ "SettleSeconds": "10" }));
     let logged = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "Logging": "true" }));
     let other = asking(invoking(&["rank"]), json!({ "SettleSeconds": "10" }));
+    // Whose trust names it.
+    let named = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "StateMachineName": "churn" }));
     for (from, to, waits) in [
         (&plain, &with_jobs, true),
         (&plain, &logged, true),
         (&with_jobs, &with_more, false),
         (&with_jobs, &plain, false),
         (&plain, &other, false),
+        (&plain, &named, true),
     ] {
         let stage = Stage::new(Fake::new());
         stage.send(&create(from)).await.success();

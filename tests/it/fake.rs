@@ -160,6 +160,8 @@ struct State {
     held_type: Option<&'static str>,
     /// How the actions begin that every boundary denies.
     beyond_boundary: Vec<&'static str>,
+    /// Prefixes of actions that the simulator tells nothing of.
+    silent_about: Vec<&'static str>,
     /// Actions that the simulator can't judge.
     unjudged: Vec<&'static str>,
     /// Whether it answers a result a resource, as it did.
@@ -284,6 +286,10 @@ impl Fake {
 
     pub fn unjudged(&self, action: &'static str) {
         self.state().unjudged.push(action);
+    }
+
+    pub fn silent_about(&self, action: &'static str) {
+        self.state().silent_about.push(action);
     }
 
     pub fn simulator_lags(&self, calls: u32) {
@@ -763,7 +769,8 @@ impl State {
             )
         };
         let mut results = Vec::new();
-        for action in &actions {
+        let told = |action: &&String| !self.silent_about.iter().any(|prefix| action.starts_with(prefix));
+        for action in actions.iter().filter(told) {
             if self.old_simulator {
                 results.extend(resources.iter().map(|resource| {
                     let (decision, bounded) = decided(action, resource);

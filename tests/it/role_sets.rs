@@ -951,6 +951,36 @@ async fn what_the_boundary_denies_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_what_is_made_counts_as_writing_to_iam() {
+    let published = |names: Value| {
+        asking(&json!({ "RoleSet": "CoreShared", "Fidelity": "AsPublished", "RoleNames": names }), json!({}))
+    };
+    let stage = stage(Books::default());
+    let reason = stage.send(&of_type(create(&published(json!({}))), TYPE)).await.failure().reason().to_owned();
+    assert!(reason.contains("`AllowPublishedIamWrites`"), "{reason}");
+    let without = published(json!({ "SCLaunchRole": "" }));
+    stage.send(&of_type(create(&without), TYPE)).await.success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_tells_what_it_leaves_out_where_no_managed_policy_is_allowed() {
+    let asked = |names: Value| asking(&json!({ "RoleSet": "CoreShared", "RoleNames": names }), json!({}));
+    let mut stage = stage(Books::default());
+    let made = stage.send(&of_type(create(&asked(json!({}))), TYPE)).await.success();
+    assert_eq!(made.0["Data"]["Warnings"], "");
+    stage.handler.fence.as_mut().unwrap().managed_policies.clear();
+    let event = update(made.id(), &asked(json!({})), &asked(json!({})));
+    let told = stage.send(&of_type(event, TYPE)).await.success();
+    assert_eq!(
+        told.0["Data"]["Warnings"],
+        "`SCLaunchRole` may attach no policy to roles: the deployer's `AllowedManagedPolicyArns` names none that it might"
+    );
+    let without = asked(json!({ "SCLaunchRole": "" }));
+    let told = stage.send(&of_type(update(made.id(), &without, &asked(json!({}))), TYPE)).await.success();
+    assert_eq!(told.0["Data"]["Warnings"], "");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deploy_target_is_made_changed_and_taken_away() {
     let stage = stage(Books::default());
     let scoped = asking(&json!({}), json!({}));

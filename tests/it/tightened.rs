@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::fake::Books;
+use crate::fake::{Books, Mischief};
 use crate::role_sets::{asking, of_type, stage, target_account};
-use crate::stage::{create, delete, from_stack, properties, update, with};
+use crate::stage::{Stage, create, delete, from_stack, properties, update, with};
 
 const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
 const EXECUTION: &str = "Custom::SageMakerExecutionRole";
@@ -35,7 +35,18 @@ fn refusals() -> Vec<Refusal> {
         asking(&set, more)
     };
     let of_bridge = |more: Value| asking(&json!({}), more);
+    let tags = |keys: &[&str]| {
+        with(json!({ "Tags": keys.iter().map(|key| json!({ "Key": key, "Value": "" })).collect::<Vec<_>>() }))
+    };
     vec![
+        Refusal {
+            what: "keys of tags that differ in the case of letters beyond ASCII",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: tags(&["größe", "GRÖßE"]),
+            worse: Some(tags(&["größe", "GRÖßE", "öl", "ÖL"])),
+            says: "a key that no other tag has",
+        },
         Refusal {
             what: "a name of SageMaker's project templates",
             kind: WORKFLOW,
@@ -122,7 +133,7 @@ fn refusals() -> Vec<Refusal> {
             good: target_account(json!({ "AdministratorEnvName": "ops" })),
             bad: target_account(json!({ "AdministratorEnvName": null })),
             worse: None,
-            says: "and `SetupLambdaExecutionRoleName` would be `*SetupLambdaExecution*`",
+            says: "so that `SetupLambdaExecutionRoleName` would be `*SetupLambdaExecution*`",
         },
     ]
 }
@@ -132,9 +143,18 @@ impl Refusal {
         from_stack(of_type(event, self.kind), STACK)
     }
 
+    /// An account whose stack is at an update of the resource.
+    fn updating(&self, books: Books, status: &'static str) -> Stage {
+        let stage = stage(books);
+        stage.fake.stack_status(status);
+        stage.fake.hold_as("as-it-was", STACK, "Roles", "UPDATE_IN_PROGRESS");
+        stage.fake.held_type(self.kind);
+        stage
+    }
+
     /// The id of a resource with these properties, as an earlier version has made it, and the account that has it.
     async fn made(&self, properties: &Value) -> (String, Books) {
-        let stage = stage(Books::default());
+        let stage = self.updating(Books::default(), "UPDATE_IN_PROGRESS");
         // Also a Create that is refused tells the id that it would have had.
         let id = stage.send(&self.event(create(properties))).await.id().to_owned();
         let answer = stage.send(&self.event(update(&id, properties, properties))).await.success();
@@ -160,10 +180,11 @@ async fn a_create_is_refused_and_makes_nothing() {
 async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
     for refusal in refusals() {
         let (id, books) = refusal.made(&refusal.bad).await;
-        let stage = stage(books);
-        stage.fake.stack_status("UPDATE_IN_PROGRESS");
+        let stage = refusal.updating(books, "UPDATE_IN_PROGRESS");
         let mut tagged = refusal.bad.clone();
-        tagged["Tags"] = json!([{ "Key": "team", "Value": "a" }]);
+        let mut tags = tagged["Tags"].as_array().cloned().unwrap_or_default();
+        tags.push(json!({ "Key": "team", "Value": "a" }));
+        tagged["Tags"] = tags.into();
         let answer = stage.send(&refusal.event(update(&id, &tagged, &refusal.bad))).await.success();
         let told = answer.0["Data"]["Warnings"].as_str().unwrap();
         assert!(
@@ -172,7 +193,6 @@ async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
             refusal.what
         );
         assert_eq!(answer.id(), id, "{}", refusal.what);
-        assert!(!stage.fake.calls().iter().any(|call| call == "DescribeStacks"), "{}: nobody was asked", refusal.what);
     }
 }
 
@@ -180,8 +200,7 @@ async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
 async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
     for refusal in refusals() {
         let (id, books) = refusal.made(&refusal.good).await;
-        let from_good = stage(books.clone());
-        from_good.fake.stack_status("UPDATE_IN_PROGRESS");
+        let from_good = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
         let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
         let answer = from_good.send(&event).await.failure();
         assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
@@ -190,11 +209,10 @@ async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
 
         let Some(worse) = &refusal.worse else { continue };
         let (id, books) = refusal.made(&refusal.bad).await;
-        let from_bad = stage(books.clone());
-        from_bad.fake.stack_status("UPDATE_IN_PROGRESS");
+        let from_bad = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
         from_bad.send(&refusal.event(update(&id, worse, &refusal.bad))).await.failure();
         assert!(from_bad.fake.books() == books, "{}", refusal.what);
-        let to_good = stage(books);
+        let to_good = refusal.updating(books, "UPDATE_IN_PROGRESS");
         to_good.send(&refusal.event(update(&id, &refusal.good, &refusal.bad))).await.success();
     }
 }
@@ -204,8 +222,7 @@ async fn a_rollback_brings_it_back_and_tells() {
     for status in ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"] {
         for refusal in refusals() {
             let (id, books) = refusal.made(&refusal.good).await;
-            let stage = stage(books);
-            stage.fake.stack_status(status);
+            let stage = refusal.updating(books, status);
             let answer = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
             let told = answer.0["Data"]["Warnings"].as_str().unwrap();
             assert!(!told.is_empty(), "{}", refusal.what);
@@ -228,8 +245,54 @@ async fn a_delete_is_never_in_its_way() {
 async fn a_stack_that_does_not_tell_its_state_is_no_reason_to_accept_it() {
     let refusal = &refusals()[0];
     let (id, books) = refusal.made(&refusal.good).await;
-    let stage = stage(books.clone());
-    stage.fake.stack_status("");
-    stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.failure();
+    let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
+    let silent = refusal.updating(books.clone(), "");
+    silent.send(&event).await.failure();
+    for action in ["DescribeStacks", "DescribeStackResource"] {
+        let denied = refusal.updating(books.clone(), "UPDATE_ROLLBACK_IN_PROGRESS");
+        denied.fake.break_action(action, Mischief::Denied);
+        let reason = denied.send(&event).await.failure().reason().to_owned();
+        assert!(reason.starts_with("could not ask whether the stack updates the resource: "), "{reason}");
+        assert!(denied.fake.books() == books);
+    }
+    assert!(silent.fake.books() == books);
+}
+
+/// Whoever may invoke the function can say anything of what a resource had before.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.good).await;
+        let event = refusal.event(update(&id, &refusal.bad, &refusal.bad));
+        for (kind, status) in [
+            (refusal.kind, "UPDATE_COMPLETE"),
+            (refusal.kind, "DELETE_IN_PROGRESS"),
+            ("Custom::SageMakerServiceCatalogRoles", "UPDATE_IN_PROGRESS"),
+        ] {
+            let stage = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
+            stage.fake.hold_as("as-it-was", STACK, "Roles", status);
+            stage.fake.held_type(kind);
+            let answer = stage.send(&event).await.failure();
+            assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
+            assert!(stage.fake.books() == books, "{}", refusal.what);
+        }
+    }
+}
+
+/// Else a wide grant could be had anew, by a resource that once had it.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_replaces_it_accepts_nothing() {
+    let old = asking(&json!({ "Fidelity": "AsPublished" }), json!({}));
+    let refusals = refusals();
+    let refusal = refusals.iter().find(|one| one.what == "policies that make roles, as published").unwrap();
+    let (id, books) = refusal.made(&old).await;
+    let mut new = old.clone();
+    new["NamePrefix"] = json!("bridge2");
+    let event = refusal.event(update(&id, &new, &old));
+    let stage = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
+    let answer = stage.send(&event).await.failure();
+    assert!(answer.reason().contains(refusal.says), "{}", answer.reason());
     assert!(stage.fake.books() == books);
+    let back = refusal.updating(books, "UPDATE_ROLLBACK_IN_PROGRESS");
+    back.send(&event).await.success();
 }

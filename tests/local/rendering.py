@@ -40,12 +40,11 @@ class Rendered:
             **parameters}
         # CloudFormation invents these names: the stack's, the logical id, and some letters.
         invented = {name: f"{stack}-{name}-ABCDEFGHIJKL" for name in template["Resources"]}
-        path = template["Resources"]["FunctionRole"]["Properties"].get("Path", "/")
         self.values |= invented
         self.values |= {name: iam.format(f"policy/{invented[name]}") for name, one in template["Resources"].items()
                         if one["Type"] == "AWS::IAM::ManagedPolicy"}
         # A role's name is cut at 64 characters.
-        self.values["FunctionRole.Arn"] = iam.format(f"role{path}{stack[:37]}-FunctionRole-ABCDEFGHIJKL")
+        self.values["FunctionRole.Arn"] = iam.format(f"role/{stack[:37]}-FunctionRole-ABCDEFGHIJKL")
         self.values["LogGroup.Arn"] = arn.format("logs", f"log-group:{invented['LogGroup']}:*")
         self.values["UnansweredEvents.Arn"] = arn.format("sqs", self.property("UnansweredEvents", "QueueName"))
         self.values["Function.Arn"] = arn.format("lambda", f"function:{self.property('Function', 'FunctionName')}")

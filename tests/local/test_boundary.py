@@ -94,7 +94,7 @@ def what_made_them(rendered):
         ("logs", "log-stream"): [f"{group}:log-stream:2026/11/30/[$LATEST]1"],
         ("cloudwatch", "alarm"): [f"arn:aws:cloudwatch:{place}:alarm:{rendered.values[name]}" for name in alarms],
         ("cloudwatch", "dashboard"): [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{function}"],
-        ("iam", "role"): [role, role.replace(f"{stack[:37]}-", "somebody-elses-")],
+        ("iam", "role"): [role],
         ("iam", "policy"): [rendered.values[name] for name, one in rendered.template["Resources"].items()
                             if one["Type"] == "AWS::IAM::ManagedPolicy"],
     }

@@ -88,7 +88,7 @@ impl Scene<'_> {
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
         let accepted = kept_from_before(kind, request, setting);
-        let accepted = if self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
+        let accepted = if request.is_none() && self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
         let (mut read, findings) = loop {
             let (properties, mut findings) = properties(&symbols);
             findings.notes.extend(unfilled(&properties));
@@ -150,6 +150,7 @@ impl Scene<'_> {
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
+                    report.notes.append(&mut read.wanted.remarks);
                 }
                 Err(why) => report.refusals.push(why),
             }
