@@ -89,6 +89,8 @@ class Kind(NamedTuple):
 POLLING, BATCH = (f"../definitions/{name}" for name in ("polling-loop", "batch-transform"))
 BARE, BUCKET = (f"../execution_roles/{name}.policy.json" for name in ("bare", "bucket-read"))
 AT_ONCE, HERE = {"SettleSeconds": "0"}, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+# SageMaker does not say for every one of its features for whom it acts.
+HERE_IF_TOLD = {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}
 MACHINES = {"ArnLike": {"aws:SourceArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:*"}}
 KINDS = {one.type: one for one in (
     Kind(WORKFLOW, {"RoleName": "bridge-churn", "Definition": table(f"{POLLING}.asl.json", ACCOUNT), **AT_ONCE},
@@ -97,7 +99,7 @@ KINDS = {one.type: one for one in (
                   f"{BATCH}.policy.json", SageMakerExecutionRoleArn=""),
          {"Definition": table(f"{BATCH}.asl.json", ACCOUNT)}, {"RoleName": "bridge-other"},
          {"PolicyName": "bridge-kept"}, "give `PolicyName` a new value too"),
-    Kind(EXECUTION, AT_ONCE, derived_name, one_role(trusting("sagemaker.amazonaws.com", **HERE), BARE, BUCKET),
+    Kind(EXECUTION, AT_ONCE, derived_name, one_role(trusting("sagemaker.amazonaws.com", **HERE_IF_TOLD), BARE, BUCKET),
          {"Buckets": [{"Name": "churn-data", "Access": "Read"}]}, {"Path": "/team/"},
          {"RoleName": "bridge-kept"}, "give `RoleName` a new value too"),
     Kind(CATALOG, {"Regions": REGION, "OnCreate": "Provision", "OnDelete": "Keep"},
