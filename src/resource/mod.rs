@@ -31,7 +31,8 @@ use crate::world::{Name, World};
 pub const TYPES: [&str; 5] =
     [workflow_role::TYPE, execution_role::TYPE, deploy_target::TYPE, mlops_roles::TYPE, service_catalog::TYPE];
 
-/// The attribute of what the resource has and a new one could not have.
+/// The attribute of what the resource has and a new one could not have, what is denied it after a rollback, and what it goes
+/// without.
 pub const WARNINGS: &str = "Warnings";
 /// The attribute of what was to be verified and IAM's simulator can't judge.
 pub const NOT_VERIFIED: &str = "NotVerified";
