@@ -31,7 +31,7 @@ use crate::propagation::is_waited_for;
 use crate::properties::Mistakes;
 use crate::resource::{self, NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use crate::summary::{self, Phase, timed};
-use crate::timely::{Age, comes_again, lives_as, overtaken, timely};
+use crate::timely::{ASKED_AGAIN, Age, Course, PAUSE, comes_again, course, lives_as, rolls_back, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
@@ -228,7 +228,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         if !warnings.is_empty() {
             tracing::warn!(?warnings, "accepted, since the resource had it before");
         }
-        warnings.extend(std::mem::take(&mut wanted.remarks));
+        for remark in std::mem::take(&mut wanted.remarks) {
+            tracing::warn!(remark, "left out");
+            warnings.push(remark);
+        }
         measure(request, &wanted).map_err(fail)?;
 
         let former = match old {
@@ -261,32 +264,28 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         if mistakes.tightened.is_empty() {
             return Ok(Vec::new());
         }
-        let could_not =
-            |cause| format!("could not ask whether the stack updates the resource: {cause}; nothing was changed");
-        let told = patiently(deadline, async || self.stacks.resource(setting.owner).await).await.map_err(could_not)?;
-        let updates = told.is_some_and(|told| {
-            let is_at_it = told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE_");
-            is_at_it && told.resource_type == request.resource_type
-        });
-        if !updates {
-            return Ok(Vec::new());
-        }
-        if self.rolls_back(request, deadline).await.map_err(could_not)? {
-            return Ok(mistakes.tightened.clone());
-        }
-        if wanted.physical_id != *physical_id {
-            return Ok(Vec::new());
-        }
         let empty = Map::new();
         let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
-        Ok(old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default())
-    }
-
-    /// Whether the stack goes back to what it was before an update that failed.
-    async fn rolls_back(&self, request: &Request, deadline: Instant) -> Result<bool, Cause> {
-        let stack_id = &request.address.stack_id;
-        let status = patiently(deadline, async || self.stacks.status(stack_id).await).await?;
-        Ok(status.is_some_and(|status| status.starts_with("UPDATE_ROLLBACK")))
+        let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
+        let replaces = wanted.physical_id != *physical_id;
+        for tries in 0..=ASKED_AGAIN {
+            if tries > 0 {
+                summary::pause(PAUSE).await;
+            }
+            let told = patiently(deadline, async || self.stacks.resource(setting.owner).await).await;
+            let told = told.map_err(|cause| {
+                format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
+            })?;
+            let Some(told) = told.filter(|told| told.is_updated(&request.resource_type)) else { continue };
+            if !replaces && told.physical_id == *physical_id && mistakes.tightened.iter().all(|one| old.contains(one)) {
+                return Ok(old);
+            }
+            let rolls_back = rolls_back(&self.stacks, &setting.owner.stack_id, deadline).await;
+            if rolls_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
+                return Ok(mistakes.tightened.clone());
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// From one look at the account to what is wanted, or back to what the look showed. `asked` tells whether the stack was,
@@ -301,13 +300,20 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     ) -> Result<Brought, String> {
         let owner = setting.owner;
         let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
-        let again = comes_again(&self.stacks, request, asked, deadlines.work);
-        let (decided, again) = timed(Phase::Look, join(decided, again)).await;
-        again?;
+        let at_first = async {
+            // Before the resource: a rollback that begins in between is seen at the end.
+            let rolled_back = match request.kind {
+                Kind::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, deadlines.work).await,
+                _ => None,
+            };
+            comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
+        };
+        let (rolled_back, decided) = timed(Phase::Look, join(at_first, decided)).await;
+        let rolled_back = rolled_back?;
         let Decision { scope, observed, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
-            let verified = self.verify(request, wanted, &desired, setting, deadlines.work).await;
+            let verified = self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
             return verified.map(|verified| Brought { known: observed, verified });
         }
@@ -329,11 +335,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         timed(Phase::Settle, summary::wait(wanted.settle.min(left))).await;
                     }
                     let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
-                    let overtaken = overtaken(&self.stacks, request, deadlines.work);
-                    let why = match timed(Phase::Confirm, join(confirmed, overtaken)).await {
-                        (_, Some(overtaken)) => overtaken.why,
+                    let course = course(&self.stacks, request, &wanted.physical_id, rolled_back, deadlines.work);
+                    let why = match timed(Phase::Confirm, join(confirmed, course)).await {
+                        (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
-                        (Ok((seen, true)), None) if rounds > 0 => {
+                        (Ok((seen, true)), Course::Waits) if rounds > 0 => {
                             let strangers = owner.strangers(&wanted.world, &seen.world);
                             if strangers.is_empty() {
                                 rounds -= 1;
@@ -348,13 +354,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                             let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
                             format!("{all} was made by somebody else in the meantime")
                         }
-                        (Ok((seen, _)), None) => {
-                            match self.verify(request, wanted, &desired, setting, deadlines.work).await {
+                        (Ok((seen, _)), _) => {
+                            match self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await {
                                 Ok(verified) => return Ok(Brought { known: seen.known, verified }),
                                 Err(denied) => denied,
                             }
                         }
-                        (Err(hidden), None) => {
+                        (Err(hidden), _) => {
                             let cause = Cause::Hidden(Entity::Role(hidden.clone()));
                             format!("could not make role `{hidden}`: {cause}")
                         }
@@ -375,7 +381,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         };
         let mut ours = former.leaving.clone();
         ours.absorb(wanted.world.clone());
-        let given_up = self.give_up(request, &what, &before, &ours, (reached, unsure), deadlines.undo);
+        let given_up = self.give_up(
+            request,
+            (&wanted.physical_id, rolled_back),
+            &what,
+            &before,
+            &ours,
+            (reached, unsure),
+            deadlines.undo,
+        );
         Err(timed(Phase::Undo, given_up).await)
     }
 
@@ -425,9 +439,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// rollback fails stays where it is.
     async fn verify(
         &self,
-        request: &Request,
         wanted: &Wanted,
         desired: &World,
+        rolled_back: Option<bool>,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Verified, String> {
@@ -437,7 +451,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             let arn = setting.place.role_arn(path, name.as_str());
             match timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
-                Err(denied) if self.rolls_back(request, deadline).await.unwrap_or(false) => {
+                Err(denied) if rolled_back == Some(true) => {
                     tracing::warn!(denied, "the stack rolls back, so this stops nothing");
                     verified.denied.push(denied);
                 }

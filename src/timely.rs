@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use crate::apply::patiently;
@@ -20,8 +21,9 @@ const YOUNG: Duration = Duration::from_secs(45);
 const AT_ONCE: i64 = 2;
 /// How long an event waits at the most to hear whether it is a second delivery.
 const ASKING: Duration = Duration::from_secs(10);
-/// Before an event is refused as a second delivery, its stack is asked once more after this.
-const ASKED_AGAIN: Duration = Duration::from_secs(1);
+/// How often a stack is asked again before an event is refused for what it tells, which may be what was a moment ago.
+pub const ASKED_AGAIN: u32 = 3;
+pub const PAUSE: Duration = Duration::from_secs(1);
 /// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
 const SKEW: Duration = Duration::from_secs(30);
 
@@ -85,9 +87,9 @@ pub async fn timely(
 }
 
 /// Whether a young event is a second delivery, whose operation has ended: Lambda may deliver an event twice at any time. A
-/// Create or Update has ended once CloudFormation is not at it any more; a Delete, once the stack has the resource again under
-/// the very same id. Asked along with the first look, so that nothing is written. A stack that does not tell soon counts as
-/// one that waits; one that was `asked` already is not asked again.
+/// Create or Update has ended once CloudFormation is not at it any more, or is at a later one; a Delete, once the stack has the resource again, under
+/// the very same id or under none yet. Asked along with the first look, so that nothing is written. A stack that does not
+/// tell soon counts as one that waits; one that was `asked` already is not asked again.
 ///
 /// # Errors
 /// When it has ended.
@@ -107,20 +109,24 @@ pub async fn comes_again(
         let told = patiently(until, async || stacks.resource(&owner).await).await;
         let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
         told.ok().flatten().filter(|told| {
+            let deletes = told.status.starts_with("DELETE_");
             let ended = match request.kind {
-                Kind::Delete { .. } => {
-                    !told.status.starts_with("DELETE_") && told.physical_id == request.address.physical_id
-                }
-                _ => !told.status.ends_with("_IN_PROGRESS") || told.status.starts_with("DELETE_"),
+                Kind::Delete { .. } if told.status == "CREATE_IN_PROGRESS" => true,
+                Kind::Delete { .. } => !deletes && told.physical_id == request.address.physical_id,
+                _ => deletes || !told.is_in_progress() || told.is_later_than(signed_at),
             };
             ended && told.is_newer_than(signed_at)
         })
     };
-    if has_ended().await.is_none() {
-        return Ok(());
+    let mut ended = has_ended().await;
+    for _ in 0..ASKED_AGAIN {
+        if ended.is_none() {
+            break;
+        }
+        summary::pause(PAUSE).await;
+        ended = has_ended().await;
     }
-    summary::pause(ASKED_AGAIN).await;
-    has_ended().await.map_or(Ok(()), |told| {
+    ended.map_or(Ok(()), |told| {
         Err(format!(
             "this {} was delivered a second time: in its stack, resource `{}` is `{}` by now as `{}`; nothing was changed",
             request.kind.name(),
@@ -131,23 +137,58 @@ pub async fn comes_again(
     })
 }
 
-/// Whether CloudFormation has moved on while an event was being followed: then what was made is to be taken back, for the
-/// Delete may have come and gone. Asked after the last write, so nothing is written unseen. What has ended well has ended by
-/// another delivery of the same event, and its stack lives with what both made.
+/// Where CloudFormation is with the resource after a write of a Create or Update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// It waits for this event.
+    Waits,
+    /// Another delivery of the same event has ended well, and the stack lives with what both made: nothing of it is to be put
+    /// right or taken back.
+    Done,
+    /// It is at something else: what was made is to be taken back.
+    MovedOn { deletes: bool, why: String },
+}
+
+/// Asked after the last write, so nothing is written unseen. `physical_id` is what the event leads to, empty where that is
+/// not known; `rolled_back` is whether the stack did at the first look, where it told.
 ///
 /// A stack that does not tell counts as one that waits.
-pub async fn overtaken(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Option<Overtaken> {
+pub async fn course(
+    stacks: &impl Stacks,
+    request: &Request,
+    physical_id: &str,
+    rolled_back: Option<bool>,
+    deadline: Instant,
+) -> Course {
     let owner = request.owner();
-    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
-    let told =
-        told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack")).ok()??;
-    let deletes = told.status.starts_with("DELETE_");
+    let told = async { patiently(deadline, async || stacks.resource(&owner).await).await };
+    let begins_to_roll_back =
+        async { rolled_back == Some(false) && rolls_back(stacks, &owner.stack_id, deadline).await == Some(true) };
+    let (told, begins_to_roll_back) = join(told, begins_to_roll_back).await;
+    let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
+    let Ok(Some(told)) = told else { return Course::Waits };
     let signed_at = request.address.response_url.signed_at();
-    let ended_well = matches!(told.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
-    let moved_on = deletes || (!ended_well && told.is_later_than(signed_at));
-    let StackResource { status, .. } = told;
-    let why = format!("CloudFormation has moved on, resource `{}` is `{status}` in its stack", owner.logical_id);
-    moved_on.then_some(Overtaken { deletes, why })
+    let deletes = told.status.starts_with("DELETE_");
+    let ended = !told.is_in_progress() && told.is_newer_than(signed_at);
+    let is_complete = matches!(told.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
+    let is_this = physical_id.is_empty() || told.physical_id == physical_id;
+    if ended && is_complete && is_this && !begins_to_roll_back {
+        return Course::Done;
+    }
+    if !(deletes || ended || begins_to_roll_back || told.is_later_than(signed_at)) {
+        return Course::Waits;
+    }
+    let back = if begins_to_roll_back { ", and the stack rolls back" } else { "" };
+    let why =
+        format!("CloudFormation has moved on, resource `{}` is `{}` in its stack{back}", owner.logical_id, told.status);
+    Course::MovedOn { deletes, why }
+}
+
+/// Whether the stack goes back to what it was before an update that failed; `None` where it does not tell.
+pub async fn rolls_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
+    let status = patiently(deadline, async || stacks.status(stack_id).await).await;
+    let status = status.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the state of the stack")).ok()?;
+    Some(status?.starts_with("UPDATE_ROLLBACK"))
 }
 
 /// The id under which the stack lives with the resource, where that is another than the Delete's: of a Create that failed,
@@ -167,15 +208,16 @@ pub async fn lives_as(stacks: &impl Stacks, request: &Request, deadline: Instant
     Ok(told.filter(lives).map(|told| told.physical_id).filter(|id| !id.is_empty()))
 }
 
-/// CloudFormation is at something else by now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overtaken {
-    /// Whether the resource is being deleted, or was.
-    pub deletes: bool,
-    pub why: String,
-}
-
 impl StackResource {
+    fn is_in_progress(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS")
+    }
+
+    /// Whether its stack updates it, as a resource of this type.
+    pub fn is_updated(&self, resource_type: &str) -> bool {
+        self.status == "UPDATE_IN_PROGRESS" && self.resource_type == resource_type
+    }
+
     /// Whether its operation began after the event was signed, by more than clocks may be apart.
     fn is_later_than(&self, signed_at: Option<i64>) -> bool {
         let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);

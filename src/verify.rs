@@ -115,23 +115,22 @@ pub async fn verify(
     deadline: Instant,
 ) -> Result<Vec<String>, String> {
     let until = deadline.min(Instant::now() + LAG);
-    let mut open: Vec<&Check> = checks.iter().collect();
-    let (mut judged, mut unjudged) = (0, BTreeMap::new());
+    // What was told of each check at last.
+    let mut all: Vec<Simulated> = vec![Simulated::default(); checks.len()];
+    let mut open: Vec<usize> = (0..checks.len()).collect();
     loop {
-        let (mut denied, mut still_open, mut hidden) = (Vec::new(), Vec::new(), None);
-        for check in open {
-            match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
+        let (mut still_open, mut hidden) = (Vec::new(), None);
+        for at in open {
+            match patiently(deadline, async || iam.simulate(role_arn, &checks[at]).await).await {
                 Ok(told) => {
-                    judged += told.judged;
-                    unjudged.extend(told.unjudged);
                     if !told.denials.is_empty() {
-                        denied.extend(told.denials.into_iter().map(|denial| (&check.who, denial)));
-                        still_open.push(check);
+                        still_open.push(at);
                     }
+                    all[at] = told;
                 }
                 Err(Cause::Fault(fault @ Fault { kind: Kind::NotThere, .. })) => {
                     hidden = Some(fault);
-                    still_open.push(check);
+                    still_open.push(at);
                 }
                 Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
             }
@@ -143,22 +142,26 @@ pub async fn verify(
             if let Some(fault) = hidden {
                 return Err(format!("could not verify the permissions: {fault}"));
             }
-            let texts = denied.iter().take(NAMED).map(|(who, Denial { action, resource, side })| {
+            let denied =
+                still_open.iter().flat_map(|at| all[*at].denials.iter().map(|denial| (&checks[*at].who, denial)));
+            let mut texts = denied.map(|(who, Denial { action, resource, side })| {
                 format!("{who} may not `{action}` on `{resource}`: denied by {side}")
             });
-            let more = denied.len().saturating_sub(NAMED);
-            let more = (more > 0).then(|| format!("{more} more"));
-            return Err(texts.chain(more).collect::<Vec<_>>().join("; "));
+            let mut named: Vec<String> = texts.by_ref().take(NAMED).collect();
+            let more = texts.count();
+            named.extend((more > 0).then(|| format!("{more} more")));
+            return Err(named.join("; "));
         }
         open = still_open;
         summary::pause(PAUSE).await;
     }
-    if judged == 0 && !checks.is_empty() {
+    let unjudged: BTreeMap<&String, &String> = all.iter().flat_map(|told| &told.unjudged).collect();
+    if all.iter().all(|told| told.judged == 0) && !checks.is_empty() {
         let all: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
         return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", all.join("; ")));
     }
     for (action, why) in &unjudged {
         tracing::warn!(action, why, "not verified");
     }
-    Ok(unjudged.into_keys().collect())
+    Ok(unjudged.into_keys().cloned().collect())
 }

@@ -50,6 +50,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let address = &request.address;
         let fail = |reason: String| failed(address, reason);
         let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
+        let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
+        timed(Phase::Look, again).await.map_err(fail)?;
         let report = match &request.kind {
             Kind::Create => {
                 let asked = read(request, setting).map_err(fail)?;
@@ -59,7 +61,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let sent = address.response_url.signed_at();
                         self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
                     }
-                    OnCreate::Provision => self.supply(request, asked_stack, &asked, setting, deadlines).await,
+                    OnCreate::Provision => self.supply(request, &asked, setting, deadlines).await,
                 }
             }
             Kind::Update { old_properties, .. } => {
@@ -68,7 +70,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
                 {
-                    self.supply(request, asked_stack, &asked, setting, deadlines).await
+                    self.supply(request, &asked, setting, deadlines).await
                 } else {
                     self.report(&asked, setting, deadlines.work).await.and_then(|report| {
                         // The Delete that takes them away will have to know where to look.
@@ -82,8 +84,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                 }
             }
             Kind::Delete { physical_id } => {
-                let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
-                timed(Phase::Look, again).await.map_err(fail)?;
                 self.delete(request, *physical_id == given_out, setting, deadlines.work).await
             }
         };
@@ -158,7 +158,6 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     async fn supply(
         &self,
         request: &Request,
-        asked_stack: bool,
         asked: &ServiceCatalogRoles,
         setting: Setting<'_>,
         deadlines: Deadlines,
@@ -167,7 +166,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let wanted = asked.wanted(&report.kept, setting);
         report.provisioned.extend(wanted.world.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(request, asked_stack, (&wanted, &Former::default()), setting, deadlines).await?;
+        self.bring_about(request, true, (&wanted, &Former::default()), setting, deadlines).await?;
         Ok(report)
     }
 

@@ -11,15 +11,17 @@ use crate::ownership::Claim;
 use crate::plan::Entity;
 use crate::port::{Iam, SageMaker, Stacks};
 use crate::summary;
-use crate::timely::overtaken;
+use crate::timely::{Course, course};
 use crate::world::World;
 
 impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
-    /// have come and gone. Asked once more after the last write. Gives the reason to answer with.
+    /// have come and gone. Asked once more after the last write. What another delivery of the event has done stays. Gives the
+    /// reason to answer with.
     pub(super) async fn give_up(
         &self,
         request: &Request,
+        (physical_id, rolled_back): (&str, Option<bool>),
         what: &str,
         before: &World,
         ours: &World,
@@ -29,14 +31,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         tracing::error!(what, "undoing");
         let owner = request.owner();
         let claim = Claim::of(&owner);
-        let goes = async || overtaken(&self.stacks, request, deadline).await.is_some_and(|overtaken| overtaken.deletes);
+        let course = async || course(&self.stacks, request, physical_id, rolled_back, deadline).await;
+        let goes = |course: Course| matches!(course, Course::MovedOn { deletes: true, .. });
         let nothing = owner.desired(&World::default(), ours, &reached);
-        let (goes_first, mut goes_then) = (goes().await, false);
+        let first = course().await;
+        if first == Course::Done {
+            return format!("{what}; another delivery of this event has ended well, so nothing was taken back");
+        }
+        let (goes_first, mut goes_then) = (goes(first), false);
         let done = if goes_first {
             undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
         } else {
             let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
-            goes_then = goes().await;
+            goes_then = goes(course().await);
             if goes_then {
                 let nothing = owner.desired(&World::default(), ours, before);
                 // What was stuck before is still to be told.

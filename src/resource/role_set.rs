@@ -60,9 +60,10 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let policies = asked.policy_names();
     asked.refuse_outsiders();
     if as_published && set.publishes_iam_writes(&asked.values) && !setting.fence.allow_published_iam_writes {
+        let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
         reader.tighten(format!(
-            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}` make and change \
-             roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
+            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}`{of_account} make and \
+             change roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
         ));
     }
     let physical_id = asked.physical_id(set_name);
@@ -177,18 +178,23 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, 
     values
 }
 
+/// The accounts that the parameters name.
+fn accounts(set: &RoleSet, values: &Values) -> Option<String> {
+    let all = set.parameters.iter().filter(|one| one.form == Form::Account);
+    let all: Vec<&str> = all.filter_map(|one| values.get(&one.name)).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 /// What is said of a parameter that has its wider value, since what its default names is absent.
 fn wide(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) -> String {
     let default = parameter.default.as_deref().unwrap_or_default();
     let named = set.parameters.iter().filter(|one| default.contains(&format!("${{{}}}", one.name)));
     let absent: Vec<String> = named.map(|one| one.name.clone()).filter(|name| !values.contains_key(name)).collect();
-    let accounts = set.parameters.iter().filter(|one| one.form == Form::Account);
-    let account: Vec<&str> = accounts.filter_map(|one| values.get(&one.name)).map(String::as_str).collect();
     format!(
         "{}: missing, so that `{name}` would be `{otherwise}`, and every role of account {} with such a name could act here: \
          give it, or `{name}`",
         listed(&absent),
-        account.join(", "),
+        accounts(set, values).unwrap_or_default(),
         name = parameter.name,
     )
 }

@@ -12,6 +12,7 @@ ACCOUNT, TRUSTED = "444444444444", "555555555555"
 ENV, CORE = "ds-team-dev", "mlops-roles-core"
 FORMS = {"AsPublished": published, "Narrowed": narrowed}
 VPC = "arn:aws:iam::aws:policy/AmazonVPCFullAccess"
+KEYS = "arn:aws:iam::aws:policy/AWSKeyManagementServicePowerUser"  # of CoreShared, and not on the deployer's list
 NARROW, ABSENT = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("narrow-boundary", "absent-boundary"))
 
 
@@ -135,9 +136,11 @@ def test_what_the_boundary_denies_is_told_and_is_denied(account, asked):
     assert "iam:CreateRole" in beyond and "kms:CreateKey" not in beyond
     role, making = "DSServiceCatalogLaunchRole", ("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/ds-team-x")
     assert account.decision(role, "kms:CreateKey") == "allowed"
-    assert account.decision(role, *making) == "implicitDeny"
+    bounded = {"iam_PermissionsBoundary": account.role(role)["boundary"]}
+    assert account.decision(role, *making, **bounded) == "implicitDeny"
     account.iam.delete_role_permissions_boundary(RoleName=role)
-    assert account.decision(role, *making) == "allowed"
+    assert account.decision(role, *making, **bounded) == "allowed"
+    assert account.decision(role, *making) == "implicitDeny", "it makes no roles without a boundary"
 
 
 # --- what changes ---
@@ -249,7 +252,7 @@ def test_a_switched_off_type_has_no_permission_and_makes_nothing_and_still_takes
     assert account.update_stack(CORE, EnabledTypes="Custom::SageMakerExecutionRole") == "UPDATE_COMPLETE"
     try:
         assert account.resource_id(CORE, "RoleSetsPolicy") is None
-        assert denied(session(CORE).attach_role_policy, RoleName="DSServiceCatalogLaunchRole", PolicyArn=VPC)
+        assert denied(session(CORE).attach_role_policy, RoleName="DSServiceCatalogLaunchRole", PolicyArn=KEYS)
         for answer in (one.update(Revision="2"), asked("CoreShared").send("Create")):
             assert answer["Status"] == "FAILED" and f"`{TYPE}` is switched off" in answer["Reason"], answer
         assert found(account, one.stack_id) == made

@@ -2,7 +2,7 @@
 //! held up at most twice. A state that was seen before (the account, and all that each of the two has heard) is not gone on
 //! from again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -79,6 +79,10 @@ struct Pair {
     later: i64,
     /// How many seconds after the first the operation has ended, where an answer tells that it went well.
     ends: Option<i64>,
+    /// Whether the second is the rollback of the first.
+    rolls_back: bool,
+    /// What the simulator denies.
+    denied: Option<&'static str>,
 }
 
 /// How it went: the answers in the order in which they came, and who could go on at each turn.
@@ -89,22 +93,42 @@ struct Run {
 }
 
 impl Pair {
+    /// Of one resource, or of two.
+    fn of_creates() -> Self {
+        Self {
+            start: Books::default(),
+            events: [create(&properties()), create(&properties())],
+            then: "CREATE_IN_PROGRESS",
+            later: 0,
+            ends: None,
+            rolls_back: false,
+            denied: None,
+        }
+    }
+
     async fn run(&self, schedule: &[usize]) -> Run {
         let fake = Fake::with(self.start.clone());
         fake.hold_as(ROLE, STACK, "WorkflowRole", "CREATE_IN_PROGRESS");
         let gates = [Gate::default(), Gate::default()];
         fake.held_since(SENT);
+        fake.stack_status("UPDATE_IN_PROGRESS");
+        self.denied.into_iter().for_each(|action| fake.beyond_boundary(action));
         let stages = gates.each_ref().map(|gate| {
             let mut stage = Stage::new(fake.behind(gate.clone()));
             stage.invocation.now = SENT;
             stage
         });
         let answers = RefCell::new(Vec::new());
+        let ended = Cell::new(false);
         let act = async |who: usize| {
             let answer = stages[who].send(&self.events[who]).await;
-            if let Some(after) = self.ends.filter(|_| answer.succeeded() && answers.borrow().is_empty()) {
-                fake.hold_as(ROLE, STACK, "WorkflowRole", "CREATE_COMPLETE");
+            // CloudFormation goes by the first answer, and after it has moved on by that of what came then.
+            let counts = if self.rolls_back { who == 1 } else { answers.borrow().is_empty() };
+            if let Some(after) = self.ends.filter(|_| answer.succeeded() && counts) {
+                let status = if self.rolls_back { "UPDATE_COMPLETE" } else { "CREATE_COMPLETE" };
+                fake.hold_as(ROLE, STACK, "WorkflowRole", status);
                 fake.held_since(SENT + after);
+                ended.set(true);
             }
             answers.borrow_mut().push((who, answer));
         };
@@ -126,7 +150,10 @@ impl Pair {
                 let last = turns.borrow().last().map(|(.., last)| *last).filter(|last| waiting.contains(last));
                 let next = schedule.get(turn).copied().or(last).unwrap_or(first);
                 turns.borrow_mut().push((hasher.finish(), waiting, next));
-                if next == 1 && (self.ends.is_none() || answers.borrow().is_empty()) {
+                if next == 1 && self.rolls_back {
+                    fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
+                }
+                if next == 1 && !ended.get() {
                     fake.hold_as(ROLE, STACK, "WorkflowRole", self.then);
                     fake.held_since(SENT + self.later);
                 }
@@ -181,7 +208,7 @@ async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
     for ends in [None, Some(1), Some(5), Some(60)] {
         let event = if ends.is_some() { sent(create(&properties())) } else { create(&properties()) };
         let events = [event.clone(), event];
-        let pair = Pair { start: Books::default(), events, then: "CREATE_IN_PROGRESS", later: 0, ends };
+        let pair = Pair { events, ends, ..Pair::of_creates() };
         let held_up = if ends.is_some() { 2 } else { usize::MAX };
         let (ways, runs) = pair
             .each(held_up, |run, order| {
@@ -198,13 +225,8 @@ async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_stacks_that_want_one_name_one_gets_it_whole_and_the_other_leaves_nothing() {
-    let pair = Pair {
-        start: Books::default(),
-        events: [create(&properties()), from_stack(create(&properties()), OTHER)],
-        then: "CREATE_IN_PROGRESS",
-        later: 0,
-        ends: None,
-    };
+    let events = [create(&properties()), from_stack(create(&properties()), OTHER)];
+    let pair = Pair { events, ..Pair::of_creates() };
     let (ends, runs) = pair
         .each(usize::MAX, |run, order| {
             let winners: Vec<_> = run.answers.iter().filter(|(_, answer)| answer.succeeded()).collect();
@@ -231,13 +253,8 @@ async fn of_two_stacks_that_want_one_name_one_gets_it_whole_and_the_other_leaves
 
 #[tokio::test(start_paused = true)]
 async fn a_delete_while_create_still_runs_leaves_nothing() {
-    let pair = Pair {
-        start: Books::default(),
-        events: [create(&properties()), delete(INVENTED, &properties())],
-        then: "DELETE_IN_PROGRESS",
-        later: 0,
-        ends: None,
-    };
+    let events = [create(&properties()), delete(INVENTED, &properties())];
+    let pair = Pair { events, then: "DELETE_IN_PROGRESS", ..Pair::of_creates() };
     let (ends, runs) =
         pair.each(usize::MAX, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
     assert!(runs > 50, "{ends} ends of {runs} orders");
@@ -252,8 +269,7 @@ async fn a_delete_while_update_still_runs_leaves_nothing() {
         start: made(&old).await,
         events: [update(ROLE, &new, &old), delete(ROLE, &old)],
         then: "DELETE_IN_PROGRESS",
-        later: 0,
-        ends: None,
+        ..Pair::of_creates()
     };
     let (ends, runs) =
         pair.each(2, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
@@ -265,14 +281,47 @@ async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
     let old = with(json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
     let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
     let start = made(&old).await;
-    let pair = Pair {
-        start: start.clone(),
-        events: [sent(update(ROLE, &new, &old)), sent_at(update(ROLE, &old, &new), "010100")],
-        then: "UPDATE_IN_PROGRESS",
-        later: 60,
-        ends: None,
-    };
-    let (ends, runs) =
-        pair.each(2, |run, order| assert_eq!(run.books.meaning(), start.meaning(), "{order}: {:?}", run.answers)).await;
-    assert!(runs > 50, "{ends} ends of {runs} orders");
+    // The rollback is at it to the end, or has ended; also where clocks could not tell the two apart, unless the update comes
+    // only then.
+    for (later, time, ends) in
+        [(60, "010100", None), (60, "010100", Some(61)), (5, "010005", None), (5, "010005", Some(6))]
+    {
+        let pair = Pair {
+            start: start.clone(),
+            events: [sent(update(ROLE, &new, &old)), sent_at(update(ROLE, &old, &new), time)],
+            then: "UPDATE_IN_PROGRESS",
+            later,
+            ends,
+            rolls_back: true,
+            denied: None,
+        };
+        let (ways, runs) = pair
+            .each(2, |run, order| {
+                if later == 60 || run.turns[0].2 == 0 {
+                    assert_eq!(run.books.meaning(), start.meaning(), "{later}, {ends:?}, {order}: {:?}", run.answers);
+                }
+            })
+            .await;
+        assert!(runs > 50, "{ways} ends of {runs} orders");
+    }
+}
+
+/// What made the second fail is nothing to the first, which the stack lives with.
+#[tokio::test(start_paused = true)]
+async fn a_second_delivery_that_fails_takes_nothing_from_the_first() {
+    let scoped = |verifies: &str| with(json!({ "Integrations": ["lambda:invoke"], "VerifyPermissions": verifies }));
+    let end = made(&scoped("false")).await.meaning();
+    let events = [sent(create(&scoped("false"))), sent(create(&scoped("true")))];
+    let pair = Pair { events, ends: Some(5), denied: Some("lambda:"), ..Pair::of_creates() };
+    let succeeded = Cell::new(0);
+    let (ways, runs) = pair
+        .each(2, |run, order| {
+            let (first, answer) = &run.answers[0];
+            if *first == 0 && answer.succeeded() {
+                assert_eq!(run.books.meaning(), end, "{order}: {:?}", run.answers);
+                succeeded.set(succeeded.get() + 1);
+            }
+        })
+        .await;
+    assert!(succeeded.get() > 20, "{ways} ends of {runs} orders");
 }

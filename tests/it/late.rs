@@ -288,11 +288,30 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     assert!(reason.starts_with("this Update was delivered a second time"), "{reason}");
     assert_eq!(stage.fake.books(), standing);
 
-    // A Delete, after the stack has the resource again under the very same id.
+    // A Create that took others' roles down, after an update that made them.
+    let provision = json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" });
+    let take_down = json!({ "OnCreate": "Delete", "OnDelete": "Keep", "Regions": "us-east-1" });
+    let of_type = |mut event: Value| {
+        event["ResourceType"] = json!("Custom::SageMakerServiceCatalogRoles");
+        event
+    };
+    let mut stage = stage_at(Books::default(), 20);
+    stage.handler.fence.as_mut().unwrap().role_paths.push("/service-role/".into());
+    stage.send(&of_type(create(&provision))).await.success();
+    let standing = stage.fake.books();
+    stage.fake.hold_as("SageMakerServiceCatalogRoles/WorkflowRole", STACK, "WorkflowRole", "UPDATE_COMPLETE");
+    stage.fake.held_since(SENT + 15);
+    let reason = stage.send(&of_type(sent(create(&take_down)))).await.failure().reason().to_owned();
+    assert!(reason.starts_with("this Create was delivered a second time"), "{reason}");
+    assert_eq!(stage.fake.books(), standing);
+
+    // A Delete, after the stack has the resource again under the very same id, or is about to.
     let standing = made().await;
-    for kind in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CREATE_IN_PROGRESS"] {
+    for (id, kind) in
+        [(ROLE, "CREATE_COMPLETE"), (ROLE, "UPDATE_COMPLETE"), (ROLE, "CREATE_IN_PROGRESS"), ("", "CREATE_IN_PROGRESS")]
+    {
         let stage = stage_at(standing.clone(), 20);
-        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", kind);
+        stage.fake.hold_as(id, STACK, "WorkflowRole", kind);
         stage.fake.held_since(SENT + 15);
         let reason = stage.send(&sent(delete(ROLE, &properties()))).await.failure().reason().to_owned();
         assert!(reason.starts_with("this Delete was delivered a second time"), "{reason}");

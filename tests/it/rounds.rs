@@ -85,7 +85,7 @@ async fn an_update_that_changes_nothing_is_one_look() {
     stage.send(&create(&properties())).await.success();
     let again = with(json!({ "Revision": "2" }));
     let (rounds, calls) = rounds(&stage, update(ROLE, &again, &properties())).await;
-    assert_eq!((rounds, calls.len()), (1, 7), "{calls:?}");
+    assert_eq!((rounds, calls.len()), (1, 8), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,7 +116,9 @@ fn refusals() -> Vec<Refusal> {
             kind: SETS,
             good: setup(json!({ "AdministratorEnvName": "ops" })),
             bad: setup(json!({ "AdministratorEnvName": "ops", "Fidelity": "AsPublished" })),
-            worse: None,
+            worse: Some(setup(json!({
+                "AdministratorEnvName": "ops", "Fidelity": "AsPublished", "AdministratorAccountId": "222222222222",
+            }))),
             says: "the deployer sets `AllowPublishedIamWrites`",
         },
         Refusal {
@@ -132,7 +134,9 @@ fn refusals() -> Vec<Refusal> {
             kind: SETS,
             good: target_account(json!({ "AdministratorEnvName": "ops" })),
             bad: target_account(json!({ "AdministratorEnvName": null })),
-            worse: None,
+            worse: Some(target_account(
+                json!({ "AdministratorEnvName": null, "AdministratorAccountId": "222222222222" }),
+            )),
             says: "so that `SetupLambdaExecutionRoleName` would be `*SetupLambdaExecution*`",
         },
     ]
@@ -144,19 +148,20 @@ impl Refusal {
     }
 
     /// An account whose stack is at an update of the resource.
-    fn updating(&self, books: Books, status: &'static str) -> Stage {
+    fn updating(&self, id: &str, books: Books, status: &'static str) -> Stage {
         let stage = stage(books);
         stage.fake.stack_status(status);
-        stage.fake.hold_as("as-it-was", STACK, "Roles", "UPDATE_IN_PROGRESS");
+        stage.fake.hold_as(id, STACK, "Roles", "UPDATE_IN_PROGRESS");
         stage.fake.held_type(self.kind);
         stage
     }
 
     /// The id of a resource with these properties, as an earlier version has made it, and the account that has it.
     async fn made(&self, properties: &Value) -> (String, Books) {
-        let stage = self.updating(Books::default(), "UPDATE_IN_PROGRESS");
+        let stage = stage(Books::default());
         // Also a Create that is refused tells the id that it would have had.
         let id = stage.send(&self.event(create(properties))).await.id().to_owned();
+        let stage = self.updating(&id, stage.fake.books(), "UPDATE_IN_PROGRESS");
         let answer = stage.send(&self.event(update(&id, properties, properties))).await.success();
         assert_eq!(answer.id(), id, "{}", self.what);
         (id, stage.fake.books())
@@ -180,7 +185,7 @@ async fn a_create_is_refused_and_makes_nothing() {
 async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
     for refusal in refusals() {
         let (id, books) = refusal.made(&refusal.bad).await;
-        let stage = refusal.updating(books, "UPDATE_IN_PROGRESS");
+        let stage = refusal.updating(&id, books, "UPDATE_IN_PROGRESS");
         let mut tagged = refusal.bad.clone();
         let mut tags = tagged["Tags"].as_array().cloned().unwrap_or_default();
         tags.push(json!({ "Key": "team", "Value": "a" }));
@@ -200,7 +205,7 @@ async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
 async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
     for refusal in refusals() {
         let (id, books) = refusal.made(&refusal.good).await;
-        let from_good = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
+        let from_good = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
         let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
         let answer = from_good.send(&event).await.failure();
         assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
@@ -209,10 +214,10 @@ async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
 
         let Some(worse) = &refusal.worse else { continue };
         let (id, books) = refusal.made(&refusal.bad).await;
-        let from_bad = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
+        let from_bad = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
         from_bad.send(&refusal.event(update(&id, worse, &refusal.bad))).await.failure();
         assert!(from_bad.fake.books() == books, "{}", refusal.what);
-        let to_good = refusal.updating(books, "UPDATE_IN_PROGRESS");
+        let to_good = refusal.updating(&id, books, "UPDATE_IN_PROGRESS");
         to_good.send(&refusal.event(update(&id, &refusal.good, &refusal.bad))).await.success();
     }
 }
@@ -222,7 +227,7 @@ async fn a_rollback_brings_it_back_and_tells() {
     for status in ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"] {
         for refusal in refusals() {
             let (id, books) = refusal.made(&refusal.good).await;
-            let stage = refusal.updating(books, status);
+            let stage = refusal.updating(&id, books, status);
             let answer = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
             let told = answer.0["Data"]["Warnings"].as_str().unwrap();
             assert!(!told.is_empty(), "{}", refusal.what);
@@ -246,13 +251,13 @@ async fn a_stack_that_does_not_tell_its_state_is_no_reason_to_accept_it() {
     let refusal = &refusals()[0];
     let (id, books) = refusal.made(&refusal.good).await;
     let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
-    let silent = refusal.updating(books.clone(), "");
+    let silent = refusal.updating(&id, books.clone(), "");
     silent.send(&event).await.failure();
     for action in ["DescribeStacks", "DescribeStackResource"] {
-        let denied = refusal.updating(books.clone(), "UPDATE_ROLLBACK_IN_PROGRESS");
+        let denied = refusal.updating(&id, books.clone(), "UPDATE_ROLLBACK_IN_PROGRESS");
         denied.fake.break_action(action, Mischief::Denied);
         let reason = denied.send(&event).await.failure().reason().to_owned();
-        assert!(reason.starts_with("could not ask whether the stack updates the resource: "), "{reason}");
+        assert!(reason.starts_with("could not ask ") && reason.ends_with("; nothing was changed"), "{reason}");
         assert!(denied.fake.books() == books);
     }
     assert!(silent.fake.books() == books);
@@ -264,13 +269,15 @@ async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
     for refusal in refusals() {
         let (id, books) = refusal.made(&refusal.good).await;
         let event = refusal.event(update(&id, &refusal.bad, &refusal.bad));
-        for (kind, status) in [
-            (refusal.kind, "UPDATE_COMPLETE"),
-            (refusal.kind, "DELETE_IN_PROGRESS"),
-            ("Custom::SageMakerServiceCatalogRoles", "UPDATE_IN_PROGRESS"),
+        for (held, kind, status) in [
+            (id.as_str(), refusal.kind, "UPDATE_COMPLETE"),
+            (&id, refusal.kind, "DELETE_IN_PROGRESS"),
+            (&id, refusal.kind, "CREATE_IN_PROGRESS"),
+            (&id, "Custom::SageMakerServiceCatalogRoles", "UPDATE_IN_PROGRESS"),
+            ("another", refusal.kind, "UPDATE_IN_PROGRESS"),
         ] {
-            let stage = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
-            stage.fake.hold_as("as-it-was", STACK, "Roles", status);
+            let stage = refusal.updating(held, books.clone(), "UPDATE_IN_PROGRESS");
+            stage.fake.hold_as(held, STACK, "Roles", status);
             stage.fake.held_type(kind);
             let answer = stage.send(&event).await.failure();
             assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
@@ -289,10 +296,10 @@ async fn an_update_that_replaces_it_accepts_nothing() {
     let mut new = old.clone();
     new["NamePrefix"] = json!("bridge2");
     let event = refusal.event(update(&id, &new, &old));
-    let stage = refusal.updating(books.clone(), "UPDATE_IN_PROGRESS");
+    let stage = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
     let answer = stage.send(&event).await.failure();
     assert!(answer.reason().contains(refusal.says), "{}", answer.reason());
     assert!(stage.fake.books() == books);
-    let back = refusal.updating(books, "UPDATE_ROLLBACK_IN_PROGRESS");
+    let back = refusal.updating(&id, books, "UPDATE_ROLLBACK_IN_PROGRESS");
     back.send(&event).await.success();
 }
