@@ -385,7 +385,7 @@ fn filled_in(value: &Value, values: &Values) -> Option<Value> {
             for item in items {
                 match item.as_str().and_then(|text| text.strip_prefix("${*")?.strip_suffix('}')) {
                     Some(name) => {
-                        all.extend(values.get(name)?.split(',').filter(|one| !one.is_empty()).map(Value::from))
+                        all.extend(values.get(name)?.split(',').filter(|one| !one.is_empty()).map(Value::from));
                     }
                     None => all.push(filled_in(item, values)?),
                 }

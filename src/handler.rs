@@ -385,8 +385,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
             request,
             (&wanted.physical_id, rolled_back),
             &what,
-            &before,
-            &ours,
+            (&before, &ours),
             (reached, unsure),
             deadlines.undo,
         );

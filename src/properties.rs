@@ -90,8 +90,12 @@ impl<'a> Reader<'a> {
             None => mistake,
         };
         let Mistakes { wrong, tightened } = object.finish();
-        wrong.into_iter().for_each(|mistake| self.note(below(mistake)));
-        tightened.into_iter().for_each(|mistake| self.tighten(below(mistake)));
+        for mistake in wrong {
+            self.note(below(mistake));
+        }
+        for mistake in tightened {
+            self.tighten(below(mistake));
+        }
     }
 
     fn get(&self, name: &'static str) -> Option<&'a Value> {

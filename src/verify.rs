@@ -115,53 +115,50 @@ pub async fn verify(
     deadline: Instant,
 ) -> Result<Vec<String>, String> {
     let until = deadline.min(Instant::now() + LAG);
-    // What was told of each check at last.
-    let mut all: Vec<Simulated> = vec![Simulated::default(); checks.len()];
-    let mut open: Vec<usize> = (0..checks.len()).collect();
+    // Each with what was told of it at last.
+    let mut all: Vec<(&Check, Option<Simulated>)> = checks.iter().map(|check| (check, None)).collect();
     loop {
-        let (mut still_open, mut hidden) = (Vec::new(), None);
-        for at in open {
-            match patiently(deadline, async || iam.simulate(role_arn, &checks[at]).await).await {
-                Ok(told) => {
-                    if !told.denials.is_empty() {
-                        still_open.push(at);
-                    }
-                    all[at] = told;
-                }
-                Err(Cause::Fault(fault @ Fault { kind: Kind::NotThere, .. })) => {
-                    hidden = Some(fault);
-                    still_open.push(at);
-                }
+        let mut hidden = None;
+        for (check, told) in all.iter_mut().filter(|(_, told)| is_open(told.as_ref())) {
+            match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
+                Ok(now) => *told = Some(now),
+                Err(Cause::Fault(fault @ Fault { kind: Kind::NotThere, .. })) => hidden = Some(fault),
                 Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
             }
         }
-        if still_open.is_empty() {
+        if !all.iter().any(|(_, told)| is_open(told.as_ref())) {
             break;
         }
         if Instant::now() + PAUSE >= until {
             if let Some(fault) = hidden {
                 return Err(format!("could not verify the permissions: {fault}"));
             }
-            let denied =
-                still_open.iter().flat_map(|at| all[*at].denials.iter().map(|denial| (&checks[*at].who, denial)));
-            let mut texts = denied.map(|(who, Denial { action, resource, side })| {
-                format!("{who} may not `{action}` on `{resource}`: denied by {side}")
+            let denied = all.iter().flat_map(|(check, told)| told.iter().map(move |told| (&check.who, &told.denials)));
+            let mut texts = denied.flat_map(|(who, denials)| {
+                denials.iter().map(move |Denial { action, resource, side }| {
+                    format!("{who} may not `{action}` on `{resource}`: denied by {side}")
+                })
             });
             let mut named: Vec<String> = texts.by_ref().take(NAMED).collect();
             let more = texts.count();
             named.extend((more > 0).then(|| format!("{more} more")));
             return Err(named.join("; "));
         }
-        open = still_open;
         summary::pause(PAUSE).await;
     }
-    let unjudged: BTreeMap<&String, &String> = all.iter().flat_map(|told| &told.unjudged).collect();
-    if all.iter().all(|told| told.judged == 0) && !checks.is_empty() {
-        let all: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
-        return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", all.join("; ")));
+    let told = || all.iter().filter_map(|(_, told)| told.as_ref());
+    let unjudged: BTreeMap<&String, &String> = told().flat_map(|told| &told.unjudged).collect();
+    if told().all(|told| told.judged == 0) && !checks.is_empty() {
+        let why: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
+        return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", why.join("; ")));
     }
     for (action, why) in &unjudged {
         tracing::warn!(action, why, "not verified");
     }
     Ok(unjudged.into_keys().cloned().collect())
+}
+
+/// Whether it is still to be asked.
+fn is_open(told: Option<&Simulated>) -> bool {
+    told.is_none_or(|told| !told.denials.is_empty())
 }

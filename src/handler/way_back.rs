@@ -23,8 +23,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         request: &Request,
         (physical_id, rolled_back): (&str, Option<bool>),
         what: &str,
-        before: &World,
-        ours: &World,
+        (before, ours): (&World, &World),
         (reached, unsure): (World, BTreeSet<Entity>),
         deadline: Instant,
     ) -> String {

@@ -29,8 +29,8 @@ impl Rendered {
     }
 
     /// As `ResourceOverrides` has it.
-    pub fn by_hand(arn: String) -> Self {
-        Self::literal(&arn, "`ResourceOverrides`")
+    pub fn by_hand(arn: &str) -> Self {
+        Self::literal(arn, "`ResourceOverrides`")
     }
 
     pub fn at_run_time(arn: String, what: &str) -> Self {
@@ -61,7 +61,7 @@ pub fn narrowed(rendered: Vec<Rendered>, state: &str, setting: Setting<'_>) -> V
     let narrow = |one: Rendered| -> Vec<Rendered> {
         let replaceable = matches!(one.open, Some(Open::AtRunTime(_)));
         let within = told.iter().filter(|arn| replaceable && crate::arn::matches(&one.arn, arn));
-        let within: Vec<Rendered> = within.cloned().map(Rendered::by_hand).collect();
+        let within: Vec<Rendered> = within.map(|arn| Rendered::by_hand(arn)).collect();
         if within.is_empty() { vec![one] } else { within }
     };
     rendered.into_iter().flat_map(narrow).collect()

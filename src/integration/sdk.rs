@@ -54,7 +54,7 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: Setting<'_>, 
     let told = setting.overrides.get(&task.path).into_iter().flatten();
     let told: Vec<Rendered> = told
         .filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.service == prefix))
-        .map(|arn| Rendered::by_hand(arn.clone()))
+        .map(|arn| Rendered::by_hand(arn))
         .collect();
     if !told.is_empty() {
         return needs.grant(&task.path, actions, told, None);
