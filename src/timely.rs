@@ -142,10 +142,10 @@ pub async fn comes_again(
 pub enum Course {
     /// It waits for this event.
     Waits,
-    /// Another delivery of the same event has ended well, and the stack lives with what both made: nothing of it is to be put
-    /// right or taken back.
+    /// Another delivery of the same event has succeeded, and the stack lives with what both made: nothing of it is to be
+    /// repaired or rolled back.
     Done,
-    /// It is at something else: what was made is to be taken back.
+    /// It is at something else: what was made is to be rolled back.
     MovedOn { deletes: bool, why: String },
 }
 

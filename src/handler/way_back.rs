@@ -16,7 +16,7 @@ use crate::world::World;
 
 impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
     /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
-    /// have come and gone. Asked once more after the last write. What another delivery of the event has done stays. Gives the
+    /// have come and gone. Asked once more after the last write. What another delivery of the event has made stays. Gives the
     /// reason to answer with.
     pub(super) async fn give_up(
         &self,
@@ -35,7 +35,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let nothing = owner.desired(&World::default(), ours, &reached);
         let first = course().await;
         if first == Course::Done {
-            return format!("{what}; another delivery of this event has ended well, so nothing was taken back");
+            return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
         }
         let (goes_first, mut goes_then) = (goes(first), false);
         let done = if goes_first {
