@@ -117,11 +117,11 @@ impl Stacks for Region {
     }
 }
 
-/// Whether a resource of the type may be what made a role or policy. `AWS::CloudFormation::CustomResource` is one of ours under
-/// another name, and a stack may have imported a role under the logical id that ours had.
+/// Whether a resource of the type may own a role or policy: a custom one, or one of IAM, which a stack may have imported under
+/// the logical id that ours had.
 fn may_hold(resource_type: Option<&str>) -> bool {
-    let made_by_aws = ["AWS::CloudFormation::CustomResource", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
-    resource_type.is_none_or(|one| !one.starts_with("AWS::") || made_by_aws.contains(&one))
+    let of_iam = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
+    resource_type.is_none_or(|one| !one.starts_with("AWS::") || of_iam.contains(&one))
 }
 
 fn lives(status: Option<&ResourceStatus>) -> bool {

@@ -281,8 +281,8 @@ async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
     let old = with(json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
     let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
     let start = made(&old).await;
-    // The rollback is at it to the end, or has ended; also where clocks could not tell the two apart, unless the update comes
-    // only then.
+    // The rollback runs to the end, or has ended; also within the seconds that clocks may differ, unless the update begins only
+    // after the rollback.
     for (later, time, ends) in
         [(60, "010100", None), (60, "010100", Some(61)), (5, "010005", None), (5, "010005", Some(6))]
     {
