@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build stackset-template package release-files demo test bless schemas bench check campaign fuzz reproduce sbom clean
+.PHONY: help tools build dev-function stackset-template package release-files demo test bless schemas bench check campaign fuzz reproduce sbom clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
+UV := .tools/uv/bin/uv
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
 CARGO_FUZZ := .tools/cargo-fuzz/bin/cargo-fuzz
 CARGO_CYCLONEDX := .tools/cargo-cyclonedx/bin/cargo-cyclonedx
@@ -35,17 +36,33 @@ help: ## List the targets
 
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest under .tools/
 
-.tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt
-	rm -rf .tools/$*
-	$(PYTHON) -m venv .tools/$*
-	.tools/$*/bin/pip install --quiet --disable-pip-version-check -r $<
+.tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .tools/$*
+	$(UV) pip install --quiet --compile-bytecode --python .tools/$* -r $<
 	touch $@
+
+$(UV): tests/local/requirements/uv.txt
+	rm -rf .tools/uv
+	$(PYTHON) -m venv .tools/uv
+	.tools/uv/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+SOURCES := template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs' -o -name '*.json')
 
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 
-.aws-sam/build/template.yaml: template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs' -o -name '*.json') | tools
+.aws-sam/build/template.yaml: $(SOURCES) | tools
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build
 	touch $@
+
+dev-function: .aws-sam/dev/template.yaml ## Build the function for this machine, unoptimised: demo and tests deploy it
+
+# All features and `--examples`, of which there are none: with these cargo compiles the dependencies as for `cargo test`.
+.aws-sam/dev/template.yaml: $(SOURCES)
+	cargo build --locked --all-features --bin mlops-roles --examples
+	mkdir -p .aws-sam/dev/Function
+	install -s target/debug/mlops-roles .aws-sam/dev/Function/bootstrap
+	sed 's|CodeUri: \.$$|CodeUri: Function|; s|Url: \([A-Z]\)|Url: ../../\1|' template.yaml > $@
 
 # After the other: cargo-lambda writes both functions to one place, from where sam takes them.
 .aws-sam/arm64/template.yaml: .aws-sam/build/template.yaml
@@ -59,16 +76,17 @@ target/stackset/template.json: examples/stackset/synthesize.py template.yaml exa
     .tools/sam/.installed
 	.tools/sam/bin/python $(wordlist 1,3,$^) $@
 
-package: tools build ## Package the application into a local bucket, and look at what is there
+package: tools build ## Package the application into a local bucket, look at what is there, and run the demo with it
 	.tools/e2e/bin/python tests/local/package.py
+	FUNCTION=released .tools/e2e/bin/python tests/local/demo.py
 
 release-files: .aws-sam/arm64/template.yaml stackset-template sbom ## Make the files of a release, for both instruction sets
 	$(PYTHON) tests/local/release.py files
 
-demo: tools build ## Deploy to a local AWS, show the workflow role, take all down again
+demo: tools dev-function ## Deploy to a local AWS, show the workflow role, take all down again
 	.tools/e2e/bin/python tests/local/demo.py
 
-test: tools build ## Run every test; the last line is the total
+test: tools dev-function ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
 	  "cargo test --locked --all-features --no-fail-fast" \
 	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/local" \

@@ -74,30 +74,35 @@ impl<'a> Arn<'a> {
 
 /// Whether `text` fits an IAM pattern: `*` is any run of characters, `?` any one.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    // Greedy matching with one point of return, linear but for the stars: patterns come from templates.
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
+    fits(pattern, text, |one, other| one == other)
+}
+
+/// The same where case does not count, as in the names of actions.
+pub fn matches_in_any_case(pattern: &str, text: &str) -> bool {
+    fits(pattern, text, |one, other| one.eq_ignore_ascii_case(&other))
+}
+
+/// Greedy matching with one point of return, linear but for the stars: patterns come from templates.
+fn fits(pattern: &str, text: &str, same: impl Fn(char, char) -> bool) -> bool {
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    let mut star = None;
+    loop {
+        let (mut after, mut rest) = (pattern.clone(), text.clone());
+        let Some(one) = rest.next() else { break };
+        match after.next() {
             Some('*') => {
-                star = Some((p, t));
-                p += 1;
+                star = Some((after.clone(), text.clone()));
+                pattern = after;
             }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
+            Some(wanted) if wanted == '?' || same(wanted, one) => (pattern, text) = (after, rest),
+            _ => {
+                let Some((after, taken)) = &mut star else { return false };
+                taken.next();
+                (pattern, text) = (after.clone(), taken.clone());
             }
-            _ => match star {
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    p = at + 1;
-                    t = taken + 1;
-                }
-                None => return false,
-            },
         }
     }
-    pattern.iter().skip(p).all(|c| *c == '*')
+    pattern.all(|c| c == '*')
 }
 
 /// How the names of a partition's regions begin. Those of `aws` begin with two letters.

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::arn::matches;
+use crate::arn::matches_in_any_case;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +71,5 @@ impl BoundaryDenies {
 
 /// IAM does not tell the case of actions apart.
 fn meets(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    matches(&pattern, &action) || (action.contains('*') && matches(&action, &pattern))
+    matches_in_any_case(pattern, action) || (action.contains('*') && matches_in_any_case(action, pattern))
 }

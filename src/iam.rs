@@ -6,7 +6,6 @@ mod look;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{
@@ -31,8 +30,6 @@ const POLICY_VERSIONS: usize = 5;
 const MOST_LISTED: i32 = 1_000;
 /// IAM's word for a policy that still has something that has to go first.
 const DELETE_CONFLICT: &str = "DeleteConflict";
-/// How long one call may take before its reply counts as lost.
-pub const ONE_CALL: Duration = Duration::from_secs(20);
 
 /// The client must not retry by itself: `apply.rs` does, and has to know of every lost reply.
 #[derive(Clone, Debug)]

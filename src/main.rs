@@ -20,8 +20,9 @@ use mlops_roles::event::payload;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
 use mlops_roles::http::connector;
-use mlops_roles::iam::{Account, ONE_CALL};
+use mlops_roles::iam::Account;
 use mlops_roles::log;
+use mlops_roles::port::ONE_CALL;
 use mlops_roles::sagemaker::Regions;
 use mlops_roles::summary::Summary;
 

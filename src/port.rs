@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use crate::discovery::Source;
 use crate::ownership::Owner;
 use crate::plan::Step;
 use crate::verify::{Check, Simulated};
 use crate::world::{Name, Scope, World};
+
+/// How long one call may take before its reply counts as lost.
+pub const ONE_CALL: Duration = Duration::from_secs(20);
 
 /// What was seen, and what IAM alone knows of the roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +133,29 @@ pub enum Kind {
     /// Refused for what IAM may not have noticed yet: a grant, a principal or a detachment made seconds ago.
     Unsettled,
     Refused,
+}
+
+impl Kind {
+    /// By AWS's error code, the message and the HTTP status.
+    pub fn of(code: &str, message: &str, status: u16) -> Self {
+        match code {
+            "NoSuchEntity" => Self::NotThere,
+            "EntityAlreadyExists" => Self::AlreadyThere,
+            "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Self::TryAgain,
+            _ if throttles(code, status) => Self::TryAgain,
+            // A function that was deployed a moment ago has its permissions late.
+            "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Self::Unsettled,
+            "MalformedPolicyDocument" if message.contains("Invalid principal") => Self::Unsettled,
+            _ if status >= 500 => Self::TryAgain,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// Whether the account was asked for too much at once.
+pub fn throttles(code: &str, status: u16) -> bool {
+    let codes = ["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"];
+    codes.contains(&code) || status == 429
 }
 
 /// A call that failed.

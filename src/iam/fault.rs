@@ -3,7 +3,7 @@
 use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::port::{Fault, Kind};
+use crate::port::{Fault, Kind, throttles};
 
 /// `None` where the entity is absent.
 pub fn there<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, Fault>
@@ -50,7 +50,7 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fau
             let status = context.raw().status().as_u16();
             let code = context.err().code().unwrap_or_default().to_owned();
             let message = context.err().message().unwrap_or("no message").to_owned();
-            let kind = kind(&code, &message, status);
+            let kind = Kind::of(&code, &message, status);
             Fault { kind, outcome_unknown: status >= 500, call, code, message }
         }
         SdkError::ConstructionFailure(_) => Fault {
@@ -64,25 +64,6 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fau
         SdkError::DispatchFailure(_) => lost("the connection failed"),
         _ => lost("the reply could not be read"),
     }
-}
-
-fn kind(code: &str, message: &str, status: u16) -> Kind {
-    match code {
-        "NoSuchEntity" => Kind::NotThere,
-        "EntityAlreadyExists" => Kind::AlreadyThere,
-        "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Kind::TryAgain,
-        _ if throttles(code, status) => Kind::TryAgain,
-        // A function that was deployed a moment ago has its permissions late.
-        "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Kind::Unsettled,
-        "MalformedPolicyDocument" if message.contains("Invalid principal") => Kind::Unsettled,
-        _ if status >= 500 => Kind::TryAgain,
-        _ => Kind::Refused,
-    }
-}
-
-fn throttles(code: &str, status: u16) -> bool {
-    let codes = ["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"];
-    codes.contains(&code) || status == 429
 }
 
 /// Whether the account was asked for too much at once.

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conftest import APP
-from local import REGION, ROOT
+from local import REGION, ROOT, TEMPLATE
 from role_sets import PATHS, TYPE, USE, at_once, found, ok
 from test_fence import ADMINISTRATOR
 
@@ -59,7 +59,7 @@ def roll_out(built, tmp_path_factory):
     for one in template["Resources"].values():
         if one["Type"] == TYPE:
             one["Properties"]["SettleSeconds"] = 0
-    bootstrap, archive = (ROOT / ".aws-sam/build/Function/bootstrap").read_bytes(), io.BytesIO()
+    bootstrap, archive = (TEMPLATE.parent / "Function/bootstrap").read_bytes(), io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         entry = zipfile.ZipInfo("bootstrap")
         entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED

@@ -11,7 +11,7 @@ use mlops_roles::ownership::Owner;
 use mlops_roles::policy::Document;
 use mlops_roles::resource::{self, Setting, Wanted};
 
-use crate::simulator::allows;
+use crate::fake::simulator::allows;
 use crate::stage::{STACK, TYPE, fence};
 
 fn folder() -> PathBuf {

@@ -88,16 +88,17 @@ fn two_buckets() -> Value {
 }
 
 /// IAM has answered in two forms: a result a resource, and a result an action with what is decided on each below it.
+#[cfg(feature = "aws")]
 #[tokio::test(start_paused = true)]
 async fn what_is_denied_is_read_in_both_forms_of_the_simulators_answer() {
     let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
     for old in [false, true] {
-        let stage = Stage::new(Fake::new());
+        let stage = Stage::wired(Fake::new());
         if old {
             stage.fake.old_simulator();
         }
         stage.send(&create(&verified)).await.success();
-        let denying = Stage::new(Fake::new());
+        let denying = Stage::wired(Fake::new());
         denying.fake.beyond_boundary("lambda:");
         if old {
             denying.fake.old_simulator();

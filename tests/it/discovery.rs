@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use mlops_roles::fence::Fence;
 
+use crate::fake::sagemaker::Region;
 use crate::fake::{Fake, Mischief, Role};
-use crate::sagemaker::Region;
 use crate::stage::{ROLE, Stage, create, delete, fence, update, with};
 
 fn role(name: &str) -> String {

@@ -12,7 +12,7 @@ use mlops_roles::resource::{self, Setting, Wanted};
 
 use crate::definitions::{Call, granted, json_of};
 use crate::fake::Fake;
-use crate::simulator::allows;
+use crate::fake::simulator::allows;
 use crate::stage::{STACK, Stage, create, delete, fence, update};
 
 const TYPE: &str = "Custom::SageMakerExecutionRole";

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
+use crate::fake::sagemaker::Region;
 use crate::fake::{Books, Fake, Fault, Mischief, Policy};
 use crate::ownership::by_hand;
-use crate::sagemaker::Region;
 use crate::service_catalog::{asking, console, joined, neighbours, of_type, role};
 use crate::stage::{Answer, BOUNDARY, POLICY, ROLE, Stage, create, delete, properties, update, with};
 
 const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
 
 /// An operation, the account that it starts from, and what CloudFormation sends when it has failed.
-struct Case {
-    name: &'static str,
-    start: Books,
-    event: Value,
+pub struct Case {
+    pub name: &'static str,
+    pub start: Books,
+    pub event: Value,
     /// What follows a FAILED answer.
     after_failure: Value,
     /// The account once that has succeeded.
@@ -22,6 +22,19 @@ struct Case {
     /// Only goes forward: what has failed is not undone but finished by what follows.
     forward: bool,
 }
+
+/// Ways to fail that a later try may find gone.
+pub const ONCE: [Mischief; 9] = [
+    Mischief::Refused,
+    Mischief::Denied,
+    Mischief::Throttled,
+    Mischief::Conflict,
+    Mischief::LostBefore,
+    Mischief::LostAfter,
+    Mischief::ServerErrorAfter,
+    Mischief::HangAfter,
+    Mischief::Panic,
+];
 
 /// Something of others, to see that it stays as it is.
 pub fn foreign() -> Books {
@@ -52,7 +65,7 @@ async fn made(properties: &Value) -> Books {
     stage.fake.books()
 }
 
-async fn cases() -> Vec<Case> {
+pub async fn cases() -> Vec<Case> {
     let old = with(
         json!({ "Tags": [{ "Key": "a", "Value": "1" }], "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonX"] }),
     );
@@ -339,19 +352,8 @@ async fn settle(stage: &Stage, case: &Case, answer: &Answer, end: &Books, undone
 
 #[tokio::test(start_paused = true)]
 async fn each_call_fails_once_in_each_way() {
-    let ways = [
-        Mischief::Refused,
-        Mischief::Denied,
-        Mischief::Throttled,
-        Mischief::Conflict,
-        Mischief::LostBefore,
-        Mischief::LostAfter,
-        Mischief::ServerErrorAfter,
-        Mischief::HangAfter,
-        Mischief::Panic,
-    ];
     each_call(async |case, at, end| {
-        for mischief in ways {
+        for mischief in ONCE {
             let stage = case.stage();
             stage.fake.fail(Fault { at, mischief, sticky: false });
             let answer = stage.send(&case.event).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::simulator::allows;
+use crate::fake::simulator::allows;
 
 #[test]
 fn the_role_of_the_function_allows_what_it_is_for_and_nothing_beside() {

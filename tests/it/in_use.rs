@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use crate::fake::sagemaker::Region;
 use crate::fake::{Books, Fault, Mischief};
-use crate::sagemaker::Region;
 use crate::service_catalog::{
     LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, role, solution, stage,
 };

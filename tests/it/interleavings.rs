@@ -8,19 +8,21 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::fake::{Books, Fake};
+use crate::fake::{Books, Call, Failure, Fake};
 use crate::late::{SENT, sent, sent_at};
 use crate::stage::{Answer, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
 /// As CloudFormation invents it for a Create that it had no answer to.
 const INVENTED: &str = "pipeline-WorkflowRole-1ABCDEFGHIJKL";
+
+/// How often both are let go on before the next call is chosen: until each has got to its next call.
+const SETTLED: usize = 12;
 
 /// One of two behind it: the calls that wait, and what was heard so far.
 #[derive(Clone, Debug, Default)]
@@ -43,11 +45,10 @@ impl Gate {
         waits
     }
 
-    pub fn remember(&self, request: &HttpRequest, reply: Option<&HttpResponse>) {
-        let reply = reply.map(|reply| (reply.status().as_u16(), reply.body().bytes()));
+    pub fn remember(&self, call: &Call, reply: &Result<Value, Failure>) {
         self.inside(|inside| {
             let mut hasher = DefaultHasher::new();
-            (inside.heard, request.body().bytes(), reply).hash(&mut hasher);
+            (inside.heard, call, reply).hash(&mut hasher);
             inside.heard = hasher.finish();
         });
     }
@@ -135,7 +136,7 @@ impl Pair {
         let turns: RefCell<Vec<(u64, Vec<usize>, usize)>> = RefCell::default();
         let conduct = async {
             while answers.borrow().len() < 2 {
-                for _ in 0..40 {
+                for _ in 0..SETTLED {
                     yield_now().await;
                 }
                 let waiting: Vec<usize> = (0..2).filter(|who| gates[*who].waits()).collect();
@@ -145,7 +146,7 @@ impl Pair {
                 };
                 let mut hasher = DefaultHasher::new();
                 let done: Vec<usize> = answers.borrow().iter().map(|(who, _)| *who).collect();
-                (format!("{:?}", fake.books()), gates.each_ref().map(Gate::heard), done).hash(&mut hasher);
+                (fake.fingerprint(), gates.each_ref().map(Gate::heard), done).hash(&mut hasher);
                 let turn = turns.borrow().len();
                 let last = turns.borrow().last().map(|(.., last)| *last).filter(|last| waiting.contains(last));
                 let next = schedule.get(turn).copied().or(last).unwrap_or(first);

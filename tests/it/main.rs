@@ -11,9 +11,15 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+#[cfg(feature = "aws")]
+mod alike;
+#[cfg(feature = "aws")]
+mod calls;
+#[cfg(feature = "aws")]
 mod campaign;
 mod corpus;
 mod definitions;
+#[cfg(feature = "aws")]
 mod delivery;
 mod derivation;
 mod discovery;
@@ -23,6 +29,7 @@ mod execution_role;
 mod fake;
 mod faults;
 mod function_role;
+#[cfg(feature = "aws")]
 mod hosts;
 mod in_use;
 mod input;
@@ -40,12 +47,12 @@ mod races;
 mod role_set_faults;
 mod role_sets;
 mod rounds;
-mod sagemaker;
 mod schemas;
 mod service_catalog;
-mod simulator;
 mod stage;
 mod summary;
 mod tightened;
+#[cfg(feature = "aws")]
 mod wire;
+#[cfg(feature = "aws")]
 mod wire_faults;

@@ -8,7 +8,7 @@ use mlops_roles::policy::Document;
 
 use crate::definitions::json_of;
 use crate::fake::Books;
-use crate::sagemaker::Region;
+use crate::fake::sagemaker::Region;
 use crate::service_catalog::{
     ID, LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, solution, stage, updating,
     writes,

@@ -14,8 +14,8 @@ use mlops_roles::properties::Mistakes;
 use mlops_roles::resource::{self, Setting, Wanted};
 
 use crate::definitions::json_of;
+use crate::fake::simulator::allows;
 use crate::fake::{ACCOUNT, Books, Fake};
-use crate::simulator::allows;
 use crate::stage::{STACK, Stage, create, delete, fence, from_stack, update};
 
 const TYPE: &str = "Custom::SageMakerMlopsRoles";

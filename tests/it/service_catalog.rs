@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::fake::sagemaker::Region;
 use crate::fake::{Books, Fake, Fault, Mischief, Policy, Role};
-use crate::sagemaker::Region;
 use crate::stage::{Answer, SECRET, Stage, create, delete, update};
 
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";

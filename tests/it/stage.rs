@@ -10,10 +10,14 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use mlops_roles::answer::{Post, Undelivered};
+#[cfg(feature = "aws")]
 use mlops_roles::cloudformation::Region;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
+#[cfg(feature = "aws")]
 use mlops_roles::iam::Account;
+use mlops_roles::port::{Iam, SageMaker, Stacks};
+#[cfg(feature = "aws")]
 use mlops_roles::sagemaker::Regions;
 
 use crate::fake::{ACCOUNT, Fake};
@@ -67,19 +71,36 @@ pub fn fence() -> Fence {
     Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
-pub struct Stage {
+/// In front of the port, or of other faces of the account.
+pub struct Stage<I = Fake, S = Fake, M = Fake> {
     pub fake: Fake,
     pub mailbox: Mailbox,
-    pub handler: Handler<Account, Region, Regions>,
+    pub handler: Handler<I, S, M>,
     pub invocation: Invocation,
 }
 
+/// In front of the real clients.
+#[cfg(feature = "aws")]
+pub type Wired = Stage<Account, Region, Regions>;
+
 impl Stage {
     pub fn new(fake: Fake) -> Self {
+        Self::before(fake.clone(), fake.clone(), fake.clone(), fake)
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Wired {
+    pub fn wired(fake: Fake) -> Self {
+        Self::before(fake.iam(), fake.stacks(), fake.sagemaker(), fake)
+    }
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker> Stage<I, S, M> {
+    fn before(iam: I, stacks: S, sagemaker: M, fake: Fake) -> Self {
         let mailbox = Mailbox::default();
         let post = Post { http: SharedHttpConnector::new(mailbox.clone()), endpoint: None };
-        let handler =
-            Handler { iam: fake.iam(), stacks: fake.stacks(), sagemaker: fake.sagemaker(), fence: Ok(fence()), post };
+        let handler = Handler { iam, stacks, sagemaker, fence: Ok(fence()), post };
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
             remaining: Duration::from_mins(5),

@@ -19,7 +19,7 @@ import local  # noqa: E402
 from local import ROOT, Local, Server  # noqa: E402
 
 BUCKET = "mlops-roles-packages"
-MOST_BYTES = 3_000_000  # of the zipped function: each cold start waits for it
+MOST_BYTES = 3_300_000  # of the zipped function: each cold start waits for it
 FILES = {"LicenseUrl": ROOT / "LICENSE", "ReadmeUrl": ROOT / "README.md"}
 # What the Serverless Application Repository takes, and nobody says before it refuses.
 TAKES = {"Name": r"[a-zA-Z0-9-]{1,140}", "Description": r".{1,256}", "SpdxLicenseId": r"Apache-2\.0",
@@ -33,7 +33,7 @@ def package(aws, folder):
     """The template that `sam package` writes."""
     aws.own_bucket(BUCKET)
     output = folder / "packaged.json"
-    aws.sam("package", "--template-file", str(local.TEMPLATE), "--s3-bucket", BUCKET, "--no-progressbar", "--use-json",
+    aws.sam("package", "--template-file", str(local.RELEASED), "--s3-bucket", BUCKET, "--no-progressbar", "--use-json",
             "--output-template-file", str(output))
     return json.loads(output.read_text())
 
@@ -71,7 +71,7 @@ def mistakes_of_the_application(aws, about):
 
 
 def main():
-    local.build()
+    local.build(local.RELEASED)
     with tempfile.TemporaryDirectory() as work_dir:
         server = Server(work_dir)
         try:

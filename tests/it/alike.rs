@@ -1,0 +1,66 @@
+//! The account's two faces are alike: what the tests show through the port holds for the real clients on the wire.
+
+use std::fmt::Debug;
+
+use mlops_roles::port::{Iam, SageMaker, Stacks};
+
+use crate::fake::{Books, Fake, Fault, Mischief};
+use crate::faults::{Case, ONCE, cases};
+use crate::stage::Stage;
+
+/// The calls that an event took, its answer, and the account afterwards.
+struct Outcome {
+    calls: Vec<String>,
+    answer: String,
+    books: Books,
+}
+
+async fn outcome<I, S, M>(stage: &Stage<I, S, M>, case: &Case, fault: Option<Fault>) -> Outcome
+where
+    I: Iam + Clone + Debug,
+    S: Stacks + Clone + Debug,
+    M: SageMaker + Clone + Debug,
+{
+    fault.into_iter().for_each(|fault| stage.fake.fail(fault));
+    let answer = stage.send(&case.event).await.0.to_string();
+    Outcome { calls: stage.fake.calls(), answer, books: stage.fake.books().meaning() }
+}
+
+async fn of_port(case: &Case, fault: Option<Fault>) -> Outcome {
+    outcome(&Stage::new(Fake::with(case.start.clone())), case, fault).await
+}
+
+async fn of_wire(case: &Case, fault: Option<Fault>) -> Outcome {
+    outcome(&Stage::wired(Fake::with(case.start.clone())), case, fault).await
+}
+
+/// Each call as its action and how many of these came before it: what goes at once goes in no order that both have.
+fn numbered(calls: &[String]) -> Vec<(&String, usize)> {
+    let earlier = |at: usize| calls.iter().take(at).filter(|call| **call == calls[at]).count();
+    (0..calls.len()).map(|at| (&calls[at], earlier(at))).collect()
+}
+
+/// Every case undisturbed, and with each of its calls failing once in each way.
+#[tokio::test(start_paused = true)]
+async fn an_event_ends_alike_through_the_port_and_on_the_wire() {
+    for case in cases().await {
+        let alike = |port: &Outcome, wire: &Outcome, what: &str| {
+            assert_eq!(port.answer, wire.answer, "{what}");
+            assert!(port.books == wire.books, "{what}: the accounts differ");
+        };
+        let (port, wire) = (of_port(&case, None).await, of_wire(&case, None).await);
+        alike(&port, &wire, case.name);
+        let on_the_wire = numbered(&wire.calls);
+        for (at, call) in numbered(&port.calls).into_iter().enumerate() {
+            let there = on_the_wire.iter().position(|other| *other == call);
+            let there = there.unwrap_or_else(|| panic!("{}: {call:?} is not made on the wire", case.name));
+            // A panic ends what goes beside it too, at whatever point that is.
+            for mischief in ONCE.into_iter().filter(|one| *one != Mischief::Panic) {
+                let fault = |at| Some(Fault { at, mischief, sticky: false });
+                let (port, wire) = (of_port(&case, fault(at)).await, of_wire(&case, fault(there)).await);
+                alike(&port, &wire, &format!("{}, {call:?}, {mischief:?}", case.name));
+            }
+        }
+        assert_eq!(port.calls.len(), wire.calls.len(), "{}", case.name);
+    }
+}
