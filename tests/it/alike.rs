@@ -21,7 +21,9 @@ where
     S: Stacks + Clone + Debug,
     M: SageMaker + Clone + Debug,
 {
-    fault.into_iter().for_each(|fault| stage.fake.fail(fault));
+    if let Some(fault) = fault {
+        stage.fake.fail(fault);
+    }
     let answer = stage.send(&case.event).await.0.to_string();
     Outcome { calls: stage.fake.calls(), answer, books: stage.fake.books().meaning() }
 }

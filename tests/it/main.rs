@@ -6,7 +6,6 @@
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::too_many_lines,
-    clippy::format_collect,
     clippy::disallowed_methods,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]

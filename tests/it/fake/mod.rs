@@ -176,11 +176,6 @@ impl Fake {
         self.state().slow = slow;
     }
 
-    /// Serves so many calls to IAM at once, and as many each second; the others are throttled.
-    pub fn throttle(&self, per_second: u32) {
-        self.state().rate = Some((per_second.into(), per_second.into(), Instant::now()));
-    }
-
     pub fn fence(&self) {
         self.state().fenced = true;
     }
@@ -238,10 +233,6 @@ impl Fake {
         self.state().simulator_lags.set(calls);
     }
 
-    pub fn old_simulator(&self) {
-        self.state().old_simulator = true;
-    }
-
     pub fn held_type(&self, resource_type: &'static str) {
         self.state().held_type = Some(resource_type);
     }
@@ -257,10 +248,6 @@ impl Fake {
     /// The actions called so far.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
-    }
-
-    pub fn most_at_once(&self) -> usize {
-        self.state().under_way.1
     }
 
     pub fn forget_calls(&self) {

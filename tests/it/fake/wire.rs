@@ -16,6 +16,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region as Place;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use mlops_roles::cloudformation::Region;
 use mlops_roles::iam::Account;
@@ -60,6 +61,22 @@ impl Fake {
             .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build())
             .http_client(http)
             .build()
+    }
+}
+
+/// What shows on the wire alone.
+impl Fake {
+    /// Serves so many calls to IAM at once, and as many each second; the others are throttled.
+    pub fn throttle(&self, per_second: u32) {
+        self.state().rate = Some((per_second.into(), per_second.into(), Instant::now()));
+    }
+
+    pub fn old_simulator(&self) {
+        self.state().old_simulator = true;
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.state().under_way.1
     }
 }
 
