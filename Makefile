@@ -3,11 +3,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tools build dev-function stackset-template package release-files demo test bless schemas bench check campaign fuzz reproduce sbom clean
 
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
 UV := .tools/uv/bin/uv
+CHECKS := format clippy generated dependencies oldest-rust templates
+# With all features and `--examples`, of which there are none, cargo compiles the dependencies once for this and for
+# `cargo test`.
+DEV_BUILD := cargo build --locked --all-features --examples
+# Tests in as many processes, each with a local AWS of its own: most of the time they wait.
+PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
 CARGO_FUZZ := .tools/cargo-fuzz/bin/cargo-fuzz
 CARGO_CYCLONEDX := .tools/cargo-cyclonedx/bin/cargo-cyclonedx
@@ -30,6 +35,9 @@ NO_PATHS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --rema
 # The interpreters that have the servers, for the tests that start them.
 export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
+
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick bless schemas bench check checks $(CHECKS) campaign \
+  fuzz reproduce sbom clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -57,9 +65,8 @@ build: .aws-sam/build/template.yaml ## Build the function and its template for d
 
 dev-function: .aws-sam/dev/template.yaml ## Build the function for this machine, unoptimised: demo and tests deploy it
 
-# All features and `--examples`, of which there are none: with these cargo compiles the dependencies as for `cargo test`.
 .aws-sam/dev/template.yaml: $(SOURCES)
-	cargo build --locked --all-features --bin mlops-roles --examples
+	$(DEV_BUILD) --bin mlops-roles
 	mkdir -p .aws-sam/dev/Function
 	install -s target/debug/mlops-roles .aws-sam/dev/Function/bootstrap
 	sed 's|CodeUri: \.$$|CodeUri: Function|; s|Url: \([A-Z]\)|Url: ../../\1|' template.yaml > $@
@@ -88,9 +95,10 @@ demo: tools dev-function ## Deploy to a local AWS, show the workflow role, take 
 
 test: tools dev-function ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
-	  "cargo test --locked --all-features --no-fail-fast" \
-	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/local" \
-	  ".tools/e2e/bin/python -m pytest -q -p no:cacheprovider tests/e2e"
+	  "cargo test --locked --all-features --no-fail-fast" "$(PYTEST) tests/local" "$(PYTEST) tests/e2e"
+
+quick: ## Run the tests that need neither the AWS SDK nor a local AWS
+	cargo test --locked --no-default-features --features schema
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
 	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
@@ -117,7 +125,8 @@ fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep 
 reproduce: .tools/build/.installed ## Build the function twice, each from nothing and elsewhere: the bytes are equal
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" $(PYTHON) tests/local/reproduce.py
 
-sbom: target/sbom.json ## List what the function is made of, as CycloneDX
+sbom: target/sbom.json ## List what the function is made of, as CycloneDX, and compare that with what cargo links
+	$(PYTHON) tests/local/sbom.py
 
 target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	SOURCE_DATE_EPOCH=0 $(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
@@ -126,31 +135,47 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
 	rm sbom.json
 
-check: tools $(CARGO_DENY) stackset-template target/sbom.json ## Format, lints, licences, advisories, templates, policies, oldest Rust, SBOM
+check: $(CHECKS) ## Format, lints, generated files, licences, advisories, oldest Rust, templates, policies
+
+checks:
+	@echo $(CHECKS)
+
+format:
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --manifest-path benches/harness/Cargo.toml
+
+clippy:
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo run --quiet --locked --no-default-features --features schema --bin schema -- --check schemas
+
+generated:
+	$(DEV_BUILD) --bin schema
+	target/debug/schema --check schemas
+
+dependencies: $(CARGO_DENY)
 	$(CARGO_DENY) --locked check bans licenses sources
 	if timeout 60 $(CARGO_DENY) --locked fetch db 2>.tools/advisories.log; \
 	  then $(CARGO_DENY) --locked check advisories; \
 	  else echo "advisories: SKIPPED, the advisory database could not be fetched (is there a network?)"; fi
+
+oldest-rust:
+	$(PYTHON) tests/local/oldest_rust.py
+
+templates: .tools/lint/.installed .tools/sam/.installed stackset-template
 	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml $(STACKSET_TEMPLATES) target/stackset/template.json \
 	  --append-rules lint
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
-	$(PYTHON) tests/local/oldest_rust.py
-	$(PYTHON) tests/local/sbom.py
 
+# A tool is run a few times and compiled in each clone: unoptimised that takes a quarter of the time.
 $(CARGO_DENY):
-	cargo install cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
 
 $(CARGO_FUZZ):
 	cargo install cargo-fuzz --version 0.13.2 --locked --root .tools/cargo-fuzz
 
 $(CARGO_CYCLONEDX):
-	cargo install cargo-cyclonedx --version 0.5.9 --locked --root .tools/cargo-cyclonedx
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-cyclonedx --version 0.5.9 --locked --root .tools/cargo-cyclonedx
 
 clean: ## Remove all that was built or installed
 	rm -rf target .aws-sam .tools

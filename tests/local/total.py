@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 
 # Of cargo, once a binary: "test result: ok. 12 passed; 0 failed; ...". Of pytest: "1 failed, 12 passed in 3.21s".
 CARGO = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed")
@@ -47,7 +48,13 @@ def run(command):
 
 
 def main(commands):
-    results = [run(command) for command in commands]
+    results, times = [], []
+    for command in commands:
+        began = time.monotonic()
+        results.append(run(command))
+        times.append(time.monotonic() - began)
+    for command, (passed, failed), seconds in zip(commands, results, times):
+        print(f"{seconds:6.0f} s  {passed} passed, {failed} failed: {command}")
     passed, failed = (sum(column) for column in zip(*results))
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
