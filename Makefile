@@ -11,6 +11,9 @@ CHECKS := format clippy generated dependencies oldest-rust templates
 # With all features and `--examples`, of which there are none, cargo compiles the dependencies once for this and for
 # `cargo test`.
 DEV_BUILD := cargo build --locked --all-features --examples
+# What is not repeated behind the real clients: what tries everything, and what knows one face or none.
+ONCE := $(addsuffix ::,alike campaign corpus definitions delivery execution_role faults hosts interleavings law preview \
+  role_set_faults rounds schemas wire wire_faults)
 # Tests in as many processes, each with a local AWS of its own: most of the time they wait.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
@@ -36,7 +39,7 @@ NO_PATHS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --rema
 export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick bless schemas bench check checks $(CHECKS) campaign \
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless schemas bench check checks $(CHECKS) campaign \
   fuzz reproduce sbom clean
 
 help: ## List the targets
@@ -45,7 +48,7 @@ help: ## List the targets
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest under .tools/
 
 .tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt | $(UV)
-	$(UV) venv --quiet --clear --python $(PYTHON) .tools/$*
+	$(UV) venv --quiet --clear --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/$*
 	$(UV) pip install --quiet --compile-bytecode --python .tools/$* -r $<
 	touch $@
 
@@ -90,15 +93,20 @@ package: tools build ## Package the application into a local bucket, look at wha
 release-files: .aws-sam/arm64/template.yaml stackset-template sbom ## Make the files of a release, for both instruction sets
 	$(PYTHON) tests/local/release.py files
 
-demo: tools dev-function ## Deploy to a local AWS, show the workflow role, take all down again
+demo: $(patsubst %,.tools/%/.installed,sam ministack e2e) dev-function ## Deploy to a local AWS, show the workflow role, take all down again
 	.tools/e2e/bin/python tests/local/demo.py
 
 test: tools dev-function ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
-	  "cargo test --locked --all-features --no-fail-fast" "$(PYTEST) tests/local" "$(PYTEST) tests/e2e"
+	  "cargo test --locked --all-features --no-fail-fast" \
+	  "env FACE=wire cargo test --locked --all-features --no-fail-fast --test it -- $(ONCE:%=--skip %)" \
+	  "$(PYTEST) tests/local" "$(PYTEST) tests/e2e"
 
 quick: ## Run the tests that need neither the AWS SDK nor a local AWS
 	cargo test --locked --no-default-features --features schema
+
+e2e-released: tools build ## Run the end-to-end tests with the function that is released
+	FUNCTION=released $(PYTEST) tests/e2e
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
 	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
@@ -147,6 +155,7 @@ format:
 
 clippy:
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features schema -- -D warnings
 
 generated:
 	$(DEV_BUILD) --bin schema

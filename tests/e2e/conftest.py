@@ -1,4 +1,4 @@
-"""One local AWS and one deployment of template.yaml serve the whole session."""
+"""One local AWS and the deployments in it serve all tests of a process; pytest-xdist has several of these."""
 
 import json
 import uuid
@@ -14,6 +14,8 @@ from local import ACCOUNT, REGION, RESOURCE_TYPE, Local, Server, unique
 APP = "mlops-roles"
 ADOPTING_APP = "mlops-roles-adopting"
 CATALOGUING_APP = "mlops-roles-cataloguing"
+APPS = (APP, ADOPTING_APP, CATALOGUING_APP)
+EXECUTION_ROLE = "churn-SageMaker-execution"
 NARROW_BOUNDARY = "narrow-boundary"
 MANAGED_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerReadOnly"
 OTHER_EXECUTION_ROLE = local.role_arn("Other")
@@ -38,21 +40,33 @@ def aws(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def built(aloud):
-    aloud(local.build)
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        local.build()
 
 
 @pytest.fixture(scope="session")
-def untouched(aws, built):
+def untouched(aws):
     """What the account holds before anything is deployed, the bucket's stack of sam aside."""
     return aws.world()
 
 
 @pytest.fixture(scope="session")
 def app(aws, untouched, aloud):
-    """The outputs of the deployed application."""
-    return aloud(aws.deploy, APP)
+    """The outputs of the deployed application. When all tests have ended, no line of a log holds a response URL, and when all
+    deployments have gone, the account is as it was."""
+    yield aloud(aws.deploy, APP)
+    ours = [stack for stack in aws.cloudformation.describe_stacks()["Stacks"] if stack["StackName"] in APPS]
+    lines = [line for stack in ours for line in aws.log(aws.outputs(stack["StackId"])["LogGroupName"])]
+    assert not any(part in line for line in lines for part in ("X-Amz-Signature", "X-Amz-Credential", "cfn-response"))
+    for stack in ours:
+        if stack["StackName"] != APP:
+            assert aws.delete_stack(stack["StackId"]) == "DELETE_COMPLETE"
+    if any(stack["StackName"] == ADOPTING_APP for stack in ours):
+        aws.iam.delete_policy(PolicyArn=local.policy_arn(NARROW_BOUNDARY))
+    aws.delete_role(EXECUTION_ROLE)
+    aloud(aws.sam, "delete", "--stack-name", APP, "--no-prompts", "--region", REGION)
+    assert aws.world() == untouched
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +88,7 @@ def adopting(wide):
 
 
 @pytest.fixture(scope="session")
-def cataloguing(aws, untouched, aloud):
+def cataloguing(aws, app, aloud):
     """The outputs of a third deployment. Under its one prefix is nothing that SageMaker makes: what it may do to the
     service-catalog roles, it may by the policy for these alone."""
     return aloud(aws.deploy, CATALOGUING_APP, EnabledTypes=service_catalog.TYPE, RoleNamePrefixes="Team")
@@ -88,7 +102,7 @@ def function(app):
 @pytest.fixture(scope="session")
 def execution_role(aws, app):
     """The ARN of a role that SageMaker runs jobs with. Its name is within the default of PassableRoleArns."""
-    return aws.make_role("churn-SageMaker-execution")
+    return aws.make_role(EXECUTION_ROLE)
 
 
 @dataclass

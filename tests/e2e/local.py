@@ -94,7 +94,7 @@ class Server:
         self.wait()
 
     def wait(self):
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_ministack/health", timeout=1).close()
                 return
@@ -103,7 +103,7 @@ class Server:
                     raise RuntimeError("the local AWS ended before it was ready") from None
                 time.sleep(0.1)
         self.stop()
-        raise RuntimeError("the local AWS was not ready within 30 s")
+        raise RuntimeError("the local AWS was not ready within two minutes")
 
     def stop(self):
         if self.process.poll() is not None:

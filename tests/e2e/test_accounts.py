@@ -34,7 +34,7 @@ def targets_stack(account):
 
 
 @pytest.fixture(scope="module")
-def dev(aws, built, aloud):
+def dev(aws, aloud):
     """The dev account with the function and all that examples/role-sets.yaml makes."""
     one = aws.of(DEV)
     before = one.world()
@@ -50,7 +50,7 @@ def dev(aws, built, aloud):
 
 
 @pytest.fixture(scope="module")
-def roll_out(built, tmp_path_factory):
+def roll_out(tmp_path_factory):
     """Starts the stack that a stack set would make in an account, and gives its id."""
     output = tmp_path_factory.mktemp("stackset") / "template.json"
     subprocess.run([ROOT / ".tools/sam/bin/python", "examples/stackset/synthesize.py", "template.yaml",

@@ -22,7 +22,7 @@ INVENTED_ID = f"direct-{LOGICAL_ID}-1ABCDEFGHIJKL"
 
 
 @pytest.fixture(scope="module")
-def account(aws, built, aloud):
+def account(aws, aloud):
     """An account with a function that has every type switched on."""
     one = aws.of(ACCOUNT)
     before = one.world()

@@ -16,7 +16,7 @@ ROLES = {"InitDestroyPolicy": "InitDestroyRole", "RunPolicy": "RunRole"}
 
 
 @pytest.fixture(scope="module")
-def account(aws, built, aloud):
+def account(aws, aloud):
     """An account with a function that makes deploy targets, and with those who use them."""
     one = aws.of(ACCOUNT)
     before = one.world()

@@ -41,7 +41,6 @@ def deployed(aws):
 
 @pytest.fixture(scope="session")
 def accounts(aws):
-    local.build()
     with ThreadPoolExecutor(len(ACCOUNTS)) as threads:
         return [*threads.map(lambda number: deployed(aws.of(number)), ACCOUNTS)]
 

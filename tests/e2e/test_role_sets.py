@@ -17,7 +17,7 @@ NARROW, ABSENT = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("narrow-b
 
 
 @pytest.fixture(scope="module")
-def account(aws, built, aloud):
+def account(aws, aloud):
     """An account with a function that makes the sets. The role that a target account trusts is in another one."""
     trusted, one = aws.of(TRUSTED), aws.of(ACCOUNT)
     trusted.make_role(USE, Path="/service-role/")

@@ -1,10 +1,6 @@
 //! The account's two faces are alike: what the tests show through the port holds for the real clients on the wire.
 
-use std::fmt::Debug;
-
-use mlops_roles::port::{Iam, SageMaker, Stacks};
-
-use crate::fake::{Books, Fake, Fault, Mischief};
+use crate::fake::{Books, Face, Fake, Fault, Mischief};
 use crate::faults::{Case, ONCE, cases};
 use crate::stage::Stage;
 
@@ -15,25 +11,23 @@ struct Outcome {
     books: Books,
 }
 
-async fn outcome<I, S, M>(stage: &Stage<I, S, M>, case: &Case, fault: Option<Fault>) -> Outcome
-where
-    I: Iam + Clone + Debug,
-    S: Stacks + Clone + Debug,
-    M: SageMaker + Clone + Debug,
-{
+async fn outcome(face: Face, account: Fake, case: &Case, fault: Option<Fault>) -> Outcome {
+    let stage = Stage::before(face, account);
     if let Some(fault) = fault {
         stage.fake.fail(fault);
     }
     let answer = stage.send(&case.event).await.0.to_string();
-    Outcome { calls: stage.fake.calls(), answer, books: stage.fake.books().meaning() }
+    Outcome { calls: stage.fake.calls(), answer, books: stage.fake.books() }
 }
 
 async fn of_port(case: &Case, fault: Option<Fault>) -> Outcome {
-    outcome(&Stage::new(Fake::with(case.start.clone())), case, fault).await
+    let fake = Fake::with(case.start.clone());
+    outcome(Face::Port(fake.clone()), fake, case, fault).await
 }
 
 async fn of_wire(case: &Case, fault: Option<Fault>) -> Outcome {
-    outcome(&Stage::wired(Fake::with(case.start.clone())), case, fault).await
+    let fake = Fake::with(case.start.clone());
+    outcome(Face::wire(&fake), fake, case, fault).await
 }
 
 /// Each call as its action and how many of these came before it: what goes at once goes in no order that both have.

@@ -9,17 +9,17 @@ use mlops_roles::apply::LAG;
 
 use crate::fake::{Books, Fake, Fault, Mischief};
 use crate::service_catalog;
-use crate::stage::{POLICY, ROLE, Stage, Wired, create, delete, properties, update, with};
+use crate::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
 
 const EACH: Duration = Duration::from_millis(100);
 
 /// Where the console made the service-catalog roles.
-fn catalog() -> Wired {
+fn catalog() -> Stage {
     Stage::wired(Fake::with(service_catalog::joined(service_catalog::console(), service_catalog::neighbours())))
 }
 
 /// How many calls wait for each other, and all that were made.
-async fn rounds(stage: &Wired, event: serde_json::Value) -> (u128, Vec<String>) {
+async fn rounds(stage: &Stage, event: serde_json::Value) -> (u128, Vec<String>) {
     stage.fake.slow(EACH);
     stage.fake.forget_calls();
     let begun = Instant::now();

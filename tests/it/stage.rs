@@ -10,17 +10,10 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
 use mlops_roles::answer::{Post, Undelivered};
-#[cfg(feature = "aws")]
-use mlops_roles::cloudformation::Region;
 use mlops_roles::fence::Fence;
 use mlops_roles::handler::{Handler, Invocation};
-#[cfg(feature = "aws")]
-use mlops_roles::iam::Account;
-use mlops_roles::port::{Iam, SageMaker, Stacks};
-#[cfg(feature = "aws")]
-use mlops_roles::sagemaker::Regions;
 
-use crate::fake::{ACCOUNT, Fake};
+use crate::fake::{ACCOUNT, Face, Fake};
 
 pub const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
 pub const SECRET: &str = "Signature=the-secret-of-the-response-url";
@@ -71,42 +64,34 @@ pub fn fence() -> Fence {
     Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
-/// In front of the port, or of other faces of the account.
-pub struct Stage<I = Fake, S = Fake, M = Fake> {
+pub struct Stage {
     pub fake: Fake,
     pub mailbox: Mailbox,
-    pub handler: Handler<I, S, M>,
+    pub handler: Handler<Face, Face, Face>,
     pub invocation: Invocation,
 }
 
-/// In front of the real clients.
-#[cfg(feature = "aws")]
-pub type Wired = Stage<Account, Region, Regions>;
-
 impl Stage {
     pub fn new(fake: Fake) -> Self {
-        Self::before(fake.clone(), fake.clone(), fake.clone(), fake)
+        Self::before(Face::of(fake.clone()), fake)
     }
-}
 
-#[cfg(feature = "aws")]
-impl Wired {
+    /// In front of the real clients, whichever face the run of the tests is for.
+    #[cfg(feature = "aws")]
     pub fn wired(fake: Fake) -> Self {
-        Self::before(fake.iam(), fake.stacks(), fake.sagemaker(), fake)
+        Self::before(Face::wire(&fake), fake)
     }
-}
 
-impl<I: Iam, S: Stacks, M: SageMaker> Stage<I, S, M> {
-    fn before(iam: I, stacks: S, sagemaker: M, fake: Fake) -> Self {
+    pub fn before(face: Face, account: Fake) -> Self {
         let mailbox = Mailbox::default();
         let post = Post { http: SharedHttpConnector::new(mailbox.clone()), endpoint: None };
-        let handler = Handler { iam, stacks, sagemaker, fence: Ok(fence()), post };
+        let handler = Handler { iam: face.clone(), stacks: face.clone(), sagemaker: face, fence: Ok(fence()), post };
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
             remaining: Duration::from_mins(5),
             now: 1_800_000_000,
         };
-        Self { fake, mailbox, handler, invocation }
+        Self { fake: account, mailbox, handler, invocation }
     }
 
     /// Sends the event and takes the one answer to it.

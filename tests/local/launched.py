@@ -50,7 +50,7 @@ def unique(prefix):
 def start(port, temp, **more):
     env = {**os.environ, "GATEWAY_PORT": str(port), "TMPDIR": str(temp), "LOG_LEVEL": "WARNING", **more}
     server = subprocess.Popen([PYTHON, LAUNCHER], env=env)
-    for _ in range(300):
+    for _ in range(1200):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1).close()
             return server
@@ -58,7 +58,7 @@ def start(port, temp, **more):
             assert server.poll() is None, "the launcher ended before it was ready"
             time.sleep(0.1)
     server.kill()
-    raise AssertionError("the launcher was not ready within 30 s")
+    raise AssertionError("the launcher was not ready within two minutes")
 
 
 def stop(server):

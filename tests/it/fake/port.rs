@@ -242,7 +242,8 @@ impl Fake {
             }
             return Ok(());
         }
-        let oldest = versions.iter().filter(|(_, is_default)| !is_default).map(|(id, _)| id).min();
+        let others = versions.iter().filter(|(_, is_default)| !is_default).map(|(id, _)| id);
+        let oldest = others.min_by_key(|id| id[1..].parse::<u32>().unwrap());
         if let Some(oldest) = oldest.filter(|_| versions.len() >= 5) {
             self.delete_version(arn, oldest).await?;
         }
@@ -286,9 +287,9 @@ impl Fake {
             asked.with(&entry("ContextKeyName"), &context.key).with(&entry("ContextKeyValues.member.1"), &context.value)
         });
         let results = self.pages(asked, "EvaluationResults").await?;
-        let mut told = Simulated::default();
+        let judged: BTreeSet<String> = results.iter().map(|result| text(&result["EvalActionName"])).collect();
+        let mut told = Simulated { judged: judged.len(), ..Simulated::default() };
         for result in &results {
-            told.judged += 1;
             for one in listed(result, "ResourceSpecificResults").filter(|one| one["EvalResourceDecision"] != "allowed")
             {
                 let bounded = one["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"] == true;
@@ -298,7 +299,6 @@ impl Fake {
                 told.denials.push(Denial { action, resource, side });
             }
         }
-        let judged: BTreeSet<String> = results.iter().map(|result| text(&result["EvalActionName"])).collect();
         let silent = actions.iter().filter(|action| !judged.contains(**action));
         told.unjudged = silent.map(|action| ((*action).clone(), "it tells nothing of it".to_owned())).collect();
         Ok(told)
@@ -514,7 +514,7 @@ impl Fake {
         let mut roles = BTreeSet::new();
         for model in models {
             let model = self.of_sagemaker("sagemaker:DescribeModel", region, &[("ModelName", model)]).await?;
-            roles.insert(text(&model["ExecutionRoleArn"]));
+            roles.extend(Some(text(&model["ExecutionRoleArn"])).filter(|role| !role.is_empty()));
         }
         Ok(roles)
     }

@@ -55,7 +55,8 @@ impl Fake {
         let http: SharedHttpClient = http_client_fn(move |_, _| connector.clone());
         let credentials = Credentials::new("test", "test", None, None, "test");
         SdkConfig::builder()
-            .region(Place::new("us-east-1"))
+            // None of those that the tests ask SageMaker in.
+            .region(Place::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build())
