@@ -31,13 +31,15 @@ use crate::propagation::is_waited_for;
 use crate::properties::Mistakes;
 use crate::resource::{self, NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use crate::summary::{self, Phase, timed};
-use crate::timely::{ASKED_AGAIN, Age, Course, PAUSE, comes_again, course, lives_as, rolls_back, timely};
+use crate::timely::{ASKED_AGAIN, Age, Course, PAUSE, comes_again, course, lives_as, rolls_back, soon, timely};
 use crate::verify::verify;
 use crate::world::{Name, Scope, World};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
 const LONGEST_ROLE_ID: usize = 128;
+/// A look that takes so long was repeated: IAM did not show at once what was written.
+const LAGS: Duration = Duration::from_secs(1);
 /// How often what was done is put right when it does not show, because somebody else acts at the same time.
 const ROUNDS: u32 = 2;
 
@@ -303,7 +305,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
         let at_first = async {
             // Before the resource: a rollback that begins in between is seen at the end.
             let rolled_back = match request.kind {
-                Kind::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, deadlines.work).await,
+                Kind::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, soon(deadlines.work)).await,
                 _ => None,
             };
             comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
@@ -334,9 +336,16 @@ impl<I: Iam, S: Stacks, M: SageMaker> Handler<I, S, M> {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
                         timed(Phase::Settle, summary::wait(wanted.settle.min(left))).await;
                     }
+                    let asked_at = Instant::now();
+                    let ask =
+                        async || course(&self.stacks, request, &wanted.physical_id, rolled_back, deadlines.work).await;
                     let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
-                    let course = course(&self.stacks, request, &wanted.physical_id, rolled_back, deadlines.work);
-                    let why = match timed(Phase::Confirm, join(confirmed, course)).await {
+                    let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
+                    // What lagged for us did so for whoever came to delete it or to bring back what was before.
+                    if course == Course::Waits && asked_at.elapsed() >= LAGS {
+                        course = timed(Phase::Confirm, ask()).await;
+                    }
+                    let why = match (confirmed, course) {
                         (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((seen, true)), Course::Waits) if rounds > 0 => {

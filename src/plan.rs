@@ -169,11 +169,9 @@ impl Step {
 pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut last = Vec::new();
-    let kept = |name: &Name, want: &Role| observed.roles.get(name).filter(|have| have.path == want.path).cloned();
-
     for (name, want) in &desired.roles {
-        if let Some(have) = kept(name, want) {
-            steps.extend(fence(name, want, &have));
+        if let Some(have) = kept(observed, name, want) {
+            steps.extend(fence(name, want, have));
         }
     }
     for (arn, want) in &desired.policies {
@@ -195,16 +193,17 @@ pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
         }
     }
     for (name, want) in &desired.roles {
-        if let Some(have) = kept(name, want) {
-            steps.extend(grants(name, want, &have));
-            last.extend(untag(name, want, &have));
+        if let Some(have) = kept(observed, name, want) {
+            let is_trust_set = steps.iter().any(|step| matches!(step, Step::SetTrust { role, .. } if role == name));
+            steps.extend(grants(name, want, have, is_trust_set));
+            last.extend(untag(name, want, have));
         } else {
             if let Some(have) = observed.roles.get(name) {
                 steps.extend(teardown(name, have));
             }
             let made = want.bare();
             steps.push(Step::CreateRole { role: name.clone(), made: made.clone() });
-            steps.extend(grants(name, want, &made));
+            steps.extend(grants(name, want, &made, false));
         }
     }
     for (name, have) in &observed.roles {
@@ -219,6 +218,11 @@ pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
     }
     steps.extend(last);
     steps
+}
+
+/// The role as it is, where it can stay: a path is fixed at creation.
+fn kept<'a>(observed: &'a World, name: &Name, want: &Role) -> Option<&'a Role> {
+    observed.roles.get(name).filter(|have| have.path == want.path)
 }
 
 /// What must stand before any grant on a role that stays.
@@ -243,8 +247,8 @@ fn fence(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     steps
 }
 
-/// What the role may do, who it trusts, and its details.
-fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
+/// What the role may do, who it trusts unless that is set already, and its details.
+fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
 
@@ -282,7 +286,7 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
             max_session_duration: want.max_session_duration,
         });
     }
-    if want.trust != have.trust && !want.trust.narrows(&have.trust) {
+    if want.trust != have.trust && !is_trust_set {
         steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
     }
     if want.boundary.is_none() && have.boundary.is_some() {

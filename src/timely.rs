@@ -19,13 +19,18 @@ const YOUNG: Duration = Duration::from_secs(45);
 /// How long after its signature an event's own operation may at the latest have begun. A later status is another
 /// operation's.
 const AT_ONCE: i64 = 2;
-/// How long an event waits at the most to hear whether it is a second delivery.
+/// How long an event waits at the most for an answer that it can do without.
 const ASKING: Duration = Duration::from_secs(10);
 /// How often a stack is asked again before an event is refused for what it tells, which may be what was a moment ago.
 pub const ASKED_AGAIN: u32 = 3;
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
 const SKEW: Duration = Duration::from_secs(30);
+
+/// Until when to wait for an answer of the stack that an event can do without.
+pub fn soon(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + ASKING)
+}
 
 /// What is known of an event before its stack is asked.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +109,7 @@ pub async fn comes_again(
         return Ok(());
     }
     let owner = request.owner();
-    let until = deadline.min(Instant::now() + ASKING);
+    let until = soon(deadline);
     let has_ended = async || {
         let told = patiently(until, async || stacks.resource(&owner).await).await;
         let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
@@ -113,6 +118,7 @@ pub async fn comes_again(
             let ended = match request.kind {
                 Kind::Delete { .. } if told.status == "CREATE_IN_PROGRESS" => true,
                 Kind::Delete { .. } => !deletes && told.physical_id == request.address.physical_id,
+                Kind::Create if told.status.starts_with("UPDATE_") => true,
                 _ => deletes || !told.is_in_progress() || told.is_later_than(signed_at),
             };
             ended && told.is_newer_than(signed_at)
@@ -145,8 +151,9 @@ pub enum Course {
     /// Another delivery of the same event has succeeded, and the stack lives with what both made: nothing of it is to be
     /// repaired or rolled back.
     Done,
-    /// It is at something else: what was made is to be rolled back.
-    MovedOn { deletes: bool, why: String },
+    /// It is at something else: what was made is to be rolled back. While that passes, it may also be the end of what another
+    /// delivery of the same event has brought about.
+    MovedOn { deletes: bool, is_passing: bool, why: String },
 }
 
 /// Asked after the last write, so nothing is written unseen. `physical_id` is what the event leads to, empty where that is
@@ -160,13 +167,39 @@ pub async fn course(
     rolled_back: Option<bool>,
     deadline: Instant,
 ) -> Course {
+    let mut course = course_now(stacks, request, physical_id, rolled_back, deadline).await;
+    // The resource of a Create becomes CREATE_IN_PROGRESS a second time once CloudFormation has the answer, and is
+    // CREATE_COMPLETE a moment later.
+    for _ in 0..ASKED_AGAIN {
+        if !matches!(course, Course::MovedOn { is_passing: true, .. }) {
+            break;
+        }
+        summary::pause(PAUSE).await;
+        course = course_now(stacks, request, physical_id, rolled_back, deadline).await;
+    }
+    course
+}
+
+async fn course_now(
+    stacks: &impl Stacks,
+    request: &Request,
+    physical_id: &str,
+    rolled_back: Option<bool>,
+    deadline: Instant,
+) -> Course {
     let owner = request.owner();
     let told = async { patiently(deadline, async || stacks.resource(&owner).await).await };
     let begins_to_roll_back =
-        async { rolled_back == Some(false) && rolls_back(stacks, &owner.stack_id, deadline).await == Some(true) };
+        async { rolled_back == Some(false) && rolls_back(stacks, &owner.stack_id, soon(deadline)).await == Some(true) };
     let (told, begins_to_roll_back) = join(told, begins_to_roll_back).await;
     let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
-    let Ok(Some(told)) = told else { return Course::Waits };
+    let Ok(Some(told)) = told else {
+        if begins_to_roll_back {
+            let why = "CloudFormation has moved on, the stack rolls back".to_owned();
+            return Course::MovedOn { deletes: false, is_passing: false, why };
+        }
+        return Course::Waits;
+    };
     let signed_at = request.address.response_url.signed_at();
     let deletes = told.status.starts_with("DELETE_");
     let ended = !told.is_in_progress() && told.is_newer_than(signed_at);
@@ -175,13 +208,19 @@ pub async fn course(
     if ended && is_complete && is_this && !begins_to_roll_back {
         return Course::Done;
     }
+    // Only what was created is updated.
+    let is_created = matches!(request.kind, Kind::Create) && told.status.starts_with("UPDATE_");
+    if is_created && is_this && told.is_newer_than(signed_at) {
+        return Course::Done;
+    }
     if !(deletes || ended || begins_to_roll_back || told.is_later_than(signed_at)) {
         return Course::Waits;
     }
     let back = if begins_to_roll_back { ", and the stack rolls back" } else { "" };
     let why =
         format!("CloudFormation has moved on, resource `{}` is `{}` in its stack{back}", owner.logical_id, told.status);
-    Course::MovedOn { deletes, why }
+    let is_passing = told.is_in_progress() && !deletes && !begins_to_roll_back;
+    Course::MovedOn { deletes, is_passing, why }
 }
 
 /// Whether the stack goes back to what it was before an update that failed; `None` where it does not tell.

@@ -22,7 +22,7 @@ const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1
 const INVENTED: &str = "pipeline-WorkflowRole-1ABCDEFGHIJKL";
 
 /// How often both are let go on before the next call is chosen: until each has got to its next call.
-const SETTLED: usize = 12;
+const SETTLED: usize = 8;
 
 /// One of two behind it: the calls that wait, and what was heard so far.
 #[derive(Clone, Debug, Default)]

@@ -40,6 +40,7 @@ mod late;
 mod law;
 mod lifecycle;
 mod machines;
+mod moved_on;
 mod ownership;
 #[cfg(feature = "preview")]
 mod preview;
