@@ -176,7 +176,7 @@ templates: .tools/lint/.installed .tools/sam/.installed stackset-template
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
 
-# A tool is run a few times and compiled in each clone: unoptimised that takes a quarter of the time.
+# Compiled in each clone and run a few times: not worth optimising.
 $(CARGO_DENY):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
 

@@ -42,6 +42,16 @@ async fn the_end_of_a_create_is_not_taken_for_another_operation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn asking_again_ends_with_the_time_that_there_is() {
+    for millis in [100, 900, 1_500, 2_500] {
+        let deadline = Instant::now() + Duration::from_millis(millis);
+        let event = request(create(&properties()));
+        let told = course(&held("CREATE_IN_PROGRESS", 62), &event, ROLE, None, deadline).await;
+        assert!(matches!(told, Course::MovedOn { .. }) && Instant::now() < deadline, "{millis}: {told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_updated_was_created() {
     for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED"] {
         let fake = held(status, 15);
