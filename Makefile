@@ -7,13 +7,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENVS := sam ministack moto lint build e2e
 UV := .tools/uv/bin/uv
-CHECKS := format clippy generated dependencies oldest-rust templates
-# With all features and `--examples`, of which there are none, cargo compiles the dependencies once for this and for
-# `cargo test`.
-DEV_BUILD := cargo build --locked --all-features --examples
+CHECKS := format layers clippy generated dependencies oldest-rust templates
+# All crates with all features and `--examples`, of which there are none: cargo compiles the dependencies once for this and
+# for `make test`.
+DEV_BUILD := cargo build --locked --workspace --all-features --examples
+DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # What is not repeated behind the real clients: what tries everything, and what knows one face or none.
-ONCE := $(addsuffix ::,alike campaign corpus definitions delivery execution_role faults hosts interleavings law preview \
-  role_set_faults rounds schemas wire wire_faults)
+ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery execution_role faults hosts interleavings \
+  law log machines preview response_url role_set_faults rounds schemas simulation wire wire_faults)
 # Tests in as many processes, each with a local AWS of its own: most of the time they wait.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
@@ -58,7 +59,7 @@ $(UV): tests/local/requirements/uv.txt
 	.tools/uv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-SOURCES := template.yaml Cargo.toml Cargo.lock $(shell find src -name '*.rs' -o -name '*.json')
+SOURCES := template.yaml Cargo.toml Cargo.lock $(shell find src crates/core crates/engine -name '*.rs' -o -name '*.json' -o -name Cargo.toml)
 
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 
@@ -69,9 +70,9 @@ build: .aws-sam/build/template.yaml ## Build the function and its template for d
 dev-function: .aws-sam/dev/template.yaml ## Build the function for this machine, unoptimised: demo and tests deploy it
 
 .aws-sam/dev/template.yaml: $(SOURCES)
-	$(DEV_BUILD) --bin mlops-roles
+	$(DEV_BUILD) --bin function
 	mkdir -p .aws-sam/dev/Function
-	install -s target/debug/mlops-roles .aws-sam/dev/Function/bootstrap
+	install -s target/debug/function .aws-sam/dev/Function/bootstrap
 	sed 's|CodeUri: \.$$|CodeUri: Function|; s|Url: \([A-Z]\)|Url: ../../\1|' template.yaml > $@
 
 # After the other: cargo-lambda writes both functions to one place, from where sam takes them.
@@ -98,27 +99,26 @@ demo: $(patsubst %,.tools/%/.installed,sam ministack e2e) dev-function ## Deploy
 
 test: tools dev-function ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
-	  "cargo test --locked --all-features --no-fail-fast" \
-	  "env FACE=wire cargo test --locked --all-features --no-fail-fast --test it -- $(ONCE:%=--skip %)" \
+	  "$(DEV_TEST)" "env FACE=wire $(DEV_TEST) --test it -- $(ONCE:%=--skip %)" \
 	  "$(PYTEST) tests/local" "$(PYTEST) tests/e2e"
 
-quick: ## Run the tests that need neither the AWS SDK nor a local AWS
-	cargo test --locked --no-default-features --features schema
+quick: ## Run the tests of core and engine, which need neither the AWS SDK nor a local AWS
+	cargo test --locked --package mlops-roles-core --package mlops-roles-engine
 
 e2e-released: tools build ## Run the end-to-end tests with the function that is released
 	FUNCTION=released $(PYTEST) tests/e2e
 
 bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
-	BLESS=1 cargo test --locked --all-features --test it -- definitions execution_role preview role_sets
+	BLESS=1 $(DEV_TEST) --test it -- definitions execution_role preview role_sets
 
 bench: tools build ## Measure the function beside what else would do the same work (needs Node.js; ROUNDS of each, 10)
 	.tools/e2e/bin/python benches/run.py
 
 schemas: ## Write the schemas of the resource types anew
-	cargo run --quiet --locked --no-default-features --features schema --bin schema -- schemas
+	cargo run --quiet --locked --package mlops-roles-generate -- schemas
 
 campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those)
-	CAMPAIGN=1 cargo test --locked --all-features --test it -- campaign::every
+	CAMPAIGN=1 $(DEV_TEST) --test it -- campaign::every
 	cat target/campaign.md
 
 fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep what reached something new
@@ -141,7 +141,7 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	  --target x86_64-unknown-linux-gnu --override-filename sbom
 	mkdir -p target
 	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
-	rm sbom.json
+	rm sbom.json crates/*/sbom.json
 
 check: $(CHECKS) ## Format, lints, generated files, licences, advisories, oldest Rust, templates, policies
 
@@ -149,17 +149,20 @@ checks:
 	@echo $(CHECKS)
 
 format:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --manifest-path benches/harness/Cargo.toml
 
+layers:
+	$(PYTHON) tests/local/layers.py
+
 clippy:
-	cargo clippy --locked --all-targets --all-features -- -D warnings
-	cargo clippy --locked --all-targets --no-default-features --features schema -- -D warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --locked --all-targets --package mlops-roles-engine --package mlops-roles-cli -- -D warnings
 
 generated:
-	$(DEV_BUILD) --bin schema
-	target/debug/schema --check schemas
+	$(DEV_BUILD) --bin generate
+	target/debug/generate --check schemas
 
 dependencies: $(CARGO_DENY)
 	$(CARGO_DENY) --locked check bans licenses sources

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LONGEST = 1_000  # characters of an input that is kept: longer ones seldom reach more
-TESTS = HERE.parent / "tests/it"
+TESTS = HERE.parent / "tests/data"
 HOST = "cloudformation-custom-resource-response-useast1"
 
 

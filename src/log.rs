@@ -10,6 +10,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
+/// The crates whose lines are ours. The core writes none.
+const OURS: [&str; 2] = ["mlops_roles", "mlops_roles_engine"];
+
 /// A subscriber that takes our own lines down to `level` and everybody else's only from warnings up: at lower levels
 /// HTTP clients and the Lambda runtime print requests and payloads whole, the response URL with them.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
@@ -17,7 +20,8 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let others = LevelFilter::WARN.min(level.into());
-    let filter = Targets::new().with_default(others).with_target("mlops_roles", level);
+    let all = Targets::new().with_default(others);
+    let filter = OURS.into_iter().fold(all, |filter, name| filter.with_target(name, level));
     let lines = tracing_subscriber::fmt::layer().json().without_time().with_writer(writer);
     registry().with(filter).with(lines)
 }

@@ -1,5 +1,3 @@
-//! What the fuzz targets share. The project's tests run the kept corpus through the same claims.
+//! What the fuzz targets share. Their claims are the test kit's: the project's tests run the kept corpus through them.
 
-pub mod account;
-pub mod claims;
 pub mod mutate;

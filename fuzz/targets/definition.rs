@@ -1,7 +1,8 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use mlops_roles_fuzz::{claims, mutate};
+use mlops_roles_fuzz::mutate;
+use mlops_roles_testkit::claims;
 
 fuzz_target!(|text: &str| {
     claims::definition(text);

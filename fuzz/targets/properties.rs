@@ -1,7 +1,8 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
-use mlops_roles_fuzz::{claims, mutate};
+use mlops_roles_fuzz::mutate;
+use mlops_roles_testkit::claims;
 
 // `["Custom::Type", {properties}]`.
 fuzz_target!(|text: &str| -> Corpus { if claims::properties(text) { Corpus::Keep } else { Corpus::Reject } });

@@ -8,7 +8,7 @@ from service_catalog import LAUNCH, USE  # noqa: F401
 
 TYPE = "Custom::SageMakerMlopsRoles"
 DEPLOY_TARGET = "Custom::SageMakerDeployTarget"
-TABLES = ROOT / "tests" / "it" / "role_sets"
+TABLES = ROOT / "tests" / "data" / "role_sets"
 PATHS = "/,/service-role/"
 OURS = "mlops-roles:"
 ACCOUNT_ROOT = re.compile(r"arn:aws:iam::(\d{12}):root")
@@ -31,7 +31,7 @@ BOUNDARY, ALLOWED = "mlops-roles-Boundary", "arn:aws:iam::aws:policy/Amazon*"
 
 
 def table(file, account, administrator=ACCOUNT):
-    """A file of tests/it/role_sets/ with these accounts and the local region in place of its own."""
+    """A file of tests/data/role_sets/ with these accounts and the local region in place of its own."""
     text = (TABLES / file).read_text()
     for old, new in (("123456789012", account), ("210987654321", administrator), ("us-east-1", REGION)):
         text = text.replace(old, new)

@@ -23,7 +23,7 @@ ACCOUNTS = [digit * 12 for digit in "456"]
 SHORT, LONG = "4", "60"  # seconds; what is refused is put down to IAM's lag for 30 s, unless the time is up before
 NEEDS = [(*statement, action, case) for statement, cases in CASES.items()
          for case, actions in cases.items() for action in actions.split()]
-# In src/cloudformation.rs for the preview alone (src/bin/preview/account.rs), which has no role of ours.
+# In src/aws/cloudformation.rs for the command line alone (crates/cli/src/account.rs), which has no role of ours.
 OF_THE_PREVIEW = {"cloudformation:ListStackResources"}
 # By Lambda, for the function.
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
@@ -108,11 +108,11 @@ def test_each_action_of_the_deployed_role_has_a_case(accounts):
 # --- it has all that is needed ---
 
 def in_the_code():
-    """What iam.rs and its like can call, by the names that they give their calls, which are those of the SDK. What lies
-    in a folder of the name counts too."""
+    """What the files of src/aws can call, by the names that they give their calls, which are those of the SDK."""
     found = set()
     for service in ("iam", "cloudformation", "sagemaker"):
-        files = [ROOT / "src" / f"{service}.rs", *sorted((ROOT / "src" / service).glob("*.rs"))]
+        files = [*(ROOT / "src/aws").glob(f"{service}.rs"), *sorted((ROOT / "src/aws" / service).glob("*.rs"))]
+        assert files, service
         text = "\n".join(file.read_text() for file in files)
         named = set(re.findall(rf'"({service}:[A-Za-z]+)"', text))
         called = re.findall(r"\bclient(?:\(\w+\))?\s*\.([a-z_]+)\(\)", text)
@@ -259,7 +259,7 @@ def test_the_policies_that_iam_rs_evaluates_are_the_deployed_ones(accounts):
     text = json.dumps({name: policy for name, (_, policy) in account.policies().items()})
     text = re.sub(rf"({APP}-\w+?)-[0-9A-F]{{8,}}", r"\1", text.replace(account.aws.account, "123456789012"))
     text = re.sub(rf"({APP}-)[0-9a-f-]{{36}}\"", rf'\g<1>{"00000000-0000-0000-0000-000000000000"}"', text)
-    kept = json.loads((ROOT / "tests/it/function_role.json").read_text())["policies"]
+    kept = json.loads((ROOT / "tests/data/function_role.json").read_text())["policies"]
     assert json.loads(text) == kept
 
 

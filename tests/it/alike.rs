@@ -1,8 +1,8 @@
 //! The account's two faces are alike: what the tests show through the port holds for the real clients on the wire.
 
-use crate::fake::{Books, Face, Fake, Fault, Mischief};
-use crate::faults::{Case, ONCE, cases};
-use crate::stage::Stage;
+use mlops_roles_testkit::cases::{Case, ONCE, cases};
+use mlops_roles_testkit::fake::{Books, Face, Fake, Fault, Mischief};
+use mlops_roles_testkit::stage::Stage;
 
 /// The calls that an event took, its answer, and the account afterwards.
 struct Outcome {

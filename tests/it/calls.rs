@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use mlops_roles::apply::LAG;
+use mlops_roles_engine::retry::LAG;
 
-use crate::fake::{Books, Fake, Fault, Mischief};
-use crate::service_catalog;
-use crate::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
+use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
+use mlops_roles_testkit::service_catalog;
+use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
 
 const EACH: Duration = Duration::from_millis(100);
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use mlops_roles::http::connector;
-use mlops_roles::policy::Document;
+use mlops_roles_core::iam::document::Document;
 
 use crate::wire::{Server, free_port, ministack};
 use crate::wire_faults::{BREAKS, Break, Delivered, LAG, Lambda, Upstream};
@@ -127,7 +127,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn environment(account: &str) -> Vec<(&'static str, String)> {
-    let types = mlops_roles::resource::TYPES.join(",");
+    let types = mlops_roles_core::resource::TYPES.join(",");
     [
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,ds-team,bridge"),
         ("ROLE_PATHS", "/,/service-role/"),

@@ -1,21 +1,20 @@
 //! The answer over a real connection, to a server that behaves in every way.
 
+use crate::log::Lines;
+use mlops_roles::http::connector;
+use mlops_roles::http::transport::HttpTransport;
+use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::response_url::ResponseUrl;
+use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_testkit::stage::{create, properties};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
-
-use mlops_roles::answer::{Answer, Post, ResponseUrl, Undelivered};
-use mlops_roles::arn::Place;
-use mlops_roles::event::Request;
-use mlops_roles::http::connector;
-
-use crate::protocol::Lines;
-use crate::stage::{create, properties};
 
 /// What the server does with one connection.
 #[derive(Clone, Copy)]
@@ -81,7 +80,7 @@ async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, Undelivere
     tokio::task::LocalSet::new()
         .run_until(async {
             let server = serve(replies).await;
-            let post = Post { http: connector(), endpoint: Some(server.endpoint.clone()) };
+            let post = Post { transport: HttpTransport(connector()), endpoint: Some(server.endpoint.clone()) };
             let request = Request::read(&create(&properties())).unwrap();
             let answer = Answer::failed(&request.address, "id", "why".into());
             let url = ResponseUrl::new(&format!("{}/bucket/key?Signature=a%2Fb%3D", server.endpoint));
@@ -151,7 +150,7 @@ async fn tries_end_with_the_deadline() {
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
-    let post = Post { http: connector(), endpoint: Some("http://127.0.0.1:9".into()) };
+    let post = Post { transport: HttpTransport(connector()), endpoint: Some("http://127.0.0.1:9".into()) };
     let request = Request::read(&create(&properties())).unwrap();
     let answer = Answer::failed(&request.address, "id", "why".into());
     let url = ResponseUrl::new("http://127.0.0.1:9/?Signature=secret");
@@ -172,134 +171,12 @@ async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
         hello
     });
     let url = ResponseUrl::new(&format!("{endpoint}/"));
-    let post = Post { http: connector(), endpoint: Some(endpoint) };
+    let post = Post { transport: HttpTransport(connector()), endpoint: Some(endpoint) };
     let request = Request::read(&create(&properties())).unwrap();
     let answer = Answer::failed(&request.address, "id", "why".into());
     post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
     let suites = timeout(Duration::from_secs(5), hello).await.unwrap().unwrap();
     assert!(suites.windows(4).any(|four| four == AES_128_THEN_AES_256), "{suites:x?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
-    let place = |partition: &str, region: &str| Place {
-        partition: partition.into(),
-        region: region.into(),
-        account: "123456789012".into(),
-    };
-    let bucket = "cloudformation-custom-resource-response";
-    let good = [
-        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.amazonaws.com/x?y=z")),
-        ("aws", "eu-west-1", format!("https://{bucket}-euwest1.s3-eu-west-1.amazonaws.com/x")),
-        ("aws", "ap-southeast-2", format!("https://{bucket}-apsoutheast2.s3-ap-southeast-2.amazonaws.com/x")),
-        ("aws", "us-east-2", format!("https://{bucket}-useast2.s3.us-east-2.amazonaws.com/x")),
-        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.cn-north-1.amazonaws.com.cn/x")),
-        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3.us-gov-west-1.amazonaws.com/x")),
-        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.dualstack.us-east-1.amazonaws.com/x")),
-        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.us-east-1.amazonaws.com/x")),
-        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.dualstack.us-east-1.amazonaws.com/x")),
-        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3-fips.us-gov-west-1.amazonaws.com/x")),
-        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.dualstack.cn-north-1.amazonaws.com.cn/x")),
-        (
-            "aws-eusc",
-            "eusc-de-east-1",
-            format!("https://{bucket}-euscdeeast1.s3.dualstack.eusc-de-east-1.amazonaws.eu/x"),
-        ),
-    ];
-    for (partition, region, url) in &good {
-        let mailbox = crate::stage::Mailbox::default();
-        let post = Post {
-            http: aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone()),
-            endpoint: None,
-        };
-        let request = Request::read(&create(&properties())).unwrap();
-        let answer = Answer::failed(&request.address, "id", "why".into());
-        let to = ResponseUrl::new(url);
-        let at = place(partition, region);
-        assert_eq!(post.deliver(&to, &answer, Some(&at), Instant::now() + Duration::from_secs(1)).await.unwrap(), 200);
-        for elsewhere in [None, Some(place(partition, "eu-south-2"))] {
-            let refused = post.deliver(&to, &answer, elsewhere.as_ref(), Instant::now() + Duration::from_secs(1)).await;
-            assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url} from {elsewhere:?}");
-        }
-    }
-    let us = place("aws", "us-east-1");
-    for url in [
-        format!("http://{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com:8443/x"),
-        format!("https://user@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com@example.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com.example.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com.cn/x"),
-        format!("https://{bucket}-useast1-evil.s3.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3-eu-west-1.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.evil.s3.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.dualstack.eu-west-1.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3-fips.eu-west-1.amazonaws.com/x"),
-        format!("https://{bucket}-euwest1.s3-fips.us-east-1.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3-fips.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.dualstack.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.dualstack.s3-fips.us-east-1.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3-website.us-east-1.amazonaws.com/x"),
-        format!("https://x.{bucket}-useast1.s3.amazonaws.com/x"),
-        "https://s3.amazonaws.com/cloudformation-custom-resource-response-useast1/x".into(),
-        format!("https://{bucket}-useast1%2es3.amazonaws.com.example.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com./x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com:80/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com:0/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com%00.example.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.com%2f.example.com/x"),
-        format!("https://{bucket}-useast1.s3.us-east-1.amazonaws.com.example.com/x"),
-        format!("https://{bucket}-useast1.s3-accelerate.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3-website-us-east-1.amazonaws.com/x"),
-        format!("https://{bucket}-useast1.s3.amazonaws.c\u{43e}m/x"),
-        format!("https://:secret@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://%75ser@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://example.com\\@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://example.com#@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("https://example.com?@{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("file://{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("javascript://{bucket}-useast1.s3.amazonaws.com/x"),
-        format!("//{bucket}-useast1.s3.amazonaws.com/x"),
-        "https://127.0.0.1/x".into(),
-        "https://2130706433/x".into(),
-        "https://0x7f.1/x".into(),
-        "https://169.254.169.254/latest/meta-data".into(),
-        "https://[::ffff:127.0.0.1]/x".into(),
-        "https://[::1]/x".into(),
-        "ftp://x/y".into(),
-        "not a url".into(),
-        String::new(),
-    ] {
-        let mailbox = crate::stage::Mailbox::default();
-        let http = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone());
-        let post = Post { http, endpoint: None };
-        let request = Request::read(&create(&properties())).unwrap();
-        let answer = Answer::failed(&request.address, "id", "why".into());
-        let refused =
-            post.deliver(&ResponseUrl::new(&url), &answer, Some(&us), Instant::now() + Duration::from_secs(1)).await;
-        assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url}");
-        assert!(mailbox.take().is_empty());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
-    let request = Request::read(&create(&properties())).unwrap();
-    let answer = Answer::failed(&request.address, "id", "why".into());
-    for (url, fits) in [
-        ("http://localhost:4566/x", true),
-        ("http://localhost:4567/x", false),
-        ("https://localhost:4566/x", false),
-        ("http://localhost.example.com:4566/x", false),
-        ("http://a@localhost:4566/x", false),
-    ] {
-        let mailbox = crate::stage::Mailbox::default();
-        let http = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(mailbox.clone());
-        let post = Post { http, endpoint: Some("http://localhost:4566".into()) };
-        let sent = post.deliver(&ResponseUrl::new(url), &answer, None, Instant::now() + Duration::from_secs(1)).await;
-        assert_eq!(sent.is_ok(), fits, "{url}");
-        assert_eq!(mailbox.take().len(), usize::from(fits));
-    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use mlops_roles::hosts::{Hosts, KNOWN_FOR};
+use mlops_roles::http::dns_cache::{Hosts, KNOWN_FOR};
 
 /// Takes a second, and tells each time another address. The host `none` is not found.
 #[derive(Clone, Default)]

@@ -17,15 +17,19 @@ use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_types::SdkConfig;
 use serde_json::json;
 
-use mlops_roles::discovery::Source;
+use mlops_roles::aws::iam::Account;
+use mlops_roles::aws::sagemaker::Regions;
 use mlops_roles::http::connector;
-use mlops_roles::iam::Account;
-use mlops_roles::ownership::Owner;
-use mlops_roles::plan::{Entity, Step, plan};
-use mlops_roles::policy::Document;
-use mlops_roles::port::{Iam, Kind, SageMaker};
-use mlops_roles::sagemaker::Regions;
-use mlops_roles::world::{Name, Policy, Role, Scope, Tags, World};
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::execution_role_source::Source;
+use mlops_roles_core::state::Entity;
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::{Policy, Role, Tags, World};
+use mlops_roles_engine::port::{Iam, Kind, SageMaker};
 
 pub struct Server {
     process: Child,

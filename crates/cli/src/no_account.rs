@@ -1,0 +1,55 @@
+//! In place of the account, in a command line that was built without the AWS SDKs: there is none, and the compiler knows.
+
+use std::collections::BTreeMap;
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::resource::execution_role_source::Source;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_engine::decide::Decision;
+
+#[derive(Debug)]
+pub enum Account {}
+
+/// What a stack is made of.
+#[derive(Debug)]
+pub struct Stack {
+    pub id: String,
+    pub parameters: BTreeMap<String, String>,
+    pub resources: BTreeMap<String, String>,
+}
+
+#[expect(clippy::unused_async, reason = "called as the account is")]
+impl Account {
+    pub async fn open(_region: Option<&str>) -> Result<Self, String> {
+        Err("`--against-account`: this command line was built without the AWS SDKs; build it with `--features account`"
+            .to_owned())
+    }
+
+    pub async fn stack(&self, _name: &str) -> Result<(Stack, Place), String> {
+        match *self {}
+    }
+
+    pub async fn values(
+        &self,
+        _stack: &Stack,
+        _roles: &[&str],
+        _place: &Place,
+    ) -> Result<BTreeMap<String, String>, String> {
+        match *self {}
+    }
+
+    pub async fn find(&self, _source: &Source, _place: &Place, _itself: &[&str]) -> Result<String, String> {
+        match *self {}
+    }
+
+    pub async fn look(&self, _scope: &Scope, _setting: Setting<'_>) -> Result<World, String> {
+        match *self {}
+    }
+
+    pub async fn decide(&self, _wanted: &Wanted, _former: &Former, _setting: Setting<'_>) -> Result<Decision, String> {
+        match *self {}
+    }
+}

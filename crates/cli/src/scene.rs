@@ -1,0 +1,352 @@
+//! Where the resources of the file stand: the place, the stack, the deployer's fence, and what is known of all three.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
+use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::resource::TYPES;
+use mlops_roles_core::text::closest;
+use serde_json::{Map, Value, json};
+
+use crate::account::Account;
+use crate::document::{Document, parse};
+use crate::options::Options;
+use crate::report::Report;
+use crate::symbol::{ACCOUNT, Symbols, Unknown};
+use crate::template::{Findings, Known, Template};
+
+/// The function's own template: it says what its parameters mean and what they are by default.
+const DEPLOYED: &str = include_str!("../../../template.yaml");
+/// Stand for the name and the id of a stack that is not there yet, and for the boundary.
+pub const STACK: &str = "ZqStack";
+const STACK_ID: &str = "ZqId";
+const BOUNDARY: &str = "ZqBoundary";
+/// What a bare definition is taken for.
+const WORKFLOW_ROLE: (&str, &str) = ("WorkflowRole", "Custom::StepFunctionsWorkflowRole");
+
+/// Everything that all resources of the file share.
+pub struct Scene<'a> {
+    options: &'a Options,
+    pub account: Option<Account>,
+    pub place: Place,
+    pub fence: Fence,
+    /// Empty where nobody knows it.
+    pub stack_name: String,
+    pub stack_id: String,
+    /// Logical ids that the deployed stack has.
+    pub standing: BTreeSet<String>,
+    /// What `--set` and the deployed stack tell.
+    values: BTreeMap<String, String>,
+    folder: &'a Path,
+    /// How what stands in for the place and the stack is printed.
+    pub symbols: Symbols,
+    /// What was taken for granted of the place.
+    notes: BTreeSet<String>,
+}
+
+/// # Errors
+/// When the file can't be read, the options don't go together, or the account can't be looked at.
+pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
+    let document = Document::read(&options.file)?;
+    check(options, &document)?;
+    let scene = Scene::set(options, &document).await?;
+    match &document {
+        Document::Template(template) => scene.template(template).await,
+        Document::Event(event) => Ok(vec![scene.event(event).await?]),
+        Document::Definition(definition) => Ok(vec![scene.definition(definition).await?]),
+    }
+}
+
+/// Options that say nothing about such a file would be left out in silence.
+fn check(options: &Options, document: &Document) -> Result<(), String> {
+    let (template, event) = (matches!(document, Document::Template(_)), matches!(document, Document::Event(_)));
+    let definition = !template && !event;
+    let set = |given: bool, name: &'static str| given.then_some(name);
+    let idle = [
+        set(!definition && !options.property.is_empty(), "--property"),
+        set(!template && !options.resource.is_empty(), "--resource"),
+        set(event && !options.set.is_empty(), "--set"),
+        set(event && options.account.is_some(), "--account"),
+        set(event && options.region.is_some() && !options.against_account, "--region"),
+        set(event && options.partition.is_some(), "--partition"),
+        set(event && options.stack_name.is_some(), "--stack-name"),
+        set(definition && options.against_account, "--against-account"),
+    ];
+    let what = match document {
+        Document::Template(_) => "a template",
+        Document::Event(_) => "an event",
+        Document::Definition(_) => "a state machine definition",
+    };
+    match idle.into_iter().flatten().next() {
+        Some("--property") => Err(format!("`--property` goes with a state machine definition, and this is {what}")),
+        Some("--against-account") => {
+            Err("`--against-account` goes with a template or an event: a definition alone belongs to no stack"
+                .to_owned())
+        }
+        Some(name) => Err(format!("`{name}` says nothing about {what}: leave it out")),
+        None => Ok(()),
+    }
+}
+
+/// Where it will be deployed, as far as the options and the file tell.
+fn place(
+    options: &Options,
+    document: &Document,
+    symbols: &mut Symbols,
+    notes: &mut BTreeSet<String>,
+) -> Result<Place, String> {
+    let partition = match (&options.partition, &options.region) {
+        (Some(partition), _) => partition.clone(),
+        (None, Some(region)) => partition_of(region).unwrap_or("aws").to_owned(),
+        (None, None) => "aws".to_owned(),
+    };
+    if !partitions().any(|known| known == partition) {
+        let known: Vec<&str> = partitions().collect();
+        return Err(format!("`--partition {partition}`: expected one of {}", known.join(", ")));
+    }
+    let region = match &options.region {
+        Some(region) if is_region(region, &partition) => region.clone(),
+        Some(region) => return Err(format!("`--region {region}`: is no region of partition {partition}")),
+        None => {
+            // Of the form that the partition's regions have.
+            let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
+            let stand_in = ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
+            let stand_in = stand_in.unwrap_or_default();
+            symbols.name(&stand_in, "AWS::Region");
+            stand_in
+        }
+    };
+    let account = options.account.clone().or_else(|| {
+        let account = account_of(document)?;
+        notes
+            .insert(format!("the account is taken for {account}, whose roles are named: say otherwise by `--account`"));
+        Some(account)
+    });
+    let account = account.unwrap_or_else(|| {
+        symbols.name(ACCOUNT, "AWS::AccountId");
+        ACCOUNT.to_owned()
+    });
+    Ok(Place { partition, region, account })
+}
+
+/// The one account whose roles a definition names.
+fn account_of(document: &Document) -> Option<String> {
+    let (Document::Template(value) | Document::Event(value) | Document::Definition(value)) = document;
+    let text = value.to_string();
+    let arns = text.split('"').filter_map(Arn::parse).filter(|arn| arn.iam_entity("role").is_some());
+    let accounts: BTreeSet<&str> = arns.map(|arn| arn.account).collect();
+    let mut accounts = accounts.into_iter();
+    let one = accounts.next().filter(|one| one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()))?;
+    accounts.next().is_none().then(|| one.to_owned())
+}
+
+impl<'a> Scene<'a> {
+    async fn set(options: &'a Options, document: &Document) -> Result<Self, String> {
+        let account =
+            if options.against_account { Some(Account::open(options.region.as_deref()).await?) } else { None };
+        let (mut symbols, mut notes) = (Symbols::default(), BTreeSet::new());
+        let told = match document {
+            Document::Event(event) => event.get("StackId").and_then(Value::as_str).map(str::to_owned),
+            _ => None,
+        };
+        let (mut deployed, mut values, mut stack) = (BTreeMap::new(), BTreeMap::new(), None);
+        let mut standing = BTreeSet::new();
+        let place = if let Some(account) = &account {
+            let (function, place) = account.stack(&options.deployment).await?;
+            if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
+                return Err(format!("`--account {asked}`: the credentials are those of account {}", place.account));
+            }
+            if let Some(told) = told.as_deref().filter(|told| Place::of_arn(told).as_ref() != Some(&place)) {
+                return Err(format!("stack `{told}` is not of {place}, the only place that the function there serves"));
+            }
+            deployed.extend(function.resources);
+            deployed.extend(function.parameters);
+            if let Document::Template(template) = document {
+                let Some(name) = &options.stack_name else {
+                    return Err("`--against-account`: say by `--stack-name` which stack the template is".to_owned());
+                };
+                let (found, _) = account.stack(name).await?;
+                values = account.values(&found, &roles(template), &place).await?;
+                standing.extend(found.resources.into_keys());
+                stack = Some(found.id);
+            }
+            place
+        } else if let Some(told) = &told {
+            Place::of_arn(told).ok_or_else(|| format!("`StackId` is `{told}`, expected the ARN of a stack"))?
+        } else {
+            place(options, document, &mut symbols, &mut notes)?
+        };
+        let boundary = place.policy_arn("/", BOUNDARY);
+        symbols.name(&boundary, &format!("{}-PermissionsBoundaryArn", options.deployment));
+        let stack_name = options.stack_name.clone().unwrap_or_default();
+        let stack_id = told.or(stack).unwrap_or_else(|| {
+            let name = if stack_name.is_empty() { STACK } else { &stack_name };
+            let Place { partition, region, account } = &place;
+            let id = format!("arn:{partition}:cloudformation:{region}:{account}:stack/{name}/{STACK_ID}");
+            symbols.name(STACK, "AWS::StackName");
+            symbols.name(&id, "AWS::StackId");
+            symbols.name(STACK_ID, "part of AWS::StackId");
+            id
+        });
+        let fence = fence(&place, &deployed, options)?;
+        values.extend(options.set.iter().cloned());
+        let folder = options.file.parent().unwrap_or(Path::new("."));
+        Ok(Self { options, account, place, fence, stack_name, stack_id, standing, values, folder, symbols, notes })
+    }
+
+    async fn template(&self, whole: &Value) -> Result<Vec<Report>, String> {
+        let symbols = RefCell::new(self.symbols.clone());
+        let all = self.with(whole, &symbols);
+        let ours: Vec<_> = all.resources().filter(|(_, kind)| TYPES.contains(kind)).collect();
+        let slips = all.resources().filter(|(_, kind)| !TYPES.contains(kind) && kind.starts_with("Custom::"));
+        if let Some((id, kind, near)) =
+            slips.into_iter().find_map(|(id, kind)| Some((id, kind, closest(kind, TYPES.into_iter())?)))
+        {
+            return Err(format!("resource `{id}`: `{kind}` is no type of mlops-roles, did you mean `{near}`?"));
+        }
+        if ours.is_empty() {
+            return Err(format!(
+                "the template has no resource of mlops-roles (`{}`); for the role that a state machine would need, give \
+                 its definition",
+                TYPES.join("`, `")
+            ));
+        }
+        let asked = &self.options.resource;
+        if let Some(absent) = asked.iter().find(|asked| !ours.iter().any(|(id, _)| id == asked)) {
+            return Err(format!("`--resource`: the template has no resource `{absent}` of mlops-roles"));
+        }
+        let mut names = all.names();
+        let mut reports = Vec::new();
+        for (id, kind) in &ours {
+            drop(all.properties(id));
+            if !asked.is_empty() && !asked.iter().any(|asked| asked == id) {
+                continue;
+            }
+            if let Some(condition) = all.switched_off(id) {
+                let notes = vec![format!("condition `{condition}` switches it off: nothing is made")];
+                let (logical_id, resource_type) = ((*id).to_owned(), (*kind).to_owned());
+                reports.push(Report { logical_id, resource_type, notes, ..Report::default() });
+                continue;
+            }
+            let properties = |symbols: &RefCell<Symbols>| {
+                let template = self.with(whole, symbols);
+                // For its notes.
+                template.switched_off(id);
+                let properties = template.properties(id);
+                (properties, template.findings())
+            };
+            reports.push(self.report(id, kind, &properties, None).await?);
+        }
+        names.extend(all.findings().asked);
+        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name)) {
+            let near = closest(name, names.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            return Err(format!("`--set {name}`: nothing of mlops-roles in the template asks for that{near}"));
+        }
+        Ok(reports)
+    }
+
+    fn with<'b>(&'b self, whole: &'b Value, symbols: &'b RefCell<Symbols>) -> Template<'b> {
+        let known = Known {
+            place: &self.place,
+            stack_name: &self.stack_name,
+            stack_id: &self.stack_id,
+            values: &self.values,
+            folder: self.folder,
+            fence: Some(&self.fence),
+        };
+        Template::new(whole, known, symbols)
+    }
+
+    async fn event(&self, event: &Value) -> Result<Report, String> {
+        let request = Request::read(event).map_err(|broken| broken.why)?;
+        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), Findings::default());
+        let id = &request.address.logical_id;
+        self.report(id, &request.resource_type, &properties, Some(&request)).await
+    }
+
+    async fn definition(&self, definition: &Value) -> Result<Report, String> {
+        let mut given: Map<String, Value> = Map::new();
+        for (name, value) in &self.options.property {
+            if name.starts_with("Definition") {
+                return Err(format!("`--property {name}`: the file is the definition, and `--set` fills its `${{}}`"));
+            }
+            let is_json = value.starts_with(['[', '{']);
+            let value =
+                if is_json { parse(value).map_err(|why| format!("`--property {name}`: {why}"))? } else { json!(value) };
+            match given.get_mut(name) {
+                Some(Value::Array(items)) => items.push(value),
+                Some(one) => *one = json!([one.clone(), value]),
+                None => drop(given.insert(name.clone(), value)),
+            }
+        }
+        given.insert("Definition".to_owned(), definition.clone());
+        let text = definition.to_string();
+        let names = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+        let names: BTreeSet<&str> = names.collect();
+        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name.as_str())) {
+            return Err(format!("`--set {name}`: the definition has no `${{{name}}}`"));
+        }
+        let properties = |symbols: &RefCell<Symbols>| {
+            let mut symbols = symbols.borrow_mut();
+            symbols.begin("Definition");
+            let mut value = |name: &str| {
+                let whole = format!("\"${{{name}}}\"");
+                let embedded = text.matches(&whole).count() < text.matches(&format!("${{{name}}}")).count();
+                let unknown = Unknown { name, embedded, kind: "" };
+                let known = self.values.get(name).cloned();
+                known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.fence)))
+            };
+            let substitutions: Map<String, Value> =
+                names.iter().map(|name| ((*name).to_owned(), json!(value(name)))).collect();
+            let mut properties = given.clone();
+            properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
+            (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
+        };
+        let (id, kind) = WORKFLOW_ROLE;
+        self.report(id, kind, &properties, None).await
+    }
+}
+
+/// Logical ids of the roles that the template makes.
+fn roles(template: &Value) -> Vec<&str> {
+    let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+    let is_role = |resource: &Value| resource.get("Type").and_then(Value::as_str) == Some("AWS::IAM::Role");
+    resources.filter(|(_, resource)| is_role(resource)).map(|(id, _)| id.as_str()).collect()
+}
+
+/// What the function is deployed with: the environment that its own template gives it.
+fn fence(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) -> Result<Fence, String> {
+    let template = parse(DEPLOYED)?;
+    let mut values = deployed.clone();
+    values.entry("PermissionsBoundary".to_owned()).or_insert_with(|| place.policy_arn("/", BOUNDARY));
+    let parameters = template.get("Parameters").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (name, value) in &options.deployer {
+        let Some(parameter) = parameters.get(name) else {
+            let near = closest(name, parameters.keys().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            return Err(format!("`--deployer {name}`: mlops-roles has no such parameter{near}"));
+        };
+        let allowed = parameter.get("AllowedValues").and_then(Value::as_array);
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|one| one.as_str() == Some(value))) {
+            return Err(format!("`--deployer {name}={value}`: expected one of {}", Value::from(allowed.clone())));
+        }
+        values.insert(name.clone(), value.clone());
+    }
+    let symbols = RefCell::new(Symbols::default());
+    let known = Known {
+        place,
+        stack_name: &options.deployment,
+        stack_id: "",
+        values: &values,
+        folder: Path::new("."),
+        fence: None,
+    };
+    let template = Template::new(&template, known, &symbols);
+    let environment = template.part("Function", &["Properties", "Environment", "Variables"]);
+    let variable = |name: &str| environment.get(name)?.as_str().map(str::to_owned);
+    Fence::read(variable).map_err(|error| format!("`--deployer`: {error}"))
+}

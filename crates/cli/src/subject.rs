@@ -1,0 +1,313 @@
+//! One resource: what its properties become, and what the function would do about it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::execution_role_source::to_be_found;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::properties::Reader;
+use mlops_roles_core::resource::role::hash;
+use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
+use mlops_roles_core::resource::spec::beyond_boundary;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::{is_set, unavailable};
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::query::Scope;
+use serde_json::{Map, Value};
+
+use crate::report::Report;
+use crate::scene::{STACK, Scene};
+use crate::symbol::Symbols;
+use crate::template::Findings;
+
+/// The properties as the function reads them.
+#[derive(Debug, Default)]
+struct Subject {
+    wanted: Wanted,
+    catalog: Option<ServiceCatalogRoles>,
+    mistakes: Vec<String>,
+    /// What a new resource could not have, and this one may keep.
+    warnings: Vec<String>,
+}
+
+/// What would be done.
+#[derive(Debug, Default)]
+struct Course {
+    steps: Vec<Step>,
+    before: World,
+    desired: World,
+}
+
+impl Subject {
+    /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
+    fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, setting: Setting<'_>) -> Self {
+        let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
+        if let Some(why) = unavailable(kind, setting.fence) {
+            return refused(why);
+        }
+        let properties = match object(properties) {
+            Ok(properties) => properties,
+            Err(why) => return refused(why),
+        };
+        if kind == SERVICE_CATALOG {
+            let reader = Reader::new(properties);
+            let asked = ServiceCatalogRoles::read(&reader, setting);
+            let provisions = asked.on_create == OnCreate::Provision;
+            let wanted = if provisions { asked.wanted(&BTreeSet::new(), setting) } else { Wanted::default() };
+            let physical_id = format!("SageMakerServiceCatalogRoles/{}", setting.owner.logical_id);
+            let wanted = Wanted { physical_id, ..wanted };
+            return Self { wanted, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
+        }
+        match resource::read(kind, properties, setting) {
+            Some((wanted, mut mistakes)) => {
+                let all = mistakes.tightened.clone();
+                let warnings = mistakes.tighten(accepted.unwrap_or(&all));
+                Self { wanted, catalog: None, mistakes: mistakes.wrong, warnings }
+            }
+            None => refused(format!("`{kind}` makes no role")),
+        }
+    }
+}
+
+/// The properties with the unknowns as they stand in at the moment, and notes on how they came about.
+pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, Findings) + 'a;
+
+impl Scene<'_> {
+    /// Reads the properties, with other shapes for what is unknown until they fit, and tells what would be done.
+    pub async fn report(
+        &self,
+        id: &str,
+        kind: &str,
+        properties: &Properties<'_>,
+        request: Option<&Request>,
+    ) -> Result<Report, String> {
+        let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
+        let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None, found: None };
+        let symbols = RefCell::new(self.symbols.clone());
+        let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
+        let accepted = kept_from_before(kind, request, setting);
+        let accepted = if request.is_none() && self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
+        let (mut read, findings) = loop {
+            let (properties, mut findings) = properties(&symbols);
+            findings.notes.extend(unfilled(&properties));
+            let mut read = Subject::read(kind, &properties, accepted, setting);
+            if is_delete {
+                // It takes properties of any shape.
+                read.mistakes.clear();
+            }
+            if read.mistakes.is_empty() || !symbols.borrow_mut().advance(&read.mistakes) {
+                break (read, findings);
+            }
+        };
+        let mut symbols = symbols.into_inner();
+        let source = read.wanted.source.clone().filter(|_| !is_delete);
+        let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
+        let found = symbols.printed(&found);
+        symbols.name(&to_be_found(&self.place), &found);
+        if let (Some(source), Some(account), true) = (source, &self.account, read.mistakes.is_empty()) {
+            let itself = [read.wanted.physical_id.as_str()];
+            let found = account.find(&source, &self.place, &itself).await;
+            match found {
+                Ok(found) => {
+                    let (properties, _) = properties(&RefCell::new(symbols.clone()));
+                    read = Subject::read(kind, &properties, accepted, Setting { found: Some(&found), ..setting });
+                }
+                Err(why) => read.mistakes.push(why),
+            }
+        }
+        if self.symbols.printed(&self.stack_id) != self.stack_id {
+            for path in &self.fence.role_paths {
+                let hash = hash(&owner, path);
+                let cut = self.stack_name.is_empty() && !read.wanted.physical_id.contains(STACK);
+                if cut && read.wanted.physical_id.ends_with(&hash) {
+                    // The stack's name was cut to make the whole fit.
+                    symbols.name(&read.wanted.physical_id, "derived name");
+                }
+                symbols.name(&hash, "hash");
+            }
+        }
+        let (open, mistakes): (Vec<_>, Vec<_>) =
+            read.mistakes.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
+        let given_out = request.filter(|_| is_delete).map(|request| request.address.physical_id.clone());
+        let mut report = Report {
+            logical_id: id.to_owned(),
+            resource_type: kind.to_owned(),
+            physical_id: given_out.unwrap_or(read.wanted.physical_id.clone()),
+            refusals: findings.faults.into_iter().chain(mistakes).collect(),
+            open,
+            notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
+            ..Report::default()
+        };
+        if report.refusals.is_empty() {
+            match self.course(&mut read, &mut report.notes, request, setting).await {
+                Ok(course) => {
+                    let why = read.reason(kind);
+                    report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before, why);
+                    let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
+                    let beyond = beyond_boundary(&read.wanted.needs, setting.fence).into_iter();
+                    report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
+                    report.notes.extend(read.notes(request));
+                    report.notes.append(&mut read.warnings);
+                    report.notes.append(&mut read.wanted.remarks);
+                }
+                Err(why) => report.refusals.push(why),
+            }
+        }
+        let unknown = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        let unknown = symbols.unknown_in(&unknown);
+        if self.account.is_some() && !unknown.is_empty() {
+            return Err(format!(
+                "resource `{id}`: only the deployment knows `{}`: say by `--set` what it is there",
+                unknown.join("`, `")
+            ));
+        }
+        report.printed(&|text| symbols.printed(text))
+    }
+
+    /// The function's own decision; where no account is looked at, against one that holds what the old properties asked for
+    /// and nothing else.
+    async fn course(
+        &self,
+        read: &mut Subject,
+        notes: &mut Vec<String>,
+        request: Option<&Request>,
+        setting: Setting<'_>,
+    ) -> Result<Course, String> {
+        let owner = setting.owner;
+        if self.account.is_none() && !matches!(request.map(|request| &request.kind), None | Some(Kind::Create)) {
+            notes.push(
+                "planned from what the event's properties asked for before: the account was not looked at".to_owned(),
+            );
+        }
+        let holding = |world: &World| owner.desired(world, &World::default(), &World::default());
+        let former = match request.map(|request| (&request.kind, request)) {
+            Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
+                Former::of_update(&request.resource_type, &read.wanted, physical_id, old_properties, setting)?
+            }
+            None | Some((Kind::Create | Kind::Update { .. }, _)) => Former::default(),
+            Some((Kind::Delete { physical_id }, request)) => {
+                let empty = Map::new();
+                let properties = request.properties.as_object().unwrap_or(&empty);
+                let former = Former::of_delete(&request.resource_type, physical_id, None, properties, setting)?;
+                let before = match &self.account {
+                    None => holding(&former.leaving),
+                    Some(account) => {
+                        let mut scope = Scope::default();
+                        scope.add(&former.leaving);
+                        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
+                        account.look(&scope, setting).await?
+                    }
+                };
+                former.in_reach(&before, owner)?;
+                let after = owner.desired(&World::default(), &former.leaving, &before);
+                return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
+            }
+        };
+        let looked_up = |properties: &Value| properties.get("SageMakerExecutionRole").cloned();
+        if let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request
+            && looked_up(old_properties) != looked_up(properties)
+            && self.account.is_none()
+        {
+            notes.push("another execution role may be found: then its inline grant is put anew".to_owned());
+        }
+        notes.extend(former.replaced.roles.keys().map(|name| {
+            format!(
+                "role `{name}` and what hangs on it go by the Delete that follows when the whole update has succeeded"
+            )
+        }));
+        if read.catalog.is_some() && !provisions(request) {
+            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..Wanted::default() };
+            return Ok(Course::default());
+        }
+        let Some(account) = &self.account else {
+            let before = holding(&former.leaving);
+            let desired = owner.desired(&read.wanted.world, &former.leaving, &before);
+            return Ok(Course { steps: plan(&desired, &before), before, desired });
+        };
+        if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
+            let scope = Scope::of_roles(asked.names());
+            let seen = account.look(&scope, setting).await?;
+            let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
+            let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
+            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..asked.wanted(&kept, setting) };
+        }
+        let decided = account.decide(&read.wanted, &former, setting).await?;
+        Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
+    }
+}
+
+/// What the resource had before and may keep, though a new one could not have it.
+fn kept_from_before(kind: &str, request: Option<&Request>, setting: Setting<'_>) -> Vec<String> {
+    let Some(Request { kind: Kind::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
+    let old = old_properties.as_object().and_then(|old| resource::read(kind, old, setting));
+    old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default()
+}
+
+/// What `DefinitionSubstitutions` leaves open is as good as an expression, and may be a slip.
+fn unfilled(properties: &Value) -> Vec<String> {
+    let definition = properties.get("Definition").map(Value::to_string).unwrap_or_default();
+    let filled = properties.get("DefinitionSubstitutions");
+    let names = definition.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    let open = names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none());
+    let open: BTreeSet<&str> = open.collect();
+    let told = open.into_iter().map(|name| {
+        format!("`Definition`: `DefinitionSubstitutions` puts nothing in for `${{{name}}}`: taken for what only run time knows")
+    });
+    told.collect()
+}
+
+/// An Update of the service-catalog roles provisions only where it asks for others, or again.
+fn provisions(request: Option<&Request>) -> bool {
+    let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request else { return true };
+    ["OnCreate", "Roles", "Revision"].iter().any(|name| properties.get(name) != old_properties.get(name))
+}
+
+impl Subject {
+    /// Why there is a wildcard that no definition asks for.
+    fn reason(&self, kind: &str) -> &'static str {
+        if !self.wanted.needs.grants.is_empty() {
+            "it is asked for so"
+        } else if self.catalog.is_some() || is_set(kind) {
+            "the solution that it is taken from has it so"
+        } else {
+            "the console guide has it so: a `Definition` would tell what is needed"
+        }
+    }
+
+    /// Of a set of roles, as its attribute tells it.
+    fn beyond_boundary(&self) -> Vec<String> {
+        let beyond = self.wanted.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
+        let beyond = beyond.filter(|_| self.wanted.needs.grants.is_empty());
+        let told = |beyond| format!("the boundary of template.yaml denies, whatever the policies say: {beyond}");
+        beyond.map(told).into_iter().collect()
+    }
+
+    /// What the type does besides making roles.
+    fn notes(&self, request: Option<&Request>) -> Vec<String> {
+        let Some(asked) = &self.catalog else { return self.beyond_boundary() };
+        let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
+        let regions: Vec<&str> = asked.regions.iter().map(String::as_str).collect();
+        let regions = if regions.is_empty() { "any of `Regions`".to_owned() } else { regions.join(", ") };
+        let names = names.join(", ");
+        let goes = match asked.if_in_use {
+            IfInUse::Fail => format!("unless something in {regions} uses one of them: then it fails"),
+            IfInUse::Keep => format!("but for those that something in {regions} uses"),
+            IfInUse::Delete => "even when they are in use".to_owned(),
+        };
+        let kind = request.map(|request| &request.kind);
+        let mut notes = Vec::new();
+        if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Kind::Create)) {
+            notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
+        }
+        if asked.tears_down {
+            notes.push(format!("Delete takes down {names}, whoever made them, {goes}"));
+        }
+        notes
+    }
+}

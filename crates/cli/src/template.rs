@@ -1,0 +1,421 @@
+//! A template's functions, resolved as far as that goes without deploying it. The rest becomes a [`Symbols`] stand-in.
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::iam::arn::Place;
+use serde_json::{Map, Value};
+
+use crate::document::value_of;
+use crate::symbol::{Symbols, Unknown};
+
+/// What is known besides the template.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    pub place: &'a Place,
+    /// Empty where it is not.
+    pub stack_name: &'a str,
+    pub stack_id: &'a str,
+    /// Parameters, physical ids, attributes (`Role.Arn`), imports and conditions, by name.
+    pub values: &'a BTreeMap<String, String>,
+    /// Where relative locations of `AWS::Include` begin.
+    pub folder: &'a Path,
+    /// For the shapes of what is unknown.
+    pub fence: Option<&'a Fence>,
+}
+
+/// What came to light while resolving.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// What had to be taken for granted.
+    pub notes: BTreeSet<String>,
+    /// What `CloudFormation` would not deploy.
+    pub faults: BTreeSet<String>,
+    /// The names that `--set` could have given a value for.
+    pub asked: BTreeSet<String>,
+}
+
+/// One template, with one way to read its unknowns.
+#[derive(Debug)]
+pub struct Template<'a> {
+    whole: &'a Value,
+    known: Known<'a>,
+    symbols: &'a RefCell<Symbols>,
+    findings: RefCell<Findings>,
+    /// Conditions and files on the way, to notice a circle.
+    way: RefCell<Vec<String>>,
+}
+
+/// A value, or none for `AWS::NoValue`.
+type Resolved = Option<Value>;
+
+impl<'a> Template<'a> {
+    pub fn new(whole: &'a Value, known: Known<'a>, symbols: &'a RefCell<Symbols>) -> Self {
+        Self { whole, known, symbols, findings: RefCell::default(), way: RefCell::default() }
+    }
+
+    /// Logical id and type.
+    pub fn resources(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let resources = self.whole.get("Resources").and_then(Value::as_object).into_iter().flatten();
+        resources.filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
+    }
+
+    /// The condition that the resource is switched off by.
+    pub fn switched_off(&self, id: &str) -> Option<String> {
+        let name = self.whole.get("Resources")?.get(id)?.get("Condition")?.as_str()?;
+        (!self.condition(name)).then(|| name.to_owned())
+    }
+
+    /// What CloudFormation sends the function of the resource's properties, each resolved on its own.
+    pub fn properties(&self, id: &str) -> Value {
+        let properties = self.resource(id).and_then(|resource| resource.get("Properties"));
+        match properties {
+            Some(Value::Object(members)) if !members.contains_key("Fn::Transform") => {
+                // Which function is asked, nobody reads.
+                let members = members.iter().filter(|(name, _)| *name != "ServiceToken");
+                let resolved = members.filter_map(|(name, value)| {
+                    self.symbols.borrow_mut().begin(name);
+                    Some((name.clone(), self.resolve(value, false)?))
+                });
+                Value::Object(resolved.collect())
+            }
+            Some(other) => self.resolve(other, false).unwrap_or_default(),
+            None => Value::Object(Map::new()),
+        }
+    }
+
+    /// A part of a resource.
+    pub fn part(&self, id: &str, path: &[&str]) -> Value {
+        let part = path.iter().try_fold(self.resource(id), |part, name| Some(part?.get(*name))).flatten();
+        part.and_then(|part| self.resolve(part, false)).unwrap_or_default()
+    }
+
+    pub fn findings(self) -> Findings {
+        self.findings.into_inner()
+    }
+
+    /// The template's own names that `--set` can give a value for.
+    pub fn names(&self) -> BTreeSet<String> {
+        let keys = |section: &str| self.section(section).into_iter().flat_map(Map::keys);
+        keys("Parameters").chain(keys("Conditions")).cloned().collect()
+    }
+
+    fn section(&self, section: &str) -> Option<&'a Map<String, Value>> {
+        self.whole.get(section).and_then(Value::as_object)
+    }
+
+    fn resource(&self, id: &str) -> Option<&'a Value> {
+        self.section("Resources")?.get(id)
+    }
+
+    fn note(&self, note: String) {
+        self.findings.borrow_mut().notes.insert(note);
+    }
+
+    fn fault(&self, fault: String) {
+        self.findings.borrow_mut().faults.insert(fault);
+    }
+
+    fn told(&self, name: &str) -> Option<&'a String> {
+        self.findings.borrow_mut().asked.insert(name.to_owned());
+        self.known.values.get(name)
+    }
+
+    fn unknown(&self, name: &str, kind: &str, embedded: bool) -> Value {
+        let name = self.symbols.borrow().printed(name);
+        if let Some(value) = self.told(&name) {
+            return Value::from(value.as_str());
+        }
+        let unknown = Unknown { name: &name, embedded, kind };
+        Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.fence))
+    }
+
+    /// `embedded`: as part of a longer text.
+    fn resolve(&self, value: &Value, embedded: bool) -> Resolved {
+        match value {
+            Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, embedded)).collect()),
+            Value::Object(members) => match members.iter().next() {
+                Some((name, argument)) if members.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
+                    // What is not as it should be, or can't be told here, stays as it is written.
+                    let done = self.function(name, argument, embedded);
+                    done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", embedded)))
+                }
+                _ => {
+                    let mut resolved = Map::new();
+                    for (name, value) in members {
+                        if name == "Fn::Transform" {
+                            // A file's members, beside others.
+                            let included = self.function(name, value, false).flatten();
+                            resolved.extend(included.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
+                        } else if let Some(value) = self.resolve(value, false) {
+                            resolved.insert(name.clone(), value);
+                        }
+                    }
+                    Some(Value::Object(resolved))
+                }
+            },
+            Value::String(text) => Some(Value::from(self.dynamic(text, embedded))),
+            Value::Bool(_) | Value::Number(_) => Some(Value::from(value.to_string())),
+            Value::Null => Some(Value::Null),
+        }
+    }
+
+    /// `{{resolve:ssm:/team/topic}}`, which is looked up when the stack is deployed.
+    fn dynamic(&self, text: &str, embedded: bool) -> String {
+        let (mut done, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("{{resolve:")
+            && let Some((reference, behind)) = after.split_once("}}")
+        {
+            let part = embedded || !before.is_empty() || !behind.is_empty() || !done.is_empty();
+            done.push_str(before);
+            done.push_str(&self::text(&self.unknown(&format!("resolve:{reference}"), "", part)));
+            rest = behind;
+        }
+        done + rest
+    }
+
+    /// `None` where it can't be told.
+    fn function(&self, name: &str, argument: &Value, embedded: bool) -> Option<Resolved> {
+        let list = || argument.as_array().map_or(&[][..], Vec::as_slice);
+        let resolved = |i: usize, embedded| self.resolve(list().get(i)?, embedded);
+        let is_unknown = |text: &str| self.symbols.borrow().is_in(text);
+        let done = match name {
+            "Ref" => return Some(self.reference(argument.as_str()?, embedded)),
+            "Fn::GetAtt" => {
+                let parts = match self.resolve(argument, true)? {
+                    Value::Array(parts) => parts.iter().map(text).collect::<Vec<_>>().join("."),
+                    one => text(&one),
+                };
+                self.attribute(&parts, embedded)
+            }
+            "Fn::Sub" => Value::from(self.dynamic(&self.substitute(argument, embedded)?, embedded)),
+            "Fn::If" => {
+                let [condition, yes, no] = list() else { return None };
+                return Some(self.resolve(if self.condition(condition.as_str()?) { yes } else { no }, embedded));
+            }
+            "Fn::Join" => {
+                let [delimiter, items] = list() else { return None };
+                let alone = items.as_array().is_some_and(|items| items.len() == 1);
+                let items = self.resolve(items, embedded || !alone)?;
+                let items: Vec<String> = items.as_array()?.iter().map(text).collect();
+                Value::from(self.dynamic(&items.join(delimiter.as_str()?), embedded))
+            }
+            "Fn::Split" => {
+                let (delimiter, whole) = (list().first()?.as_str()?, text(&resolved(1, embedded)?));
+                if is_unknown(&whole) {
+                    // An unknown list, but no part of it is known.
+                    return if is_unknown(&whole.replace(delimiter, "")) && !whole.contains(delimiter) {
+                        Some(Some(Value::from(whole)))
+                    } else {
+                        None
+                    };
+                }
+                whole.split(delimiter).map(Value::from).collect()
+            }
+            "Fn::Select" => {
+                let index: usize = text(&resolved(0, true)?).parse().ok()?;
+                resolved(1, embedded)?.as_array()?.get(index)?.clone()
+            }
+            "Fn::FindInMap" => {
+                let keys: Vec<String> = (0..3).filter_map(|i| resolved(i, true)).map(|key| text(&key)).collect();
+                let found = keys.iter().try_fold(self.whole.get("Mappings")?, |map, key| map.get(key));
+                let default = || list().get(3)?.get("DefaultValue").and_then(|value| self.resolve(value, embedded));
+                found.cloned().or_else(default)?
+            }
+            "Fn::ImportValue" => self.unknown(&text(&self.resolve(argument, true)?), "", embedded),
+            "Fn::ToJsonString" => Value::from(self.resolve(argument, true)?.to_string()),
+            "Fn::Transform" => return self.include(argument),
+            _ => return None,
+        };
+        Some(Some(done))
+    }
+
+    fn reference(&self, name: &str, embedded: bool) -> Resolved {
+        let Known { place, stack_name, stack_id, .. } = &self.known;
+        let parameter = self.section("Parameters").and_then(|parameters| parameters.get(name));
+        let found = match name {
+            "AWS::NoValue" => return None,
+            "AWS::AccountId" => place.account.clone(),
+            "AWS::Region" => place.region.clone(),
+            "AWS::Partition" => place.partition.clone(),
+            "AWS::StackName" if !stack_name.is_empty() => (*stack_name).to_owned(),
+            "AWS::StackId" => (*stack_id).to_owned(),
+            "AWS::URLSuffix" if place.partition == "aws-cn" => "amazonaws.com.cn".to_owned(),
+            "AWS::URLSuffix" => "amazonaws.com".to_owned(),
+            _ => match (self.told(name), parameter) {
+                (Some(value), _) => value.clone(),
+                (None, Some(parameter)) => {
+                    // The default of such a parameter is where its value lies.
+                    let stored = parameter_type(parameter).starts_with("AWS::SSM::");
+                    match parameter.get("Default").filter(|_| !stored) {
+                        Some(default) => text(default),
+                        None => return Some(self.unknown(name, "", embedded)),
+                    }
+                }
+                (None, None) => {
+                    let kind = self.resource(name).and_then(|resource| resource.get("Type")?.as_str());
+                    if kind.is_none() && !self.may_be_made(name) {
+                        self.fault(format!("`Ref: {name}`: the template has no such parameter or resource"));
+                    }
+                    return Some(self.unknown(name, kind.unwrap_or_default(), embedded));
+                }
+            },
+        };
+        let kind = parameter.map(parameter_type).unwrap_or_default();
+        let kind = kind.strip_prefix("AWS::SSM::Parameter::Value<").unwrap_or(kind);
+        if kind.starts_with("CommaDelimitedList") || kind.starts_with("List<") {
+            return Some(found.split(',').map(|item| Value::from(item.trim())).collect());
+        }
+        Some(Value::from(self.dynamic(&found, embedded)))
+    }
+
+    /// `Role.Arn`.
+    fn attribute(&self, name: &str, embedded: bool) -> Value {
+        let id = name.split('.').next().unwrap_or_default();
+        let kind = self.resource(id).and_then(|resource| resource.get("Type")?.as_str());
+        if kind.is_none() && !self.may_be_made(id) {
+            self.fault(format!("`GetAtt: {name}`: the template has no resource `{id}`"));
+        }
+        self.unknown(name, kind.unwrap_or_default(), embedded)
+    }
+
+    /// AWS's own parameters, and resources that a transform makes: `FnRole` of a function `Fn`.
+    fn may_be_made(&self, id: &str) -> bool {
+        let loops = || self.section("Resources").is_some_and(|all| all.keys().any(|key| key.starts_with("Fn::")));
+        let transformed = self.whole.get("Transform").is_some();
+        id.starts_with("AWS::") || (transformed && (self.resources().any(|(own, _)| id.starts_with(own)) || loops()))
+    }
+
+    fn substitute(&self, argument: &Value, embedded: bool) -> Option<String> {
+        let (pattern, variables) = match argument {
+            Value::Array(parts) => (parts.first()?.as_str()?, parts.get(1)),
+            one => (one.as_str()?, None),
+        };
+        let (mut done, mut rest) = (String::new(), pattern);
+        while let Some((before, after)) = rest.split_once("${") {
+            done.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                done.push_str("${");
+                rest = after;
+                continue;
+            };
+            rest = behind;
+            let name = name.trim();
+            if let Some(literal) = name.strip_prefix('!') {
+                done.extend(["${", literal, "}"]);
+                continue;
+            }
+            let part = embedded || !done.is_empty() || !behind.is_empty();
+            let value = match variables.and_then(|variables| variables.get(name)) {
+                Some(value) => self.resolve(value, part),
+                None if name.contains('.') => Some(self.attribute(name, part)),
+                None => self.reference(name, part),
+            };
+            done.push_str(&value.map_or_else(String::new, |value| text(&value)));
+        }
+        Some(done + rest)
+    }
+
+    /// The file beside the template. One that lies elsewhere can't be read from here.
+    fn include(&self, argument: &Value) -> Option<Resolved> {
+        let location = text(&self.resolve(argument.get("Parameters")?.get("Location")?, false)?);
+        let elsewhere = location.contains("://") || self.symbols.borrow().is_in(&location);
+        if argument.get("Name").and_then(Value::as_str) != Some("AWS::Include") || elsewhere {
+            return None;
+        }
+        let path = self.known.folder.join(&location);
+        let inside = self.once(&format!("`AWS::Include` of `{location}`"), || {
+            value_of(&path).map(|value| self.resolve(&value, false))
+        });
+        match inside? {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.fault(format!("`AWS::Include`: {why}"));
+                None
+            }
+        }
+    }
+
+    /// `None` where `what` is being done already.
+    fn once<T>(&self, what: &str, act: impl FnOnce() -> T) -> Option<T> {
+        if self.way.borrow().iter().any(|other| other == what) {
+            self.fault(format!("{what} leads back to itself"));
+            return None;
+        }
+        self.way.borrow_mut().push(what.to_owned());
+        let done = act();
+        self.way.borrow_mut().pop();
+        Some(done)
+    }
+
+    /// Conditions that can't be decided are taken for true, and noted.
+    fn condition(&self, name: &str) -> bool {
+        self.decided(name).unwrap_or_else(|| {
+            self.note(format!("condition `{name}` is taken for true: say otherwise by `--set {name}=false`"));
+            true
+        })
+    }
+
+    fn decided(&self, name: &str) -> Option<bool> {
+        let Some(condition) = self.section("Conditions").and_then(|conditions| conditions.get(name)) else {
+            self.fault(format!("the template has no condition `{name}`"));
+            return Some(true);
+        };
+        // A parameter may have the same name.
+        let taken =
+            ["Parameters", "Resources"].iter().any(|other| self.section(other).is_some_and(|s| s.contains_key(name)));
+        match self.told(name).filter(|_| !taken).map(String::as_str) {
+            Some("true") => return Some(true),
+            Some("false") => return Some(false),
+            Some(other) => self.fault(format!("`--set {name}={other}`: a condition is `true` or `false`")),
+            None => {}
+        }
+        self.once(&format!("condition `{name}`"), || self.holds(condition)).flatten()
+    }
+
+    /// `None` where only a deployment decides.
+    fn holds(&self, condition: &Value) -> Option<bool> {
+        let (name, argument) = condition.as_object()?.iter().next()?;
+        let items = argument.as_array().map_or(&[][..], Vec::as_slice);
+        let each = || items.iter().map(|item| self.holds(item)).collect::<Vec<_>>();
+        // One that decides is enough, whatever the others are.
+        let any = |decisive: bool| {
+            let each = each();
+            if each.contains(&Some(decisive)) {
+                Some(decisive)
+            } else {
+                each.iter().all(Option::is_some).then_some(!decisive)
+            }
+        };
+        match name.as_str() {
+            "Condition" => self.decided(argument.as_str()?),
+            "Fn::Not" => self.holds(items.first()?).map(|holds| !holds),
+            "Fn::And" => any(false),
+            "Fn::Or" => any(true),
+            "Fn::Equals" => {
+                let (left, right) = (self.resolve(items.first()?, false)?, self.resolve(items.get(1)?, false)?);
+                let (left, right) = (text(&left), text(&right));
+                let symbols = self.symbols.borrow();
+                let undecided = left != right && (symbols.is_in(&left) || symbols.is_in(&right));
+                (!undecided).then_some(left == right)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn parameter_type(parameter: &Value) -> &str {
+    parameter.get("Type").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// How a function that stays is printed.
+fn label(name: &str, argument: &Value) -> String {
+    format!("{} {argument}", name.strip_prefix("Fn::").unwrap_or(name))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,9 @@
+//! The command line as a process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it did not expect should fail on the spot"
+)]
+
+mod preview;

@@ -1,0 +1,310 @@
+//! The preview as a user runs it. What it prints lies in `preview/`; `make bless` writes what comes out now.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const EXECUTION_ROLE: &str = "arn:aws:iam::123456789012:role/SageMakerExecution";
+const ALL_TYPES: &str = "EnabledTypes=Custom::StepFunctionsWorkflowRole,Custom::SageMakerServiceCatalogRoles";
+
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
+    command.args(arguments).current_dir(ROOT).env_clear().output().unwrap()
+}
+
+/// What it prints when all is well.
+fn printed(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {out}{error}");
+    out
+}
+
+/// What it says when it can't or the function would not.
+fn refused(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+fn written(name: &str, text: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_printed_is_what_was_blessed() {
+    let functions = "tests/data/preview/functions.yaml";
+    let place: &[&str] = &["--account", "123456789012", "--region", "eu-west-1"];
+    let role = format!("SageMakerExecutionRoleArn={EXECUTION_ROLE}");
+    let roles = format!("ExecutionRoles={EXECUTION_ROLE},arn:aws:iam::123456789012:role/OtherSageMaker");
+    let own = format!("SageMakerExecutionRoleArns={EXECUTION_ROLE}");
+    let sets = [
+        "EnabledTypes=Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
+        "RoleNamePrefixes=ds-team,bridge",
+        "RolePaths=/,/service-role/",
+    ];
+    let cases: [(&str, Vec<&str>); 17] = [
+        (
+            "target-account.txt",
+            vec!["events/role-set.json", "--deployer", sets[0], "--deployer", sets[1], "--deployer", sets[2]],
+        ),
+        ("deploy-target.txt", vec!["examples/deploy-target.yaml", "--deployer", sets[0], "--deployer", sets[1]]),
+        ("pipeline.txt", vec!["examples/pipeline.yaml"]),
+        ("pipeline.md", [&["examples/pipeline.yaml", "--format", "markdown", "--set", &role], place].concat()),
+        ("workflow.txt", vec!["examples/workflow.yaml", "--stack-name", "churn"]),
+        ("notebook.txt", vec!["examples/notebook.yaml"]),
+        ("functions.txt", vec![functions]),
+        ("symbols.txt", vec!["tests/data/preview/symbols.yaml"]),
+        ("replace.txt", vec!["events/replace.json"]),
+        (
+            "provision.md",
+            vec!["events/service-catalog-provision.json", "--deployer", ALL_TYPES, "--format", "markdown"],
+        ),
+        ("functions.json", vec![functions, "--format", "json"]),
+        (
+            "functions-told.txt",
+            [&[functions, "--set", "IsTraced=false", "--set", &roles, "--set", "Prefix=churn"], place].concat(),
+        ),
+        (
+            "service-catalog.txt",
+            vec!["examples/service-catalog.yaml", "--deployer", ALL_TYPES, "--set", "Regions=eu-west-1"],
+        ),
+        ("update.txt", vec!["events/update.json"]),
+        ("delete.txt", vec!["events/delete.json"]),
+        (
+            "definition.txt",
+            vec![
+                "examples/pipeline.asl.json",
+                "--property",
+                "StateMachineName=churn",
+                "--property",
+                "Tracing=true",
+                "--set",
+                "TopicArn=arn:aws:sns:eu-west-1:123456789012:done",
+            ],
+        ),
+        ("own.txt", vec!["template.yaml", "--set", &own, "--account", "123456789012"]),
+    ];
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut different = Vec::new();
+    for (name, arguments) in cases {
+        let golden = Path::new(ROOT).join("tests/data/preview").join(name);
+        let found = printed(&arguments);
+        if bless {
+            std::fs::write(&golden, &found).unwrap();
+        } else if std::fs::read_to_string(&golden).unwrap_or_default() != found {
+            different.push(format!("{name}:\n{found}"));
+        }
+        assert!(
+            !found.contains("Zq")
+                && !found.contains("zq0")
+                && !found.contains("700905")
+                && !found.contains("to-be-found")
+                && !found.contains("zz-west-9")
+                && !found.contains("907060504030"),
+            "{found}"
+        );
+        assert!(!found.contains('\u{1b}'), "colours where there is no terminal: {found}");
+    }
+    assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
+}
+
+#[test]
+fn every_definition_is_previewed_with_the_policies_that_it_leads_to() {
+    let folder = Path::new(ROOT).join("tests/data/definitions");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = file.strip_suffix(".asl.json") else { continue };
+        // Properties that are lists and objects can't be told on a command line.
+        if folder.join(format!("{name}.properties.json")).exists() {
+            continue;
+        }
+        seen += 1;
+        let path = folder.join(&file);
+        let place = ["--account", "123456789012", "--region", "us-east-1", "--format", "json"];
+        let more = ["--property", "RoleName=AmazonSageMaker-Churn"];
+        let reports: Value =
+            serde_json::from_str(&printed(&[&[path.to_str().unwrap()], &place[..], &more].concat())).unwrap();
+        let golden = std::fs::read(folder.join(format!("{name}.policy.json"))).unwrap();
+        let golden: Value = serde_json::from_slice(&golden).unwrap();
+        let statements = |policy: &Value| policy["Statement"].as_array().unwrap().len();
+        let scoped = golden["policies"].as_object().unwrap().values().map(statements);
+        let inline = golden["inline"].as_object().unwrap().values().map(statements);
+        let found = reports[0]["policies"].as_array().unwrap();
+        let all: Vec<&Value> = found.iter().flat_map(|policy| policy["statements"].as_array().unwrap()).collect();
+        assert_eq!(all.len(), scoped.chain(inline).sum::<usize>(), "{name}");
+        for statement in all {
+            assert!(!statement["states"].as_array().unwrap().is_empty(), "{name}: nobody needs {statement}");
+            for resource in statement["resources"].as_array().unwrap() {
+                let wild = resource["arn"].as_str().unwrap().contains('*');
+                let why = resource["wildcardBecause"].as_array().unwrap();
+                assert_eq!(wild, !why.is_empty(), "{name}: {resource}");
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
+    let definition = written(
+        "refused.asl.yaml",
+        "StartAt: A\nStates:\n  A: { Type: Task, Resource: 'arn:aws:states:::sagemaker:createModel.sync', End: true }\n  \
+         B: { Type: Tusk }\n",
+    );
+    let said = refused(&[&definition, "--property", "Nmae=x", "--property", "MaxSessionDuration=5"]);
+    for part in [
+        "state `A`: `sagemaker:createModel.sync`: Step Functions knows",
+        "state `B`: `Type` is `Tusk`",
+        "`Nmae`: no such property",
+        "`MaxSessionDuration`: found `5`",
+    ] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    let said = refused(&["examples/service-catalog.yaml"]);
+    assert!(said.contains("the deployer of this function can add it to `EnabledTypes`"), "{said}");
+    let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
+    let elsewhere = written("elsewhere.json", &update.replace("AmazonSageMaker-", "Others-"));
+    assert!(refused(&[&elsewhere]).contains("RoleNamePrefixes"));
+    // With the deployer's prefix it goes through.
+    printed(&[&elsewhere, "--deployer", "RoleNamePrefixes=Others-"]);
+}
+
+#[test]
+fn what_can_not_be_previewed_is_said_with_what_to_change() {
+    let empty = written("empty.yaml", "");
+    let other = written("other.yaml", "Resources: { Topic: { Type: 'AWS::SNS::Topic' } }");
+    let broken = written("broken.json", "{\"States\": {");
+    for (arguments, part) in [
+        (vec!["no-such-file"], "`no-such-file`: "),
+        (vec![&empty], "found 0 documents"),
+        (vec!["rustfmt.toml"], "is neither a template"),
+        (vec![&broken], "is no JSON: EOF while parsing"),
+        (vec![&other], "the template has no resource of mlops-roles"),
+        (vec!["examples/pipeline.yaml", "--resource", "Nobody"], "the template has no resource `Nobody`"),
+        (vec!["examples/pipeline.yaml", "--set", "Nothing=x"], "`--set Nothing`: nothing of mlops-roles"),
+        (vec!["examples/pipeline.asl.json", "--set", "Nothing=x"], "the definition has no `${Nothing}`"),
+        (vec!["examples/pipeline.yaml", "--property", "Path=/"], "`--property` goes with a state machine definition"),
+        (vec!["examples/pipeline.yaml", "--deployer", "RolePath=/"], "did you mean `RolePaths`?"),
+        (vec!["examples/pipeline.yaml", "--deployer", "AllowAdoption=yes"], "expected one of [\"true\",\"false\"]"),
+        (vec!["examples/pipeline.yaml", "--partition", "aws-moon"], "expected one of aws, aws-cn"),
+        (
+            vec!["examples/pipeline.yaml", "--region", "cn-north-1", "--partition", "aws"],
+            "is no region of partition aws",
+        ),
+        (vec!["events/create.json", "--region", "eu-west-1"], "`--region` says nothing about an event"),
+        (vec!["examples/pipeline.asl.json", "--property", "Definition=x"], "the file is the definition"),
+        (vec!["examples/pipeline.yaml", "--account", "12"], "expected twelve digits"),
+        (vec!["examples/pipeline.yaml", "--set", "x"], "expected NAME=VALUE"),
+        (vec![], "Usage: preview"),
+    ] {
+        let said = refused(&arguments);
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}
+
+#[test]
+fn a_statement_is_for_the_states_that_need_it_and_no_others() {
+    let task = |resource: &str, parameters: &str| {
+        format!(r#"{{"Type":"Task","Resource":"arn:aws:states:::{resource}","Parameters":{parameters},"End":true}}"#)
+    };
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}SageMaker");
+    let run = format!(r#"{{"Cluster":"c","TaskDefinition":"t:1","Overrides":{{"TaskRoleArn":"{}"}}}}"#, role("Shared"));
+    let train = format!(r#"{{"TrainingJobName":"x","RoleArn":"{}"}}"#, role("Shared"));
+    let states = [
+        ("Run", task("ecs:runTask", &run)),
+        ("Train", task("sagemaker:createTrainingJob", &train)),
+        ("One", task("aws-sdk:sagemaker:describeEndpoint", r#"{"EndpointName":"churn"}"#)),
+        ("Tune", task("sagemaker:createTrainingJob", &train.replace("Shared", "Other"))),
+        ("Any", task("aws-sdk:sagemaker:listEndpoints", "{}")),
+        ("Unnamed", task("aws-sdk:sagemaker:describeEndpoint", "{}")),
+    ];
+    let states: Vec<String> = states.iter().map(|(name, task)| format!("\"{name}\":{task}")).collect();
+    let definition = written("needs.asl.json", &format!("{{\"StartAt\":\"Run\",\"States\":{{{}}}}}", states.join(",")));
+    let reports: Value = serde_json::from_str(&printed(&[&definition, "--format", "json"])).unwrap();
+    let policies = reports[0]["policies"].as_array().unwrap();
+    let statements: Vec<&Value> = policies.iter().flat_map(|policy| policy["statements"].as_array().unwrap()).collect();
+    let states = |part: &str| -> Vec<&str> {
+        let found = statements.iter().find(|one| one.to_string().contains(part)).unwrap_or_else(|| panic!("{part}"));
+        found["states"].as_array().unwrap().iter().map(|state| state.as_str().unwrap()).collect()
+    };
+    assert_eq!(states("ecs-tasks.amazonaws.com"), ["Run"]);
+    assert_eq!(states("\"sagemaker.amazonaws.com"), ["Train", "Tune"]);
+    assert_eq!(states("endpoint/churn"), ["One"]);
+    assert_eq!(states("sagemaker:ListEndpoints"), ["Any", "Unnamed"]);
+}
+
+#[test]
+fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
+    let role = |condition: &str, properties: &str| {
+        format!(
+            "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nMappings: {{ M: {{ a: {{ b: c }} }} }}\nResources:\n  \
+             Role:\n    Type: Custom::StepFunctionsWorkflowRole\n{condition}    Properties:\n      \
+             SageMakerExecutionRoleArns: arn:aws:iam::123456789012:role/SageMaker\n{properties}"
+        )
+    };
+    let itself =
+        written("itself.yaml", "Fn::Transform: { Name: AWS::Include, Parameters: { Location: itself.yaml } }\n");
+    assert!(itself.ends_with("itself.yaml"));
+    let include = |file: &str| {
+        format!(
+            "      Definition: {{ 'Fn::Transform': {{ Name: AWS::Include, Parameters: {{ Location: {file} }} }} }}\n"
+        )
+    };
+    for (condition, properties, part) in [
+        ("    Condition: A\n", String::new(), "condition `A` leads back to itself"),
+        ("    Condition: Nope\n", String::new(), "the template has no condition `Nope`"),
+        ("", include("itself.yaml"), "leads back to itself"),
+        ("", include("nowhere.yaml"), "`AWS::Include`: `"),
+        ("", "      Description: !Ref Nope\n".to_owned(), "the template has no such parameter or resource"),
+        ("", "      Description: !GetAtt Nope.Arn\n".to_owned(), "the template has no resource `Nope`"),
+    ] {
+        let file = written("faulty.yaml", &role(condition, &properties));
+        let said = refused(&[&file]);
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    let twice = written("twice.yaml", "Resources: { A: { Type: x }, A: { Type: y } }");
+    assert!(refused(&[&twice]).contains("duplicated key"), "{}", refused(&[&twice]));
+    let slip = written(
+        "slip.yaml",
+        &role("", "").replace("Custom::StepFunctionsWorkflowRole", "Custom::StepFunctionWorkflowRole"),
+    );
+    assert!(refused(&[&slip]).contains("did you mean `Custom::StepFunctionsWorkflowRole`?"));
+}
+
+#[test]
+fn a_role_that_is_found_is_never_told_by_what_stands_in_for_it() {
+    let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&update).unwrap();
+    for (which, kind) in [("OldResourceProperties", "Update"), ("ResourceProperties", "Delete")] {
+        let properties = event[which].as_object_mut().unwrap();
+        properties.remove("SageMakerExecutionRoleArns");
+        properties.insert("SageMakerExecutionRole".into(), serde_json::json!({ "DomainId": "d-1" }));
+        event["RequestType"] = kind.into();
+        let said = printed(&[&written("found.json", &event.to_string())]);
+        assert!(said.contains("${the role that was found before}"), "{said}");
+        assert!(!said.contains("to-be-found"), "{said}");
+    }
+}
+
+#[test]
+fn a_name_that_leaves_no_room_for_the_stacks_is_told_as_a_whole() {
+    let prefix = "RoleNamePrefixes=AmazonSageMaker-Team-Machine-Learning-Prod";
+    let said = printed(&["examples/pipeline.yaml", "--deployer", prefix]);
+    assert!(said.contains("create role `${derived name}`") && !said.contains("ZqS"), "{said}");
+}
+
+#[test]
+fn colours_are_there_where_they_are_asked_for() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
+    command.arg("examples/pipeline.yaml").current_dir(ROOT).env_clear();
+    let output = command.env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\u{1b}[1m"));
+}

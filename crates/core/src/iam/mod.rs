@@ -1,0 +1,6 @@
+//! IAM's own terms: ARNs, names, policy documents and quotas.
+
+pub mod arn;
+pub mod document;
+pub mod name;
+pub mod quota;

@@ -1,0 +1,320 @@
+//! From a state machine to what its role may do: grants by state, then documents that say the same in fewer words. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::guardrails::boundary::BoundaryDenies;
+use crate::iam::arn::Place;
+use crate::iam::document::{Document, json};
+use crate::iam::quota::POLICY_SIZE;
+use crate::permissions::asl::{DistributedMap, Found, Machine, Task, starts};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::needs::{Grant, Needs, Passing};
+use crate::permissions::integration::needs_of;
+use crate::permissions::integration::rendered::{Rendered, narrowed};
+
+/// What a document has around its statements.
+const AROUND: usize = 50;
+
+/// What hangs on the state machine as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    pub state_machine: Option<String>,
+    pub logging: bool,
+    pub tracing: bool,
+    /// The ARN of the key that the state machine's data is encrypted with.
+    pub key: Option<String>,
+}
+
+/// All that the machine needs, and all that stands against it.
+pub fn derive(machine: &Machine, features: &Features, setting: DeriveContext<'_>) -> Needs {
+    let mut needs = Needs::default();
+    for task in &machine.tasks {
+        let before = needs.grants.len();
+        needs_of(task, setting, &mut needs);
+        let actions = needs.grants.iter().skip(before).flat_map(|grant| &grant.actions);
+        let overrides = actions.flat_map(|action| {
+            let members = BoundaryDenies::Standard.members(action).filter(|member| task.arguments.shows(member));
+            members.map(|member| (task.path.clone(), action.clone(), member))
+        });
+        let overrides: Vec<_> = overrides.collect();
+        needs.overrides.extend(overrides);
+    }
+    for map in &machine.maps {
+        map_needs(map, features, setting, &mut needs);
+    }
+    feature_needs(features, setting.place, &mut needs);
+    let known = |path: &&String| {
+        machine.tasks.iter().any(|task| task.path == **path) || machine.maps.iter().any(|map| map.path == **path)
+    };
+    for (path, told) in setting.overrides {
+        if known(&path) {
+            idle(path, told, &mut needs);
+        } else {
+            needs.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+        }
+    }
+    needs
+}
+
+/// An ARN told by hand that takes no wildcard's place would be left out in silence.
+fn idle(path: &str, told: &[String], needs: &mut Needs) {
+    let taken = |arn: &String| {
+        needs.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
+            || needs.passings.iter().any(|passing| passing.state == path && passing.role == *arn)
+    };
+    let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
+    // Where the state itself is wrong, it was not looked at whether they fit.
+    let read = !needs.mistakes.iter().any(|mistake| mistake.contains(&format!("`{path}")));
+    if !idle.is_empty() && read {
+        needs.mistakes.push(format!(
+            "`ResourceOverrides`: {} {} nothing of state `{path}` that only run time knows: leave it out",
+            idle.join(", "),
+            if idle.len() == 1 { "fits" } else { "fit" },
+        ));
+    }
+}
+
+fn grant(state: &str, actions: &[&str], resources: Vec<Rendered>, condition: Option<Value>) -> Grant {
+    let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+    Grant::of(state, actions, resources, condition)
+}
+
+/// A distributed map runs its iterations as executions of the very machine.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html>
+fn map_needs(map: &DistributedMap, features: &Features, setting: DeriveContext<'_>, needs: &mut Needs) {
+    let Place { partition, region, account } = setting.place;
+    match &features.state_machine {
+        None => needs.mistakes.push(format!(
+            "state `{}`: a distributed map starts executions of the state machine itself, so `StateMachineName` is needed",
+            map.path
+        )),
+        Some(name) => {
+            let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
+            let machine = vec![Rendered::exact(states(&format!("stateMachine:{name}")))];
+            needs.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
+            let ends = ["states:DescribeExecution", "states:StopExecution"];
+            let ids = "the ids of executions are known at run time only";
+            let executions = Rendered::always(states(&format!("execution:{name}:*")), ids);
+            needs.grants.push(grant(&map.path, &ends, vec![executions], None));
+            let label = map.label.as_deref().unwrap_or("*");
+            let ids = if map.label.is_some() { ids } else { "the map has no `Label`, and executions get ids at run time" };
+            let redrive = Rendered::always(states(&format!("execution:{name}/{label}:*")), ids);
+            needs.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![redrive], None));
+        }
+    }
+    for part in [&map.reader, &map.writer].into_iter().flatten() {
+        items(map, part, setting, needs);
+    }
+}
+
+/// What an `ItemReader` or a `ResultWriter` does in S3.
+fn items(map: &DistributedMap, part: &Task, setting: DeriveContext<'_>, needs: &mut Needs) {
+    let partition = &setting.place.partition;
+    let found = |member: &str| part.arguments.at(member).into_iter().next();
+    let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
+    if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
+        needs.mistakes.push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+        return;
+    }
+    let text = |member: &str| starts(found(member));
+    let (bucket, exact) = text("Bucket");
+    // What the wildcard at the end stands for, and whose bucket or object may take its place.
+    let on = |resource: String, member: &str| {
+        let unknown = if exact { member } else { "Bucket" };
+        let arn = format!("arn:{partition}:s3:::{resource}");
+        let resource = match found(unknown) {
+            Some(Found::Literal(_)) | None if exact && arn.contains('*') => Rendered::always(arn, "every object below"),
+            Some(Found::Literal(_)) if exact => Rendered::exact(arn),
+            _ => Rendered::at_run_time(arn, &format!("`{unknown}`")),
+        };
+        narrowed(vec![resource], &map.path, setting)
+    };
+    let object = |key: String, member: &str| on(join(&bucket, exact, &key), member);
+    let (actions, resources, condition): (&[&str], _, _) = match part.resource.rsplit(":::").next() {
+        Some("s3:getObject") => {
+            let (key, whole) = text("Key");
+            (&["s3:GetObject"], object(if whole { key } else { format!("{key}*") }, "Key"), None)
+        }
+        Some("s3:listObjectsV2") => {
+            let (prefix, _) = text("Prefix");
+            let condition =
+                (!prefix.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": [format!("{prefix}*")] } }));
+            let bucket = if exact { bucket.clone() } else { format!("{bucket}*") };
+            (&["s3:ListBucket"], on(bucket, "Bucket"), condition)
+        }
+        Some("s3:putObject") => {
+            let (prefix, whole) = text("Prefix");
+            let key = if whole && !prefix.is_empty() { format!("{prefix}/*") } else { format!("{prefix}*") };
+            let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+            (actions, object(key, "Prefix"), None)
+        }
+        _ => {
+            needs.mistakes.push(format!(
+                "state `{}`: `{}` reads or writes no items; expected `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`",
+                map.path, part.resource
+            ));
+            return;
+        }
+    };
+    needs.grants.push(grant(&map.path, actions, resources, condition));
+}
+
+/// A key in a bucket; of a bucket that is known in part, any key.
+fn join(bucket: &str, exact: bool, key: &str) -> String {
+    if exact { format!("{bucket}/{key}") } else { format!("{bucket}*") }
+}
+
+fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
+    let Place { partition, region, account } = place;
+    let any = |whose: &str| vec![Rendered::always("*".to_owned(), &format!("the actions of {whose} know no resource"))];
+    if features.tracing {
+        let actions =
+            ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+        needs.grants.push(grant("(tracing)", &actions, any("X-Ray"), None));
+    }
+    if features.logging {
+        let actions = [
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ];
+        needs.grants.push(grant("(logging)", &actions, any("log delivery"), None));
+    }
+    if let Some(key) = &features.key {
+        let exact = || vec![Rendered::exact(key.clone())];
+        let name = features.state_machine.as_deref().unwrap_or("*");
+        let machine = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}");
+        let context = |key: &str, value: &str| {
+            let operator = if value.contains('*') { "StringLike" } else { "StringEquals" };
+            Some(json!({ operator: { format!("kms:EncryptionContext:{key}"): value } }))
+        };
+        let condition = context("aws:states:stateMachineArn", &machine);
+        needs.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
+        if features.logging {
+            let logs = format!("arn:{partition}:logs:{region}:{account}:*");
+            let condition = context("SourceArn", &logs);
+            needs.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
+        }
+    }
+}
+
+/// The grants as documents that fit IAM's quota each: merged, sorted, without repetition. None for no grants.
+///
+/// # Errors
+/// When one statement alone is too large, with its size.
+pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
+    let mut by_place: BTreeMap<(String, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
+    let condition = |grant: &Grant| grant.condition.as_ref().map_or_else(String::new, Value::to_string);
+    for grant in grants {
+        let key = (condition(grant), without_covered(&grant.resources));
+        by_place.entry(key).or_default().extend(grant.actions.clone());
+    }
+    let mut by_actions: BTreeMap<(String, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
+    for ((condition, resources), actions) in by_place {
+        by_actions.entry((condition, actions)).or_default().extend(resources);
+    }
+    let mut documents = Vec::new();
+    let mut statements: Vec<Value> = Vec::new();
+    let mut size = AROUND;
+    for ((condition, actions), resources) in by_actions {
+        for statement in fitting(&condition, &actions, &without_covered(&resources))? {
+            let more = length(&statement) + 1;
+            if size + more > POLICY_SIZE {
+                documents.push(Document::of(std::mem::take(&mut statements)));
+                size = AROUND;
+            }
+            size += more;
+            statements.push(statement);
+        }
+    }
+    if !statements.is_empty() {
+        documents.push(Document::of(statements));
+    }
+    Ok(documents)
+}
+
+/// Resources that no other of the set covers by its beginning.
+fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut stems: Vec<(&str, bool, &String)> = resources
+        .iter()
+        .map(|one| one.strip_suffix('*').map_or((one.as_str(), true, one), |stem| (stem, false, one)))
+        .collect();
+    // What begins alike is now side by side, the shortest first, `churn*` before `churn`.
+    stems.sort_unstable();
+    let mut beginning: Option<&str> = None;
+    stems.retain(|(stem, exact, _)| {
+        if beginning.is_some_and(|beginning| stem.starts_with(beginning)) {
+            return false;
+        }
+        if !exact && !stem.contains(['*', '?']) {
+            beginning = Some(stem);
+        }
+        true
+    });
+    stems.into_iter().map(|(_, _, one)| one.clone()).collect()
+}
+
+/// One statement, or several that share its resources out where one would not fit a document.
+fn fitting(condition: &str, actions: &BTreeSet<String>, resources: &BTreeSet<String>) -> Result<Vec<Value>, String> {
+    let frame = AROUND + length(&statement(condition, actions, &[]));
+    let mut shares: Vec<Vec<&String>> = vec![Vec::new()];
+    let mut size = frame;
+    for resource in resources {
+        let more = length(&Value::from(resource.as_str())) + 1;
+        if frame + more > POLICY_SIZE {
+            let size = frame + more;
+            return Err(format!("one statement alone would have {size} characters, IAM allows {POLICY_SIZE} a policy"));
+        }
+        if size + more > POLICY_SIZE {
+            shares.push(Vec::new());
+            size = frame;
+        }
+        size += more;
+        shares.last_mut().into_iter().for_each(|share| share.push(resource));
+    }
+    Ok(shares.iter().map(|share| statement(condition, actions, share)).collect())
+}
+
+fn statement(condition: &str, actions: &BTreeSet<String>, resources: &[&String]) -> Value {
+    let mut statement = Map::from_iter([
+        ("Effect".to_owned(), Value::from("Allow")),
+        ("Action".to_owned(), actions.iter().cloned().collect()),
+        ("Resource".to_owned(), resources.iter().map(|resource| resource.as_str()).collect()),
+    ]);
+    if !condition.is_empty() {
+        statement.insert("Condition".to_owned(), serde_json::from_str(condition).unwrap_or_default());
+    }
+    Value::Object(statement)
+}
+
+/// In characters, white space aside.
+fn length(statement: &Value) -> usize {
+    json(statement).chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// The grant to pass each service its roles.
+pub fn pass_role(passings: &[Passing]) -> Option<Document> {
+    let mut by_roles: BTreeMap<BTreeSet<&String>, BTreeSet<&String>> = BTreeMap::new();
+    let services: BTreeSet<&String> = passings.iter().map(|passing| &passing.service).collect();
+    for service in services {
+        let roles = passings.iter().filter(|passing| passing.service == *service).map(|passing| &passing.role);
+        by_roles.entry(roles.collect()).or_default().insert(service);
+    }
+    let statements = by_roles.into_iter().map(|(roles, services)| {
+        json!({
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": roles,
+            "Condition": { "StringEquals": { "iam:PassedToService": services } },
+        })
+    });
+    let statements: Vec<Value> = statements.collect();
+    (!statements.is_empty()).then(|| Document::of(statements))
+}

@@ -1,0 +1,256 @@
+//! What each Step Functions integration needs: one file of data a service beside this one, and how a task reads it.
+//!
+//! An entry names its patterns besides request-response (`sync`, `sync:2`, `token`) and its grants:
+//! `allow` (and `sync`, for `.sync` alone) are actions, `on` resources as [`pattern`] writes them, `why` the reason for
+//! a wildcard in them, `given` members of which one must be there, `lacking` members that must not, `otherwise` members
+//! that may stand in for an absent name, `pass` the members that name roles, passed `to` a service, and `rule` the
+//! managed rule that a `.sync` task hears of its end by.
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
+
+pub mod context;
+pub mod needs;
+
+mod pattern;
+pub mod rendered;
+mod sdk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::iam::arn::{Arn, Place};
+use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::needs::{Grant, Needs};
+use crate::permissions::integration::pattern::Pattern;
+use crate::permissions::integration::rendered::Rendered;
+use crate::text::closest;
+
+/// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
+static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
+    let read = |text| serde_json::from_str(text).map_err(|error| format!("the table is broken: {error}"));
+    FILES.into_iter().map(|(service, text)| (service, read(text))).collect()
+});
+
+const FILES: [(&str, &str); 22] = [
+    ("apigateway", include_str!("apigateway.json")),
+    ("athena", include_str!("athena.json")),
+    ("batch", include_str!("batch.json")),
+    ("bedrock", include_str!("bedrock.json")),
+    ("bedrock-agentcore", include_str!("bedrock-agentcore.json")),
+    ("codebuild", include_str!("codebuild.json")),
+    ("databrew", include_str!("databrew.json")),
+    ("dynamodb", include_str!("dynamodb.json")),
+    ("ecs", include_str!("ecs.json")),
+    ("eks", include_str!("eks.json")),
+    ("elasticmapreduce", include_str!("elasticmapreduce.json")),
+    ("emr-containers", include_str!("emr-containers.json")),
+    ("emr-serverless", include_str!("emr-serverless.json")),
+    ("events", include_str!("events.json")),
+    ("glue", include_str!("glue.json")),
+    ("http", include_str!("http.json")),
+    ("lambda", include_str!("lambda.json")),
+    ("mediaconvert", include_str!("mediaconvert.json")),
+    ("sagemaker", include_str!("sagemaker.json")),
+    ("sns", include_str!("sns.json")),
+    ("sqs", include_str!("sqs.json")),
+    ("states", include_str!("states.json")),
+];
+
+/// By action.
+type Table = BTreeMap<String, Integration>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Integration {
+    #[serde(default)]
+    patterns: BTreeSet<String>,
+    grants: Vec<Need>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Need {
+    allow: BTreeSet<String>,
+    sync: BTreeSet<String>,
+    on: Vec<String>,
+    /// Why there is a wildcard in `on`, whatever the task says.
+    why: String,
+    given: Vec<String>,
+    lacking: Vec<String>,
+    otherwise: Option<Vec<String>>,
+    condition: Option<Value>,
+    pass: Vec<String>,
+    to: String,
+    rule: Option<String>,
+}
+
+/// What a task needs. All that stands against it is noted.
+pub fn needs_of(task: &Task, setting: DeriveContext<'_>, needs: &mut Needs) {
+    if !task.credentials.is_empty() {
+        // The task's own actions are then the other role's business.
+        // Roles to pass are none to become: only `ResourceOverrides` tells those.
+        let setting = DeriveContext { execution_roles: &[], ..setting };
+        let on = task.credentials.iter().map(|found| pattern::role(found, "Credentials.RoleArn", &task.path, setting));
+        match on.collect::<Result<Vec<_>, _>>() {
+            Ok(roles) => {
+                let roles = roles.into_iter().flatten().map(Rendered::exact).collect();
+                needs.grant(&task.path, ["sts:AssumeRole".to_owned()].into(), roles, None);
+            }
+            Err(why) => needs.wrong(&task.path, &why),
+        }
+        return;
+    }
+    match Target::read(&task.resource) {
+        Ok(Target::Activity) => {}
+        Ok(Target::Function(arn)) => {
+            // `arn:aws:lambda:us-east-1:123456789012:function:name`, and a qualifier behind it or any.
+            let qualified = arn.split(':').count() > 7;
+            let any = "any version or alias of the function";
+            let versions = (!qualified).then(|| Rendered::always(format!("{arn}:*"), any));
+            let resources = [Rendered::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
+            needs.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
+        }
+        Ok(Target::Sdk { service, action }) => sdk::needs_of(task, service, action, setting, needs),
+        Ok(Target::Integration { service, action, pattern }) => {
+            match integration(service, action, pattern, task.express) {
+                Ok(integration) => {
+                    for need in &integration.grants {
+                        need.of(task, pattern.starts_with("sync"), setting, needs);
+                    }
+                }
+                Err(why) => needs.wrong(&task.path, &why),
+            }
+        }
+        Err(why) => needs.wrong(&task.path, &why),
+    }
+}
+
+/// What a task's `Resource` names.
+enum Target<'a> {
+    /// An optimised integration; the pattern is empty for request-response.
+    Integration {
+        service: &'a str,
+        action: &'a str,
+        pattern: &'a str,
+    },
+    Sdk {
+        service: &'a str,
+        action: &'a str,
+    },
+    /// A Lambda function by its ARN.
+    Function(&'a str),
+    Activity,
+}
+
+impl<'a> Target<'a> {
+    fn read(resource: &'a str) -> Result<Self, String> {
+        if resource.contains("${") {
+            return Err(format!("`Resource` is `{resource}`: put a value in by `DefinitionSubstitutions`"));
+        }
+        let unknown = || format!("`Resource` is `{resource}`, which is no integration, function or activity");
+        let arn = Arn::parse(resource).ok_or_else(unknown)?;
+        match arn.service {
+            "lambda" if arn.resource.starts_with("function:") => Ok(Self::Function(resource)),
+            "states" if arn.resource.starts_with("activity:") => Ok(Self::Activity),
+            "states" if arn.region.is_empty() && arn.account.is_empty() => {
+                let (service, rest) = arn.resource.split_once(':').ok_or_else(unknown)?;
+                if service == "aws-sdk" {
+                    let (service, action) = rest.split_once(':').ok_or_else(unknown)?;
+                    let action = action.strip_suffix(".waitForTaskToken").unwrap_or(action);
+                    if action.contains('.') {
+                        return Err(format!("`{resource}`: tasks of the AWS SDK know only `.waitForTaskToken`"));
+                    }
+                    return Ok(Self::Sdk { service, action });
+                }
+                let (action, pattern) = rest.split_once('.').unwrap_or((rest, ""));
+                Ok(Self::Integration { service, action, pattern })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Result<&'static Integration, String> {
+    let Some(table) = TABLES.get(service) else {
+        let hint = closest(service, TABLES.keys().copied());
+        let hint = hint.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+        return Err(format!(
+            "Step Functions has no optimised integration with `{service}`{hint} (any API can be called as \
+             `aws-sdk:<service>:<action>`)"
+        ));
+    };
+    let table = table.as_ref().map_err(Clone::clone)?;
+    let integration = table.get(action).ok_or_else(|| {
+        let near = closest(action, table.keys().map(String::as_str));
+        let hint = near.map_or_else(String::new, |near| format!(", did you mean `{service}:{near}`?"));
+        format!("`{service}:{action}`: Step Functions has no such optimised integration{hint}")
+    })?;
+    let known = match pattern {
+        "" => true,
+        "waitForTaskToken" => integration.patterns.contains("token"),
+        other => integration.patterns.contains(other),
+    };
+    if !known {
+        return Err(format!("`{service}:{action}.{pattern}`: Step Functions knows `{service}:{action}`, but not so"));
+    }
+    if express && !pattern.is_empty() {
+        return Err(format!("`{service}:{action}.{pattern}` can't be used in a distributed map of type `EXPRESS`"));
+    }
+    Ok(integration)
+}
+
+impl Need {
+    fn of(&self, task: &Task, sync: bool, setting: DeriveContext<'_>, needs: &mut Needs) {
+        let state = &task.path;
+        let given = |member: &String| match member.split_once('=') {
+            None => task.arguments.shows(member),
+            Some((member, value)) => {
+                task.arguments.at(member).iter().any(|found| !matches!(found, Found::Literal(text) if text != value))
+            }
+        };
+        if !self.given.is_empty() && !self.given.iter().any(given) || self.lacking.iter().any(given) {
+            return;
+        }
+        if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
+            needs.grants.push(hears_of_end(state, rule, setting.place));
+        }
+        for member in &self.pass {
+            needs.pass(task, member, &self.to, setting);
+        }
+        let mut actions = self.allow.clone();
+        if sync {
+            actions.extend(self.sync.clone());
+        }
+        if actions.is_empty() || self.on.is_empty() {
+            return;
+        }
+        let stands_in = self
+            .otherwise
+            .as_ref()
+            .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
+        let mut resources = Vec::new();
+        for on in &self.on {
+            match Pattern::read(on).render(task, stands_in, &self.why, setting) {
+                Ok(rendered) => resources.extend(rendered),
+                Err(why) => return needs.wrong(state, &why),
+            }
+        }
+        let condition = self.condition.as_ref().map(|condition| pattern::condition(condition, task, setting));
+        match condition.transpose() {
+            Ok(condition) if !resources.is_empty() => needs.grant(state, actions, resources, condition),
+            Ok(_) => {}
+            Err(why) => needs.wrong(state, &why),
+        }
+    }
+}
+
+/// Step Functions keeps a rule in `EventBridge` to hear of the end of a `.sync` task.
+fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
+    let Place { partition, region, account } = place;
+    let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
+    let rule = Rendered::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
+    Grant::of(state, actions, vec![rule], None)
+}

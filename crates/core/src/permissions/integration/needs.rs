@@ -1,0 +1,79 @@
+//! What the states of a machine need: grants, and roles to pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::permissions::asl::Task;
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::pattern;
+use crate::permissions::integration::rendered::Rendered;
+
+/// What a state may do. Where no state machine is, a property stands for one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    pub state: String,
+    pub actions: BTreeSet<String>,
+    pub resources: BTreeSet<String>,
+    pub condition: Option<Value>,
+    /// Why there is a wildcard in a resource, by resource.
+    pub wildcards: BTreeMap<String, String>,
+}
+
+impl Grant {
+    pub fn of(state: &str, actions: BTreeSet<String>, resources: Vec<Rendered>, condition: Option<Value>) -> Self {
+        let wildcards = resources.iter().filter_map(|one| Some((one.arn.clone(), one.open.as_ref()?.why().to_owned())));
+        let wildcards = wildcards.collect();
+        let resources = resources.into_iter().map(|one| one.arn).collect();
+        Self { state: state.to_owned(), actions, resources, condition, wildcards }
+    }
+}
+
+/// A role that a state hands to a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    pub state: String,
+    pub role: String,
+    /// `sagemaker.amazonaws.com`.
+    pub service: String,
+}
+
+/// What is needed, and what stands against it.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    pub grants: Vec<Grant>,
+    pub passings: Vec<Passing>,
+    /// Members of calls that take the place of what their owners chose, as the boundary may deny: state, action, member.
+    pub overrides: Vec<(String, String, &'static str)>,
+    pub mistakes: Vec<String>,
+}
+
+impl Needs {
+    pub(super) fn grant(
+        &mut self,
+        state: &str,
+        actions: BTreeSet<String>,
+        resources: Vec<Rendered>,
+        condition: Option<Value>,
+    ) {
+        self.grants.push(Grant::of(state, actions, resources, condition));
+    }
+
+    /// The roles at a member, where there are any, to be handed to the service.
+    pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, setting: DeriveContext<'_>) {
+        for found in task.arguments.at(member) {
+            match pattern::role(&found, member, &task.path, setting) {
+                Ok(roles) => self.passings.extend(roles.into_iter().map(|role| Passing {
+                    state: task.path.clone(),
+                    role,
+                    service: service.to_owned(),
+                })),
+                Err(why) => self.wrong(&task.path, &why),
+            }
+        }
+    }
+
+    pub(super) fn wrong(&mut self, state: &str, what: &str) {
+        self.mistakes.push(format!("state `{state}`: {what}"));
+    }
+}

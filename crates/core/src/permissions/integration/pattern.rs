@@ -1,0 +1,411 @@
+//! Resources as the tables write them: `sagemaker:training-job/{TrainingJobName|cased}` is the ARN of a job of this
+//! partition, region and account whose name stands at `TrainingJobName`.
+//!
+//! `{member|how=default}`: what stands at the member, turned into a name or an ARN as `how` says ([`turned`]), and
+//! `default` where it is absent. What only run time knows becomes a wildcard behind what is known of its beginning.
+
+use serde_json::{Map, Value};
+
+use crate::iam::arn::{Arn, Place};
+use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::rendered::{Open, Rendered, narrowed};
+
+pub struct Pattern<'a> {
+    service: &'a str,
+    text: &'a str,
+}
+
+struct Hole<'a> {
+    member: &'a str,
+    how: &'a str,
+    default: Option<&'a str>,
+}
+
+/// What fills a hole.
+enum Piece {
+    /// Part of the resource behind the account.
+    Part(String),
+    /// A whole ARN up to here.
+    Whole(String),
+}
+
+impl Piece {
+    fn text(&self) -> &str {
+        match self {
+            Self::Part(text) | Self::Whole(text) => text,
+        }
+    }
+}
+
+impl<'a> Pattern<'a> {
+    pub fn read(text: &'a str) -> Self {
+        let (service, text) = text.split_once(':').unwrap_or(("", text));
+        Self { service, text }
+    }
+
+    /// The ARNs. `stands_in` tells that something else than the member names the resource, so that it may be absent;
+    /// `why`, what a wildcard of the pattern itself is there for.
+    pub fn render(
+        &self,
+        task: &Task,
+        stands_in: bool,
+        why: &str,
+        setting: DeriveContext<'_>,
+    ) -> Result<Vec<Rendered>, String> {
+        let place = setting.place;
+        if self.service.is_empty() {
+            return Ok(vec![Rendered::always("*".to_owned(), why)]);
+        }
+        let Place { partition, region, account } = place;
+        let base = match self.service {
+            service if self.text.starts_with("::") => format!("arn:{partition}:{service}:"),
+            "iam" => format!("arn:{partition}:iam::{account}:"),
+            service => format!("arn:{partition}:{service}:{region}:{account}:"),
+        };
+        let mut done = vec![Rendered::exact(base)];
+        let mut rest = self.text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (inside, after) = after.split_once('}').unwrap_or((after, ""));
+            let pieces = Hole::read(inside).fill(task, self.service, stands_in, setting)?;
+            done = done
+                .iter()
+                .flat_map(|so_far| {
+                    pieces.iter().map(|(piece, open)| Rendered {
+                        arn: match piece {
+                            Piece::Part(part) => format!("{}{before}{part}", so_far.arn),
+                            Piece::Whole(arn) => arn.clone(),
+                        },
+                        open: match (&so_far.open, open) {
+                            (known @ Some(Open::AtRunTime(_)), _) | (known, None) | (_, known) => known.clone(),
+                        },
+                    })
+                })
+                .collect();
+            rest = after;
+        }
+        for one in &mut done {
+            one.arn.push_str(rest);
+            if one.open.is_none() && one.arn.contains('*') {
+                one.open = Some(Open::Always(why.to_owned()));
+            }
+        }
+        Ok(narrowed(done, &task.path, setting))
+    }
+}
+
+impl<'a> Hole<'a> {
+    fn read(inside: &'a str) -> Self {
+        let (inside, default) = match inside.split_once('=') {
+            Some((inside, default)) => (inside, Some(default)),
+            None => (inside, None),
+        };
+        let (member, how) = inside.split_once('|').unwrap_or((inside, ""));
+        Self { member, how, default }
+    }
+
+    fn fill(
+        &self,
+        task: &Task,
+        service: &str,
+        stands_in: bool,
+        setting: DeriveContext<'_>,
+    ) -> Result<Vec<(Piece, Option<Open>)>, String> {
+        let mut found = task.arguments.at(self.member);
+        if found.is_empty() {
+            found.push(Found::Absent);
+        }
+        let mut pieces = Vec::new();
+        for found in found {
+            let found = match (found, self.default) {
+                (Found::Absent, Some("*")) => {
+                    let any = Open::Always(format!("the task names no `{}`", self.member));
+                    pieces.push((Piece::Part("*".to_owned()), Some(any)));
+                    continue;
+                }
+                (Found::Absent, Some(default)) => Found::Literal(default.to_owned()),
+                (Found::Absent, None) if stands_in => Found::Expression { prefix: String::new() },
+                (Found::Absent, None) => return Err(format!("`{}` is missing", self.member)),
+                (found, _) => found,
+            };
+            if self.how == "role" {
+                let roles = role(&found, self.member, &task.path, setting)?;
+                pieces.extend(roles.into_iter().map(|role| (Piece::Whole(role), None)));
+                continue;
+            }
+            match found {
+                Found::Literal(text) => {
+                    if text.contains(['*', '?']) {
+                        return Err(format!("`{}` is `{text}`: a name holds no wildcard", self.member));
+                    }
+                    let turned = turned(&text, self.how, service, setting.place)
+                        .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
+                    pieces.extend(turned.into_iter().map(|piece| {
+                        let open = piece.text().contains('*').then(|| Open::Always(covered(self.how).to_owned()));
+                        (piece, open)
+                    }));
+                }
+                Found::Expression { prefix } => {
+                    let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
+                    let widened = widened(known, self.how, service, setting.place);
+                    let open = Open::at_run_time(&format!("`{}`", self.member));
+                    pieces.extend(widened.into_iter().map(|piece| (piece, Some(open.clone()))));
+                }
+                Found::Absent => {}
+            }
+        }
+        Ok(pieces)
+    }
+}
+
+/// The roles that stand at a member: a literal one, or those told by hand where only run time knows.
+pub fn role(found: &Found, member: &str, state: &str, setting: DeriveContext<'_>) -> Result<Vec<String>, String> {
+    let place = setting.place;
+    match found {
+        Found::Absent => Ok(Vec::new()),
+        Found::Literal(text) => {
+            let name = |text: &str| {
+                text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b)) && !text.is_empty()
+            };
+            let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+            if arn.and_then(|arn| arn.iam_entity("role")).is_some_and(|(_, role)| name(role))
+                && !text.contains(['*', '?'])
+            {
+                Ok(vec![text.clone()])
+            } else if name(text) && !member.ends_with("Arn") {
+                Ok(vec![place.role_arn("/", text)])
+            } else {
+                Err(format!("`{member}` is `{text}`, expected the ARN of a role"))
+            }
+        }
+        Found::Expression { .. } => {
+            let told = setting.overrides.get(state).into_iter().flatten();
+            let told: Vec<String> = told.filter(|arn| arn.contains(":role/")).cloned().collect();
+            if !told.is_empty() {
+                Ok(told)
+            } else if setting.execution_roles.is_empty() {
+                Err(format!(
+                    "only run time knows the role at `{member}`: name the roles in `SageMakerExecutionRoleArns` or in \
+                     `ResourceOverrides`"
+                ))
+            } else {
+                Ok(setting.execution_roles.to_vec())
+            }
+        }
+    }
+}
+
+/// A literal, as `how` says. `None` where it is not what it should be.
+fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Piece>> {
+    let Place { partition, region, account } = place;
+    let arn = Arn::parse(text);
+    let own = arn.filter(|arn| arn.service == service && arn.partition == *partition);
+    let part = |text: &str| Some(vec![Piece::Part(text.to_owned())]);
+    let whole = |text: &str| Some(vec![Piece::Whole(text.to_owned())]);
+    let s3 = |key: fn(&str, &str) -> String| {
+        let (bucket, rest) = text.strip_prefix("s3://")?.split_once('/').unwrap_or((text.strip_prefix("s3://")?, ""));
+        (!bucket.is_empty()).then(|| vec![Piece::Whole(format!("arn:{partition}:s3:::{}", key(bucket, rest)))])
+    };
+    let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
+    match how {
+        "" => part(text),
+        // SageMaker's ARNs have been seen in both forms.
+        "cased" => {
+            let lower = text.to_ascii_lowercase();
+            let mut pieces = vec![Piece::Part(text.to_owned())];
+            pieces.extend((lower != text).then_some(Piece::Part(lower)));
+            Some(pieces)
+        }
+        "arn" => whole(own.map(|_| text)?),
+        "or" if arn.is_some() => whole(own.map(|_| text)?),
+        "or" => part(&format!("{kind}{text}")),
+        "key" if arn.is_some() => whole(own.filter(|arn| arn.resource.starts_with("key/")).map(|_| text)?),
+        "key" if text.starts_with("alias/") => None,
+        "key" => part(&format!("key/{text}")),
+        // Of a name without a revision any may run.
+        "revision" => {
+            let named = match arn {
+                Some(_) => own?.resource.strip_prefix(kind)?,
+                None => text,
+            };
+            let one =
+                |text: String| if arn.is_some() { Piece::Whole(text) } else { Piece::Part(format!("{kind}{text}")) };
+            let mut pieces = vec![one(text.to_owned())];
+            pieces.extend((!named.contains(':')).then(|| one(format!("{text}:*"))));
+            Some(pieces)
+        }
+        // Two pieces: the function, and any qualifier of it.
+        "function-name" => {
+            let mut pieces = turned(text, "function", service, place).filter(|pieces| pieces.len() == 2)?;
+            pieces.truncate(1);
+            Some(pieces)
+        }
+        "function" => {
+            let named = |account: &str, region: &str, rest: &str| {
+                let arn = format!("arn:{partition}:lambda:{region}:{account}:function:{rest}");
+                let mut pieces = vec![Piece::Whole(arn.clone())];
+                pieces.extend((!rest.contains(':')).then(|| Piece::Whole(format!("{arn}:*"))));
+                Some(pieces)
+            };
+            match (arn, text.split_once(":function:")) {
+                (Some(_), _) => named(own?.account, own?.region, own?.resource.strip_prefix("function:")?),
+                (None, Some((account, rest))) => named(account, region, rest),
+                (None, None) => named(account, region, text),
+            }
+        }
+        // https://sqs.us-east-1.amazonaws.com/123456789012/queue
+        "queue" => {
+            let mut parts = text.strip_prefix("https://")?.split('/');
+            let (host, account, name) = (parts.next()?, parts.next()?, parts.next()?);
+            let mut labels = host.split('.');
+            let (("sqs", region) | (region, "queue")) = (labels.next()?, labels.next()?) else { return None };
+            whole(&format!("arn:{partition}:sqs:{region}:{account}:{name}"))
+        }
+        "task-definition" => {
+            let named = |text: &str| if text.contains(':') { text.to_owned() } else { format!("{text}:*") };
+            match arn {
+                Some(_) => {
+                    let family = own?.resource.strip_prefix("task-definition/")?;
+                    let all = if family.contains(':') { "" } else { ":*" };
+                    whole(&format!("{text}{all}"))
+                }
+                None => part(&format!("task-definition/{}", named(text))),
+            }
+        }
+        "last-segment" => part(text.rsplit('/').next()?),
+        "before-colon" => part(arn.map_or(text, |arn| arn.resource).rsplit('/').next()?.split(':').next()?),
+        "report-group" => part(own?.resource.strip_prefix("report/")?.split(':').next()?),
+        "state-machine-name" => part(own?.resource.strip_prefix("stateMachine:")?.split(':').next()?),
+        "api" => part(text.split('.').next()?),
+        "path" => part(text.strip_prefix('/').unwrap_or(text)),
+        "connection-name" => {
+            part(arn.filter(|arn| arn.service == "events")?.resource.strip_prefix("connection/")?.split('/').next()?)
+        }
+        "model" if arn.is_some() => whole(own.map(|_| text)?),
+        "model" => {
+            let foundation = |region: &str, id: &str| {
+                Piece::Whole(format!("arn:{partition}:bedrock:{region}::foundation-model/{id}"))
+            };
+            match text.split_once('.') {
+                // A profile reaches the model in every region that it spans.
+                Some(("us" | "us-gov" | "eu" | "apac" | "jp" | "au" | "ca" | "global", id)) => {
+                    Some(vec![Piece::Part(format!("inference-profile/{text}")), foundation("*", id)])
+                }
+                _ => Some(vec![foundation(region, text)]),
+            }
+        }
+        "bucket" => s3(|bucket, _| bucket.to_owned()),
+        "objects" => s3(|bucket, prefix| format!("{bucket}/{prefix}*")),
+        "object" => s3(|bucket, key| format!("{bucket}/{key}")),
+        _ => None,
+    }
+}
+
+/// What the wildcard stands for behind what a literal names.
+fn covered(how: &str) -> &'static str {
+    match how.split(' ').next().unwrap_or_default() {
+        "function" => "any version or alias of the function",
+        "revision" | "task-definition" => "the task names no revision, so any",
+        "model" => "an inference profile reaches the model in every region that it spans",
+        "objects" => "every object below the prefix",
+        _ => "",
+    }
+}
+
+/// What of a text is known that only run time knows the whole of.
+fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<Piece> {
+    let partition = &place.partition;
+    let part = |text: String| vec![Piece::Part(text)];
+    let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
+    // The beginning of an ARN is worth something once it names the account.
+    let arn = Arn::parse(prefix).filter(|arn| arn.service == service && arn.partition == *partition);
+    let is_arn = "arn:".starts_with(prefix.get(..4).unwrap_or(prefix)) && !prefix.is_empty();
+    let name = if is_arn { "" } else { prefix };
+    match how {
+        "cased" => {
+            let lower = name.to_ascii_lowercase();
+            let mut pieces = part(format!("{name}*"));
+            pieces.extend((lower != name).then(|| Piece::Part(format!("{lower}*"))));
+            pieces
+        }
+        "arn" | "or" | "model" | "function" | "function-name" | "revision" | "task-definition" if arn.is_some() => {
+            vec![Piece::Whole(format!("{prefix}*"))]
+        }
+        "arn" => part(format!("{kind}*")),
+        "or" | "revision" => part(format!("{kind}{name}*")),
+        "key" => part("key/*".to_owned()),
+        "function" | "function-name" => part(format!("function:{name}*")),
+        "task-definition" => part(format!("task-definition/{name}*")),
+        "queue" | "report-group" | "state-machine-name" | "api" | "connection-name" => part("*".to_owned()),
+        "model" => vec![
+            Piece::Whole(format!("arn:{partition}:bedrock:*::foundation-model/{name}*")),
+            Piece::Part(format!("inference-profile/{name}*")),
+            Piece::Part("provisioned-model/*".to_owned()),
+        ],
+        "bucket" | "objects" | "object" => {
+            let known = prefix.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+            let resource = match (how, known) {
+                (_, None) => "*".to_owned(),
+                ("bucket", Some((bucket, _))) => bucket.to_owned(),
+                (_, Some((bucket, key))) => format!("{bucket}/{key}*"),
+            };
+            vec![Piece::Whole(format!("arn:{partition}:s3:::{resource}"))]
+        }
+        _ => part(format!("{}*", name.rsplit(['/', ':']).next().unwrap_or_default())),
+    }
+}
+
+fn expected(how: &str) -> &'static str {
+    match how.split(' ').next().unwrap_or_default() {
+        "function-name" => "a function's name or ARN without a qualifier, beside `Qualifier`",
+        "arn" | "or" | "function" | "revision" | "task-definition" | "model" => {
+            "an ARN of that service and this partition, or a name"
+        }
+        "key" => "the ARN or the id of a key (an alias tells no key)",
+        "queue" => "the URL of a queue",
+        "state-machine-name" => "the ARN of a state machine",
+        "report-group" => "the ARN of a report",
+        "connection-name" => "the ARN of a connection",
+        "bucket" | "objects" | "object" => "`s3://bucket/key`",
+        _ => "a name",
+    }
+}
+
+/// A condition with what stands at its members filled in.
+pub fn condition(condition: &Value, task: &Task, setting: DeriveContext<'_>) -> Result<Value, String> {
+    Ok(match condition {
+        Value::Object(members) => {
+            let filled = members.iter().map(|(key, value)| Ok((key.clone(), self::condition(value, task, setting)?)));
+            Value::Object(filled.collect::<Result<Map<_, _>, String>>()?)
+        }
+        Value::String(text) => match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+            Some(hole) => Hole::read(hole).value(task, setting)?,
+            None => condition.clone(),
+        },
+        other => other.clone(),
+    })
+}
+
+impl Hole<'_> {
+    /// For a condition: a text, or several.
+    fn value(&self, task: &Task, setting: DeriveContext<'_>) -> Result<Value, String> {
+        let mut values: Vec<String> = Vec::new();
+        for found in task.arguments.at(self.member) {
+            match (self.how, found) {
+                ("role", found) => values.extend(role(&found, self.member, &task.path, setting)?),
+                (_, Found::Literal(text)) if text.contains(['*', '?']) => {
+                    return Err(format!("`{}` is `{text}`: it holds a wildcard", self.member));
+                }
+                (_, Found::Literal(text)) => values.push(text),
+                ("url", Found::Expression { prefix }) if prefix.starts_with("https://") => values.push(prefix + "*"),
+                ("url", Found::Expression { .. }) => values.push("https://*".to_owned()),
+                (_, Found::Expression { .. }) => values.push("*".to_owned()),
+                (_, Found::Absent) => {}
+            }
+        }
+        if values.is_empty() {
+            return Err(format!("`{}` is missing", self.member));
+        }
+        Ok(values.into())
+    }
+}

@@ -1,0 +1,179 @@
+//! From the world as it is to the world as it should be: steps that can be read before they are taken.
+//!
+//! The law that the rest of the program leans on: folding [`after`] over `plan(desired, observed)` from `observed`
+//! gives `desired`, and `plan(desired, desired)` is empty.
+
+pub mod after;
+pub mod propagation;
+pub mod schedule;
+pub mod step;
+
+use std::collections::BTreeSet;
+
+use crate::iam::document::Document;
+use crate::iam::name::Name;
+use crate::iam::quota::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE, TAGS_PER_ENTITY};
+use crate::plan::step::Step;
+use crate::state::{Role, Tags, World};
+
+/// The steps from `observed` to `desired`, in an order that is safe to stop after any of them.
+///
+/// On a role that stays: our tags first, the boundary next (without it the function may not write the rest), then a
+/// narrower trust, and only then anything that grants; a wider trust after that, a boundary's removal behind it, tags that go last of all. Policies exist before
+/// they are attached and go after they are detached.
+pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut last = Vec::new();
+    for (name, want) in &desired.roles {
+        if let Some(have) = kept(observed, name, want) {
+            steps.extend(fence(name, want, have));
+        }
+    }
+    for (arn, want) in &desired.policies {
+        match observed.policies.get(arn) {
+            None => steps.push(Step::CreatePolicy { arn: arn.clone(), policy: want.clone() }),
+            Some(have) => {
+                let (add, drop) = tag_changes(&want.tags, &have.tags);
+                if !drop.is_empty() {
+                    let when = if crowded_tags(&want.tags, &have.tags) { &mut steps } else { &mut last };
+                    when.push(Step::UntagPolicy { arn: arn.clone(), keys: drop });
+                }
+                if !add.is_empty() {
+                    steps.push(Step::TagPolicy { arn: arn.clone(), tags: add });
+                }
+                if want.document != have.document {
+                    steps.push(Step::SetPolicyDocument { arn: arn.clone(), document: want.document.clone() });
+                }
+            }
+        }
+    }
+    for (name, want) in &desired.roles {
+        if let Some(have) = kept(observed, name, want) {
+            let is_trust_set = steps.iter().any(|step| matches!(step, Step::SetTrust { role, .. } if role == name));
+            steps.extend(grants(name, want, have, is_trust_set));
+            last.extend(untag(name, want, have));
+        } else {
+            if let Some(have) = observed.roles.get(name) {
+                steps.extend(teardown(name, have));
+            }
+            let made = want.bare();
+            steps.push(Step::CreateRole { role: name.clone(), made: made.clone() });
+            steps.extend(grants(name, want, &made, false));
+        }
+    }
+    for (name, have) in &observed.roles {
+        if !desired.roles.contains_key(name) {
+            steps.extend(teardown(name, have));
+        }
+    }
+    for arn in observed.policies.keys() {
+        if !desired.policies.contains_key(arn) {
+            steps.push(Step::DeletePolicy { arn: arn.clone() });
+        }
+    }
+    steps.extend(last);
+    steps
+}
+
+/// The role as it is, where it can stay: a path is fixed at creation.
+fn kept<'a>(observed: &'a World, name: &Name, want: &Role) -> Option<&'a Role> {
+    observed.roles.get(name).filter(|have| have.path == want.path)
+}
+
+/// What must stand before any grant on a role that stays.
+fn fence(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
+    let role = || role.clone();
+    let mut steps = Vec::new();
+    let (add, drop) = tag_changes(&want.tags, &have.tags);
+    if !drop.is_empty() && crowded_tags(&want.tags, &have.tags) {
+        steps.push(Step::UntagRole { role: role(), keys: drop });
+    }
+    if !add.is_empty() {
+        steps.push(Step::TagRole { role: role(), tags: add });
+    }
+    if let Some(arn) = &want.boundary
+        && want.boundary != have.boundary
+    {
+        steps.push(Step::SetBoundary { role: role(), arn: arn.clone() });
+    }
+    if want.trust != have.trust && want.trust.narrows(&have.trust) {
+        steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
+    }
+    steps
+}
+
+/// What the role may do, who it trusts unless that is set already, and its details.
+fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step> {
+    let role = || role.clone();
+    let mut steps = Vec::new();
+
+    let attach = want.attached.difference(&have.attached).map(|arn| Step::Attach { role: role(), arn: arn.clone() });
+    let detach = have.attached.difference(&want.attached).map(|arn| Step::Detach { role: role(), arn: arn.clone() });
+    let size_before = |name: &String| have.inline.get(name).map_or(0, Document::size);
+    let changed = want.inline.iter().filter(|(name, document)| have.inline.get(*name) != Some(document));
+    let mut changed: Vec<_> = changed.collect();
+    // What shrinks makes room for what grows.
+    changed.sort_by_key(|(name, document)| document.size() > size_before(name));
+    let put = changed.into_iter().map(|(name, document)| Step::PutInline {
+        role: role(),
+        name: name.clone(),
+        document: document.clone(),
+    });
+    let gone = have.inline.keys().filter(|name| !want.inline.contains_key(*name));
+    let delete = gone.map(|name| Step::DeleteInline { role: role(), name: name.clone() });
+    // Additions before removals, so that a role that is in use never lacks a grant that it keeps under another name,
+    // and what others gave it goes when the rest has worked; the other way round where both would break a quota.
+    let names: BTreeSet<_> = have.inline.keys().chain(want.inline.keys()).collect();
+    let size_after = |name: &String| want.inline.get(name).map_or(0, Document::size);
+    let together: usize = names.into_iter().map(|name| size_before(name).max(size_after(name))).sum();
+    let crowded =
+        want.attached.union(&have.attached).count() > MANAGED_POLICIES_PER_ROLE || together > INLINE_SIZE_PER_ROLE;
+    if crowded {
+        steps.extend(detach.chain(delete).chain(attach).chain(put));
+    } else {
+        steps.extend(attach.chain(put).chain(detach).chain(delete));
+    }
+
+    if (&want.description, want.max_session_duration) != (&have.description, have.max_session_duration) {
+        steps.push(Step::SetDetails {
+            role: role(),
+            description: want.description.clone(),
+            max_session_duration: want.max_session_duration,
+        });
+    }
+    if want.trust != have.trust && !is_trust_set {
+        steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
+    }
+    if want.boundary.is_none() && have.boundary.is_some() {
+        steps.push(Step::RemoveBoundary { role: role() });
+    }
+    steps
+}
+
+fn teardown(role: &Name, have: &Role) -> Vec<Step> {
+    let profiles = have.instance_profiles.iter();
+    profiles
+        .map(|profile| Step::RemoveFromInstanceProfile { role: role.clone(), profile: profile.clone() })
+        .chain(have.attached.iter().map(|arn| Step::Detach { role: role.clone(), arn: arn.clone() }))
+        .chain(have.inline.keys().map(|name| Step::DeleteInline { role: role.clone(), name: name.clone() }))
+        .chain([Step::DeleteRole { role: role.clone() }])
+        .collect()
+}
+
+fn untag(role: &Name, want: &Role, have: &Role) -> Option<Step> {
+    let (_, keys) = tag_changes(&want.tags, &have.tags);
+    let due = !keys.is_empty() && !crowded_tags(&want.tags, &have.tags);
+    due.then(|| Step::UntagRole { role: role.clone(), keys })
+}
+
+/// Whether old and new tags together would break the quota, so that the old ones have to go first. Our own keys are
+/// never among those: they go only where nothing is added.
+fn crowded_tags(want: &Tags, have: &Tags) -> bool {
+    want.keys().chain(have.keys()).collect::<BTreeSet<_>>().len() > TAGS_PER_ENTITY
+}
+
+fn tag_changes(want: &Tags, have: &Tags) -> (Tags, BTreeSet<String>) {
+    let add = want.iter().filter(|(key, value)| have.get(*key) != Some(value));
+    let drop = have.keys().filter(|key| !want.contains_key(*key));
+    (add.map(|(k, v)| (k.clone(), v.clone())).collect(), drop.cloned().collect())
+}

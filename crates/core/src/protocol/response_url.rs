@@ -1,0 +1,100 @@
+//! The presigned URL that takes the answer, and where it may lead.
+
+use std::fmt;
+
+use time::{Date, Month};
+use url::Url;
+
+use crate::iam::arn::Place;
+
+/// The suffix of S3's hosts, by partition.
+const S3_SUFFIXES: [(&str, &str); 8] = [
+    ("aws", "amazonaws.com"),
+    ("aws-cn", "amazonaws.com.cn"),
+    ("aws-eusc", "amazonaws.eu"),
+    ("aws-iso", "c2s.ic.gov"),
+    ("aws-iso-b", "sc2s.sgov.gov"),
+    ("aws-iso-e", "cloud.adc-e.uk"),
+    ("aws-iso-f", "csp.hci.ic.gov"),
+    ("aws-us-gov", "amazonaws.com"),
+];
+
+/// The presigned URL that takes the answer. Whoever holds it can answer for us, so it never shows.
+#[derive(Clone)]
+pub struct ResponseUrl(String);
+
+/// Why an answer may not go there: a rule that the URL breaks, and nothing of the URL itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the response URL {0}")]
+pub struct UntrustedUrl(pub &'static str);
+
+impl ResponseUrl {
+    pub fn new(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+
+    /// When the event was sent, in seconds since the epoch, as the signature says (`X-Amz-Date=20261122T010158Z`).
+    pub fn signed_at(&self) -> Option<i64> {
+        let url = Url::parse(&self.0).ok()?;
+        let (_, text) = url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case("X-Amz-Date"))?;
+        let number = |from: usize, to: usize| {
+            let digits = text.get(from..to).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            digits?.parse::<u16>().ok()
+        };
+        let short = |from: usize| u8::try_from(number(from, from + 2)?).ok();
+        let month = Month::try_from(short(4)?).ok()?;
+        let day = Date::from_calendar_date(number(0, 4)?.into(), month, short(6)?).ok()?;
+        let at = day.with_hms(short(9)?, short(11)?, short(13)?).ok()?;
+        Some(at.assume_utc().unix_timestamp())
+    }
+
+    /// The URL, if it is one of CloudFormation's response buckets or of the endpoint that the deployer set.
+    ///
+    /// # Errors
+    /// When an answer may not go there. The error shows no more of it than the rule that it breaks.
+    pub fn checked(&self, endpoint: Option<&str>, place: Option<&Place>) -> Result<Url, UntrustedUrl> {
+        let untrusted = UntrustedUrl;
+        let url = Url::parse(&self.0).map_err(|_| untrusted("is no URL"))?;
+        let endpoint = endpoint.and_then(|endpoint| Url::parse(endpoint).ok());
+        let at = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(untrusted("holds credentials"));
+        }
+        if endpoint.is_some_and(|endpoint| at(&endpoint) == at(&url)) {
+            return Ok(url);
+        }
+        if url.scheme() != "https" || url.port().is_some() {
+            return Err(untrusted("is not https on the usual port"));
+        }
+        if !url.host_str().zip(place).is_some_and(|(host, place)| is_response_bucket(host, place)) {
+            return Err(untrusted("is not at CloudFormation's response bucket for this region"));
+        }
+        Ok(url)
+    }
+}
+
+impl fmt::Debug for ResponseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[response URL]")
+    }
+}
+
+impl fmt::Display for ResponseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// `cloudformation-custom-resource-response-useast1.s3.amazonaws.com`, or with the region in front of the suffix
+/// (`s3-us-east-1`, `s3.us-east-1`), under FIPS and dual-stack endpoints too: the bucket of this region and no other, since
+/// anybody may own another.
+/// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
+fn is_response_bucket(host: &str, place: &Place) -> bool {
+    let Place { partition, region, .. } = place;
+    let Some((_, suffix)) = S3_SUFFIXES.iter().find(|(name, _)| name == partition) else { return false };
+    let bucket = format!("cloudformation-custom-resource-response-{}", region.replace('-', ""));
+    let service = host.strip_prefix(&bucket).and_then(|rest| rest.strip_suffix(suffix));
+    let regional = ["s3-", "s3.", "s3.dualstack.", "s3-fips.", "s3-fips.dualstack."];
+    service
+        .is_some_and(|service| service == ".s3." || regional.iter().any(|form| service == format!(".{form}{region}.")))
+}

@@ -1,0 +1,213 @@
+//! What the workflow does, as `Definition` or `Integrations` tell it, and what its role may therefore do.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::iam::arn::Arn;
+use crate::permissions::asl;
+use crate::permissions::asl::{Arguments, Machine, Task};
+use crate::permissions::derive::{Features, derive, documents, pass_role};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::simulation::Check;
+use crate::resource::properties::Reader;
+use crate::resource::role;
+use crate::resource::role::RoleProperties;
+use crate::resource::spec::{Granted, Setting};
+
+/// Bytes of a definition.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const LONGEST: usize = 1_048_576;
+
+/// `None` where neither property is given. What is wrong is noted.
+pub fn read(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    execution_roles: &[String],
+    state_machine: Option<&str>,
+    itself: &RoleProperties,
+) -> Option<Granted> {
+    let definition = reader.raw("Definition");
+    let substitutions = substitutions(reader);
+    let integrations = reader.raw("Integrations");
+    let overrides = overrides(reader);
+    let verified = reader.flag("VerifyPermissions").unwrap_or(false);
+    let features = Features {
+        state_machine: state_machine.map(str::to_owned),
+        logging: reader.flag("Logging").unwrap_or(false),
+        tracing: reader.flag("Tracing").unwrap_or(false),
+        key: key(reader, setting),
+    };
+    let (name, (machine, mut mistakes)) = match (definition, integrations) {
+        (None, None) => {
+            for name in
+                ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"]
+            {
+                if reader.has(name) {
+                    reader.note(format!("`{name}`: only goes with `Definition` or `Integrations`"));
+                }
+            }
+            return None;
+        }
+        (Some(definition), None) => ("Definition", machine(definition, &substitutions)),
+        (None, Some(integrations)) => ("Integrations", tasks(integrations)),
+        (Some(_), Some(_)) => {
+            reader.note("`Integrations`: only goes without `Definition`, which says the same and more".to_owned());
+            return Some(Granted::default());
+        }
+    };
+    let of_tasks = DeriveContext { place: setting.place, execution_roles, overrides: &overrides };
+    let mut needs = derive(&machine, &features, of_tasks);
+    mistakes.append(&mut needs.mistakes);
+    // Those that are told beside the definition are judged where they are told.
+    for passing in needs.passings.iter().filter(|passing| !execution_roles.contains(&passing.role)) {
+        role::passable(reader, setting, &format!("{name}, state {}", passing.state), &passing.role, itself);
+    }
+    let policies = documents(&needs.grants).unwrap_or_else(|why| {
+        mistakes.push(why);
+        Vec::new()
+    });
+    for mistake in mistakes {
+        reader.note(format!("`{name}`: {mistake}"));
+    }
+    let checks = if verified { Check::of_needs(&needs, |state| format!("state `{state}`")) } else { Vec::new() };
+    Some(Granted { policies, passing: pass_role(&needs.passings), needs, checks })
+}
+
+fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
+    let none = |why| (Machine::default(), vec![why]);
+    let mut substituted = Substituted { values: substitutions, room: LONGEST };
+    let full = match definition {
+        Value::String(text) => Value::String(substituted.text(text)),
+        other => substituted.everywhere(other),
+    };
+    if substituted.room == 0 {
+        return none(format!("has more than {LONGEST} bytes with its substitutions, and Step Functions takes no more"));
+    }
+    match full {
+        Value::String(text) => match serde_json::from_str(&text) {
+            Ok(definition) => asl::read(&definition),
+            Err(error) => none(format!("is no JSON: {error}")),
+        },
+        other => asl::read(&other),
+    }
+}
+
+/// `sagemaker:createTrainingJob.sync`, or `{Resource, Parameters}`; each stands for a task.
+fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
+    let (mut machine, mut mistakes) = (Machine::default(), Vec::new());
+    let Some(items) = integrations.as_array() else {
+        mistakes.push("found no list, expected resource strings or `{Resource, Parameters}`".to_owned());
+        return (machine, mistakes);
+    };
+    for (i, item) in items.iter().enumerate() {
+        let path = format!("[{i}]");
+        let known =
+            |item: &Map<String, Value>| item.keys().all(|key| matches!(key.as_str(), "Resource" | "Parameters"));
+        let (resource, arguments) = match item {
+            Value::String(resource) => (resource.as_str(), Arguments::Unknown),
+            Value::Object(item) if known(item) => {
+                let resource = item.get("Resource").and_then(Value::as_str).unwrap_or_default();
+                (resource, item.get("Parameters").cloned().map_or(Arguments::Unknown, Arguments::JsonPath))
+            }
+            _ => ("", Arguments::Unknown),
+        };
+        if resource.is_empty() {
+            mistakes.push(format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`"));
+            continue;
+        }
+        let arn =
+            if resource.starts_with("arn:") { resource.to_owned() } else { format!("arn:aws:states:::{resource}") };
+        machine.tasks.push(Task { path, resource: arn, arguments, credentials: Vec::new(), express: false });
+    }
+    (machine, mistakes)
+}
+
+/// As `AWS::StepFunctions::StateMachine` puts them in: `${Name}` in any text.
+struct Substituted<'a> {
+    values: &'a BTreeMap<String, String>,
+    /// Bytes that the texts may still have. None is left where they would have more.
+    room: usize,
+}
+
+impl Substituted<'_> {
+    fn text(&mut self, text: &str) -> String {
+        let (mut done, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("${") {
+            let named = after.split_once('}').and_then(|(name, behind)| Some((self.values.get(name)?, behind)));
+            let (value, behind) = named.map_or(("${", after), |(value, behind)| (value.as_str(), behind));
+            self.push(&mut done, before);
+            self.push(&mut done, value);
+            rest = behind;
+        }
+        self.push(&mut done, rest);
+        done
+    }
+
+    fn push(&mut self, done: &mut String, part: &str) {
+        self.room = self.room.saturating_sub(part.len());
+        if self.room > 0 {
+            done.push_str(part);
+        }
+    }
+
+    fn everywhere(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.everywhere(item)).collect(),
+            Value::Object(members) => {
+                let members = members.iter().map(|(key, value)| (key.clone(), self.everywhere(value)));
+                Value::Object(members.collect())
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
+    let Some(value) = reader.raw("DefinitionSubstitutions") else { return BTreeMap::new() };
+    let Some(members) = value.as_object() else {
+        reader.wrong("DefinitionSubstitutions", &value.to_string(), "an object of texts");
+        return BTreeMap::new();
+    };
+    let mut substitutions = BTreeMap::new();
+    for (name, value) in members {
+        match value {
+            Value::String(text) => drop(substitutions.insert(name.clone(), text.clone())),
+            Value::Bool(_) | Value::Number(_) => drop(substitutions.insert(name.clone(), value.to_string())),
+            other => reader.wrong(&format!("DefinitionSubstitutions.{name}"), &other.to_string(), "text"),
+        }
+    }
+    substitutions
+}
+
+/// ARNs by the path of a state.
+fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
+    let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
+    let Some(members) = value.as_object() else {
+        reader.wrong("ResourceOverrides", &value.to_string(), "an object of ARNs by state");
+        return BTreeMap::new();
+    };
+    let mut overrides = BTreeMap::new();
+    for (state, arns) in members {
+        let items = arns.as_array().cloned().unwrap_or_else(|| vec![arns.clone()]);
+        let mut told = Vec::new();
+        for item in items {
+            match item.as_str().filter(|text| Arn::parse(text).is_some()) {
+                Some(arn) => told.push(arn.to_owned()),
+                None => reader.wrong(&format!("ResourceOverrides.{state}"), &item.to_string(), "an ARN"),
+            }
+        }
+        overrides.insert(state.clone(), told);
+    }
+    overrides
+}
+
+fn key(reader: &Reader<'_>, setting: Setting<'_>) -> Option<String> {
+    let key = reader.text("KmsKeyArn")?;
+    let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == setting.place.partition);
+    if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
+        reader.wrong("KmsKeyArn", &key, "the ARN of a key");
+    }
+    Some(key)
+}

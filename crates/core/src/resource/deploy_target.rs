@@ -1,0 +1,31 @@
+//! `Custom::SageMakerDeployTarget`: what a tool that deploys models needs: the role that they run with, and the policies
+//! of those who set the tool up and who use it.
+
+use crate::catalog;
+use crate::catalog::DEPLOY_TARGET;
+use crate::resource::properties::Reader;
+use crate::resource::role_set;
+use crate::resource::spec::{Setting, Wanted};
+
+pub const TYPE: &str = "Custom::SageMakerDeployTarget";
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let set = match catalog::role_set(DEPLOY_TARGET) {
+        Ok(set) => set,
+        Err(why) => {
+            reader.note(why);
+            return Wanted::default();
+        }
+    };
+    let wanted = role_set::read(DEPLOY_TARGET, set, reader, setting);
+    let attached = wanted.world.roles.values().flat_map(|role| &role.attached);
+    for arn in attached.filter(|arn| !wanted.world.policies.contains_key(*arn)) {
+        if !setting.fence.admits_managed_policy(arn) {
+            reader.note(format!(
+                "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
+                 `Scoped`"
+            ));
+        }
+    }
+    wanted
+}

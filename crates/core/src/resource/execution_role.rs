@@ -1,0 +1,340 @@
+//! `Custom::SageMakerExecutionRole`: the role that notebooks, jobs and models run with, made to measure: named buckets,
+//! repositories, keys and networks, and what it may ask of SageMaker itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::iam::arn::{Arn, Place};
+use crate::iam::document::Document;
+use crate::permissions::derive::{documents, pass_role};
+use crate::permissions::integration::needs::{Grant, Needs, Passing};
+use crate::permissions::integration::rendered::Rendered;
+use crate::permissions::simulation::Check;
+use crate::resource::made_role::MadeRole;
+use crate::resource::properties::Reader;
+use crate::resource::role;
+use crate::resource::role::RoleProperties;
+use crate::resource::spec::{Granted, Setting, Wanted};
+use crate::text::closest;
+
+pub const TYPE: &str = "Custom::SageMakerExecutionRole";
+const PASS_SELF_POLICY_NAME: &str = "PassItselfToSageMaker";
+const SERVICE: &str = "sagemaker.amazonaws.com";
+
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
+const NAMESPACES: [&str; 4] = ["/aws/sagemaker/*", "AWS/SageMaker", "AWS/SageMaker/*", "aws/sagemaker/*"];
+
+/// Capabilities whose features AWS lists as telling on whose behalf they act (training, processing and transform jobs,
+/// inference, pipelines, model packages). The list has neither notebook instances nor tuning jobs nor feature groups, and a
+/// role without capabilities may serve any.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
+const TELL_THEIR_SOURCE: [&str; 6] = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
+
+/// Characters of the longest names of SageMaker's things.
+pub const NAME_PREFIX_LENGTH: usize = 63;
+
+/// What each capability lets the role ask of SageMaker, by kind of resource.
+static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
+    let text = include_str!("capabilities.json");
+    serde_json::from_str(text).map_err(|error| format!("the table of capabilities is broken: {error}"))
+});
+
+/// The names of the capabilities, in order.
+pub fn capability_names() -> impl Iterator<Item = &'static str> {
+    CAPABILITIES.iter().flat_map(|table| table.keys()).map(String::as_str)
+}
+
+/// Actions on names of one kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ability {
+    allow: BTreeSet<String>,
+    /// `training-job/`.
+    on: Vec<String>,
+}
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let properties = role::read(reader, setting);
+    let mut needs = Needs::default();
+    always(setting.place, &mut needs);
+    buckets(reader, setting.place, &mut needs);
+    repositories(reader, setting.place, &mut needs);
+    keys(reader, setting.place, &mut needs);
+    network(reader, setting.place, &mut needs);
+    let capabilities = capabilities(reader, setting.place, &mut needs);
+    let passes_itself = ["Notebook", "Pipelines"].iter().any(|one| capabilities.contains(*one));
+    if reader.flag("PassSelf").unwrap_or(passes_itself) {
+        pass_itself(reader, setting, &properties, &mut needs);
+    }
+    let policies = documents(&needs.grants).unwrap_or_else(|why| {
+        reader.note(why);
+        Vec::new()
+    });
+    let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
+        own(Check::of_needs(&needs, |property| format!("`{property}`: the role")), setting.place)
+    } else {
+        Vec::new()
+    };
+    let trust = trust(reader, setting.place, &capabilities);
+    let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
+    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.wanted(reader, setting, trust, granted)
+}
+
+/// What other accounts own, their policies decide on too, and the simulator does not see those.
+fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
+    let is_own = |resource: &String| Place::of_arn(resource).is_none_or(|of| of.account == place.account);
+    for check in &mut checks {
+        check.resources.retain(is_own);
+    }
+    checks.retain(|check| !check.resources.is_empty());
+    checks
+}
+
+/// SageMaker may assume the role, for this account, and for what the source says where it is given. Where the role may serve
+/// what AWS does not list as telling its source, the account counts if it is told: else the role could not be assumed.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
+fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) -> Document {
+    let tells = !capabilities.is_empty() && capabilities.iter().all(|one| TELL_THEIR_SOURCE.contains(&one.as_str()));
+    let operator = if tells { "StringEquals" } else { "StringEqualsIfExists" };
+    let mut condition = Map::from_iter([(operator.to_owned(), json!({ "aws:SourceAccount": place.account }))]);
+    if let Some(source) = reader.text("SourceArn") {
+        let arn = Arn::parse(&source).filter(|arn| arn.service == "sagemaker" && arn.partition == place.partition);
+        if arn.is_some_and(|arn| arn.account == place.account) && !source.contains('$') {
+            condition.insert("ArnLike".to_owned(), json!({ "aws:SourceArn": source }));
+        } else {
+            let example = format!("arn:{}:sagemaker:{}:{}:*", place.partition, place.region, place.account);
+            let expected =
+                format!("the ARN of something of SageMaker in this account, or a pattern, such as `{example}`");
+            reader.wrong("SourceArn", &source, &expected);
+        }
+    }
+    Document::of(vec![json!({
+        "Effect": "Allow",
+        "Principal": { "Service": SERVICE },
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    })])
+}
+
+fn grant(property: &str, actions: &[&str], resources: Vec<Rendered>, condition: Option<Value>) -> Grant {
+    Grant::of(property, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
+}
+
+/// Without these no job can tell how it went.
+fn always(place: &Place, needs: &mut Needs) {
+    let Place { partition, region, account } = place;
+    let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*");
+    let groups = vec![Rendered::always(groups, "SageMaker names its log groups by the kind of job")];
+    let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
+    needs.grants.push(grant("(logs)", &actions, groups, None));
+    let condition = json!({ "StringLike": { "cloudwatch:namespace": NAMESPACES } });
+    let any = vec![Rendered::always("*".to_owned(), "metrics know no resource; the condition names the namespaces")];
+    needs.grants.push(grant("(metrics)", &["cloudwatch:PutMetricData"], any, Some(condition)));
+}
+
+/// Objects below the prefix, and listing them. What lies beside it (`churn-old/` beside `churn/`) stays out.
+fn buckets(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+    for (path, item) in reader.objects("Buckets", "`{Name, Prefix?, Access}`") {
+        let name = item.text("Name");
+        let prefix = item.text("Prefix");
+        let access = [("Read", (true, false)), ("Write", (false, true)), ("ReadWrite", (true, true))];
+        let access = item.choice("Access", &access);
+        if name.is_none() && !item.has("Name") {
+            item.note("`Name`: missing, expected the name of a bucket".to_owned());
+        }
+        if access.is_none() && !item.has("Access") {
+            item.note("`Access`: missing, expected `Read`, `Write` or `ReadWrite`".to_owned());
+        }
+        if let Some(name) = name.as_ref().filter(|name| !is_bucket(name)) {
+            item.wrong("Name", name, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens");
+        }
+        let refused = |c: char| "*?$".contains(c) || !c.is_ascii() || c.is_ascii_control();
+        if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.contains(refused) || prefix.starts_with('/')) {
+            item.wrong("Prefix", prefix, "a folder in ASCII, without wildcards, `$` and a slash in front");
+        }
+        reader.take(&path, item);
+        let (Some(name), Some((reads, writes))) = (name, access) else { continue };
+        let bucket = format!("arn:{}:s3:::{name}", place.partition);
+        let below = prefix.map_or_else(String::new, |prefix| if prefix.ends_with('/') { prefix } else { prefix + "/" });
+        let why = if below.is_empty() { "every object of the bucket" } else { "every object below the prefix" };
+        let objects = || vec![Rendered::always(format!("{bucket}/{below}*"), why)];
+        if reads {
+            needs.grants.push(grant(&path, &["s3:GetObject"], objects(), None));
+            let condition = (!below.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": format!("{below}*") } }));
+            needs.grants.push(grant(&path, &["s3:ListBucket"], vec![Rendered::exact(bucket.clone())], condition));
+        }
+        if writes {
+            let actions = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"];
+            needs.grants.push(grant(&path, &actions, objects(), None));
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn is_bucket(name: &str) -> bool {
+    let end = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    let bytes = name.as_bytes();
+    (3..=63).contains(&bytes.len())
+        && name.bytes().all(allowed)
+        && end(bytes.first())
+        && end(bytes.last())
+        && !name.contains("..")
+        && name.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+/// Images of this account by name, of others by ARN.
+fn repositories(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+    let Place { partition, region, account } = place;
+    let texts = reader.texts("Repositories");
+    for (path, text) in &texts {
+        let arn = Arn::parse(text).filter(|_| Arn::is_of_one_place(text));
+        let arn = arn.filter(|arn| arn.service == "ecr" && arn.partition == *partition);
+        let named = arn.map_or(Some(text.as_str()), |arn| arn.resource.strip_prefix("repository/"));
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
+        if !named.is_some_and(|name| (2..=256).contains(&name.len()) && name.bytes().all(allowed)) {
+            reader.wrong(path, text, "the name or the ARN of an ECR repository");
+            continue;
+        }
+        let arn =
+            arn.map_or_else(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{text}"), |_| text.clone());
+        let actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+        needs.grants.push(grant(path, &actions, vec![Rendered::exact(arn)], None));
+    }
+    if !texts.is_empty() {
+        let any = vec![Rendered::always("*".to_owned(), "`ecr:GetAuthorizationToken` knows no resource")];
+        needs.grants.push(grant("Repositories", &["ecr:GetAuthorizationToken"], any, None));
+    }
+}
+
+/// Volumes take a grant on the key, which only AWS's own services may be given.
+fn keys(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+    for (path, text) in reader.texts("KmsKeys") {
+        let arn = Arn::parse(&text).filter(|_| Arn::is_of_one_place(&text));
+        let arn = arn.filter(|arn| arn.service == "kms" && arn.partition == place.partition);
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !arn.and_then(|arn| arn.resource.strip_prefix("key/")).is_some_and(is_id) {
+            reader.wrong(&path, &text, "the ARN of a key (an alias tells no key)");
+            continue;
+        }
+        let actions = [
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+        ];
+        needs.grants.push(grant(&path, &actions, vec![Rendered::exact(text.clone())], None));
+        let condition = json!({ "Bool": { "kms:GrantIsForAWSResource": "true" } });
+        needs.grants.push(grant(&path, &["kms:CreateGrant"], vec![Rendered::exact(text)], Some(condition)));
+    }
+}
+
+/// Network interfaces in the subnets. Whom SageMaker gives permission on one, AWS does not document, so no condition says.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
+fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+    let Place { partition, region, account } = place;
+    let arn = |kind: &str, id: &str| format!("arn:{partition}:ec2:{region}:{account}:{kind}/{id}");
+    let ids = |property: &'static str, start: &str, kind: &str| -> Vec<Rendered> {
+        let mut ids = Vec::new();
+        for (path, text) in reader.texts(property) {
+            let id = text.strip_prefix(start).filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit()));
+            match id {
+                Some(_) => ids.push(Rendered::exact(arn(kind, &text))),
+                None => reader.wrong(&path, &text, &format!("an id that begins with `{start}`")),
+            }
+        }
+        ids
+    };
+    let subnets = ids("Subnets", "subnet-", "subnet");
+    let groups = ids("SecurityGroups", "sg-", "security-group");
+    let given =
+        |property| reader.raw(property).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
+    if given("Subnets") != given("SecurityGroups") {
+        reader.note("`Subnets`, `SecurityGroups`: a job in a VPC needs both".to_owned());
+    }
+    if subnets.is_empty() || groups.is_empty() {
+        return;
+    }
+    let interfaces = || Rendered::always(arn("network-interface", "*"), "EC2 gives an interface its id");
+    let inside = json!({ "ArnEquals": { "ec2:Subnet": subnets.iter().map(|one| &one.arn).collect::<Vec<_>>() } });
+    let on = subnets.into_iter().chain(groups).chain([interfaces()]).collect();
+    needs.grants.push(grant("Subnets", &["ec2:CreateNetworkInterface"], on, None));
+    let actions =
+        ["ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"];
+    needs.grants.push(grant("Subnets", &actions, vec![interfaces()], Some(inside)));
+    let actions = [
+        "ec2:DescribeDhcpOptions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcs",
+    ];
+    let any = vec![Rendered::always("*".to_owned(), "EC2's descriptions know no resource")];
+    needs.grants.push(grant("Subnets", &actions, any, None));
+}
+
+/// The capabilities that are asked for.
+fn capabilities(reader: &Reader<'_>, place: &Place, needs: &mut Needs) -> BTreeSet<String> {
+    let Place { partition, region, account } = place;
+    let table = match CAPABILITIES.as_ref() {
+        Ok(table) => table,
+        Err(why) => {
+            reader.note(why.clone());
+            return BTreeSet::new();
+        }
+    };
+    let prefix = name_prefix(reader);
+    let mut asked = BTreeSet::new();
+    for (path, text) in reader.texts("Capabilities") {
+        let Some(abilities) = table.get(&text) else {
+            let near = closest(&text, table.keys().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            let all: Vec<String> = table.keys().map(|name| format!("`{name}`")).collect();
+            reader.wrong(&path, &text, &format!("one of {}{near}", all.join(", ")));
+            continue;
+        };
+        asked.insert(text);
+        for Ability { allow, on } in abilities {
+            // SageMaker's ARNs have been seen in both spellings.
+            let names: BTreeSet<String> = [prefix.clone(), prefix.to_ascii_lowercase()].into();
+            let resources = on.iter().flat_map(|kind| {
+                let arn = move |name: &String| format!("arn:{partition}:sagemaker:{region}:{account}:{kind}{name}*");
+                names.iter().map(arn).map(|arn| Rendered::always(arn, "every name that begins with `NamePrefix`"))
+            });
+            needs.grants.push(Grant::of(&path, allow.clone(), resources.collect(), None));
+        }
+    }
+    if !asked.is_empty() && !reader.has("NamePrefix") {
+        reader
+            .note("`NamePrefix`: missing, expected how the names begin that the role may use in SageMaker".to_owned());
+    }
+    if !reader.has("Capabilities") && reader.has("NamePrefix") {
+        reader.note("`NamePrefix`: only goes with `Capabilities`".to_owned());
+    }
+    asked
+}
+
+fn name_prefix(reader: &Reader<'_>) -> String {
+    let Some(prefix) = reader.text("NamePrefix") else { return String::new() };
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    if prefix.len() > NAME_PREFIX_LENGTH || !prefix.bytes().all(allowed) {
+        reader.wrong("NamePrefix", &prefix, "how names of SageMaker begin: at most 63 letters, digits and hyphens");
+    }
+    prefix
+}
+
+/// What runs on a notebook or in a pipeline starts jobs with the same role.
+fn pass_itself(reader: &Reader<'_>, setting: Setting<'_>, properties: &RoleProperties, needs: &mut Needs) {
+    let role = setting.place.role_arn(&properties.path, properties.name.as_str());
+    if !setting.fence.admits_passing(&role) {
+        reader.note(format!(
+            "`PassSelf`: the role `{role}` is not within the deployer's `PassableRoleArns`, so it can't pass itself: choose \
+             another `RoleName`, or say `false`"
+        ));
+    }
+    needs.passings.push(Passing { state: "PassSelf".to_owned(), role, service: SERVICE.to_owned() });
+}

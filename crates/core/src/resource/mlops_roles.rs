@@ -1,0 +1,28 @@
+//! `Custom::SageMakerMlopsRoles`: a set of roles that a secure `MLOps` environment needs before it is deployed.
+
+use crate::catalog;
+use crate::catalog::DEPLOY_TARGET;
+use crate::resource::properties::Reader;
+use crate::resource::role_set;
+use crate::resource::spec::{Setting, Wanted};
+
+pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let names: Vec<(&str, &str)> =
+        catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();
+    let Some(name) = reader.choice("RoleSet", &names) else {
+        if !reader.has("RoleSet") {
+            let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
+            reader.note(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
+        }
+        return Wanted::default();
+    };
+    match catalog::role_set(name) {
+        Ok(set) => role_set::read(name, set, reader, setting),
+        Err(why) => {
+            reader.note(why);
+            Wanted::default()
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The resource types: from properties to what should be there. Pure; all mistakes come at once.
+
+pub mod execution_role_source;
+pub mod prior;
+pub mod properties;
+pub mod spec;
+
+pub mod definition;
+pub mod deploy_target;
+pub mod execution_role;
+mod guide;
+pub mod made_role;
+pub mod mlops_roles;
+pub mod reserved;
+pub mod role;
+pub mod role_set;
+pub mod service_catalog;
+pub mod service_catalog_role;
+pub mod workflow_role;
+
+use serde_json::{Map, Value};
+
+use crate::guardrails::Fence;
+use crate::resource::properties::{Mistakes, Reader};
+use crate::resource::spec::{Setting, Wanted};
+use crate::text::closest;
+
+/// Every resource type that there is, switched on or not.
+pub const TYPES: [&str; 5] =
+    [workflow_role::TYPE, execution_role::TYPE, deploy_target::TYPE, mlops_roles::TYPE, service_catalog::TYPE];
+
+/// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take
+/// any shape, can still tell the names that they lead to.
+///
+/// # Errors
+/// `None` for a type that does not exist or makes no role by this way.
+pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Option<(Wanted, Mistakes)> {
+    let reader = Reader::new(properties);
+    let wanted = match resource_type {
+        workflow_role::TYPE => workflow_role::read(&reader, setting),
+        execution_role::TYPE => execution_role::read(&reader, setting),
+        deploy_target::TYPE => deploy_target::read(&reader, setting),
+        mlops_roles::TYPE => mlops_roles::read(&reader, setting),
+        _ => return None,
+    };
+    Some((wanted, reader.finish()))
+}
+
+/// Whether resources of this type are sets of roles.
+pub fn is_set(resource_type: &str) -> bool {
+    [deploy_target::TYPE, mlops_roles::TYPE].contains(&resource_type)
+}
+
+/// Why a resource of this type can't be made here, if so.
+pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
+    if !TYPES.contains(&resource_type) {
+        let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));
+        return Some(format!(
+            "`{resource_type}` is no resource type of this function{}",
+            hint.unwrap_or_else(|| format!("; the types are `{}`", TYPES.join("`, `")))
+        ));
+    }
+    let enabled = fence.types.iter().any(|enabled| enabled == resource_type);
+    (!enabled).then(|| {
+        format!("`{resource_type}` is switched off: the deployer of this function can add it to `EnabledTypes`")
+    })
+}

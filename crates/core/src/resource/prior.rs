@@ -1,0 +1,244 @@
+//! What there was before an event, told by its physical id and its properties. Pure.
+
+use serde_json::{Map, Value};
+
+use crate::iam::arn::Arn;
+use crate::iam::name::Name;
+use crate::resource;
+use crate::resource::role;
+use crate::resource::role_set::ID_PREFIX;
+use crate::resource::spec::{Setting, Wanted};
+use crate::state::World;
+use crate::state::ownership::Owner;
+use crate::text::listed;
+
+/// The resource as it was.
+#[derive(Clone, Debug, Default)]
+pub struct Former {
+    /// What its properties asked for, where the resource stays the same or goes: what is no longer asked for goes.
+    pub leaving: World,
+    /// Where else its policies may be: the deployer's default path may have been another when they were made, and the
+    /// function's tables. ARNs.
+    pub elsewhere: Vec<String>,
+    /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
+    pub replaced: World,
+    /// Names of policies that the deployer's prefixes no longer admit.
+    outside: Vec<String>,
+}
+
+impl Former {
+    /// # Errors
+    /// When the update replaces the resource and can't: names that have to change, or could not be cleaned up.
+    pub fn of_update(
+        kind: &str,
+        wanted: &Wanted,
+        physical_id: &str,
+        properties: &Value,
+        setting: Setting<'_>,
+    ) -> Result<Self, String> {
+        let empty = Map::new();
+        let properties = properties.as_object().unwrap_or(&empty);
+        let existing = Name::new(physical_id);
+        let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
+        if existing == Name::new(&wanted.physical_id) {
+            // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
+            let Some(former) = read(None) else { return Ok(Self::default()) };
+            return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
+        }
+        if resource::is_set(kind) {
+            return Self::of_other_set(wanted, physical_id, read(None).unwrap_or_default());
+        }
+        if !setting.fence.admits_name(physical_id) {
+            return Err(format!(
+                "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
+                 could not be deleted: have its prefix added, then try again; nothing was changed"
+            ));
+        }
+        let replaced = read(Some(&existing)).map(|former| former.world).unwrap_or_default();
+        let clash = |arn: &&String| replaced.policies.keys().any(|old| policy_name(old) == policy_name(arn));
+        if let Some(arn) = wanted.world.policies.keys().find(clash) {
+            return Err(format!(
+                "this update replaces role `{existing}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` \
+                 a new value too; nothing was changed",
+                wanted.physical_id
+            ));
+        }
+        Ok(Self { replaced, ..Self::default() })
+    }
+
+    /// A set of roles under other names: the old ones stand until the cleanup, so no name can serve both.
+    fn of_other_set(wanted: &Wanted, physical_id: &str, former: Wanted) -> Result<Self, String> {
+        let gone =
+            |what: &str| Err(format!("this update replaces the set `{physical_id}`, {what}; nothing was changed"));
+        if !former.outside.is_empty() {
+            let names = listed(&former.outside);
+            return gone(&format!(
+                "and {names} are outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have their \
+                 prefix added, then try again"
+            ));
+        }
+        is_told(physical_id, &former)?;
+        let roles = former.world.roles.keys().filter(|name| wanted.world.roles.contains_key(name)).map(Name::to_string);
+        let is_kept = |arn: &&String| wanted.world.policies.keys().any(|new| policy_name(new) == policy_name(arn));
+        let policies = former.world.policies.keys().filter(is_kept).cloned();
+        let both: Vec<String> = roles.chain(policies).collect();
+        if !both.is_empty() {
+            return gone(&format!("and {} can't serve both: give them new names by `RoleNames` too", listed(&both)));
+        }
+        Ok(Self { replaced: former.world, ..Self::default() })
+    }
+
+    /// Whether the properties count beside the id, since that may be one that was never given out.
+    pub fn goes_by_properties(
+        kind: &str,
+        physical_id: &str,
+        properties: &Map<String, Value>,
+        setting: Setting<'_>,
+    ) -> bool {
+        if resource::is_set(kind) {
+            return !physical_id.starts_with(ID_PREFIX);
+        }
+        !matches!(Id::read(physical_id, properties, setting), Id::Role(_))
+    }
+
+    /// `lives` is the id under which the stack has the resource by now, where that is another: what it stands for stays.
+    ///
+    /// # Errors
+    /// When the id names a role that the deployer's prefixes no longer admit.
+    pub fn of_delete(
+        kind: &str,
+        physical_id: &str,
+        lives: Option<&str>,
+        properties: &Map<String, Value>,
+        setting: Setting<'_>,
+    ) -> Result<Self, String> {
+        if !resource::TYPES.contains(&kind) {
+            // Of a type that does not exist, nothing was made.
+            return Ok(Self::default());
+        }
+        if resource::is_set(kind) {
+            return Self::of_set(kind, physical_id, lives, properties, setting);
+        }
+        // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
+        // role that took this one's place. Only where the id may be invented do they count.
+        let existing = match Id::read(physical_id, properties, setting) {
+            Id::Role(name) if !setting.fence.admits_name(physical_id) => {
+                return Err(format!(
+                    "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its \
+                     prefix added, then delete again"
+                ));
+            }
+            Id::Role(name) => vec![Some(name)],
+            Id::Perhaps(name) => vec![Some(name), None],
+            Id::Nothing => vec![None],
+        };
+        let mut former = Self::default();
+        let mut outgrown = Vec::new();
+        for existing in existing {
+            let named = Setting { existing: existing.as_ref(), ..setting };
+            let Some((read, _)) = resource::read(kind, properties, named) else { continue };
+            if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
+                continue;
+            }
+            former.leaving.absorb(read.world);
+            former.outside.extend(read.outside);
+            outgrown.extend(read.outgrown);
+        }
+        let paths = &setting.fence.role_paths;
+        let arns = former.leaving.policies.keys().chain(&outgrown);
+        let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
+        former.elsewhere =
+            names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect();
+        Ok(former)
+    }
+
+    /// A set that was made has one of our ids. Under another one its Create has failed, and whatever there is of it goes.
+    fn of_set(
+        kind: &str,
+        physical_id: &str,
+        lives: Option<&str>,
+        properties: &Map<String, Value>,
+        setting: Setting<'_>,
+    ) -> Result<Self, String> {
+        let Some((read, _)) = resource::read(kind, properties, setting) else { return Ok(Self::default()) };
+        if lives == Some(read.physical_id.as_str()) {
+            return Ok(Self::default());
+        }
+        let is_given_out = physical_id.starts_with(ID_PREFIX);
+        if is_given_out && !read.outside.is_empty() {
+            return Err(format!(
+                "{}: outside the deployer's `RoleNamePrefixes`, so they can't be deleted: have their prefix added, then \
+                 delete again",
+                listed(&read.outside)
+            ));
+        }
+        is_told(physical_id, &read)?;
+        Ok(Self { leaving: read.world, ..Self::default() })
+    }
+
+    /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be
+    /// forgotten.
+    ///
+    /// # Errors
+    /// When one hangs on a role of ours.
+    pub fn in_reach(&self, seen: &World, owner: &Owner) -> Result<(), String> {
+        let ours = owner.roles_of(seen).map(|(_, role)| role);
+        let lost = |arn: &&String| self.outside.iter().any(|name| policy_name(arn) == Name::new(name));
+        match ours.flat_map(|role| &role.attached).find(lost) {
+            None => Ok(()),
+            Some(arn) => Err(format!(
+                "policy `{arn}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix \
+                 added, then try again; nothing was changed"
+            )),
+        }
+    }
+}
+
+/// Under an id that was given out, the properties have to lead to the very names that it was given out for: else what stands
+/// under others would be forgotten.
+fn is_told(physical_id: &str, former: &Wanted) -> Result<(), String> {
+    if !physical_id.starts_with(ID_PREFIX) || former.physical_id == physical_id {
+        return Ok(());
+    }
+    Err(format!(
+        "the properties do not lead to the names that `{physical_id}` stands for, but to those of `{}`: deploy the version of \
+         this function that made the roles; nothing was changed",
+        former.physical_id
+    ))
+}
+
+/// What a physical resource id tells.
+enum Id {
+    /// The name of a role that we gave out, and nothing else.
+    Role(Name),
+    /// Perhaps the name of a role, perhaps an id that CloudFormation invented for a Create that it never had an answer
+    /// to (`stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long).
+    Perhaps(Name),
+    /// No role of ours could be called so.
+    Nothing,
+}
+
+impl Id {
+    fn read(physical_id: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Self {
+        if !role::is_role_name(physical_id) {
+            return Self::Nothing;
+        }
+        let explicit = properties.get("RoleName").and_then(Value::as_str) == Some(physical_id);
+        let stack = setting.owner.stack_id.split('/').nth(1).unwrap_or_default();
+        let start: String = stack.chars().take(8).collect();
+        let name = Name::new(physical_id);
+        if explicit || role::is_derived(physical_id, setting) {
+            Self::Role(name)
+        } else if setting.fence.admits_name(physical_id) {
+            Self::Perhaps(name)
+        } else if physical_id.starts_with(&start) {
+            Self::Nothing
+        } else {
+            Self::Role(name)
+        }
+    }
+}
+
+fn policy_name(arn: &str) -> Name {
+    Name::new(arn.rsplit('/').next().unwrap_or_default())
+}

@@ -1,0 +1,259 @@
+//! Reading the properties of a resource: every mistake is noted, none stops the reading.
+//!
+//! CloudFormation sends every scalar as a string (`"true"`, `"3600"`), so the readers take both forms.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::state::Tags;
+use crate::text::{closest, shown};
+
+/// Properties that CloudFormation or every resource type of ours knows.
+const ALWAYS_KNOWN: [&str; 3] = ["ServiceToken", "ServiceTimeout", "Revision"];
+
+/// What is wrong with the properties, in the order of reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes {
+    pub wrong: Vec<String>,
+    /// What this version refuses and an earlier version accepted. A resource that was made with it must still be updated,
+    /// rolled back and deleted, so [`Mistakes::tighten`] decides which of these count.
+    pub tightened: Vec<String>,
+}
+
+impl Mistakes {
+    pub fn is_empty(&self) -> bool {
+        self.wrong.is_empty() && self.tightened.is_empty()
+    }
+
+    /// Moves to `wrong` what is tightened and not in `accepted`, and returns the rest.
+    pub fn tighten(&mut self, accepted: &[String]) -> Vec<String> {
+        let (kept, refused) = std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
+        let refused: Vec<String> = refused;
+        self.wrong.extend(refused);
+        kept
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.wrong.as_slice() {
+            [one] => f.write_str(one),
+            many => {
+                write!(f, "{} mistakes", many.len())?;
+                many.iter().enumerate().try_for_each(|(i, mistake)| write!(f, "; ({}) {mistake}", i + 1))
+            }
+        }
+    }
+}
+
+/// One object of properties, read by name. A reader that finds something wrong notes it and answers as if the
+/// property were absent.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    map: &'a Map<String, Value>,
+    known: RefCell<BTreeSet<&'static str>>,
+    mistakes: RefCell<Mistakes>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(map: &'a Map<String, Value>) -> Self {
+        Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), mistakes: RefCell::default() }
+    }
+
+    /// A list of objects, each with its path and a reader of its own. `expected` says what they hold.
+    pub fn objects(&self, name: &'static str, expected: &str) -> Vec<(String, Self)> {
+        let items = match self.get(name) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(one) => vec![one],
+        };
+        let mut readers = Vec::new();
+        for (i, item) in items.into_iter().enumerate() {
+            let path = format!("{name}[{i}]");
+            match item.as_object() {
+                Some(map) => readers.push((path, Self { known: RefCell::default(), ..Self::new(map) })),
+                None => self.wrong(&path, &item.to_string(), expected),
+            }
+        }
+        readers
+    }
+
+    /// Takes over the mistakes of the reader of an object, under its path.
+    pub fn take(&self, path: &str, object: Self) {
+        let below = |mistake: String| match mistake.strip_prefix('`') {
+            Some(rest) => format!("`{path}.{rest}"),
+            None => mistake,
+        };
+        let Mistakes { wrong, tightened } = object.finish();
+        for mistake in wrong {
+            self.note(below(mistake));
+        }
+        for mistake in tightened {
+            self.tighten(below(mistake));
+        }
+    }
+
+    fn get(&self, name: &'static str) -> Option<&'a Value> {
+        self.known.borrow_mut().insert(name);
+        self.map.get(name)
+    }
+
+    /// What stands there, in whatever form.
+    pub fn raw(&self, name: &'static str) -> Option<&'a Value> {
+        self.get(name)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    /// Notes that `path` holds `found` where `expected` (a noun phrase) belongs.
+    pub fn wrong(&self, path: &str, found: &str, expected: &str) {
+        self.note(format!("`{path}`: found {}, expected {expected}", shown(found)));
+    }
+
+    pub fn note(&self, mistake: String) {
+        self.mistakes.borrow_mut().wrong.push(mistake);
+    }
+
+    /// Notes what an earlier version accepted. The text must name all that it hangs on: an Update that repeats it goes
+    /// through, one that leads to another text is refused.
+    pub fn tighten(&self, mistake: String) {
+        self.mistakes.borrow_mut().tightened.push(mistake);
+    }
+
+    /// A non-empty text.
+    pub fn text(&self, name: &'static str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = scalar(value).filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.wrong(name, &value.to_string(), "text that is not empty");
+        }
+        text
+    }
+
+    /// Any text, the empty one included.
+    pub fn text_or_empty(&self, name: &'static str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = scalar(value);
+        if text.is_none() {
+            self.wrong(name, &value.to_string(), "text");
+        }
+        text
+    }
+
+    /// One text or a list of them, each with the path to name it by. Said twice counts once.
+    pub fn texts(&self, name: &'static str) -> Vec<(String, String)> {
+        self.texts_if_any(name).unwrap_or_default()
+    }
+
+    /// The same, where an absent property and an empty list are not one.
+    pub fn texts_if_any(&self, name: &'static str) -> Option<Vec<(String, String)>> {
+        let mut texts: Vec<(String, String)> = Vec::new();
+        let items = match self.get(name)? {
+            Value::Array(items) => items.iter().enumerate().map(|(i, item)| (format!("{name}[{i}]"), item)).collect(),
+            one => vec![(name.to_owned(), one)],
+        };
+        for (path, item) in items {
+            match scalar(item).filter(|text| !text.is_empty()) {
+                Some(text) if texts.iter().any(|(_, seen)| *seen == text) => {}
+                Some(text) => texts.push((path, text)),
+                None => self.wrong(&path, &item.to_string(), "text that is not empty"),
+            }
+        }
+        Some(texts)
+    }
+
+    /// One of a few words, and what it stands for.
+    pub fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let value = self.get(name)?;
+        let text = scalar(value);
+        let chosen = choices.iter().find(|(word, _)| text.as_deref() == Some(*word));
+        if chosen.is_none() {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.wrong(name, &value.to_string(), &format!("one of {}", words.join(", ")));
+        }
+        chosen.map(|(_, meaning)| *meaning)
+    }
+
+    pub fn flag(&self, name: &'static str) -> Option<bool> {
+        let value = self.get(name)?;
+        match scalar(value).as_deref() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => {
+                self.wrong(name, &value.to_string(), "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A whole number in `range`; `unit` is what it counts.
+    pub fn number(&self, name: &'static str, range: RangeInclusive<i32>, unit: &str) -> Option<i32> {
+        let value = self.get(name)?;
+        let number = scalar(value).and_then(|text| text.parse().ok()).filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = format!("a whole number of {unit} from {} to {}", range.start(), range.end());
+            self.wrong(name, &value.to_string(), &expected);
+        }
+        number
+    }
+
+    /// A list of `{Key, Value}`, as every taggable CloudFormation resource has it.
+    pub fn tags(&self, name: &'static str) -> Tags {
+        let mut tags = Tags::new();
+        let items = match self.get(name) {
+            None => return tags,
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                self.wrong(name, &other.to_string(), "a list of `{Key, Value}`");
+                return tags;
+            }
+        };
+        for (i, item) in items.iter().enumerate() {
+            let path = format!("{name}[{i}]");
+            let field = |field| item.get(field).and_then(scalar);
+            match (field("Key"), field("Value"), item.as_object().map(Map::len)) {
+                (Some(key), Some(value), Some(2)) => {
+                    let expected = "a key that no other tag has (IAM does not tell case apart)";
+                    if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
+                        self.wrong(&path, &key, expected);
+                    } else if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
+                        self.tighten(format!("`{name}`: found {}, expected {expected}", shown(&key)));
+                    }
+                    tags.insert(key, value);
+                }
+                _ => self.wrong(&path, &item.to_string(), "`{Key, Value}`, both text"),
+            }
+        }
+        tags
+    }
+
+    /// All mistakes, those about names that nobody asked for included.
+    pub fn finish(self) -> Mistakes {
+        let mut mistakes = self.mistakes.into_inner();
+        let known = self.known.into_inner();
+        for name in self.map.keys().filter(|name| !known.contains(name.as_str())) {
+            mistakes.wrong.push(match closest(name, known.iter().copied()) {
+                Some(close) => format!("`{name}`: no such property, did you mean `{close}`?"),
+                None => format!(
+                    "`{name}`: no such property; the properties are {}",
+                    known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                ),
+            });
+        }
+        mistakes
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}

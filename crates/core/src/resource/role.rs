@@ -1,0 +1,270 @@
+//! The properties that every role-making type shares, as `AWS::IAM::Role` has them.
+
+use sha2::{Digest, Sha256};
+
+use crate::iam::arn::Arn;
+use crate::iam::document::{Document, hex};
+use crate::iam::name::{Name, is_iam_name};
+use crate::iam::quota::{POLICY_NAME_LENGTH, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
+use crate::resource::properties::Reader;
+use crate::resource::reserved::reserved;
+use crate::resource::spec::Setting;
+use crate::state::Tags;
+use crate::state::ownership::{Owner, TAG_KEYS};
+use crate::text::listed;
+
+pub const PATH_LENGTH: usize = 512;
+pub const DESCRIPTION_LENGTH: usize = 1_000;
+pub const TAG_KEY_LENGTH: usize = 128;
+pub const TAG_VALUE_LENGTH: usize = 256;
+pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
+
+/// Ours beside a user's: stack, logical id, adopted.
+pub const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
+
+/// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
+#[derive(Clone, Debug)]
+pub struct RoleProperties {
+    pub name: Name,
+    pub path: String,
+    pub description: String,
+    pub max_session_duration: i32,
+    pub boundary: String,
+    pub tags: Tags,
+}
+
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
+    let path = path(reader, setting);
+    let asked = fenced_name(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
+    let told = asked.is_some();
+    let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
+    if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| setting.existing.is_none()) {
+        let missing = if told { "" } else { "missing, and " };
+        reader.tighten(format!("`RoleName`: {missing}{why}"));
+    }
+    RoleProperties {
+        name,
+        path,
+        description: description(reader),
+        max_session_duration: reader
+            .number("MaxSessionDuration", SESSION_SECONDS, "seconds")
+            .unwrap_or(*SESSION_SECONDS.start()),
+        boundary: boundary(reader, setting),
+        tags: tags(reader),
+    }
+}
+
+/// The same for the same stack, logical id and create-only properties, so that a second delivery finds what the first
+/// made, and different when any of them differs, so that an old and a new role can stand side by side.
+fn derived_name(setting: Setting<'_>, path: &str) -> Name {
+    let owner = setting.owner;
+    let hash = hash(owner, path);
+    let prefix = setting.fence.role_name_prefixes.first().map_or("", String::as_str);
+    let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
+    // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
+    let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
+    // CloudFormation's own are letters, digits and hyphens; an event that somebody made up may say anything.
+    let fit = |text: &str, room| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(room).collect();
+    let logical: String = fit(&owner.logical_id, room / 2);
+    let stack: String = fit(stack, room - logical.len());
+    Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
+}
+
+/// What a derived name ends with.
+pub fn hash(owner: &Owner, path: &str) -> String {
+    let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
+    hex(&digest).chars().take(12).collect()
+}
+
+/// Whether we derived the name for this resource, under whatever prefix.
+pub fn is_derived(name: &str, setting: Setting<'_>) -> bool {
+    setting.fence.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(setting.owner, path))))
+}
+
+fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
+    let fence = setting.fence;
+    let default = fence.default_path().to_owned();
+    let Some(path) = reader.text("Path") else { return default };
+    let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
+    if !shape || path.len() > PATH_LENGTH {
+        reader.wrong("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
+    } else if fence.admits_path(&path) {
+        return path;
+    } else {
+        let expected = format!("one of {} (the deployer's `RolePaths`)", listed(&fence.role_paths));
+        reader.wrong("Path", &path, &expected);
+    }
+    default
+}
+
+fn description(reader: &Reader<'_>) -> String {
+    let Some(text) = reader.text_or_empty("Description") else { return String::new() };
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+    if text.chars().count() > DESCRIPTION_LENGTH || !text.chars().all(allowed) {
+        reader.wrong("Description", &text, "at most 1,000 characters of Latin-1 (no curly quotes, no emoji)");
+    }
+    text
+}
+
+pub fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
+    let fence = setting.fence;
+    let Some(arn) = reader.text("PermissionsBoundary") else { return fence.boundary.clone() };
+    if !fence.admits_boundary(&arn) {
+        let mut allowed = vec![fence.boundary.clone()];
+        allowed.extend(fence.narrower_boundaries.iter().cloned());
+        let expected = format!(
+            "one of {} (the deployer's `PermissionsBoundaryArn` and `NarrowerPermissionsBoundaryArns`)",
+            listed(&allowed)
+        );
+        reader.wrong("PermissionsBoundary", &arn, &expected);
+    }
+    arn
+}
+
+pub fn tags(reader: &Reader<'_>) -> Tags {
+    let tags = reader.tags("Tags");
+    if tags.len() > USER_TAGS {
+        reader.wrong("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
+    }
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
+    for (key, value) in &tags {
+        let lower = key.to_ascii_lowercase();
+        if TAG_KEYS.contains(&lower.as_str()) || lower.starts_with("aws:") {
+            reader.wrong("Tags", key, "a key that is neither `aws:…` nor one that tells the owner (`mlops-roles:…`)");
+        } else if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH || !key.chars().all(allowed) {
+            reader.wrong("Tags", key, "a key of 1 to 128 letters, digits, spaces and `_.:/=+-@`");
+        }
+        if value.chars().count() > TAG_VALUE_LENGTH || !value.chars().all(allowed) {
+            reader.wrong("Tags", value, "a value of at most 256 letters, digits, spaces and `_.:/=+-@`");
+        }
+    }
+    tags
+}
+
+/// The name of a customer-managed policy, where the property gives one. A name that the deployer's prefixes don't admit
+/// goes to `outside`.
+pub fn policy_name(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    outside: &mut Vec<String>,
+) -> Option<String> {
+    fenced_name(reader, setting, property, POLICY_NAME_LENGTH, outside)
+}
+
+/// A name of at most `longest` characters with one of the deployer's prefixes.
+fn fenced_name(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    longest: usize,
+    outside: &mut Vec<String>,
+) -> Option<String> {
+    let name = reader.text(property)?;
+    if !is_iam_name(&name, longest) {
+        reader.wrong(property, &name, &name_rule(longest));
+    } else if !setting.fence.admits_name(&name) {
+        let prefixes = listed(&setting.fence.role_name_prefixes);
+        let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
+        reader.wrong(property, &name, &expected);
+        outside.push(name);
+    } else {
+        return Some(name);
+    }
+    None
+}
+
+/// The name of an inline policy; `default` where the property is absent.
+pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
+    let Some(name) = reader.text(property) else { return default.to_owned() };
+    if !is_iam_name(&name, POLICY_NAME_LENGTH) {
+        reader.wrong(property, &name, &name_rule(POLICY_NAME_LENGTH));
+    }
+    name
+}
+
+/// ARNs of roles that a made role may pass: of this account, literal, inside the deployer's fence, and not itself.
+pub fn passed_roles(
+    reader: &Reader<'_>,
+    setting: Setting<'_>,
+    property: &'static str,
+    itself: &RoleProperties,
+) -> Vec<String> {
+    let mut arns = Vec::new();
+    for (path, text) in reader.texts(property) {
+        passable(reader, setting, &path, &text, itself);
+        arns.push(text);
+    }
+    arns
+}
+
+/// Notes what stands against passing the role.
+pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &str, itself: &RoleProperties) {
+    let place = setting.place;
+    let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+    let entity = arn.and_then(|arn| arn.iam_entity("role"));
+    match (arn, entity) {
+        _ if text.contains(['*', '?', '$']) => {
+            reader.wrong(path, text, "the ARN of one role: a pattern would pass more than was asked for");
+        }
+        (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
+            if Name::new(name) == itself.name {
+                reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
+            } else if !setting.fence.admits_passing(text) {
+                let passable = listed(&setting.fence.passable_roles);
+                reader.wrong(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
+            }
+        }
+        (Some(arn), Some(_)) if arn.account != place.account => {
+            let expected = format!("a role of account {}: a role can't be passed to another account", place.account);
+            reader.wrong(path, text, &expected);
+        }
+        _ => {
+            let example = place.role_arn("/", "Name");
+            reader.wrong(path, text, &format!("the ARN of a role, such as `{example}`"));
+        }
+    }
+}
+
+/// ARNs of managed policies to attach besides: AWS's or this account's, on the deployer's list.
+pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String> {
+    let place = setting.place;
+    let mut arns = Vec::new();
+    for (path, text) in reader.texts("ManagedPolicyArns") {
+        let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
+        let ours_or_aws = arn.is_some_and(|arn| {
+            arn.iam_entity("policy").is_some() && (arn.account == "aws" || arn.account == place.account)
+        });
+        if !ours_or_aws || text.contains(['*', '?']) {
+            let example = format!("arn:{}:iam::aws:policy/AmazonSageMakerReadOnly", place.partition);
+            reader.wrong(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
+        } else if !setting.fence.admits_managed_policy(&text) {
+            let allowed = match setting.fence.managed_policies.as_slice() {
+                [] => "no managed policy".to_owned(),
+                some => format!("one of {}", listed(some)),
+            };
+            reader.wrong(&path, &text, &format!("{allowed} (the deployer's `AllowedManagedPolicyArns`)"));
+        }
+        arns.push(text);
+    }
+    arns
+}
+
+/// Notes a document that IAM would refuse for its size. `quota` is in characters, white space aside.
+pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
+    let size = document.size();
+    if size > quota {
+        reader.note(format!(
+            "the {what} would have {size} characters, IAM allows {quota}: name fewer roles, or shorter ones"
+        ));
+    }
+}
+
+pub fn name_rule(longest: usize) -> String {
+    format!("1 to {longest} letters, digits and `+=,.@_-`")
+}
+
+/// Whether a physical resource id can be a role's name.
+pub fn is_role_name(text: &str) -> bool {
+    is_iam_name(text, ROLE_NAME_LENGTH)
+}

@@ -1,0 +1,430 @@
+//! A role set of the catalogue with the properties of one resource: what every type that makes a set asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::catalog;
+use crate::catalog::{EmptyName, Form, Parameter, RoleEntry, RoleSet, Statement, Values, filled};
+use crate::guardrails::Fence;
+use crate::iam::document::{Document, hex};
+use crate::iam::name::{Name, is_iam_name};
+use crate::iam::quota::{INLINE_SIZE_PER_ROLE, POLICY_NAME_LENGTH, POLICY_SIZE, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
+use crate::resource::made_role::{adoption, settle};
+use crate::resource::properties::Reader;
+use crate::resource::reserved::reserved;
+use crate::resource::role;
+use crate::resource::spec::{Setting, WARNINGS, Wanted};
+use crate::state::ownership::TAG_KEYS;
+use crate::state::{Policy, Role, Tags, World};
+use crate::text::{closest, listed, shown};
+
+/// What an id that we gave out begins with; one that CloudFormation invents has no slash.
+pub const ID_PREFIX: &str = "role-set/";
+
+/// The value with the managed policies that the deployer allows.
+const MANAGED_POLICIES: &str = "AllowedManagedPolicies";
+
+/// Where a name comes from.
+#[derive(Clone, Copy)]
+enum Told<'a> {
+    /// The path of the property that gives it.
+    By(&'a str),
+    /// The id of the role or policy in the set, and the text that its name is filled into.
+    Default(&'a str, &'a str),
+}
+
+/// One resource's reading of a set.
+struct Asked<'a> {
+    set: &'static RoleSet,
+    reader: &'a Reader<'a>,
+    setting: Setting<'a>,
+    values: Values,
+    as_published: bool,
+    /// Names that the deployer's prefixes don't admit.
+    outside: Vec<String>,
+    /// Paths that the deployer's don't admit.
+    elsewhere: BTreeSet<String>,
+}
+
+/// Reads the properties that the set's file and all sets know.
+pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+    let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
+    let as_published = fidelity.unwrap_or(false);
+    let boundary = role::boundary(reader, setting);
+    let mut values = parameters(set, reader, setting, as_published);
+    values.insert("Boundary".to_owned(), boundary.clone());
+    values.insert(MANAGED_POLICIES.to_owned(), setting.fence.managed_policies.join(","));
+    let mut asked =
+        Asked { set, reader, setting, values, as_published, outside: Vec::new(), elsewhere: BTreeSet::new() };
+    let roles = asked.role_names();
+    let policies = asked.policy_names();
+    asked.refuse_outsiders();
+    if as_published && set.publishes_iam_writes(&asked.values) && !setting.fence.allow_published_iam_writes {
+        let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
+        reader.tighten(format!(
+            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}`{of_account} make and \
+             change roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
+        ));
+    }
+    let physical_id = asked.physical_id(set_name);
+    let tags = role::tags(reader);
+    let (adopt_existing, adopt_from) = adoption(reader, setting);
+    let mut world = World::default();
+    // Of a policy that no role of the set has, the boundary says nothing.
+    let mut of_roles: Vec<&[Statement]> = Vec::new();
+    for (id, arn) in policies {
+        let Some(entry) = set.policies.get(id) else { continue };
+        let document = asked.document(&entry.statements);
+        role::within(reader, &format!("policy `{id}`"), &document, POLICY_SIZE);
+        world.policies.insert(arn, Policy { document, tags: tags.clone() });
+    }
+    let mut most_tags = TAGS_PER_ENTITY - TAG_KEYS.len();
+    for (id, name) in roles {
+        let Some(entry) = set.roles.get(id) else { continue };
+        // IAM does not tell the case of a tag's key apart.
+        let is_given = |key: &String| tags.keys().any(|given| given.to_lowercase() == key.to_lowercase());
+        let own = entry.tags.iter().filter(|(key, _)| !is_given(key));
+        let own: Tags = own.filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?))).collect();
+        let own_count = own.len();
+        let role_tags = tags.clone().into_iter().chain(own).collect();
+        let description = format!("{id} of the role set {set_name}");
+        let role = Role { tags: role_tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
+        most_tags = most_tags.min(TAGS_PER_ENTITY - TAG_KEYS.len() - own_count);
+        of_roles.extend(entry.inline.values().map(Vec::as_slice));
+        world.roles.insert(name, role);
+    }
+    if tags.len() > most_tags {
+        let found = tags.len().to_string();
+        reader.wrong("Tags", &found, &format!("at most {most_tags} tags beside those of the set and ours"));
+    }
+    let is_attached = |id: &str| {
+        let arn = asked.values.get(&format!("{id}.Arn"));
+        world.roles.values().any(|role| arn.is_some_and(|arn| role.attached.contains(arn)))
+    };
+    let attached = set.policies.iter().filter(|(id, _)| is_attached(id));
+    of_roles.extend(attached.map(|(_, entry)| entry.statements.as_slice()));
+    let beyond: BTreeSet<String> =
+        of_roles.into_iter().flat_map(|statements| asked.beyond_boundary(statements)).collect();
+    let remarks = asked.remarks();
+    let Asked { values, outside, .. } = asked;
+    let mut attributes: BTreeMap<String, String> = set
+        .outputs
+        .iter()
+        .map(|(name, output)| {
+            let otherwise = || filled(&output.otherwise, &values).unwrap_or_default();
+            (name.clone(), filled(&output.value, &values).unwrap_or_else(otherwise))
+        })
+        .collect();
+    attributes.insert("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", "));
+    attributes.insert(WARNINGS.to_owned(), String::new());
+    Wanted {
+        // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
+        physical_id: if outside.is_empty() { physical_id } else { String::new() },
+        world,
+        attributes,
+        adopt_existing,
+        adopt_from,
+        settle: settle(reader),
+        remarks,
+        outside,
+        boundary,
+        naming: "RoleNames",
+        ..Wanted::default()
+    }
+}
+
+/// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
+fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, as_published: bool) -> Values {
+    let mut values = catalog::values_of(setting.place);
+    let mut wrong: Vec<String> = Vec::new();
+    for parameter in &set.parameters {
+        let name = parameter.name.as_str();
+        let value = match (reader.text(name), &parameter.default) {
+            (Some(text), _) => parameter.read(&text, setting.place).unwrap_or_else(|| {
+                reader.wrong(name, &text, &parameter.expected());
+                wrong.push(format!("${{{name}}}"));
+                text
+            }),
+            (None, Some(default)) => {
+                let value = match (filled(default, &values), &parameter.otherwise) {
+                    (None, Some(otherwise)) => {
+                        // As published, the whole account is let in.
+                        if !as_published {
+                            reader.tighten(wide(set, &values, parameter, otherwise));
+                        }
+                        values.insert(name.to_owned(), otherwise.clone());
+                        continue;
+                    }
+                    (value, _) => value.unwrap_or_default(),
+                };
+                let is_told = wrong.iter().any(|part| default.contains(part));
+                if !is_told && parameter.read(&value, setting.place).is_none() {
+                    let expected = parameter.expected();
+                    reader.note(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
+                }
+                value
+            }
+            (None, None) if parameter.optional && !reader.has(name) => continue,
+            (None, None) => {
+                if !reader.has(name) {
+                    reader.note(format!("`{name}`: missing, expected {}", parameter.expected()));
+                }
+                wrong.push(format!("${{{name}}}"));
+                continue;
+            }
+        };
+        values.insert(name.to_owned(), value);
+    }
+    values
+}
+
+/// The accounts that the parameters name.
+fn accounts(set: &RoleSet, values: &Values) -> Option<String> {
+    let all = set.parameters.iter().filter(|one| one.form == Form::Account);
+    let all: Vec<&str> = all.filter_map(|one| values.get(&one.name)).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// What is said of a parameter that has its wider value, since what its default names is absent.
+fn wide(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) -> String {
+    let default = parameter.default.as_deref().unwrap_or_default();
+    let named = set.parameters.iter().filter(|one| default.contains(&format!("${{{}}}", one.name)));
+    let absent: Vec<String> = named.map(|one| one.name.clone()).filter(|name| !values.contains_key(name)).collect();
+    format!(
+        "{}: missing, so that `{name}` would be `{otherwise}`, and every role of account {} with such a name could act here: \
+         give it, or `{name}`",
+        listed(&absent),
+        accounts(set, values).unwrap_or_default(),
+        name = parameter.name,
+    )
+}
+
+impl Asked<'_> {
+    /// The roles that are made, by the source's ids. Their names and ARNs become values.
+    fn role_names(&mut self) -> BTreeMap<&'static str, Name> {
+        let overrides = self.overrides();
+        let mut names = BTreeMap::new();
+        for (id, entry) in &self.set.roles {
+            let (id, path) = (id.as_str(), format!("RoleNames.{id}"));
+            let asked = overrides.get(id);
+            if !catalog::holds(&entry.when, &self.values) {
+                if asked.is_some_and(|name| !name.is_empty()) {
+                    let switch: Vec<String> = entry.when.keys().cloned().collect();
+                    self.reader.note(format!("`{path}`: {} says that the role is not made", listed(&switch)));
+                }
+                continue;
+            }
+            if asked.is_some_and(String::is_empty) {
+                match entry.empty_name {
+                    Some(EmptyName::NotMade) => continue,
+                    Some(EmptyName::Default) => {}
+                    None => self.reader.wrong(&path, "", "the name of a role: the set does not come without this one"),
+                }
+            }
+            let given = asked.filter(|name| !name.is_empty()).cloned();
+            let Some(name) = given.clone().or_else(|| filled(&entry.name, &self.values)) else { continue };
+            let told = if given.is_some() { Told::By(&path) } else { Told::Default(id, &entry.name) };
+            if !self.is_name(&name, ROLE_NAME_LENGTH, told) {
+                continue;
+            }
+            if !self.setting.fence.admits_path(&entry.path) {
+                self.elsewhere.insert(entry.path.clone());
+            }
+            let name = Name::new(name);
+            if names.values().any(|other| *other == name) {
+                self.reader.note(format!("`{path}`: `{name}` is the name of another role of the set too"));
+                continue;
+            }
+            if let Some(why) = reserved(&entry.path, name.as_str(), &entry.name) {
+                self.reader.tighten(match told {
+                    Told::By(path) => format!("`{path}`: {why}"),
+                    Told::Default(..) => format!("`RoleNames.{id}`: missing, and {why}"),
+                });
+            }
+            self.values.insert(id.to_owned(), name.to_string());
+            self.values.insert(format!("{id}.Arn"), self.setting.place.role_arn(&entry.path, name.as_str()));
+            names.insert(id, name);
+        }
+        names
+    }
+
+    /// The same for customer-managed policies: their ARNs.
+    fn policy_names(&mut self) -> BTreeMap<&'static str, String> {
+        let mut arns = BTreeMap::new();
+        for (id, entry) in &self.set.policies {
+            if !catalog::holds(&entry.when, &self.values) {
+                continue;
+            }
+            let id = id.as_str();
+            let Some(name) = filled(&entry.name, &self.values) else { continue };
+            if self.is_name(&name, POLICY_NAME_LENGTH, Told::Default(id, &entry.name)) {
+                let arn = self.setting.place.policy_arn("/", &name);
+                self.values.insert(format!("{id}.Arn"), arn.clone());
+                arns.insert(id, arn);
+            }
+        }
+        arns
+    }
+
+    /// `RoleNames`, by the source's ids.
+    fn overrides(&self) -> BTreeMap<String, String> {
+        let reader = self.reader;
+        let Some(value) = reader.raw("RoleNames") else { return BTreeMap::new() };
+        let Some(members) = value.as_object() else {
+            reader.wrong("RoleNames", &value.to_string(), "an object of names by role");
+            return BTreeMap::new();
+        };
+        let ids = || self.set.roles.keys().map(String::as_str);
+        let mut names = BTreeMap::new();
+        for (id, name) in members {
+            let path = format!("RoleNames.{id}");
+            if !self.set.roles.contains_key(id) {
+                let hint = closest(id, ids()).map(|close| format!(", did you mean `{close}`?"));
+                let all = || format!("; its roles are {}", listed(&ids().map(str::to_owned).collect::<Vec<_>>()));
+                reader.note(format!("`{path}`: the set has no such role{}", hint.unwrap_or_else(all)));
+                continue;
+            }
+            match name.as_str() {
+                Some(name) => drop(names.insert(id.clone(), name.to_owned())),
+                None => reader.wrong(&path, &name.to_string(), "the name of a role, or empty text"),
+            }
+        }
+        names
+    }
+
+    /// Notes what stands against the name.
+    fn is_name(&mut self, name: &str, longest: usize, told: Told<'_>) -> bool {
+        if !is_iam_name(name, longest) {
+            match told {
+                Told::By(path) => self.reader.wrong(path, name, &role::name_rule(longest)),
+                Told::Default(id, template) if name.len() > longest => {
+                    let parts = self.set.parameters.iter().map(|parameter| &parameter.name);
+                    let parts = parts.filter(|part| template.contains(&format!("${{{part}}}"))).cloned();
+                    self.reader.note(format!(
+                        "{}: `{id}` would be called {}, and that is {} characters; IAM allows {longest}: choose shorter \
+                         ones, or a name by `RoleNames`",
+                        listed(&parts.collect::<Vec<_>>()),
+                        shown(name),
+                        name.len()
+                    ));
+                }
+                // What is wrong with the parameters has been told.
+                Told::Default(..) => {}
+            }
+            return false;
+        }
+        if !self.setting.fence.admits_name(name) {
+            self.outside.push(name.to_owned());
+            return false;
+        }
+        true
+    }
+
+    fn refuse_outsiders(&self) {
+        let (reader, fence) = (self.reader, self.setting.fence);
+        if !self.outside.is_empty() {
+            reader.note(format!(
+                "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
+                 have a prefix added",
+                listed(&self.outside),
+                listed(&fence.role_name_prefixes)
+            ));
+        }
+        for path in &self.elsewhere {
+            reader.note(format!(
+                "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
+                listed(&fence.role_paths)
+            ));
+        }
+    }
+
+    /// The same as long as the names are that the parameters lead to, so that an update of these makes a replacement. Names
+    /// by `RoleNames` change in place.
+    fn physical_id(&self, set: &str) -> String {
+        let names = self.set.roles.values().map(|entry| format!("role{}{}", entry.path, entry.name));
+        let names = names.chain(self.set.policies.values().map(|entry| format!("policy/{}", entry.name)));
+        let names: BTreeSet<String> = names.filter_map(|name| filled(&name, &self.values)).collect();
+        let digest = Sha256::digest(names.into_iter().collect::<Vec<_>>().join("\n").to_ascii_lowercase().as_bytes());
+        format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
+    }
+
+    /// What the set leaves out here.
+    fn remarks(&self) -> Vec<String> {
+        if self.as_published || !self.setting.fence.managed_policies.is_empty() {
+            return Vec::new();
+        }
+        let limited = self.set.limited_by(MANAGED_POLICIES, &self.values).into_iter();
+        let left_out = |id: &str| {
+            format!(
+                "`{id}` may attach no policy to roles: the deployer's `AllowedManagedPolicyArns` names none that it might"
+            )
+        };
+        limited.map(left_out).collect()
+    }
+
+    fn document(&self, statements: &[Statement]) -> Document {
+        Document::of(catalog::of_iam(statements, &self.values, self.as_published))
+    }
+
+    /// Actions that the boundary of `template.yaml` denies.
+    fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
+        let fence = self.setting.fence;
+        let statements = catalog::of_iam(statements, &self.values, self.as_published);
+        statements.iter().flat_map(|statement| beyond_boundary(statement, fence)).collect()
+    }
+
+    fn role(&self, id: &str, entry: &RoleEntry) -> Role {
+        let reader = self.reader;
+        let partition = &self.setting.place.partition;
+        let attached = entry.managed.iter().filter_map(|managed| {
+            let policy = managed.policy(&self.values)?;
+            let is_own = policy.starts_with("${");
+            if is_own {
+                filled(policy, &self.values)
+            } else {
+                Some(format!("arn:{partition}:iam::aws:policy/{policy}"))
+            }
+        });
+        let attached: BTreeSet<String> = attached.collect();
+        let trust = self.document(&entry.trust);
+        let mut inline = BTreeMap::new();
+        let mut size = 0;
+        for (name, statements) in &entry.inline {
+            let document = self.document(statements);
+            size += document.size();
+            inline.extend(filled(name, &self.values).map(|name| (name, document)));
+        }
+        if size > INLINE_SIZE_PER_ROLE {
+            reader.note(format!(
+                "the inline policies of `{id}` would have {size} characters, IAM allows {INLINE_SIZE_PER_ROLE}: choose \
+                 shorter names"
+            ));
+        }
+        Role {
+            path: entry.path.clone(),
+            trust,
+            description: String::new(),
+            max_session_duration: *role::SESSION_SECONDS.start(),
+            boundary: None,
+            tags: Tags::new(),
+            attached,
+            inline,
+            instance_profiles: BTreeSet::new(),
+        }
+    }
+}
+
+/// Actions of the statement that the boundary of `template.yaml` denies.
+fn beyond_boundary<'a>(statement: &'a Value, fence: &Fence) -> Vec<String> {
+    let texts = |key: &str| -> Vec<&'a str> {
+        match &statement[key] {
+            Value::String(one) => vec![one],
+            more => more.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        }
+    };
+    let grants = statement.get("Effect") == Some(&json!("Allow"));
+    let denied = |action: &&str| fence.boundary_denies(action, texts("Resource").into_iter());
+    texts("Action").into_iter().filter(|action| grants && denied(action)).map(str::to_owned).collect()
+}

@@ -1,0 +1,136 @@
+//! The eleven roles that SageMaker's project templates expect in an account: names, trusts and policies, as the console
+//! makes them.
+//! <https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-studio-updates.html>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use crate::catalog;
+use crate::iam::arn::{Arn, Place};
+use crate::iam::document::Document;
+use crate::iam::name::Name;
+use crate::state::{Role, Tags};
+
+pub const PREFIX: &str = "AmazonSageMakerServiceCatalogProducts";
+
+/// Launch constraints and the roles' own policies name them here.
+pub const PATH: &str = "/service-role/";
+
+/// What the console grants `UseRole` is not published: it gets the inline policy of this role set, narrowed.
+const SET_OF_USE_ROLE: &str = "ServiceCatalogProjects";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceCatalogRole {
+    suffix: &'static str,
+    /// Services that may assume it, without `.amazonaws.com`.
+    trusted: &'static [&'static str],
+    /// The policy of AWS that it has attached.
+    managed: &'static str,
+}
+
+const fn of(suffix: &'static str, trusted: &'static [&'static str], managed: &'static str) -> ServiceCatalogRole {
+    ServiceCatalogRole { suffix, trusted, managed }
+}
+
+pub const ROLES: [ServiceCatalogRole; 11] = [
+    of("LaunchRole", &["servicecatalog"], "AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy"),
+    of(
+        "UseRole",
+        &[
+            "apigateway",
+            "cloudformation",
+            "codebuild",
+            "codepipeline",
+            "events",
+            "firehose",
+            "glue",
+            "lambda",
+            "sagemaker",
+            "states",
+        ],
+        "AmazonEC2ReadOnlyAccess",
+    ),
+    of(
+        "ApiGatewayRole",
+        &["apigateway"],
+        "service-role/AmazonSageMakerServiceCatalogProductsApiGatewayServiceRolePolicy",
+    ),
+    of(
+        "CloudformationRole",
+        &["cloudformation"],
+        "service-role/AmazonSageMakerServiceCatalogProductsCloudformationServiceRolePolicy",
+    ),
+    of("CodeBuildRole", &["codebuild"], "AmazonSageMakerServiceCatalogProductsCodeBuildServiceRolePolicy"),
+    of(
+        "CodePipelineRole",
+        &["codepipeline"],
+        "service-role/AmazonSageMakerServiceCatalogProductsCodePipelineServiceRolePolicy",
+    ),
+    of("EventsRole", &["events"], "service-role/AmazonSageMakerServiceCatalogProductsEventsServiceRolePolicy"),
+    of("FirehoseRole", &["firehose"], "service-role/AmazonSageMakerServiceCatalogProductsFirehoseServiceRolePolicy"),
+    of("GlueRole", &["glue"], "service-role/AmazonSageMakerServiceCatalogProductsGlueServiceRolePolicy"),
+    of("LambdaRole", &["lambda"], "service-role/AmazonSageMakerServiceCatalogProductsLambdaServiceRolePolicy"),
+    of("ExecutionRole", &["sagemaker"], "AmazonSageMakerFullAccess"),
+];
+
+/// The role that Service Catalog needs to end a project, so the last to go.
+pub fn launch_role() -> Name {
+    Name::new(format!("{PREFIX}LaunchRole"))
+}
+
+pub fn use_role() -> Name {
+    Name::new(format!("{PREFIX}UseRole"))
+}
+
+impl ServiceCatalogRole {
+    pub fn name(&self) -> Name {
+        Name::new(format!("{PREFIX}{}", self.suffix))
+    }
+
+    /// Whether it is one of the two that were there before projects had a role for each service.
+    /// `Roles: LaunchAndUse` means them.
+    pub fn is_launch_or_use(&self) -> bool {
+        matches!(self.suffix, "LaunchRole" | "UseRole")
+    }
+
+    /// The role to make where it is absent.
+    pub fn role(&self, place: &Place, boundary: &str) -> Role {
+        let partition = &place.partition;
+        let services: Vec<String> = self.trusted.iter().map(|service| format!("{service}.amazonaws.com")).collect();
+        let trust = Document::of(vec![json!({
+            "Effect": "Allow",
+            "Principal": { "Service": services },
+            "Action": "sts:AssumeRole",
+        })]);
+        let inline = if self.name() == use_role() { use_role_policy(place) } else { BTreeMap::new() };
+        Role {
+            path: PATH.to_owned(),
+            trust,
+            description: "Made by mlops-roles for the project templates of SageMaker".to_owned(),
+            max_session_duration: 3_600,
+            boundary: Some(boundary.to_owned()),
+            tags: Tags::new(),
+            attached: BTreeSet::from([format!("arn:{partition}:iam::aws:policy/{}", self.managed)]),
+            inline,
+            instance_profiles: BTreeSet::new(),
+        }
+    }
+}
+
+fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
+    let entry = catalog::role_set(SET_OF_USE_ROLE).ok().and_then(|set| set.roles.get(use_role().as_str()));
+    let values = catalog::values_of(place);
+    let inline = entry.into_iter().flat_map(|entry| &entry.inline);
+    inline.map(|(name, statements)| (name.clone(), Document::of(catalog::of_iam(statements, &values, false)))).collect()
+}
+
+/// Whether it is the customer-managed policy that the console makes for `UseRole`:
+/// `policy/service-role/AmazonSageMakerServiceCatalogProductsUseRole-20210603T132536`.
+pub fn is_console_policy(arn: &str, place: &Place) -> bool {
+    let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);
+    let Some((PATH, name)) = arn.and_then(|arn| arn.iam_entity("policy")) else { return false };
+    let time = name.strip_prefix(use_role().as_str()).and_then(|rest| rest.strip_prefix('-'));
+    let digits = |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+    time.and_then(|time| time.split_once('T')).is_some_and(|(day, hour)| digits(day, 8) && digits(hour, 6))
+}

@@ -1,0 +1,233 @@
+//! Whose a role or policy is: told by the tags that it was made with, never by its name.
+
+use std::fmt;
+
+use crate::iam::name::Name;
+use crate::state::query::Scope;
+use crate::state::{Entity, Policy, Role, Tags, World};
+
+/// The owning stack's id. With the logical id it goes into the create call itself.
+pub const STACK_TAG: &str = "mlops-roles:stack-id";
+pub const LOGICAL_TAG: &str = "mlops-roles:logical-id";
+
+/// On what was taken over and is therefore released rather than deleted.
+pub const ADOPTED_TAG: &str = "mlops-roles:adopted";
+
+/// Tags that a user may not set.
+pub const TAG_KEYS: [&str; 3] = [STACK_TAG, LOGICAL_TAG, ADOPTED_TAG];
+const ADOPTED: &str = "true";
+
+/// The resource of a stack that owns what this event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub stack_id: String,
+    pub logical_id: String,
+}
+
+/// What the work on an event may write to.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    pub owner: &'a Owner,
+    /// What goes whoever made it: the service-catalog roles of a resource that tears them down.
+    pub condemned: Scope,
+}
+
+impl<'a> Claim<'a> {
+    /// On what is the owner's, and nothing else.
+    pub fn of(owner: &'a Owner) -> Self {
+        Self { owner, condemned: Scope::default() }
+    }
+
+    /// Whether the world shows the entity, and as one that may be written to.
+    pub fn covers(&self, entity: &Entity, world: &World) -> bool {
+        let condemned = match entity {
+            Entity::Role(name) => self.condemned.roles.contains_key(name) && world.roles.contains_key(name),
+            Entity::Policy(arn) => self.condemned.policies.contains_key(arn) && world.policies.contains_key(arn),
+        };
+        condemned || self.owner.owns_entity(entity, world)
+    }
+}
+
+/// What the tags of an entity say, as its would-be owner reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// We made it.
+    Made,
+    /// We took it over.
+    Adopted,
+    /// Another stack, or another resource of this one, owns it.
+    Others(Owner),
+    /// It carries none of our tags.
+    Nobodys,
+}
+
+impl Owner {
+    pub fn tags(&self) -> Tags {
+        Tags::from([(STACK_TAG.to_owned(), self.stack_id.clone()), (LOGICAL_TAG.to_owned(), self.logical_id.clone())])
+    }
+
+    pub fn standing(&self, tags: &Tags) -> Standing {
+        let (stack, logical) = (tags.get(STACK_TAG), tags.get(LOGICAL_TAG));
+        if stack.is_none() && logical.is_none() {
+            return Standing::Nobodys;
+        }
+        let found =
+            Self { stack_id: stack.cloned().unwrap_or_default(), logical_id: logical.cloned().unwrap_or_default() };
+        if found != *self {
+            return Standing::Others(found);
+        }
+        if tags.contains_key(ADOPTED_TAG) { Standing::Adopted } else { Standing::Made }
+    }
+
+    pub fn owns(&self, tags: &Tags) -> bool {
+        matches!(self.standing(tags), Standing::Made | Standing::Adopted)
+    }
+
+    /// Our roles in the world.
+    pub fn roles_of<'a>(&self, world: &'a World) -> impl Iterator<Item = (&'a Name, &'a Role)> {
+        world.roles.iter().filter(|(_, role)| self.owns(&role.tags))
+    }
+
+    /// Whether the world shows this entity as ours.
+    pub fn owns_entity(&self, entity: &Entity, world: &World) -> bool {
+        let tags = match entity {
+            Entity::Role(name) => world.roles.get(name).map(|role| &role.tags),
+            Entity::Policy(arn) => world.policies.get(arn).map(|policy| &policy.tags),
+        };
+        tags.is_some_and(|tags| self.owns(tags))
+    }
+
+    /// What the properties name and the world shows as somebody else's.
+    pub fn strangers(&self, wanted: &World, seen: &World) -> Vec<Entity> {
+        let roles = wanted.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
+        let is_other = |arn: &&String| seen.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
+        let policies = wanted.policies.keys().filter(is_other);
+        roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy)).collect()
+    }
+
+    /// The world as it should be: what the resource asks for, what it had and no longer asks for gone or released,
+    /// everything that is not ours as it is.
+    ///
+    /// `new` is what the properties ask for and `old` what the former properties asked for, both without our tags;
+    /// `seen` is the account. What `new` names and `seen` has under somebody else's tags is taken over: whoever
+    /// calls has judged that before.
+    pub fn desired(&self, new: &World, old: &World, seen: &World) -> World {
+        let mut desired = World::default();
+        for (name, have) in &seen.roles {
+            if new.roles.contains_key(name) {
+                continue;
+            }
+            match self.standing(&have.tags) {
+                Standing::Made => {}
+                Standing::Adopted => {
+                    let mut role = released_role(have, old.roles.get(name));
+                    role.attached.retain(|arn| !self.goes(arn, new, seen));
+                    desired.roles.insert(name.clone(), role);
+                }
+                Standing::Others(_) | Standing::Nobodys => {
+                    desired.roles.insert(name.clone(), have.clone());
+                }
+            }
+        }
+        for (name, want) in &new.roles {
+            let role = match seen.roles.get(name) {
+                None => Role { tags: self.tagged(&want.tags), ..want.clone() },
+                Some(have) => self.kept_role(want, old.roles.get(name), have),
+            };
+            desired.roles.insert(name.clone(), role);
+        }
+        for (arn, have) in &seen.policies {
+            if new.policies.contains_key(arn) {
+                continue;
+            }
+            match self.standing(&have.tags) {
+                Standing::Made => {}
+                Standing::Adopted => {
+                    let tags = released_tags(&have.tags, old.policies.get(arn).map(|policy| &policy.tags));
+                    desired.policies.insert(arn.clone(), Policy { tags, ..have.clone() });
+                }
+                Standing::Others(_) | Standing::Nobodys => {
+                    desired.policies.insert(arn.clone(), have.clone());
+                }
+            }
+        }
+        for (arn, want) in &new.policies {
+            let tags = match seen.policies.get(arn) {
+                None => self.tagged(&want.tags),
+                Some(have) => {
+                    let former = old.policies.get(arn).map(|policy| &policy.tags);
+                    let mut tags = self.kept_tags(&want.tags, former, &have.tags);
+                    if self.standing(&have.tags) != Standing::Made {
+                        tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
+                    }
+                    tags
+                }
+            };
+            desired.policies.insert(arn.clone(), Policy { document: want.document.clone(), tags });
+        }
+        desired
+    }
+
+    /// Whether it is a policy that we made and that is no longer asked for.
+    fn goes(&self, arn: &str, new: &World, seen: &World) -> bool {
+        let standing = seen.policies.get(arn).map(|policy| self.standing(&policy.tags));
+        standing == Some(Standing::Made) && !new.policies.contains_key(arn)
+    }
+
+    fn tagged(&self, tags: &Tags) -> Tags {
+        tags.clone().into_iter().chain(self.tags()).collect()
+    }
+
+    /// Tags that others added stay; those that the former properties set and the new ones don't go.
+    fn kept_tags(&self, want: &Tags, former: Option<&Tags>, have: &Tags) -> Tags {
+        let others = have.iter().filter(|(key, _)| !former.is_some_and(|former| former.contains_key(*key)));
+        others.map(|(k, v)| (k.clone(), v.clone())).chain(self.tagged(want)).collect()
+    }
+
+    /// A role that we made grants what was asked for and nothing else. On one that we took over, what others gave it
+    /// stays theirs.
+    fn kept_role(&self, want: &Role, old: Option<&Role>, have: &Role) -> Role {
+        let mut role = Role {
+            path: have.path.clone(),
+            tags: self.kept_tags(&want.tags, old.map(|old| &old.tags), &have.tags),
+            instance_profiles: have.instance_profiles.clone(),
+            ..want.clone()
+        };
+        if self.standing(&have.tags) == Standing::Made {
+            return role;
+        }
+        role.tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
+        let theirs = without(have, old);
+        role.attached.extend(theirs.attached);
+        for (name, document) in theirs.inline {
+            role.inline.entry(name).or_insert(document);
+        }
+        role
+    }
+}
+
+/// The role without what the former properties gave it.
+fn without(have: &Role, old: Option<&Role>) -> Role {
+    let mut role = have.clone();
+    if let Some(old) = old {
+        role.attached.retain(|arn| !old.attached.contains(arn));
+        role.inline.retain(|name, _| !old.inline.contains_key(name));
+    }
+    role
+}
+
+/// The boundary stays: without it, whoever chose the trust would come to all that others gave the role.
+fn released_role(have: &Role, old: Option<&Role>) -> Role {
+    Role { tags: released_tags(&have.tags, old.map(|old| &old.tags)), ..without(have, old) }
+}
+
+pub fn released_tags(have: &Tags, old: Option<&Tags>) -> Tags {
+    let ours = |key: &String| TAG_KEYS.contains(&key.as_str()) || old.is_some_and(|old| old.contains_key(key));
+    have.iter().filter(|(key, _)| !ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "resource `{}` of stack `{}`", self.logical_id, self.stack_id)
+    }
+}

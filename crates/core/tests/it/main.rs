@@ -1,0 +1,10 @@
+//! The laws of plans and schedules, and what machines need.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it did not expect should fail on the spot"
+)]
+
+mod law;
+mod machines;
+mod rounds;

@@ -1,0 +1,82 @@
+//! What goes side by side: no order of the steps of a round matters.
+
+use proptest::prelude::*;
+
+use mlops_roles_core::plan::after::after;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::plan::schedule::round;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::state::Entity;
+use mlops_roles_core::state::World;
+
+use crate::law::{any_world, worlds};
+
+/// Every order of the steps of a round gives the same world, and nobody in it waits for another.
+fn check(a: &World, b: &World) {
+    let mut world = a.clone();
+    let mut rounds = 0;
+    loop {
+        let steps = plan(b, &world);
+        if steps.is_empty() {
+            break;
+        }
+        let side_by_side = round(&steps);
+        assert!(!side_by_side.is_empty() && side_by_side.len() <= 4);
+        let forth = side_by_side.iter().fold(world.clone(), after);
+        let back = side_by_side.iter().rev().fold(world.clone(), after);
+        assert_eq!(forth, back, "{side_by_side:?}");
+        for step in &side_by_side {
+            let same = |other: &&Step| other.entity() == step.entity();
+            assert_eq!(side_by_side.iter().filter(same).count(), 1, "one write to `{step}`'s entity: {side_by_side:?}");
+            safe(&world, step, &steps);
+        }
+        world = forth;
+        rounds += 1;
+        assert!(rounds < 500);
+    }
+    assert_eq!(world, *b);
+}
+
+/// What each step may count on while others are under way.
+fn safe(world: &World, step: &Step, plan: &[Step]) {
+    match step {
+        Step::Attach { arn, .. } => {
+            let made = plan.iter().any(|step| matches!(step, Step::CreatePolicy { arn: made, .. } if made == arn));
+            assert!(!made, "`{arn}` is there before it is attached");
+        }
+        Step::DeletePolicy { arn } => {
+            assert!(world.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
+        }
+        Step::SetPolicyDocument { .. } => {
+            let fences = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
+            assert!(!plan.iter().any(fences), "what fences a role in comes before what it is granted");
+        }
+        Step::SetTrust { .. } | Step::RemoveBoundary { .. } => {
+            let before = plan.iter().take_while(|other| *other != step);
+            let grants = before.filter(|other| matches!(other, Step::SetPolicyDocument { .. })).count();
+            assert_eq!(grants, 0, "what lets others come to a role waits for what it is granted: {plan:?}");
+        }
+        Step::UntagRole { .. } | Step::UntagPolicy { .. } => {
+            let first = plan.first().is_some_and(|first| first == step);
+            assert!(first, "tags go last, or first where there is no room: {plan:?}");
+        }
+        _ => assert!(matches!(step.entity(), Entity::Role(_) | Entity::Policy(_))),
+    }
+}
+
+#[test]
+fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
+    let worlds = worlds();
+    for a in &worlds {
+        for b in worlds.iter().step_by(3) {
+            check(a, b);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn side_by_side_large_worlds_end_where_they_should(a in any_world(), b in any_world()) {
+        check(&a, &b);
+    }
+}

@@ -1,0 +1,30 @@
+//! How the time that an event has is shared out.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The time that each part of the work may take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    pub work: Instant,
+    pub undo: Instant,
+    /// For whatever hangs although it must not.
+    pub watchdog: Instant,
+    pub answer: Instant,
+}
+
+impl Deadlines {
+    /// Undo keeps up to a minute and the answer up to 20 seconds; of a short time each keeps its share.
+    pub fn of(remaining: Duration) -> Self {
+        let end = Instant::now() + remaining;
+        let answer = Duration::from_secs(20).min(remaining / 5);
+        let undo = Duration::from_mins(1).min(remaining / 4);
+        Self {
+            work: end - answer - undo,
+            undo: end - answer,
+            watchdog: end - answer * 3 / 4,
+            answer: end - answer / 10,
+        }
+    }
+}

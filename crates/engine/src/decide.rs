@@ -1,0 +1,107 @@
+//! What would be done, and whether it may be. Reads only: the function goes on from here, the preview stops.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+
+use crate::port::{Iam, Stacks};
+use crate::preconditions::{unused, within_quota, writable};
+use crate::retry::{look_until, patiently};
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::observation::{Known, Observed};
+use mlops_roles_core::state::query::Scope;
+
+/// From one look at the account to the steps.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What was looked at.
+    pub scope: Scope,
+    /// What IAM knows of the roles.
+    pub observed: BTreeMap<Name, Known>,
+    pub before: World,
+    pub desired: World,
+    pub steps: Vec<Step>,
+}
+
+/// # Errors
+/// All that stands against it.
+pub async fn decide(
+    iam: &impl Iam,
+    stacks: &impl Stacks,
+    wanted: &Wanted,
+    former: &Former,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Result<Decision, String> {
+    let owner = setting.owner;
+    let mut scope = Scope::default();
+    scope.add(&wanted.world);
+    scope.expect(&former.leaving);
+    let observed = look(iam, &scope, setting, deadline).await?;
+    let before = observed.world;
+    writable(iam, stacks, wanted, &before, setting, deadline).await?;
+    replaceable(iam, former, setting, deadline).await?;
+    former.in_reach(&before, owner)?;
+    let desired = owner.desired(&wanted.world, &former.leaving, &before);
+    within_quota(&desired)?;
+    let going = former.replaced.policies.keys().chain(gone(&desired, &before));
+    let ours = owner.roles_of(&before).map(|(name, _)| name);
+    let ours: Vec<&Name> = ours.chain(former.replaced.roles.keys()).collect();
+    unused(iam, going, &ours, &BTreeMap::new(), deadline).await?;
+    let steps = plan(&desired, &before);
+    Ok(Decision { scope, observed: observed.known, before, desired, steps })
+}
+
+/// The scope, and the policies of ours that hang on our roles under names that the properties no longer tell.
+///
+/// # Errors
+/// When the account can't be looked at.
+pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline: Instant) -> Result<Observed, String> {
+    let observed = patiently(deadline, async || iam.observe(scope).await).await;
+    let mut observed =
+        observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
+    let world = &observed.world;
+    let ours = setting.owner.roles_of(world);
+    let hidden = |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
+    let more = Scope::of_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
+    if !more.policies.is_empty() {
+        // What is attached exists: where it does not show, IAM lags.
+        let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
+        let seen = look_until(iam, &more, all, deadline).await;
+        let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
+        let marked = seen
+            .world
+            .policies
+            .into_iter()
+            .filter(|(arn, policy)| scope.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
+        observed.world.policies.extend(marked);
+    }
+    Ok(observed)
+}
+
+/// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
+/// hear of it: a cleanup that fails fails silently.
+async fn replaceable(iam: &impl Iam, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
+    for name in former.replaced.roles.keys() {
+        let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.world;
+        let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
+        if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
+            return Err(format!(
+                "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so it \
+                 could not be deleted: have it added, then try again; nothing was changed",
+                role.path
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Policies that there were before and that are not wanted any more. ARNs.
+pub fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {
+    before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
+}

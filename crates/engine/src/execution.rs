@@ -1,0 +1,174 @@
+//! Taking the steps of a round, and what becomes of each.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
+
+use crate::failure::Cause;
+use crate::port::{Fault, Iam, Kind};
+use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, scope, sight};
+use crate::telemetry;
+use mlops_roles_core::plan::after::after;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::{Entity, World, forget};
+
+/// The same on the way back, where time is short and a step that is refused is passed over.
+const LAG_OF_UNDO: Duration = Duration::from_secs(8);
+
+/// How long one step of the way back is tried at the most.
+const LONGEST_OF_UNDO: Duration = Duration::from_secs(20);
+
+/// One way through a plan.
+#[derive(Debug)]
+pub struct Pass<'a, I> {
+    pub iam: &'a I,
+    pub claim: &'a Claim<'a>,
+    pub deadline: Instant,
+    /// On the way back, where there is less time and one step must not use it all up.
+    pub undoing: bool,
+    pub reached: World,
+    /// Of steps that have failed and are tried again.
+    pub troubles: Vec<(Step, Trouble)>,
+}
+
+#[derive(Debug)]
+pub struct Refusal {
+    pub cause: Cause,
+    pub may_have_landed: bool,
+}
+
+/// What became of trying a step once.
+#[derive(Debug)]
+pub struct Tried {
+    /// Whether it is done; else it is worth planning and trying again.
+    pub outcome: Result<bool, Refusal>,
+    /// What a look at its entity showed in between.
+    pub seen: Option<World>,
+}
+
+impl<I: Iam> Pass<'_, I> {
+    /// Tries the steps side by side, each once, and waits for all of them. Gives those that are not worth another try.
+    pub async fn take(&mut self, steps: Vec<Step>) -> Vec<(Step, Refusal)> {
+        let trouble = |step: &Step| {
+            let at = self.troubles.iter().position(|(troubled, _)| troubled == step);
+            at.map_or_else(Trouble::default, |at| self.troubles.swap_remove(at).1)
+        };
+        let mut troubles: Vec<Trouble> = steps.iter().map(trouble).collect();
+        let attempts = steps.iter().zip(&mut troubles).map(|(step, trouble)| self.attempt(step, trouble));
+        let tried = join_all(attempts).await;
+        let mut refused = Vec::new();
+        for ((step, trouble), Tried { outcome, seen }) in steps.into_iter().zip(troubles).zip(tried) {
+            if let Some(seen) = seen {
+                merge(&mut self.reached, &step.entity(), seen);
+            }
+            match outcome {
+                Ok(true) => self.reached = after(std::mem::take(&mut self.reached), &step),
+                Ok(false) => self.troubles.push((step, trouble)),
+                Err(refusal) => refused.push((step, refusal)),
+            }
+        }
+        refused
+    }
+
+    async fn attempt(&self, step: &Step, trouble: &mut Trouble) -> Tried {
+        let mut seen = None;
+        Tried { outcome: self.attempt_seeing(step, trouble, &mut seen).await, seen }
+    }
+
+    async fn attempt_seeing(
+        &self,
+        step: &Step,
+        trouble: &mut Trouble,
+        seen: &mut Option<World>,
+    ) -> Result<bool, Refusal> {
+        let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
+        let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
+        let entity = step.entity();
+        if Instant::now() >= deadline {
+            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: trouble.unsure });
+        }
+        let outcome = timeout_at(deadline, iam.execute(step)).await;
+        if let Ok(Ok(())) = outcome {
+            tracing::info!(%step, "done");
+            return Ok(true);
+        }
+        let since = *trouble.since.get_or_insert_with(Instant::now);
+        trouble.tries += 1;
+        let Ok(Err(fault)) = outcome else {
+            return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true });
+        };
+        trouble.unsure |= fault.outcome_unknown;
+        let may_have_landed = trouble.unsure;
+        let waited = since.elapsed();
+        tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
+
+        if fault.kind == Kind::AlreadyThere && step.creates() {
+            let Some(there) = sight(iam, &entity, deadline).await else {
+                return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
+            };
+            if !claim.covers(&entity, &there.world) {
+                return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
+            }
+            if !may_have_landed && !self.undoing {
+                return Err(Refusal { cause: Cause::Found(there.world), may_have_landed });
+            }
+            *seen = Some(there.world);
+            return Ok(false);
+        }
+        let mut patience = match fault.kind {
+            Kind::TryAgain => longest,
+            Kind::NotThere | Kind::Unsettled => lag,
+            Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
+        };
+        let pause = trouble.pause();
+        if step.removes() && self.is_gone(&entity, &fault, seen).await {
+            // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
+            let detail = fault.kind == Kind::NotThere && !step.deletes();
+            if detail || may_have_landed || waited >= lag {
+                tracing::info!(%step, "nothing was there");
+                return Ok(true);
+            }
+            patience = Duration::MAX;
+        }
+        if waited.saturating_add(pause) > patience || Instant::now() + pause >= deadline {
+            return Err(Refusal { cause: fault.into(), may_have_landed });
+        }
+        telemetry::pause(pause).await;
+        Ok(false)
+    }
+
+    /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
+    /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
+    async fn is_gone(&self, entity: &Entity, fault: &Fault, seen: &mut Option<World>) -> bool {
+        if fault.kind != Kind::Unsettled {
+            return fault.kind == Kind::NotThere;
+        }
+        let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&scope(entity))).await else { return false };
+        if self.claim.covers(entity, &there.world) {
+            *seen = Some(there.world);
+            return false;
+        }
+        there.world == World::default()
+    }
+}
+
+/// How often a step has failed that is tried again.
+#[derive(Debug, Default)]
+pub struct Trouble {
+    pub since: Option<Instant>,
+    pub tries: u32,
+    pub unsure: bool,
+}
+
+impl Trouble {
+    fn pause(&self) -> Duration {
+        LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.tries.saturating_sub(1).min(8)))
+    }
+}
+
+pub fn merge(world: &mut World, entity: &Entity, seen: World) {
+    forget(world, entity);
+    world.absorb(seen);
+}

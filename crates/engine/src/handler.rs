@@ -1,0 +1,145 @@
+//! The flow of an event, from the payload to the answer.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::time::timeout_at;
+
+use crate::deadlines::Deadlines;
+use crate::deliver::{Post, Undelivered};
+use crate::operation::outcome::{Done, Failed, failed, nothing};
+use crate::port::{Iam, Ports, SageMaker, Stacks, Transport};
+use crate::staleness::{Age, timely};
+use crate::telemetry;
+use crate::telemetry::{Phase, timed};
+use mlops_roles_core::guardrails::{Fence, Misconfigured};
+use mlops_roles_core::iam::arn::{Arn, Place};
+use mlops_roles_core::protocol::request::{Kind, Request};
+use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::spec::Setting;
+
+/// Serves one event at a time; keeps nothing between them.
+#[derive(Clone, Debug)]
+pub struct Handler<I, S, M, T> {
+    pub ports: Ports<I, S, M>,
+    pub fence: Result<Fence, Misconfigured>,
+    pub post: Post<T>,
+}
+
+/// What Lambda says of an invocation.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub function_arn: String,
+    /// Until Lambda ends the function.
+    pub remaining: Duration,
+    /// The time of day, in seconds since the epoch.
+    pub now: i64,
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
+    /// Answers the event, whatever it is and whatever happens.
+    ///
+    /// # Errors
+    /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
+    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+        let place = Place::of_arn(&invocation.function_arn);
+        let read = Request::read(payload);
+        let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
+        let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
+        let address = read.as_ref().map_or_else(|broken| broken.address.as_ref(), |request| Some(&request.address));
+        if let Some(address) = address {
+            telemetry::addressed(address);
+            // Before any work: what nobody will hear of is not begun.
+            self.post.check(&address.response_url, place.as_ref())?;
+        }
+        let (address, outcome) = match read {
+            Ok(request) => {
+                let age = Age { signed_at: request.address.response_url.signed_at(), now: invocation.now };
+                let outcome = self.guarded(&request, place.as_ref(), age, deadlines).await;
+                (request.address, outcome)
+            }
+            Err(broken) => {
+                tracing::error!(why = broken.why, "not a custom resource request");
+                let Some(address) = broken.address else { return Err(Undelivered::Nobody { why: broken.why }) };
+                let failed = failed(&address, broken.why);
+                (address, Err(failed))
+            }
+        };
+        let answer = match outcome {
+            Ok(done) => Answer::success(&address, &done.physical_id, done.data),
+            Err(failed) => Answer::failed(&address, &failed.physical_id, failed.reason),
+        };
+        tracing::info!(status = ?answer.status, reason = answer.reason, id = answer.physical_resource_id, "answering");
+        let delivery = self.post.deliver(&address.response_url, &answer, place.as_ref(), deadlines.answer);
+        timed(Phase::Answer, delivery).await.map(drop)
+    }
+
+    /// The work, with an outcome even when it panics or hangs.
+    async fn guarded(
+        &self,
+        request: &Request,
+        place: Option<&Place>,
+        age: Age,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        telemetry::received(request);
+        let Address { stack_id, logical_id, .. } = &request.address;
+        tracing::info!(event = request.kind.name(), kind = request.resource_type, stack_id, logical_id, "received");
+        // Boxed: the futures of the SDK's calls are large, and this one holds them all.
+        let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
+        match timeout_at(deadlines.watchdog, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => {
+                let reason = format!("the function panicked, which is a mistake of its own: {}", message(&*panic));
+                Err(failed(&request.address, reason))
+            }
+            Err(_) => Err(failed(&request.address, "the function ran out of time".to_owned())),
+        }
+    }
+
+    async fn work(
+        &self,
+        request: &Request,
+        place: Option<&Place>,
+        age: Age,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        let fail = |reason: String| failed(&request.address, reason);
+        let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
+        let stack_id = &request.address.stack_id;
+        let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
+        if !is_stack || Place::of_arn(stack_id).as_ref() != Some(place) {
+            // Nothing was made for such a stack, so there is nothing to delete either.
+            return match request.kind {
+                Kind::Delete { .. } => Ok(nothing(request)),
+                _ => {
+                    Err(fail(format!("stack `{stack_id}` is not of {place}, the only place that this function serves")))
+                }
+            };
+        }
+        let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
+        let timely = timely(&self.ports.stacks, request, age, fence.verifies_events, deadlines.work);
+        let asked = timed(Phase::Look, timely).await.map_err(fail)?;
+        let owner = request.owner();
+        let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
+        if request.resource_type == resource::service_catalog::TYPE {
+            return self.ports.service_catalog(request, asked, setting, deadlines).await;
+        }
+        match &request.kind {
+            Kind::Create => self.ports.provision(request, asked, setting, None, deadlines).await,
+            Kind::Update { physical_id, old_properties } => {
+                self.ports.provision(request, asked, setting, Some((physical_id, old_properties)), deadlines).await
+            }
+            Kind::Delete { physical_id } => self.ports.delete(request, asked, setting, physical_id, deadlines).await,
+        }
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,64 @@
+//! Delete: what the resource has made goes.
+
+use crate::apply::converge;
+use crate::deadlines::Deadlines;
+use crate::decide::{gone, look};
+use crate::operation::outcome::{Done, Failed, failed, nothing, show, unfinished};
+use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::preconditions::{unused, users};
+use crate::staleness::{comes_again, lives_as};
+use crate::telemetry::{Phase, timed};
+use futures_util::future::join3;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::query::Scope;
+use serde_json::Map;
+
+impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+    /// Delete: goes by tags, only forward, and takes properties of any shape. `asked` tells whether the stack was, whether the
+    /// event still counts.
+    pub(crate) async fn delete(
+        &self,
+        request: &Request,
+        asked: bool,
+        setting: Setting<'_>,
+        physical_id: &str,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        let fail = |reason: String| failed(&request.address, reason);
+        let empty = Map::new();
+        let properties = request.properties.as_object().unwrap_or(&empty);
+        let kind = &request.resource_type;
+        let lives = if Former::goes_by_properties(kind, physical_id, properties, setting) {
+            lives_as(&self.stacks, request, deadlines.work).await.map_err(fail)?
+        } else {
+            None
+        };
+        let former = Former::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
+        let mut scope = Scope::default();
+        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
+        scope.expect(&former.leaving);
+        let looked = look(&self.iam, &scope, setting, deadlines.work);
+        let users = users(&self.iam, former.leaving.policies.keys(), deadlines.work);
+        let again = comes_again(&self.stacks, request, asked, deadlines.work);
+        let (looked, users, again) = timed(Phase::Look, join3(looked, users, again)).await;
+        again.map_err(fail)?;
+        let before = looked.map_err(fail)?.world;
+        former.in_reach(&before, setting.owner).map_err(fail)?;
+        let desired = setting.owner.desired(&World::default(), &former.leaving, &before);
+        let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
+        let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
+        timed(Phase::Look, unused).await.map_err(fail)?;
+        show(&plan(&desired, &before), &before, setting.owner);
+        let claim = Claim::of(setting.owner);
+        match timed(Phase::Apply, converge(&self.iam, &claim, &desired, before, deadlines.work)).await {
+            Ok(_) => Ok(nothing(request)),
+            Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
+        }
+    }
+}

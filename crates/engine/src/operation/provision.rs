@@ -1,0 +1,321 @@
+//! Create and Update: what the properties ask for comes into being, or everything is as it was.
+
+use crate::apply::converge;
+use crate::deadlines::Deadlines;
+use crate::decide::{Decision, decide};
+use crate::failure::{Cause, Failures};
+use crate::lookup::find;
+use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
+use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::preconditions::absent_boundary;
+use crate::retry::{LAG, look_until, patiently};
+use crate::staleness::{ASKED_AGAIN, Course, PAUSE, comes_again, course, rolls_back, soon};
+use crate::telemetry;
+use crate::telemetry::{Phase, timed};
+use crate::verify::verify;
+use futures_util::future::join;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::plan::propagation::is_waited_for;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::properties::Mistakes;
+use mlops_roles_core::resource::spec::{NOT_VERIFIED, Setting, WARNINGS, Wanted};
+use mlops_roles_core::state::observation::{Known, Observed};
+use mlops_roles_core::state::ownership::{Claim, Standing};
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::{Entity, World, forget};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A look that takes so long was repeated: IAM did not show at once what was written.
+const LAGS: Duration = Duration::from_secs(1);
+
+/// How often what was done is put right when it does not show, because somebody else acts at the same time.
+const ROUNDS: u32 = 2;
+
+/// What came of a Create or Update.
+#[derive(Debug)]
+pub struct Brought {
+    /// What IAM knows of the roles.
+    known: BTreeMap<Name, Known>,
+    verified: Verified,
+}
+
+/// What IAM's simulator says of the roles.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Actions that it can't judge.
+    not_judged: Vec<String>,
+    /// What it denies, where a rollback goes on all the same.
+    denied: Vec<String>,
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+    /// Create and Update: what the properties ask for comes into being, or everything is as it was.
+    pub(crate) async fn provision(
+        &self,
+        request: &Request,
+        asked: bool,
+        setting: Setting<'_>,
+        old: Option<(&str, &Value)>,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        let fail = |reason: String| failed(&request.address, reason);
+        if let Some(why) = resource::unavailable(&request.resource_type, setting.fence) {
+            return Err(fail(why));
+        }
+        let properties = object(&request.properties).map_err(fail)?;
+        let read = |setting| {
+            resource::read(&request.resource_type, properties, setting)
+                .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
+        };
+        let (mut wanted, mut mistakes) = read(setting)?;
+        let accepted = self.accepted(request, &wanted, &mistakes, setting, deadlines.work).await.map_err(fail)?;
+        let mut warnings = mistakes.tighten(&accepted);
+        // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
+        let told = Some(wanted.physical_id.as_str()).filter(|id| !id.is_empty());
+        let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
+        let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
+        if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
+            let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
+            let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
+            let found = timed(Phase::Look, found).await.map_err(&fail)?;
+            tracing::info!(%source, found, "execution role");
+            (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
+            mistakes.tighten(&accepted);
+        }
+        let absent = absent_boundary(&self.iam, &wanted, setting, deadlines.work);
+        mistakes.wrong.extend(timed(Phase::Look, absent).await);
+        if !mistakes.wrong.is_empty() {
+            return Err(fail(mistakes.to_string()));
+        }
+        if !warnings.is_empty() {
+            tracing::warn!(?warnings, "accepted, since the resource had it before");
+        }
+        for remark in std::mem::take(&mut wanted.remarks) {
+            tracing::warn!(remark, "left out");
+            warnings.push(remark);
+        }
+        measure(request, &wanted).map_err(fail)?;
+
+        let former = match old {
+            None => Former::default(),
+            Some((id, properties)) => {
+                Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
+            }
+        };
+        let brought = self.bring_about(request, asked, (&wanted, &former), setting, deadlines).await.map_err(&fail)?;
+        warnings.extend(brought.verified.denied);
+        tell(request, &mut wanted, WARNINGS, &warnings);
+        if wanted.attributes.contains_key(NOT_VERIFIED) {
+            tell(request, &mut wanted, NOT_VERIFIED, &brought.verified.not_judged);
+        }
+        Done::of(&wanted, &brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
+    }
+
+    /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
+    /// replaces it, and all where the stack rolls back, for a rollback that is refused leaves the stack where nothing but a
+    /// deletion goes on. The stack is asked, since the event alone proves neither.
+    async fn accepted(
+        &self,
+        request: &Request,
+        wanted: &Wanted,
+        mistakes: &Mistakes,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<String>, String> {
+        let Kind::Update { physical_id, old_properties } = &request.kind else { return Ok(Vec::new()) };
+        if mistakes.tightened.is_empty() {
+            return Ok(Vec::new());
+        }
+        let empty = Map::new();
+        let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
+        let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
+        let replaces = wanted.physical_id != *physical_id;
+        for tries in 0..=ASKED_AGAIN {
+            if tries > 0 {
+                telemetry::pause(PAUSE).await;
+            }
+            let told = patiently(deadline, async || self.stacks.resource(setting.owner).await).await;
+            let told = told.map_err(|cause| {
+                format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
+            })?;
+            let Some(told) = told.filter(|told| told.is_updated(&request.resource_type)) else { continue };
+            if !replaces && told.physical_id == *physical_id && mistakes.tightened.iter().all(|one| old.contains(one)) {
+                return Ok(old);
+            }
+            let rolls_back = rolls_back(&self.stacks, &setting.owner.stack_id, deadline).await;
+            if rolls_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
+                return Ok(mistakes.tightened.clone());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// From one look at the account to what is wanted, or back to what the look showed. `asked` tells whether the stack was,
+    /// whether the event still counts.
+    pub(super) async fn bring_about(
+        &self,
+        request: &Request,
+        asked: bool,
+        (wanted, former): (&Wanted, &Former),
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Brought, String> {
+        let owner = setting.owner;
+        let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
+        let at_first = async {
+            // Before the resource: a rollback that begins in between is seen at the end.
+            let rolled_back = match request.kind {
+                Kind::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, soon(deadlines.work)).await,
+                _ => None,
+            };
+            comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
+        };
+        let (rolled_back, decided) = timed(Phase::Look, join(at_first, decided)).await;
+        let rolled_back = rolled_back?;
+        let Decision { scope, observed, mut before, mut desired, steps } = decided?;
+        show(&steps, &before, owner);
+        if steps.is_empty() {
+            let verified = self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await;
+            let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
+            return verified.map(|verified| Brought { known: observed, verified });
+        }
+        let claim = Claim::of(owner);
+        let mut from = before.clone();
+        // A boundary that somebody took off a role of ours is back for good: the function may not take one off again.
+        for (name, role) in before.roles.iter_mut().filter(|(_, role)| owner.standing(&role.tags) == Standing::Made) {
+            if !role.boundary.as_ref().is_some_and(|arn| setting.fence.admits_boundary(arn)) {
+                let wanted = desired.roles.get(name).and_then(|role| role.boundary.clone());
+                role.boundary = wanted.or_else(|| Some(setting.fence.boundary.clone()));
+            }
+        }
+        let mut rounds = ROUNDS;
+        let (reached, unsure, what) = loop {
+            match timed(Phase::Apply, converge(&self.iam, &claim, &desired, from, deadlines.work)).await {
+                Ok(mut reached) => {
+                    if is_waited_for(&steps, &before, &desired) {
+                        let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
+                        timed(Phase::Settle, telemetry::wait(wanted.settle.min(left))).await;
+                    }
+                    let asked_at = Instant::now();
+                    let ask =
+                        async || course(&self.stacks, request, &wanted.physical_id, rolled_back, deadlines.work).await;
+                    let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
+                    let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
+                    // What lagged for us did so for whoever came to delete it or to bring back what was before.
+                    if course == Course::Waits && asked_at.elapsed() >= LAGS {
+                        course = timed(Phase::Confirm, ask()).await;
+                    }
+                    let why = match (confirmed, course) {
+                        (_, Course::MovedOn { why, .. }) => why,
+                        // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
+                        (Ok((seen, true)), Course::Waits) if rounds > 0 => {
+                            let strangers = owner.strangers(&wanted.world, &seen.world);
+                            if strangers.is_empty() {
+                                rounds -= 1;
+                                from = seen.world;
+                                desired = owner.desired(&wanted.world, &former.leaving, &from);
+                                continue;
+                            }
+                            // Ours are gone, and what has their names is nobody's to undo.
+                            for entity in &strangers {
+                                forget(&mut reached, entity);
+                            }
+                            let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
+                            format!("{all} was made by somebody else in the meantime")
+                        }
+                        (Ok((seen, _)), _) => {
+                            match self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await {
+                                Ok(verified) => return Ok(Brought { known: seen.known, verified }),
+                                Err(denied) => denied,
+                            }
+                        }
+                        (Err(hidden), _) => {
+                            let cause = Cause::Hidden(Entity::Role(hidden.clone()));
+                            format!("could not make role `{hidden}`: {cause}")
+                        }
+                    };
+                    break (reached, BTreeSet::new(), why);
+                }
+                Err(stopped) => match stopped.found() {
+                    // It belongs to what was before, had the look not lagged: undo must not take it away.
+                    Some(seen) => {
+                        from = stopped.reached;
+                        from.absorb(seen.clone());
+                        before.absorb(seen);
+                        desired = owner.desired(&wanted.world, &former.leaving, &before);
+                    }
+                    None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
+                },
+            }
+        };
+        let mut ours = former.leaving.clone();
+        ours.absorb(wanted.world.clone());
+        let given_up = self.give_up(
+            request,
+            (&wanted.physical_id, rolled_back),
+            &what,
+            (&before, &ours),
+            (reached, unsure),
+            deadlines.undo,
+        );
+        Err(timed(Phase::Undo, given_up).await)
+    }
+
+    /// Whether the roles that stand are allowed what was asked to be verified. A rollback goes on all the same: a stack whose
+    /// rollback fails stays where it is.
+    async fn verify(
+        &self,
+        wanted: &Wanted,
+        desired: &World,
+        rolled_back: Option<bool>,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Verified, String> {
+        let mut verified = Verified::default();
+        for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
+            let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
+            let arn = setting.place.role_arn(path, name.as_str());
+            match timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await {
+                Ok(not_judged) => verified.not_judged.extend(not_judged),
+                Err(denied) if rolled_back == Some(true) => {
+                    tracing::warn!(denied, "the stack rolls back, so this stops nothing");
+                    verified.denied.push(denied);
+                }
+                Err(denied) => return Err(denied),
+            }
+        }
+        Ok(verified)
+    }
+
+    /// Looks until what was done shows, and tells what is seen and whether something does not show even so: the next event
+    /// may come within seconds, and plans by what it sees. A role that does not show at all is the error.
+    async fn confirm<'a>(
+        &self,
+        wanted: &'a Wanted,
+        scope: &Scope,
+        desired: &World,
+        deadline: Instant,
+    ) -> Result<(Observed, bool), &'a Name> {
+        let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
+        let mut scope = scope.clone();
+        scope.expect(desired);
+        scope.staying = true;
+        let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
+        let mut roles = wanted.world.roles.keys();
+        if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
+            return Err(hidden);
+        }
+        let late = plan(desired, &seen.world);
+        if !late.is_empty() {
+            tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
+        }
+        Ok((seen, !late.is_empty()))
+    }
+}

@@ -1,0 +1,62 @@
+//! The way back of a Create or Update that can't be finished.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use crate::failure::Failures;
+use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::rollback::undo;
+use crate::staleness::{Course, course};
+use crate::telemetry;
+use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::{Entity, World};
+
+impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+    /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
+    /// have come and gone. Asked once more after the last write. What another delivery of the event has made stays. Gives the
+    /// reason to answer with.
+    pub(crate) async fn give_up(
+        &self,
+        request: &Request,
+        (physical_id, rolled_back): (&str, Option<bool>),
+        what: &str,
+        (before, ours): (&World, &World),
+        (reached, unsure): (World, BTreeSet<Entity>),
+        deadline: Instant,
+    ) -> String {
+        tracing::error!(what, "undoing");
+        let owner = request.owner();
+        let claim = Claim::of(&owner);
+        let course = async || course(&self.stacks, request, physical_id, rolled_back, deadline).await;
+        let goes = |course: Course| matches!(course, Course::MovedOn { deletes: true, .. });
+        let nothing = owner.desired(&World::default(), ours, &reached);
+        let first = course().await;
+        if first == Course::Done {
+            return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
+        }
+        let (goes_first, mut goes_then) = (goes(first), false);
+        let done = if goes_first {
+            undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
+        } else {
+            let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
+            goes_then = goes(course().await);
+            if goes_then {
+                let nothing = owner.desired(&World::default(), ours, before);
+                // What was stuck before is still to be told.
+                done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
+            } else {
+                done
+            }
+        };
+        match done {
+            Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
+            Ok(()) => format!("{what}; everything is as it was before"),
+            Err(stuck) => {
+                telemetry::left_behind(stuck.len());
+                format!("{what}; then the way back failed too: {}", Failures(&stuck))
+            }
+        }
+    }
+}

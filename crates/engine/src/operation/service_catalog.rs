@@ -1,0 +1,351 @@
+//! The flow of `Custom::SageMakerServiceCatalogRoles`: it takes down what others made, so it looks for use first, and it
+//! only goes forward. Undo could not give a role its unique id back, which trusts in other accounts hold on to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Map;
+use tokio::time::Instant;
+
+use crate::apply::converge;
+use crate::deadlines::Deadlines;
+use crate::decide::look;
+use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
+use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::preconditions::other_users;
+use crate::retry::patiently;
+use crate::staleness::{comes_again, lives_as};
+use crate::telemetry::{Phase, timed};
+use crate::usage::{NAMED, Usage, summed_up};
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::plan;
+use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::protocol::response::{Answer, LONGEST};
+use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::properties::Reader;
+use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE};
+use mlops_roles_core::resource::service_catalog_role::{
+    PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
+};
+use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::unavailable;
+use mlops_roles_core::state::ownership::{Claim, Owner, released_tags};
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::{Policy, World};
+
+/// What became of the roles, for the attributes.
+#[derive(Debug, Default)]
+struct Report {
+    deleted: BTreeSet<Name>,
+    /// Those of others that stand.
+    kept: BTreeSet<Name>,
+    /// Those of ours that stand.
+    provisioned: BTreeSet<Name>,
+    missing: BTreeSet<Name>,
+    usage: Usage,
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+    pub(crate) async fn service_catalog(
+        &self,
+        request: &Request,
+        asked_stack: bool,
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Done, Failed> {
+        let address = &request.address;
+        let fail = |reason: String| failed(address, reason);
+        let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
+        let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
+        timed(Phase::Look, again).await.map_err(fail)?;
+        let report = match &request.kind {
+            Kind::Create => {
+                let asked = read(request, setting).map_err(fail)?;
+                match asked.on_create {
+                    OnCreate::Keep => self.report(&asked, setting, deadlines.work).await,
+                    OnCreate::Delete => {
+                        let sent = address.response_url.signed_at();
+                        self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
+                    }
+                    OnCreate::Provision => self.supply(request, &asked, setting, deadlines).await,
+                }
+            }
+            Kind::Update { old_properties, .. } => {
+                let asked = read(request, setting).map_err(fail)?;
+                // All else that can change says what a Delete will do, and touches nothing.
+                let changed = |name| request.properties.get(name) != old_properties.get(name);
+                if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
+                {
+                    self.supply(request, &asked, setting, deadlines).await
+                } else {
+                    self.report(&asked, setting, deadlines.work).await.and_then(|report| {
+                        // The Delete that takes them away will have to know where to look.
+                        let blind = asked.regions.is_empty() && !report.provisioned.is_empty();
+                        if blind {
+                            Err("`Regions`: missing, and this resource provisioned roles".to_owned())
+                        } else {
+                            Ok(report)
+                        }
+                    })
+                }
+            }
+            Kind::Delete { physical_id } => {
+                self.delete_service_catalog(request, *physical_id == given_out, setting, deadlines.work).await
+            }
+        };
+        let report = report.map_err(fail)?;
+        tracing::info!(?report, "service-catalog roles");
+        let physical_id = match request.kind {
+            Kind::Create => given_out,
+            _ => address.physical_id.clone(),
+        };
+        Ok(report.done(address, physical_id))
+    }
+
+    /// Takes down what the properties name, and what this resource made. Under an id that we never gave out the Create has
+    /// failed, and all that goes is what it may have left.
+    async fn delete_service_catalog(
+        &self,
+        request: &Request,
+        was_created: bool,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        let off = unavailable(TYPE, setting.fence);
+        if !was_created && (off.is_some() || lives_as(&self.stacks, request, deadline).await?.is_some()) {
+            return Ok(Report::default());
+        }
+        let empty = Map::new();
+        let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
+        let mut asked = ServiceCatalogRoles::read(&reader, setting);
+        if !was_created {
+            // Nobody has come to use what was made a moment ago.
+            (asked.regions, asked.in_use_within) = (BTreeSet::new(), 0);
+        } else if asked.regions.is_empty() {
+            asked.regions.insert(setting.place.region.clone());
+        }
+        let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
+        if let Some(why) = off {
+            let others = look(&self.iam, &Scope::of_roles(named), setting, deadline).await;
+            let others = others.map(|seen| seen.world.roles.values().any(|role| !setting.owner.owns(&role.tags)));
+            if others.unwrap_or(true) {
+                return Err(why);
+            }
+            named = BTreeSet::new();
+        }
+        if !named.is_empty() && asked.on_create != OnCreate::Delete {
+            // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
+            let stack_id = &setting.owner.stack_id;
+            let status = patiently(deadline, async || self.stacks.status(stack_id).await).await;
+            let status = status
+                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
+            if status.is_some_and(|status| status.contains("ROLLBACK")) {
+                named.clear();
+            }
+        }
+        self.tear_down(&asked, named, request.address.response_url.signed_at(), setting, deadline).await
+    }
+
+    /// What there is and who uses it. Touches nothing.
+    async fn report(
+        &self,
+        asked: &ServiceCatalogRoles,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        let seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
+        let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
+        let mut usage = timed(Phase::Look, usage).await;
+        usage.of_roles(&seen, setting.owner, asked.in_use_within);
+        Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
+    }
+
+    /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
+    async fn supply(
+        &self,
+        request: &Request,
+        asked: &ServiceCatalogRoles,
+        setting: Setting<'_>,
+        deadlines: Deadlines,
+    ) -> Result<Report, String> {
+        let mut report = self.report(asked, setting, deadlines.work).await?;
+        let wanted = asked.wanted(&report.kept, setting);
+        report.provisioned.extend(wanted.world.roles.keys().cloned());
+        report.missing.clear();
+        self.bring_about(request, true, (&wanted, &Former::default()), setting, deadlines).await?;
+        Ok(report)
+    }
+
+    /// Takes the named roles down, whoever made them, and all that this resource made, unless they are in use. What was
+    /// made after the event was `sent` stays: the event comes late, and what it asked for has been done.
+    async fn tear_down(
+        &self,
+        asked: &ServiceCatalogRoles,
+        mut named: BTreeSet<Name>,
+        sent: Option<i64>,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<Report, String> {
+        let owner = setting.owner;
+        let mut seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
+        let mut report = Report::of(asked, &seen.world, owner);
+        let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
+        named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
+        // From here on it is only about what should go.
+        seen.world.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
+        if named.contains(&use_role()) {
+            seen.world.policies = self.console_policies(is_late, setting, deadline).await?;
+        }
+        let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
+        if !seen.world.roles.is_empty() || ends_portfolios {
+            let regions = &asked.regions;
+            let usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline);
+            report.usage = timed(Phase::Look, usage).await;
+            report.usage.of_roles(&seen, owner, asked.in_use_within);
+        }
+
+        let mut going = seen.world.clone();
+        if asked.if_in_use != IfInUse::Delete {
+            going.roles.retain(|name, _| !report.usage.keeps(name));
+            let in_use = going.roles.len() < seen.world.roles.len() || (ends_portfolios && report.usage.keeps_all());
+            if in_use && asked.if_in_use == IfInUse::Fail {
+                let uses = summed_up(&report.usage.texts(), NAMED);
+                return Err(format!(
+                    "the roles are in use, or may be, so nothing was changed; end that use, or see to it that every \
+                     region answers, and try again, or set `IfInUse`: {uses}"
+                ));
+            }
+            if in_use {
+                // Whatever stays, LaunchRole is what ends it; and what is shared stays with whoever stays.
+                going.roles.remove(&launch_role());
+                going.policies.retain(|_, _| going.roles.contains_key(&use_role()));
+                ends_portfolios = false;
+            }
+        }
+        self.leave_policies_of_others(&mut going, deadline).await?;
+        let stages = stages(&seen.world, &going, owner);
+        show(&plan(&stages[1], &seen.world), &seen.world, owner);
+        if ends_portfolios {
+            self.disable_portfolios(&mut report.usage, deadline).await?;
+        }
+        let mut condemned = Scope::default();
+        condemned.add(&going);
+        let claim = Claim { owner, condemned };
+        let mut from = seen.world;
+        for desired in &stages {
+            let reached = timed(Phase::Apply, converge(&self.iam, &claim, desired, from, deadline)).await;
+            from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
+        }
+        report.deleted = going.roles.into_keys().collect();
+        report.kept.append(&mut report.provisioned);
+        report.kept.retain(|name| !report.deleted.contains(name));
+        Ok(report)
+    }
+
+    /// The policies that the console made for `UseRole`, by name and path. Looked for by these, since one that was detached
+    /// already hangs on nothing.
+    async fn console_policies(
+        &self,
+        is_late: impl Fn(i64) -> bool,
+        setting: Setting<'_>,
+        deadline: Instant,
+    ) -> Result<BTreeMap<String, Policy>, String> {
+        let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
+        let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
+        let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
+        let scope = Scope::of_policies(console.map(|(arn, _)| arn));
+        Ok(look(&self.iam, &scope, setting, deadline).await?.world.policies)
+    }
+
+    /// A policy that hangs on anything but roles that go stays, whoever made it.
+    async fn leave_policies_of_others(&self, going: &mut World, deadline: Instant) -> Result<(), String> {
+        let roles: Vec<&Name> = going.roles.keys().collect();
+        let mut shared = BTreeSet::new();
+        for arn in going.policies.keys() {
+            let others = other_users(&self.iam, arn, &roles, deadline).await;
+            let others = others.map_err(|why| format!("{why}; nothing was changed"))?;
+            if !others.is_empty() {
+                tracing::warn!(arn, ?others, "the policy stays, others use it");
+                shared.insert(arn.clone());
+            }
+        }
+        going.policies.retain(|arn, _| !shared.contains(arn));
+        Ok(())
+    }
+
+    async fn disable_portfolios(&self, usage: &mut Usage, deadline: Instant) -> Result<(), String> {
+        for region in usage.idle_portfolios() {
+            let disabled = patiently(deadline, async || self.sagemaker.disable_portfolio(&region).await).await;
+            disabled.map_err(|cause| {
+                format!("could not disable the portfolio in {region}: {cause}; no role was changed")
+            })?;
+            tracing::info!(region, "portfolio disabled");
+            usage.portfolio_disabled(&region);
+        }
+        Ok(())
+    }
+}
+
+/// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released: it
+/// would name an owner that is gone.
+fn stages(seen: &World, going: &World, owner: &Owner) -> [World; 2] {
+    let mut end = seen.clone();
+    end.roles.retain(|name, _| !going.roles.contains_key(name));
+    end.policies.retain(|arn, _| !going.policies.contains_key(arn));
+    for role in end.roles.values_mut().filter(|role| owner.owns(&role.tags)) {
+        role.tags = released_tags(&role.tags, None);
+    }
+    let mut but_launch = end.clone();
+    but_launch.policies.extend(going.policies.clone());
+    but_launch.roles.extend(going.roles.get(&launch_role()).map(|role| (launch_role(), role.clone())));
+    [but_launch, end]
+}
+
+fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, String> {
+    if let Some(why) = unavailable(TYPE, setting.fence) {
+        return Err(why);
+    }
+    let reader = Reader::new(object(&request.properties)?);
+    let asked = ServiceCatalogRoles::read(&reader, setting);
+    let mistakes = reader.finish();
+    if mistakes.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
+}
+
+fn every_role() -> Scope {
+    Scope::of_roles(ROLES.iter().map(ServiceCatalogRole::name))
+}
+
+impl Report {
+    fn of(asked: &ServiceCatalogRoles, seen: &World, owner: &Owner) -> Self {
+        let ours = owner.roles_of(seen).map(|(name, _)| name.clone());
+        let mut report = Self { provisioned: ours.collect(), ..Self::default() };
+        for name in asked.names().difference(&report.provisioned.clone()).cloned() {
+            let which = if seen.roles.contains_key(&name) { &mut report.kept } else { &mut report.missing };
+            which.insert(name);
+        }
+        report
+    }
+
+    /// The attributes. The uses are as many as fit the answer.
+    fn done(&self, address: &Address, physical_id: String) -> Done {
+        let names = |names: &BTreeSet<Name>| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let mut data = BTreeMap::from([
+            ("DeletedRoles".to_owned(), names(&self.deleted)),
+            ("KeptRoles".to_owned(), names(&self.kept)),
+            ("MissingRoles".to_owned(), names(&self.missing)),
+            ("ProvisionedRoles".to_owned(), names(&self.provisioned)),
+            // For roles in the same template: CloudFormation refuses literal names that exist before we come to delete them.
+            ("LaunchRoleName".to_owned(), launch_role().to_string()),
+            ("UseRoleName".to_owned(), use_role().to_string()),
+            ("EnabledPortfolios".to_owned(), self.usage.enabled_portfolios().join(", ")),
+        ]);
+        let texts = self.usage.texts();
+        for most in (0..=texts.len().min(NAMED)).rev() {
+            data.insert("InUseBy".to_owned(), summed_up(&texts, most));
+            if Answer::success(address, &physical_id, data.clone()).body().len() <= LONGEST {
+                break;
+            }
+        }
+        Done { physical_id, data }
+    }
+}

@@ -1,0 +1,228 @@
+//! Whether what is planned may be done: to whom the things belong that it would touch, and who else uses them.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, try_join_all};
+use tokio::time::{Instant, timeout_at};
+
+use crate::port::{Holder, Iam, Stacks};
+use crate::retry::patiently;
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::iam::quota::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::ownership::Standing;
+use mlops_roles_core::state::{Entity, Tags, World};
+
+/// Whether everything that is to be written to may be. Says all that stands against it.
+pub async fn writable(
+    iam: &impl Iam,
+    stacks: &impl Stacks,
+    wanted: &Wanted,
+    seen: &World,
+    setting: Setting<'_>,
+    until: Instant,
+) -> Result<(), String> {
+    let mut objections = Vec::new();
+    for (name, want) in &wanted.world.roles {
+        let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
+        let entity = Entity::Role(name.clone());
+        let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
+        let ours = setting.owner.owns(&have.tags);
+        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+            objections.push(objection);
+        } else if have.path != want.path {
+            objections.push(format!(
+                "role `{name}` is at path `{}` and a path can't change: give `{}` a new value too",
+                have.path, wanted.naming
+            ));
+        } else if found.as_str() != name.as_str() {
+            objections.push(format!(
+                "role `{found}` is there already and IAM does not tell case apart: choose another name by `{}`",
+                wanted.naming
+            ));
+        } else if let (Some(boundary), false) = (boundary, ours) {
+            objections.push(format!(
+                "role `{name}` has the permissions boundary `{boundary}`, which is not one of the deployer's: it can't be \
+                 adopted"
+            ));
+        }
+    }
+    for arn in wanted.world.policies.keys() {
+        let Some(have) = seen.policies.get(arn) else { continue };
+        let entity = Entity::Policy(arn.clone());
+        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+            objections.push(objection);
+        } else if !setting.owner.owns(&have.tags) {
+            // Whoever else has it would be granted what we write into it.
+            let ours: Vec<&Name> = wanted.world.roles.keys().collect();
+            match other_users(iam, arn, &ours, until).await {
+                Ok(others) if others.is_empty() => {}
+                Ok(others) => {
+                    objections.push(format!("{entity} is in use by {}: it can't be adopted", others.join(", ")));
+                }
+                Err(why) => objections.push(why),
+            }
+        }
+    }
+    if objections.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", objections.join("; "))) }
+}
+
+/// Why the entity can't be written to: it is not ours and may not become so.
+async fn stranger(
+    stacks: &impl Stacks,
+    wanted: &Wanted,
+    entity: &Entity,
+    tags: &Tags,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Option<String> {
+    let (asked, whose, property) = match setting.owner.standing(tags) {
+        Standing::Made | Standing::Adopted => return None,
+        Standing::Others(other) => {
+            let asked = wanted.adopt_from.as_ref() == Some(&other.stack_id);
+            let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);
+            (asked, Some(other), property)
+        }
+        Standing::Nobodys => (wanted.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
+    };
+    let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
+    if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {
+        let region = place.region;
+        return Some(format!(
+            "{entity} belongs to a stack of region {region}, and roles and policies are of the whole account: under these \
+             names it can have one region: choose others, or leave them to {region}"
+        ));
+    }
+    let belongs = whose.as_ref().map_or("exists and is not ours".to_owned(), |other| format!("belongs to {other}"));
+    if !asked {
+        return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
+    }
+    if !setting.fence.allow_adoption {
+        return Some(format!("{entity} {belongs}: to take it over, the deployer has to set `AllowAdoption`"));
+    }
+    if let Some(stack) = tags.get("aws:cloudformation:stack-id") {
+        return Some(format!("{entity} still belongs to stack `{stack}`: it can't be adopted"));
+    }
+    let id = match entity {
+        Entity::Role(name) => name.as_str(),
+        Entity::Policy(arn) => arn,
+    };
+    let holder = patiently(deadline, async || match &whose {
+        Some(other) => {
+            Ok(stacks.holds(other).await?.then(|| Holder { owner: other.clone(), resource_type: String::new() }))
+        }
+        None => stacks.holder(id).await,
+    });
+    match holder.await {
+        Ok(None) => None,
+        Ok(Some(holder)) if holder.owner == *setting.owner => None,
+        Ok(Some(Holder { owner, resource_type })) if may_hold(entity, &resource_type) => {
+            Some(format!("{entity} still belongs to {owner}: it can't be adopted"))
+        }
+        Ok(Some(Holder { owner, resource_type })) => Some(format!(
+            "{entity} can't be adopted: the `{resource_type}` that is {owner} has the same physical id, so that CloudFormation \
+             can't tell whether a stack holds it: give that resource another name first"
+        )),
+        Err(cause) => Some(format!("{entity} can't be adopted before its stack is known: {cause}")),
+    }
+}
+
+/// Whether a resource of this type can be what holds the entity. Custom ones, and those that CloudFormation does not name,
+/// may be anything.
+fn may_hold(entity: &Entity, resource_type: &str) -> bool {
+    let of_iam = match entity {
+        Entity::Role(_) => "AWS::IAM::Role",
+        Entity::Policy(_) => "AWS::IAM::ManagedPolicy",
+    };
+    resource_type == of_iam
+        || !resource_type.starts_with("AWS::")
+        || resource_type == "AWS::CloudFormation::CustomResource"
+}
+
+/// A boundary that a template names instead of the deployer's own, and that is not there. Where IAM does not tell, it will
+/// when a role is made.
+pub async fn absent_boundary(
+    iam: &impl Iam,
+    wanted: &Wanted,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Option<String> {
+    let boundary = Some(&wanted.boundary).filter(|arn| setting.fence.narrower_boundaries.contains(arn))?;
+    let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
+    matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
+}
+
+/// Policies that are to go must not be in use by anybody but our roles. `known` has the users of some of them.
+pub async fn unused<'a>(
+    iam: &impl Iam,
+    going: impl Iterator<Item = &'a String>,
+    ours: &[&Name],
+    known: &BTreeMap<String, Vec<String>>,
+    deadline: Instant,
+) -> Result<(), String> {
+    let asked = going.map(async |arn| match known.get(arn) {
+        Some(users) => Ok((arn, others(users.clone(), ours))),
+        None => Ok((arn, other_users(iam, arn, ours, deadline).await?)),
+    });
+    let asked: Result<Vec<_>, String> = try_join_all(asked).await;
+    let in_use: Vec<String> = asked
+        .map_err(|why| format!("{why}; nothing was changed"))?
+        .into_iter()
+        .filter(|(_, others)| !others.is_empty())
+        .map(|(arn, others)| format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")))
+        .collect();
+    if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
+}
+
+/// Who uses the policies, of those that IAM tells of at once. That nobody does it may only not know yet.
+pub async fn users(
+    iam: &impl Iam,
+    policies: impl Iterator<Item = &String>,
+    deadline: Instant,
+) -> BTreeMap<String, Vec<String>> {
+    let ask = async |arn: &String| (arn.clone(), timeout_at(deadline, iam.users_of_policy(arn)).await);
+    let mut told = BTreeMap::new();
+    for (arn, users) in join_all(policies.map(ask)).await {
+        if let Ok(Ok(users)) = users
+            && !users.is_empty()
+        {
+            told.insert(arn, users);
+        }
+    }
+    told
+}
+
+/// Who else has the policy attached or as a boundary.
+pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
+    let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
+    let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
+    Ok(others(users, ours))
+}
+
+fn others(users: Vec<String>, ours: &[&Name]) -> Vec<String> {
+    let is_ours = |user: &String| user.strip_prefix("role ").is_some_and(|role| ours.contains(&&Name::new(role)));
+    users.into_iter().filter(|user| !is_ours(user)).collect()
+}
+
+/// Others may have tagged what is ours, or given an adopted role grants of their own: then there may be too little room.
+/// The quotas that an account can have raised are left to IAM.
+pub fn within_quota(desired: &World) -> Result<(), String> {
+    let mut full = Vec::new();
+    let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));
+    let policies = desired.policies.iter().map(|(arn, policy)| (Entity::Policy(arn.clone()), policy.tags.len()));
+    for (entity, tags) in roles.chain(policies).filter(|(_, tags)| *tags > TAGS_PER_ENTITY) {
+        full.push(format!("{entity} would have {tags} tags, those of others included; IAM allows {TAGS_PER_ENTITY}"));
+    }
+    for (name, role) in &desired.roles {
+        let size: usize = role.inline.values().map(Document::size).sum();
+        if size > INLINE_SIZE_PER_ROLE {
+            full.push(format!(
+                "the inline policies of role `{name}` would have {size} characters, those of others included; IAM \
+                 allows {INLINE_SIZE_PER_ROLE}"
+            ));
+        }
+    }
+    if full.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", full.join("; "))) }
+}

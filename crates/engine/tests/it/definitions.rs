@@ -1,0 +1,180 @@
+//! What is derived from state machines, beside each a reviewed policy. `make bless` writes what comes out now.
+
+use mlops_roles_testkit::data;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::permissions::asl;
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::ownership::Owner;
+
+use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::stage::{STACK, TYPE, fence};
+
+fn folder() -> PathBuf {
+    data("definitions")
+}
+
+pub fn json_of(path: &Path) -> Option<Value> {
+    let text = std::fs::read(path).ok()?;
+    Some(serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+/// The names of the definitions in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".asl.json")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// What the properties of the definition lead to, or what stands against them.
+pub fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+    let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
+    let fence = fence();
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+}
+
+pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {
+    let mut properties = Map::from_iter([("RoleName".to_owned(), json!("AmazonSageMaker-Churn"))]);
+    if let Some(Value::Object(more)) = json_of(&folder.join(format!("{name}.properties.json"))) {
+        properties.extend(more);
+    }
+    properties.insert("Definition".into(), json_of(&folder.join(format!("{name}.asl.json"))).unwrap());
+    properties
+}
+
+/// The grants as a golden file has them.
+pub fn granted(wanted: &Wanted) -> Value {
+    let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
+    let role = wanted.world.roles.values().next().unwrap();
+    let inline: BTreeMap<&String, Value> =
+        role.inline.iter().map(|(name, document)| (name, parsed(document))).collect();
+    let scoped: BTreeMap<&String, Value> =
+        wanted.world.policies.iter().map(|(arn, policy)| (arn, parsed(&policy.document))).collect();
+    json!({ "policies": scoped, "inline": inline })
+}
+
+#[test]
+fn each_definition_leads_to_the_policy_beside_it() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let names = names(&folder());
+    assert!(names.len() > 10, "{names:?}");
+    let mut different = Vec::new();
+    for name in names {
+        let wanted = wanted(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let (found, golden) = (granted(&wanted), folder().join(format!("{name}.policy.json")));
+        if bless {
+            std::fs::write(&golden, format!("{found:#}\n")).unwrap();
+        } else if json_of(&golden).as_ref() != Some(&found) {
+            different.push(format!("{name}: {found:#}"));
+        }
+    }
+    assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
+}
+
+#[test]
+fn what_can_not_be_granted_is_refused_with_the_state_and_the_reason() {
+    let folder = folder().join("refused");
+    let names = names(&folder);
+    assert!(names.len() > 5, "{names:?}");
+    let mut wrong = Vec::new();
+    for name in names {
+        let why = wanted(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
+        let parts = std::fs::read_to_string(folder.join(format!("{name}.reason.txt"))).unwrap();
+        let missing = parts.lines().filter(|part| !why.contains(part)).map(|part| format!("{name}: `{part}` in {why}"));
+        wrong.extend(missing);
+    }
+    assert!(wrong.is_empty(), "missing:\n{}", wrong.join("\n"));
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub struct Call {
+    pub state: String,
+    pub action: String,
+    pub resource: String,
+    #[serde(default)]
+    pub context: BTreeMap<String, Value>,
+    pub allowed: bool,
+}
+
+/// The calls of a definition, and the documents that it leads to.
+fn calls(name: &str) -> (Vec<Call>, Vec<Value>) {
+    let wanted = wanted(&properties(&folder(), name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+    let granted = granted(&wanted);
+    let documents = ["policies", "inline"].iter().flat_map(|part| granted[part].as_object().unwrap().values().cloned());
+    let calls =
+        json_of(&folder().join(format!("{name}.calls.json"))).map(|calls| serde_json::from_value(calls).unwrap());
+    (calls.unwrap_or_default(), documents.collect())
+}
+
+#[test]
+fn an_evaluator_that_is_not_ours_allows_each_call_of_a_state_and_denies_the_near_misses() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for name in names(&folder()) {
+        let (calls, documents) = calls(&name);
+        let (machine, _) = asl::read(&json_of(&folder().join(format!("{name}.asl.json"))).unwrap());
+        let paths: Vec<&String> =
+            machine.tasks.iter().map(|task| &task.path).chain(machine.maps.iter().map(|map| &map.path)).collect();
+        for call in calls {
+            count += 1;
+            assert!(
+                !call.allowed || call.state.is_empty() || paths.contains(&&call.state),
+                "{name}: no state `{}`",
+                call.state
+            );
+            if allows(&documents, &call.action, &call.resource, &call.context) != call.allowed {
+                wrong.push(format!("{name}: {call:?}"));
+            }
+        }
+    }
+    assert!(count > 1_000, "{count} calls");
+    assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_call_is_allowed_without_the_statements_that_grant_it() {
+    for name in names(&folder()) {
+        let (calls, documents) = calls(&name);
+        for call in calls.iter().filter(|call| call.allowed) {
+            let granting = |statement: &Value| {
+                let alone = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                allows(&[alone], &call.action, &call.resource, &call.context)
+            };
+            let mut without = documents.clone();
+            for document in &mut without {
+                document["Statement"].as_array_mut().unwrap().retain(|statement| !granting(statement));
+            }
+            without.retain(|document| document["Statement"].as_array().is_some_and(|left| !left.is_empty()));
+            assert!(!allows(&without, &call.action, &call.resource, &call.context), "{name}: {call:?}");
+        }
+    }
+}
+
+#[test]
+fn each_wildcard_has_its_reason() {
+    let mut without = Vec::new();
+    let mut wildcards = 0;
+    for name in names(&folder()) {
+        for grant in wanted(&properties(&folder(), &name)).unwrap().needs.grants {
+            for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
+                wildcards += 1;
+                if grant.wildcards.get(resource).is_none_or(String::is_empty) {
+                    without.push(format!("{name}, {}: {:?} on {resource}", grant.state, grant.actions));
+                }
+            }
+            let told = grant.wildcards.keys().filter(|resource| !resource.contains('*'));
+            without.extend(told.map(|resource| format!("{name}: a reason for {resource}")));
+        }
+    }
+    assert!(wildcards > 100, "{wildcards}");
+    assert!(without.is_empty(), "{}", without.join("\n"));
+}

@@ -1,0 +1,435 @@
+//! A workflow role whose policy comes from its state machine: made, changed, split, verified.
+
+use mlops_roles_core::guardrails::boundary::BoundaryDenies;
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, update, with};
+use serde_json::{Value, json};
+
+fn task(resource: &str, parameters: Value) -> Value {
+    json!({ "Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "End": true })
+}
+
+fn machine(states: Value) -> Value {
+    json!({ "StartAt": "First", "States": states })
+}
+
+fn asking(definition: Value, more: Value) -> Value {
+    let mut properties = with(json!({ "SageMakerExecutionRoleArns": null, "Definition": definition }));
+    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    properties
+}
+
+fn invoking(functions: &[&str]) -> Value {
+    machine(functions.iter().map(|name| (*name, task("lambda:invoke", json!({ "FunctionName": name })))).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_role_may_do_what_the_definition_says_and_an_update_follows_it() {
+    let stage = Stage::new(Fake::new());
+    let first = asking(invoking(&["score"]), json!({}));
+    let made = stage.send(&create(&first)).await.success();
+    assert_eq!(made.0["Data"]["PolicyArns"], POLICY);
+    let policy = |stage: &Stage| {
+        let policy = &stage.fake.books().policies[POLICY];
+        policy.versions[&policy.default].to_string()
+    };
+    assert!(policy(&stage).contains("function:score"));
+    assert!(
+        stage.fake.books().roles[&ROLE.to_lowercase()].inline.is_empty(),
+        "nothing is passed, so nothing is granted"
+    );
+    let second = asking(invoking(&["rank"]), json!({}));
+    let changed = stage.send(&update(ROLE, &second, &first)).await.success();
+    assert!(policy(&stage).contains("function:rank") && !policy(&stage).contains("function:score"));
+    assert_ne!(changed.0["Data"]["PolicySha256"], made.0["Data"]["PolicySha256"]);
+    stage.send(&delete(ROLE, &second)).await.success();
+    assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_for_one_policy_is_split_and_joined_again() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..200).map(|i| format!("function-with-a-name-{i}")).collect();
+    let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
+    let answer = stage.send(&create(&many)).await.success();
+    let arns: Vec<String> = answer.0["Data"]["PolicyArns"].as_str().unwrap().split(',').map(str::to_owned).collect();
+    assert!(arns.len() > 2, "{arns:?}");
+    assert_eq!(answer.0["Data"]["PolicyArn"], POLICY);
+    let books = stage.fake.books();
+    assert_eq!(books.roles[&ROLE.to_lowercase()].attached, arns.iter().cloned().collect());
+    let all: String = books.policies.values().map(|policy| policy.versions[&policy.default].to_string()).collect();
+    assert!(names.iter().all(|name| all.contains(&format!("function:{name}\""))));
+    assert_eq!(stage.send(&create(&many)).await.success().0, answer.0, "equal input, equal bytes");
+    let few = asking(invoking(&["score"]), json!({}));
+    stage.send(&update(ROLE, &few, &many)).await.success();
+    assert_eq!(stage.fake.books().policies.len(), 1);
+    stage.send(&delete(ROLE, &few)).await.success();
+    assert!(stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_role_can_hold_is_refused_with_the_numbers() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..2_000).map(|i| format!("function-with-a-name-{i}")).collect();
+    let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
+    let reason = stage.send(&create(&many)).await.failure().reason().to_owned();
+    assert!(reason.contains("managed policies") && reason.contains("IAM allows 20"), "{reason}");
+    assert_eq!(stage.fake.calls(), Vec::<String>::new());
+}
+
+fn two_buckets() -> Value {
+    machine(json!({
+        "Read": task("aws-sdk:s3:getObject", json!({ "Bucket": "data", "Key": "in.csv" })),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_the_simulator_does_not_see_yet_is_waited_for() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let late = Stage::new(Fake::new());
+    late.fake.simulator_lags(5);
+    late.send(&create(&verified)).await.success();
+    let never = Stage::new(Fake::new());
+    never.fake.simulator_lags(u32::MAX);
+    let reason = never.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not verify the permissions: iam:SimulatePrincipalPolicy: NoSuchEntity"), "{reason}");
+    assert!(never.fake.books().roles.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_the_same() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.unjudged("s3:GetObject");
+    let answer = stage.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let mut again = verified.clone();
+    again["Revision"] = json!("2");
+    let answer = stage.send(&update(ROLE, &again, &verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject", "also where there is nothing to change");
+
+    stage.fake.beyond_boundary("lambda:");
+    let reason = stage.send(&update(ROLE, &verified, &again)).await.failure().reason().to_owned();
+    assert!(reason.contains("`lambda:InvokeFunction`") && reason.contains("nothing was changed"), "{reason}");
+
+    let blind = Stage::new(Fake::new());
+    for action in ["s3:GetObject", "lambda:InvokeFunction"] {
+        blind.fake.unjudged(action);
+    }
+    let reason = blind.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(
+        reason.contains("could not verify any permission, IAM's simulator can't judge them: `lambda:InvokeFunction`"),
+        "{reason}"
+    );
+    assert!(blind.fake.books().roles.is_empty());
+
+    let judged = Stage::new(Fake::new());
+    let answer = judged.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_simulator_tells_nothing_of_is_not_verified() {
+    let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.silent_about("s3:");
+    let answer = stage.send(&create(&verified)).await.success();
+    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let mute = Stage::new(Fake::new());
+    mute.fake.silent_about("");
+    let reason = mute.send(&create(&verified)).await.failure().reason().to_owned();
+    assert!(reason.contains("could not verify any permission"), "{reason}");
+}
+
+/// As any refusal would, a denial in a rollback would leave the stack where it is.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
+    let verified = |text: &str| asking(two_buckets(), json!({ "VerifyPermissions": "true", "Description": text }));
+    for (status, goes_on) in [("UPDATE_IN_PROGRESS", false), ("UPDATE_ROLLBACK_IN_PROGRESS", true)] {
+        for now in ["two", "one"] {
+            let stage = Stage::new(Fake::new());
+            stage.send(&create(&verified("one"))).await.success();
+            stage.fake.stack_status(status);
+            stage.fake.beyond_boundary("lambda:");
+            let answer = stage.send(&update(ROLE, &verified(now), &verified("one"))).await;
+            assert_eq!(answer.succeeded(), goes_on, "{answer:?}");
+            if goes_on {
+                let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+                assert!(told.contains("may not `lambda:InvokeFunction`"), "{told}");
+            }
+        }
+    }
+}
+
+/// Step Functions tries the rule of a `.sync` task and the delivery of logs while it makes or updates the state machine.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
+    let plain = asking(invoking(&["score"]), json!({ "SettleSeconds": "10" }));
+    let training = json!({
+        "TrainingJobName": "churn", "RoleArn": "arn:aws:iam::123456789012:role/MySageMakerRole",
+    });
+    let jobs = machine(json!({ "Train": task("sagemaker:createTrainingJob.sync", training.clone()) }));
+    let more_jobs = machine(json!({
+        "Train": task("sagemaker:createTrainingJob.sync", training),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }));
+    let with_jobs = asking(jobs, json!({ "SettleSeconds": "10" }));
+    let with_more = asking(more_jobs, json!({ "SettleSeconds": "10" }));
+    let logged = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "Logging": "true" }));
+    let other = asking(invoking(&["rank"]), json!({ "SettleSeconds": "10" }));
+    // Whose trust names it.
+    let named = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "StateMachineName": "churn" }));
+    for (from, to, waits) in [
+        (&plain, &with_jobs, true),
+        (&plain, &logged, true),
+        (&with_jobs, &with_more, false),
+        (&with_jobs, &plain, false),
+        (&plain, &other, false),
+        (&plain, &named, true),
+    ] {
+        let stage = Stage::new(Fake::new());
+        stage.send(&create(from)).await.success();
+        let started = tokio::time::Instant::now();
+        stage.send(&update(ROLE, to, from)).await.success();
+        assert_eq!(started.elapsed() >= std::time::Duration::from_secs(10), waits, "{to}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_boundary_denies_of_a_definition_is_told() {
+    let build = |more: Value| {
+        let mut parameters = json!({ "ProjectName": "train" });
+        parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        task("codebuild:startBuild", parameters)
+    };
+    let definition = machine(json!({
+        "Plain": build(json!({})),
+        "Own": build(json!({ "BuildspecOverride": "version: 0.2", "EnvironmentVariablesOverride": [] })),
+        "Shell": task("aws-sdk:ecs:executeCommand", json!({ "Command": "sh", "Interactive": true, "Task": "x" })),
+        "Code": task("aws-sdk:lambda:updateFunctionCode", json!({ "FunctionName": "score" })),
+        "Who": task("aws-sdk:sts:getCallerIdentity", json!({})),
+        "User": task("aws-sdk:iam:createUser", json!({ "UserName": "eve" })),
+    }));
+    for (level, expected) in [
+        ("None", "iam:CreateUser"),
+        ("Standard", "codebuild:StartBuild with BuildspecOverride, ecs:ExecuteCommand, iam:CreateUser"),
+        (
+            "Strict",
+            "codebuild:StartBuild with BuildspecOverride, ecs:ExecuteCommand, iam:CreateUser, lambda:UpdateFunctionCode",
+        ),
+    ] {
+        let mut stage = Stage::new(Fake::new());
+        stage.handler.fence.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
+        let answer = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
+        assert_eq!(answer.0["Data"]["BeyondBoundary"], expected, "{level}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_that_is_denied_fails_the_operation_and_names_state_action_and_side() {
+    let verified = |definition| asking(definition, json!({ "VerifyPermissions": "true" }));
+    let role = "arn:aws:iam::123456789012:role/MySageMakerRole";
+    let training = machine(json!({
+        "Train": task("sagemaker:createTrainingJob.sync", json!({
+            "TrainingJobName": "churn",
+            "RoleArn": role,
+            "ResourceConfig": { "VolumeKmsKeyId": "11111111-2222-3333-4444-555555555555" },
+        })),
+        "Score": task("lambda:invoke", json!({ "FunctionName": "score" })),
+    }));
+    let stage = Stage::new(Fake::new());
+    stage.fake.page(2);
+    stage.send(&create(&verified(training.clone()))).await.success();
+    assert!(stage.fake.calls().contains(&"SimulatePrincipalPolicy".to_owned()));
+
+    let denying = Stage::new(Fake::new());
+    denying.fake.beyond_boundary("lambda:");
+    let reason = denying.send(&create(&verified(training.clone()))).await.failure().reason().to_owned();
+    assert!(
+        reason.contains(
+            "state `Score` may not `lambda:InvokeFunction` on `arn:aws:lambda:us-east-1:123456789012:function:score`: \
+             denied by the permissions boundary"
+        ),
+        "{reason}"
+    );
+    assert!(reason.ends_with("everything is as it was before") && denying.fake.books().roles.is_empty(), "{reason}");
+
+    // IAM lags: what is denied at first need not stay so.
+    let lagging = Stage::new(Fake::new());
+    lagging.fake.lag(std::time::Duration::from_secs(8));
+    lagging.send(&create(&verified(training.clone()))).await.success();
+
+    // Nothing to change, and still verified.
+    stage.fake.beyond_boundary("sagemaker:Stop");
+    let mut again = verified(training.clone());
+    again["Revision"] = json!("2");
+    let reason = stage.send(&update(ROLE, &again, &verified(training))).await.failure().reason().to_owned();
+    assert!(reason.contains("`sagemaker:StopTrainingJob`") && reason.contains("nothing was changed"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_literal_wildcard_and_no_role_to_pass_widens_a_grant() {
+    let map = |bucket: &str| {
+        json!({
+            "Type": "Map",
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:getObject",
+                "Parameters": { "Bucket": bucket, "Key": "items.json" },
+            },
+            "ItemProcessor": {
+                "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+                "StartAt": "Score",
+                "States": { "Score": task("lambda:invoke", json!({ "FunctionName": "score" })) },
+            },
+            "End": true,
+        })
+    };
+    let mut acting = task("lambda:invoke", json!({ "FunctionName": "score" }));
+    acting["Credentials"] = json!({ "RoleArn.$": "$.role" });
+    let request = |endpoint: &str| {
+        task(
+            "http:invoke",
+            json!({
+                "ApiEndpoint": endpoint,
+                "Method": "GET",
+                "Authentication": { "ConnectionArn": "arn:aws:events:us-east-1:123456789012:connection/c/1" },
+            }),
+        )
+    };
+    let roles = json!({
+        "StateMachineName": "churn",
+        "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/MySageMakerRole",
+    });
+    for (state, part) in [
+        (map("*"), "state `First.ItemReader`: `Bucket` holds a wildcard"),
+        (acting, "state `First`: only run time knows the role at `Credentials.RoleArn`"),
+        (request("https://*"), "`ApiEndpoint` is `https://*`: it holds a wildcard"),
+    ] {
+        let stage = Stage::new(Fake::new());
+        let properties = asking(machine(json!({ "First": state })), roles.clone());
+        let reason = stage.send(&create(&properties)).await.failure().reason().to_owned();
+        assert!(reason.contains(part), "{part} is missing in {reason}");
+        assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    }
+    let stage = Stage::new(Fake::new());
+    let fine = asking(machine(json!({ "First": map("in"), "Get": request("https://example.com/x") })), roles);
+    stage.send(&create(&fine)).await.success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_the_definition_no_longer_leads_to_is_found_though_nothing_has_it_attached() {
+    let stage = Stage::new(Fake::new());
+    let names: Vec<String> = (0..60).map(|i| format!("{}-{i}", "score".repeat(10))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
+    let second = format!("{POLICY}-2");
+    assert!(stage.fake.books().policies.contains_key(&second));
+    // As a process leaves it that dies between detachment and deletion, and a newer function finds it.
+    stage.fake.change(|books| {
+        books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.remove(&second);
+    });
+    stage.send(&delete(ROLE, &asking(invoking(&["score"]), json!({})))).await.success();
+    assert!(stage.fake.books().policies.is_empty());
+
+    // And by a function that can't read the definition at all.
+    stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
+    stage.fake.change(|books| books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.clear());
+    stage.send(&delete(ROLE, &asking(json!("no JSON"), json!({})))).await.success();
+    assert!(stage.fake.books().policies.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_name_that_leaves_no_room_for_a_number_is_refused_where_one_is_needed() {
+    let names: Vec<String> = (0..60).map(|i| format!("{}-{i}", "score".repeat(10))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let long = format!("AmazonSageMaker-{}", "x".repeat(111));
+    let stage = Stage::new(Fake::new());
+    let asked = asking(invoking(&names), json!({ "PolicyName": long }));
+    let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
+    assert!(reason.contains("would be longer than 128 characters: choose a shorter `PolicyName`"), "{reason}");
+    assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    stage.send(&create(&asking(invoking(&["score"]), json!({ "PolicyName": long })))).await.success();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_only_with_a_definition_is_refused_without_one() {
+    let stage = Stage::new(Fake::new());
+    let answer = stage
+        .send(&create(&with(json!({ "Logging": "true", "VerifyPermissions": "true", "ResourceOverrides": {} }))))
+        .await
+        .failure();
+    for name in ["Logging", "VerifyPermissions", "ResourceOverrides"] {
+        let mistake = format!("`{name}`: only goes with `Definition` or `Integrations`");
+        assert!(answer.reason().contains(&mistake), "{}", answer.reason());
+    }
+    let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));
+    assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: only goes without"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
+    let map = json!({
+        "Type": "Map",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": { "Bucket.$": "$.bucket", "Key.$": "$.key" },
+        },
+        "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "Score",
+            "States": { "Score": task("lambda:invoke", json!({ "FunctionName.$": "$.function" })) },
+        },
+        "End": true,
+    });
+    let (score, object) = ("arn:aws:lambda:us-east-1:123456789012:function:score", "arn:aws:s3:::in/items.csv");
+    let asking_for = |map: &Value, overrides: Value| {
+        asking(machine(json!({ "First": map })), json!({ "StateMachineName": "churn", "ResourceOverrides": overrides }))
+    };
+    let stage = Stage::new(Fake::new());
+    let told = json!({ "First": object, "First.ItemProcessor.Score": [score] });
+    stage.send(&create(&asking_for(&map, told))).await.success();
+    let policy = {
+        let policy = &stage.fake.books().policies[POLICY];
+        policy.versions[&policy.default].to_string()
+    };
+    assert!(policy.contains(&format!("[\"{score}\"]")) && policy.contains(&format!("[\"{object}\"]")), "{policy}");
+
+    for (overrides, part) in [
+        (json!({ "First": score }), format!("`{score}` fits nothing of state `First` that only run time knows")),
+        (json!({ "Frist": score }), "there is no task or distributed map `Frist`".to_owned()),
+        (
+            json!({ "First.ItemProcessor.Score": [score, object] }),
+            format!("`{object}` fits nothing of state `First.ItemProcessor.Score`"),
+        ),
+    ] {
+        let stage = Stage::new(Fake::new());
+        let reason = stage.send(&create(&asking_for(&map, overrides))).await.failure().reason().to_owned();
+        assert!(reason.contains(&part), "{part} is missing in {reason}");
+        assert_eq!(stage.fake.calls(), Vec::<String>::new());
+    }
+}
+
+/// A pattern that the definition itself has is granted as it stands, and told as one.
+#[test]
+fn a_wildcard_in_the_resource_of_a_task_is_told() {
+    let definition = |resource: &str| json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });
+    let fence = mlops_roles_testkit::stage::fence();
+    let place = mlops_roles_core::iam::arn::Place::of_arn(mlops_roles_testkit::stage::STACK).unwrap();
+    let owner = mlops_roles_core::state::ownership::Owner {
+        stack_id: mlops_roles_testkit::stage::STACK.into(),
+        logical_id: "Role".into(),
+    };
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
+        let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
+        let asked = asking(definition(&arn), json!({}));
+        let (wanted, mistakes) =
+            resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), setting).unwrap();
+        assert!(mistakes.is_empty(), "{mistakes}");
+        let [grant] = wanted.needs.grants.as_slice() else { panic!("{:?}", wanted.needs.grants) };
+        assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");
+    }
+}

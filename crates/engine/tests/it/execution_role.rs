@@ -1,0 +1,205 @@
+//! `Custom::SageMakerExecutionRole`: properties in `execution_roles/`, beside each the reviewed policies that they lead to
+//! and the calls that an evaluator which is not ours must allow and deny. `make bless` writes what comes out now.
+
+use mlops_roles_testkit::data;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::execution_role::capability_names;
+use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::state::ownership::Owner;
+
+use crate::definitions::{Call, granted, json_of};
+use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::stage::{STACK, Stage, create, delete, fence, update};
+
+const TYPE: &str = "Custom::SageMakerExecutionRole";
+
+fn folder() -> PathBuf {
+    data("execution_roles")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        files.filter_map(|file| Some(file.strip_suffix(".properties.json")?.to_owned())).collect();
+    names.sort();
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+fn properties(folder: &Path, name: &str) -> Map<String, Value> {
+    json_of(&folder.join(format!("{name}.properties.json"))).unwrap().as_object().unwrap().clone()
+}
+
+fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+    let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
+    let fence = fence();
+    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+}
+
+#[test]
+fn the_properties_lead_to_the_policies_beside_them() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut different = Vec::new();
+    for name in names(&folder()) {
+        let wanted = wanted(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let (found, golden) = (granted(&wanted), folder().join(format!("{name}.policy.json")));
+        for grant in &wanted.needs.grants {
+            for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
+                assert!(grant.wildcards.contains_key(resource), "{name}: no reason for {resource}");
+            }
+        }
+        if bless {
+            std::fs::write(&golden, format!("{found:#}\n")).unwrap();
+        } else if json_of(&golden).as_ref() != Some(&found) {
+            different.push(format!("{name}: {found:#}"));
+        }
+    }
+    assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
+}
+
+#[test]
+fn an_evaluator_that_is_not_ours_allows_what_was_asked_for_and_denies_the_near_misses() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for name in names(&folder()) {
+        let granted = granted(&wanted(&properties(&folder(), &name)).unwrap());
+        let parts = ["policies", "inline"].iter();
+        let documents: Vec<Value> =
+            parts.flat_map(|part| granted[part].as_object().unwrap().values().cloned()).collect();
+        let calls: Vec<Call> =
+            serde_json::from_value(json_of(&folder().join(format!("{name}.calls.json"))).unwrap()).unwrap();
+        assert!(calls.iter().any(|call| call.allowed) && calls.iter().any(|call| !call.allowed), "{name}");
+        for call in calls {
+            count += 1;
+            if allows(&documents, &call.action, &call.resource, &call.context) != call.allowed {
+                wrong.push(format!("{name}: {call:?}"));
+            }
+            let granting = |statement: &Value| {
+                let alone = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                allows(&[alone], &call.action, &call.resource, &call.context)
+            };
+            let mut without = documents.clone();
+            for document in &mut without {
+                document["Statement"].as_array_mut().unwrap().retain(|statement| !granting(statement));
+            }
+            without.retain(|document| document["Statement"].as_array().is_some_and(|left| !left.is_empty()));
+            assert!(!allows(&without, &call.action, &call.resource, &call.context), "{name}: {call:?}");
+        }
+    }
+    assert!(count > 300, "{count} calls");
+    assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_can_not_be_made_is_refused_by_path_and_all_at_once() {
+    let folder = folder().join("refused");
+    let mut wrong = Vec::new();
+    for name in names(&folder) {
+        let why = wanted(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
+        let parts = std::fs::read_to_string(folder.join(format!("{name}.reason.txt"))).unwrap();
+        let missing = parts.lines().filter(|part| !why.contains(part)).map(|part| format!("{name}: `{part}` in {why}"));
+        wrong.extend(missing);
+    }
+    assert!(wrong.is_empty(), "missing:\n{}", wrong.join("\n"));
+}
+
+fn of_type(mut event: Value) -> Value {
+    event["ResourceType"] = json!(TYPE);
+    event["LogicalResourceId"] = json!("ExecutionRole");
+    event
+}
+
+fn asking(more: Value) -> Value {
+    let mut properties = json!({
+        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "RoleName": "AmazonSageMaker-Execution",
+        "SettleSeconds": "0",
+        "Buckets": [{ "Name": "churn-data", "Prefix": "daily", "Access": "Read" }],
+    });
+    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    properties
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_role_is_made_changed_and_taken_away() {
+    let stage = Stage::new(Fake::new());
+    let first = asking(json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:domain/d-1" }));
+    let made = stage.send(&of_type(create(&first))).await.success();
+    assert_eq!(made.id(), "AmazonSageMaker-Execution");
+    let data = &made.0["Data"];
+    assert_eq!(data["RoleArn"], "arn:aws:iam::123456789012:role/AmazonSageMaker-Execution");
+    assert_eq!(data["PolicyArn"], "arn:aws:iam::123456789012:policy/AmazonSageMaker-Execution-Policy");
+    let role = |stage: &Stage| stage.fake.books().roles["amazonsagemaker-execution"].clone();
+    let trust = &role(&stage).trust["Statement"][0];
+    assert_eq!(trust["Principal"]["Service"], json!(["sagemaker.amazonaws.com"]));
+    assert_eq!(trust["Condition"]["StringEqualsIfExists"]["aws:SourceAccount"], json!(["123456789012"]));
+    assert_eq!(
+        trust["Condition"]["ArnLike"]["aws:SourceArn"],
+        json!(["arn:aws:sagemaker:us-east-1:123456789012:domain/d-1"])
+    );
+    assert!(role(&stage).inline.is_empty(), "it passes nothing, and so not itself");
+
+    let second = asking(json!({ "Capabilities": ["Notebook"], "NamePrefix": "churn" }));
+    let changed = stage.send(&of_type(update(made.id(), &second, &first))).await.success();
+    assert_ne!(changed.0["Data"]["PolicySha256"], data["PolicySha256"]);
+    let passing = &role(&stage).inline["PassItselfToSageMaker"]["Statement"][0];
+    assert_eq!(passing["Resource"], json!([data["RoleArn"]]));
+    stage.send(&of_type(delete(made.id(), &second))).await.success();
+    assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
+}
+
+/// AWS lists for which features SageMaker tells on whose behalf it assumes the role. Where it may not tell, a condition that
+/// asks for it would keep the role from being assumed.
+#[test]
+fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
+    let trust = |capabilities: Value| {
+        let properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn" }));
+        let trust = wanted(properties.as_object().unwrap()).unwrap().world.roles.into_values().next().unwrap().trust;
+        let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
+        trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    let listed = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
+    for capability in capability_names() {
+        let expected = if listed.contains(&capability) { "StringEquals" } else { "StringEqualsIfExists" };
+        assert_eq!(trust(json!([capability])), [expected], "{capability}");
+        assert_eq!(trust(json!([capability, "Notebook"])), ["StringEqualsIfExists"], "{capability}");
+    }
+    assert_eq!(trust(json!(listed)), ["StringEquals"]);
+    assert_eq!(capability_names().count(), listed.len() + 3, "of a new one somebody has to look");
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_that_is_denied_is_told_by_property_and_undone() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&of_type(create(&asking(json!({ "VerifyAccess": "true" }))))).await.success();
+    stage.send(&of_type(delete("AmazonSageMaker-Execution", &asking(json!({}))))).await.success();
+
+    stage.fake.beyond_boundary("s3:ListBucket");
+    let answer = stage.send(&of_type(create(&asking(json!({ "VerifyAccess": "true" }))))).await.failure();
+    let reason = answer.reason();
+    assert!(
+        reason.contains("`Buckets[0]`: the role may not `s3:ListBucket` on `arn:aws:s3:::churn-data`: denied by"),
+        "{reason}"
+    );
+    assert!(reason.ends_with("everything is as it was before"), "{reason}");
+    assert!(stage.fake.books().roles.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_other_accounts_own_is_not_asked_of_our_simulator() {
+    let stage = Stage::new(Fake::new());
+    stage.fake.beyond_boundary("ecr:BatchGetImage");
+    let of = |repository: &str| asking(json!({ "VerifyAccess": "true", "Repositories": repository }));
+    let theirs = of("arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost");
+    stage.send(&of_type(create(&theirs))).await.success();
+    let reason = stage.send(&of_type(create(&of("ours")))).await.failure().reason().to_owned();
+    assert!(reason.contains("`Repositories`: the role may not `ecr:BatchGetImage`"), "{reason}");
+}

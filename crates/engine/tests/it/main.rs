@@ -1,0 +1,35 @@
+//! Events against an account in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "a test that meets what it did not expect should fail on the spot"
+)]
+
+mod corpus;
+mod definitions;
+mod derivation;
+mod discovery;
+mod documents;
+mod events;
+mod execution_role;
+mod faults;
+mod function_role;
+mod in_use;
+mod input;
+mod interleavings;
+mod late;
+mod lifecycle;
+mod moved_on;
+mod ownership;
+mod protocol;
+mod provision;
+mod races;
+mod response_url;
+mod role_set_faults;
+mod role_sets;
+mod service_catalog;
+mod telemetry;
+mod tightened;

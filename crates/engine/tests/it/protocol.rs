@@ -1,0 +1,243 @@
+//! An answer to every event, and nothing in it or the log that must not be there.
+
+use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::protocol::request::{Request, payload};
+use mlops_roles_core::protocol::response::{Answer, LONGEST};
+use mlops_roles_engine::deliver::Undelivered;
+use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
+use mlops_roles_testkit::stage::{ROLE, STACK, Stage, TYPE, create, delete, from_stack, properties, update, with};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_is_no_event_is_an_error_for_lambda() {
+    let stage = Stage::new(Fake::new());
+    for payload in [json!(null), json!(7), json!("text"), json!([]), json!({}), json!({ "ResponseURL": 7 })] {
+        let undelivered = stage.try_send(&payload).await.unwrap_err();
+        assert!(matches!(undelivered, Undelivered::Nobody { .. }), "{undelivered}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_envelope_is_answered_with_the_fields_that_are_there() {
+    let stage = Stage::new(Fake::new());
+    let fields = ["RequestType", "StackId", "RequestId", "LogicalResourceId", "ResourceType", "ResourceProperties"];
+    for field in fields {
+        for broken in [Value::Null, json!(["x"])] {
+            if field == "ResourceProperties" && !broken.is_null() {
+                continue;
+            }
+            let mut event = create(&properties());
+            if broken.is_null() {
+                event.as_object_mut().unwrap().remove(field);
+            } else {
+                event[field] = broken;
+            }
+            let answer = stage.send(&event).await.failure();
+            assert!(answer.reason().contains("no custom resource request"), "{field}: {}", answer.reason());
+            assert!(!answer.id().is_empty());
+        }
+    }
+    let mut event = update(ROLE, &properties(), &properties());
+    event["RequestType"] = json!("Destroy");
+    let answer = stage.send(&event).await.failure();
+    assert_eq!(answer.id(), ROLE, "the id is echoed");
+    assert_eq!(answer.0["StackId"], STACK);
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_ids_are_a_broken_envelope() {
+    let stage = Stage::new(Fake::new());
+    for field in ["StackId", "LogicalResourceId"] {
+        let mut event = create(&properties());
+        event[field] = json!("");
+        let answer = stage.send(&event).await.failure();
+        assert!(answer.reason().contains(field), "{}", answer.reason());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn properties_that_are_no_object_fail_create_and_not_delete() {
+    let stage = Stage::new(Fake::new());
+    for properties in [json!(null), json!("text"), json!([1]), json!(true), json!(7)] {
+        let answer = stage.send(&create(&properties)).await.failure();
+        assert!(answer.reason().contains("expected an object"), "{}", answer.reason());
+        stage.send(&update(ROLE, &properties, &properties)).await.failure();
+        stage.send(&delete(answer.id(), &properties)).await.success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_would_hear_of_is_not_begun() {
+    let stage = Stage::new(Fake::new());
+    let mut event = create(&properties());
+    event["ResponseURL"] = json!("https://example.com/answer");
+    let undelivered = stage.try_send(&event).await.unwrap_err();
+    assert!(matches!(undelivered, Undelivered::Untrusted { .. }), "{undelivered}");
+    assert_eq!((stage.fake.books(), stage.fake.calls().len()), (Books::default(), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_any_depth_is_answered() {
+    let stage = Stage::new(Fake::new());
+    for (levels, is_read) in [(100, true), (200, false), (100_000, false)] {
+        let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let mut event = create(&with(json!({ "Definition": "DEEP", "SageMakerExecutionRoleArns": null })));
+        let text = event.to_string().replace("\"DEEP\"", &deep);
+        let answer = stage.send(&payload(&text)).await.failure();
+        let told = answer.reason().contains("the properties are nested more than 127 levels deep");
+        assert_eq!(told, !is_read, "{}", answer.reason());
+        event["RequestType"] = json!("Delete");
+        event["PhysicalResourceId"] = json!(answer.id());
+        let text = event.to_string().replace("\"DEEP\"", &deep);
+        stage.send(&payload(&text)).await.success();
+    }
+    assert_eq!(payload("no JSON"), json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_answered() {
+    let stage = Stage::new(Fake::new());
+    stage.fake.fail(Fault { at: 2, mischief: Mischief::Panic, sticky: false });
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert!(answer.reason().contains("panicked") && answer.reason().contains("for the test"), "{}", answer.reason());
+    assert_eq!(answer.id(), "not-created/WorkflowRole");
+    stage.send(&delete(answer.id(), &properties())).await.success();
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_is_answered_in_time() {
+    let mut stage = Stage::new(Fake::new());
+    stage.invocation.remaining = Duration::from_mins(1);
+    stage.fake.fail(Fault { at: 0, mischief: Mischief::HangAfter, sticky: true });
+    let started = tokio::time::Instant::now();
+    stage.send(&create(&properties())).await.failure();
+    assert!(started.elapsed() < Duration::from_secs(57), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_from_elsewhere_is_refused_and_its_delete_touches_nothing() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let books = stage.fake.books();
+    for stack in [
+        "arn:aws:cloudformation:us-east-1:999999999999:stack/pipeline/7c1d",
+        "arn:aws:cloudformation:eu-west-1:123456789012:stack/pipeline/7c1d",
+        "arn:aws-cn:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d",
+        "arn:aws:s3:us-east-1:123456789012:stack/pipeline/7c1d",
+        "pipeline",
+    ] {
+        let answer = stage.send(&from_stack(create(&properties()), stack)).await.failure();
+        assert!(answer.reason().contains("the only place that this function serves"), "{}", answer.reason());
+        stage.send(&from_stack(delete(ROLE, &properties()), stack)).await.success();
+    }
+    assert_eq!(stage.fake.books(), books);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_is_unknown_or_off_is_refused_and_its_delete_succeeds() {
+    let mut stage = Stage::new(Fake::new());
+    let mut event = create(&properties());
+    event["ResourceType"] = json!("Custom::StepFunctionWorkflowRole");
+    let answer = stage.send(&event).await.failure();
+    assert!(answer.reason().contains(&format!("did you mean `{TYPE}`?")), "{}", answer.reason());
+    let mut event = delete(answer.id(), &properties());
+    event["ResourceType"] = json!("Custom::Whatever");
+    stage.send(&event).await.success();
+
+    stage.send(&create(&properties())).await.success();
+    stage.handler.fence.as_mut().unwrap().types = vec!["Custom::Other".into()];
+    let answer = stage.send(&create(&properties())).await.failure();
+    assert!(answer.reason().contains("`EnabledTypes`"), "{}", answer.reason());
+    stage.send(&delete(ROLE, &properties())).await.success();
+    assert_eq!(stage.fake.books(), Books::default(), "what was made while the type was on still goes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
+    let mut stage = Stage::new(Fake::new());
+    for (missing, value) in [
+        ("ROLE_NAME_PREFIXES", ""),
+        ("ROLE_PATHS", "x"),
+        ("PERMISSIONS_BOUNDARY_ARN", ""),
+        ("ALLOW_ADOPTION", "yes"),
+        ("ALLOW_PUBLISHED_IAM_WRITES", "yes"),
+        ("BOUNDARY_DENIES", "Lax"),
+    ] {
+        stage.handler.fence = Fence::read(|name| {
+            let usual = match name {
+                "ROLE_PATHS" => "/",
+                "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
+                "ALLOW_ADOPTION" | "ALLOW_PUBLISHED_IAM_WRITES" => "false",
+                "BOUNDARY_DENIES" => "Standard",
+                _ => "x",
+            };
+            Some(if name == missing { value } else { usual }.to_owned())
+        });
+        for event in [create(&properties()), delete(ROLE, &properties())] {
+            let answer = stage.send(&event).await.failure();
+            assert!(answer.reason().contains(missing), "{}", answer.reason());
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
+    let request = Request::read(&create(&properties())).unwrap();
+    let fixed = Answer::failed(&request.address, "id", "x".into()).body().len() - 1;
+    let room = LONGEST - fixed;
+    let body = |reason: String| Answer::failed(&request.address, "id", reason).body();
+    assert_eq!(body("a".repeat(room)).len(), 4_096);
+    assert!(!String::from_utf8(body("a".repeat(room))).unwrap().contains('…'));
+    let cut = body("a".repeat(room + 1));
+    assert_eq!(cut.len(), 4_096);
+    assert!(String::from_utf8(cut).unwrap().contains("a…"));
+}
+
+#[test]
+fn a_cut_falls_between_characters_and_counts_escapes() {
+    let request = Request::read(&create(&properties())).unwrap();
+    for text in ["é", "漢", "🦀", "\"", "a🦀\\"] {
+        for length in 1_000..1_040 {
+            let reason = text.repeat(length * 4);
+            let body = Answer::failed(&request.address, "id", reason.clone()).body();
+            assert!(body.len() <= LONGEST && body.len() > LONGEST - 40, "{} bytes of {text:?}", body.len());
+            let value: Value = serde_json::from_slice(&body).unwrap();
+            let kept = value["Reason"].as_str().unwrap().strip_suffix('…').unwrap().to_owned();
+            assert!(reason.starts_with(&kept));
+        }
+    }
+}
+
+/// A stack whose events hold one can't be listed any more.
+#[tokio::test(start_paused = true)]
+async fn no_reason_holds_a_control_character() {
+    let stage = Stage::new(Fake::new());
+    let name = "Amazon\u{1b}[31m\nSageMaker\u{85}";
+    let reason = stage.send(&create(&with(json!({ "RoleName": name })))).await.failure().reason().to_owned();
+    assert!(reason.contains("`Amazon [31m SageMaker `") && !reason.contains(char::is_control), "{reason:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_would_not_fit_is_refused_before_any_write() {
+    let mut stage = Stage::new(Fake::new());
+    let path = format!("/{}/", "p".repeat(510));
+    stage.handler.fence.as_mut().unwrap().role_paths = vec![path];
+    let mut event = create(&with(json!({ "PolicyName": format!("AmazonSageMaker-{}", "p".repeat(100)) })));
+    event["RequestId"] = json!("r".repeat(2_000));
+    let answer = stage.send(&event).await.failure();
+    assert!(answer.reason().contains("bytes, CloudFormation takes 4096"), "{}", answer.reason());
+    assert_eq!(stage.fake.books(), Books::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_update_and_a_delete_keep_the_id() {
+    let stage = Stage::new(Fake::new());
+    stage.send(&create(&properties())).await.success();
+    let bad = with(json!({ "RoleName": "AmazonSageMaker-New", "MaxSessionDuration": "soon" }));
+    assert_eq!(stage.send(&update(ROLE, &bad, &properties())).await.failure().id(), ROLE);
+    stage.fake.fail(Fault { at: stage.fake.calls().len(), mischief: Mischief::Refused, sticky: false });
+    assert_eq!(stage.send(&delete(ROLE, &properties())).await.failure().id(), ROLE);
+}

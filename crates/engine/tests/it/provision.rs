@@ -1,0 +1,219 @@
+//! Service-catalog roles that are made because they are absent, and what becomes of them.
+
+use mlops_roles_testkit::data;
+
+use serde_json::json;
+
+use mlops_roles_core::iam::document::Document;
+
+use crate::definitions::json_of;
+use mlops_roles_testkit::fake::Books;
+use mlops_roles_testkit::fake::sagemaker::Region;
+use mlops_roles_testkit::service_catalog::{
+    ID, LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, solution, stage, updating,
+    writes,
+};
+use mlops_roles_testkit::stage::STACK;
+
+#[tokio::test(start_paused = true)]
+async fn absent_roles_are_provisioned_as_ours_and_only_those_are_taken_down_where_others_are_kept() {
+    let mut books = console();
+    for suffix in ["UseRole", "GlueRole"] {
+        books.roles.remove(&format!("amazonsagemakerservicecatalogproducts{}", suffix.to_lowercase()));
+    }
+    books.policies.clear();
+    let asked = || json!({ "Roles": "All", "OnCreate": "Provision", "OnDelete": "Keep" });
+    let before = joined(books.clone(), neighbours());
+    let stage = stage(books);
+    let answer = stage.send(&creating(asked())).await.success();
+    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole", "GlueRole"]));
+    assert_eq!(attribute(&answer, "KeptRoles").len(), 9);
+    assert_eq!(attribute(&answer, "MissingRoles").len(), 0);
+    let made = &stage.fake.books().roles[&USE.to_lowercase()];
+    assert_eq!(made.path, "/service-role/");
+    assert_eq!(made.tags["mlops-roles:stack-id"], STACK);
+    assert_eq!(made.boundary.as_deref(), Some(mlops_roles_testkit::stage::BOUNDARY));
+    assert_eq!(made.attached, ["arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess".to_owned()].into());
+    let inline = made.inline["AmazonSageMakerServiceCatalogProductsUseRolePolicy"].to_string();
+    assert!(inline.contains("arn:aws:iam::123456789012:role/service-role/AmazonSageMakerServiceCatalog*"), "{inline}");
+    assert!(!inline.contains("${"), "{inline}");
+    let mut others = stage.fake.books();
+    others.roles.retain(|_, role| role.tags.is_empty());
+    assert_eq!(others, before);
+
+    let calls = stage.fake.calls().len();
+    assert_eq!(stage.send(&creating(asked())).await.success().0, answer.0, "a second delivery finds the work done");
+    assert!(!stage.fake.calls()[calls..].contains(&"CreateRole".to_owned()));
+    let answer = stage.send(&deleting(asked())).await.success();
+    assert_eq!(attribute(&answer, "DeletedRoles"), names(&["UseRole", "GlueRole"]));
+    assert_eq!(stage.fake.books(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_provisioned_is_as_the_console_makes_it() {
+    let stage = stage(Books::default());
+    stage.send(&creating(json!({ "Roles": "All", "OnCreate": "Provision" }))).await.success();
+    let books = stage.fake.books();
+    let of = |suffix: &str| &books.roles[&format!("amazonsagemakerservicecatalogproducts{suffix}").to_lowercase()];
+    let service_policy = |suffix: &str| {
+        format!("arn:aws:iam::aws:policy/service-role/AmazonSageMakerServiceCatalogProducts{suffix}ServiceRolePolicy")
+    };
+    for (suffix, service, policy) in [
+        (
+            "LaunchRole",
+            "servicecatalog",
+            "arn:aws:iam::aws:policy/AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy".to_owned(),
+        ),
+        ("ApiGatewayRole", "apigateway", service_policy("ApiGateway")),
+        ("CloudformationRole", "cloudformation", service_policy("Cloudformation")),
+        // The one that AWS keeps at another path.
+        ("CodeBuildRole", "codebuild", service_policy("CodeBuild").replace("/service-role/", "/")),
+        ("CodePipelineRole", "codepipeline", service_policy("CodePipeline")),
+        ("EventsRole", "events", service_policy("Events")),
+        ("FirehoseRole", "firehose", service_policy("Firehose")),
+        ("GlueRole", "glue", service_policy("Glue")),
+        ("LambdaRole", "lambda", service_policy("Lambda")),
+        ("ExecutionRole", "sagemaker", "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess".to_owned()),
+    ] {
+        assert_eq!(of(suffix).attached, [policy].into(), "{suffix}");
+        assert!(of(suffix).inline.is_empty(), "{suffix}");
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": ["sts:AssumeRole"],
+            "Principal": { "Service": [format!("{service}.amazonaws.com")] } }] });
+        assert_eq!(of(suffix).trust, trust, "{suffix}");
+    }
+    assert_eq!(of("UseRole").trust["Statement"][0]["Principal"]["Service"].as_array().unwrap().len(), 10);
+    // That of the role set, as it was reviewed.
+    let set = data("role_sets/ServiceCatalogProjects.policy.json");
+    let name = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
+    let blessed = &json_of(&set).unwrap()["inline"][format!("AmazonSageMakerServiceCatalogProductsUseRole, {name}")];
+    assert_eq!(Document::new(of("UseRole").inline[name].clone()), Document::new(blessed.clone()));
+    stage.send(&deleting(json!({ "OnCreate": "Provision", "OnDelete": "Keep" }))).await.success();
+    assert_eq!(stage.fake.books(), neighbours(), "all that was made goes, whatever `Roles` says by then");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_provisions_when_asked_and_touches_nothing_otherwise() {
+    let stage = stage(solution("/service-role/"));
+    stage.send(&creating(json!({}))).await.success();
+    for new in [
+        json!({ "IfInUse": "Keep" }),
+        json!({ "OnDelete": "Keep", "InUseWithinDays": "7" }),
+        json!({ "Regions": ["eu-west-1"], "Revision": "2" }),
+        json!({ "OnCreate": "Delete", "DisablePortfolio": "true" }),
+    ] {
+        assert_eq!(stage.send(&updating(new, json!({}))).await.success().id(), ID);
+    }
+    assert_eq!(
+        writes(&stage),
+        Vec::<String>::new(),
+        "Create alone deletes, and an Update that could not be undone is none"
+    );
+
+    stage.fake.change(|books| drop(books.roles.remove(&USE.to_lowercase())));
+    let provisioning = || json!({ "OnCreate": "Provision" });
+    let answer = stage.send(&updating(provisioning(), json!({}))).await.success();
+    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole"]));
+    let made = stage.fake.books();
+
+    // What drifted is put right when `Revision` asks for it, and not by the way.
+    stage.fake.change(|books| books.roles.get_mut(&USE.to_lowercase()).unwrap().inline.clear());
+    let drifted = stage.fake.books();
+    stage.send(&updating(json!({ "OnCreate": "Provision", "IfInUse": "Keep" }), provisioning())).await.success();
+    assert_eq!(stage.fake.books(), drifted);
+    stage.send(&updating(json!({ "OnCreate": "Provision", "Revision": "2" }), provisioning())).await.success();
+    assert_eq!(stage.fake.books(), made);
+    // And back: what we made stays ours until the Delete.
+    let answer = stage.send(&updating(json!({}), provisioning())).await.success();
+    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole"]));
+    assert_eq!(stage.fake.books(), made);
+    stage.send(&deleting(json!({ "OnDelete": "Keep" }))).await.success();
+    assert!(!stage.fake.books().roles.contains_key(&USE.to_lowercase()));
+    assert!(stage.fake.books().roles.contains_key(&LAUNCH.to_lowercase()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_create_may_have_left_goes_without_asking_anybody() {
+    let stage = stage(Books::default());
+    stage.send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+    stage.fake.change(|books| {
+        books.regions.insert("us-east-1".into(), Region::with(&[("old", "CreateFailed")]));
+        books.roles.get_mut(&USE.to_lowercase()).unwrap().last_used = Some((4_000_000_000, "us-east-1".into()));
+    });
+    stage.fake.forget_calls();
+    // The answer was lost: CloudFormation invents an id.
+    let mut event = deleting(json!({ "OnCreate": "Provision", "InUseWithinDays": "7" }));
+    event["PhysicalResourceId"] = json!("pipeline-ServiceCatalog-1ABCDEFGHIJKL");
+    stage.send(&event).await.success();
+    assert_eq!(stage.fake.books().roles, neighbours().roles);
+    assert!(!stage.fake.calls().contains(&"ListProjects".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_we_made_and_is_in_use_is_released_when_it_stays() {
+    let stage = stage(Books::default());
+    let keeping = || json!({ "OnCreate": "Provision", "IfInUse": "Keep" });
+    stage.send(&creating(keeping())).await.success();
+    stage.fake.change(|books| drop(books.regions.insert("us-east-1".into(), Region::with(&[("churn", "Pending")]))));
+    let answer = stage.send(&deleting(keeping())).await.success();
+    assert_eq!(attribute(&answer, "DeletedRoles").len(), 0);
+    let left = stage.fake.books().roles;
+    assert_eq!(left.len(), 2 + neighbours().roles.len());
+    assert!(left.values().all(|role| role.tags.is_empty()), "nobody would know the owner any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_provisioned_goes_also_when_the_type_is_switched_off_since() {
+    let mut stage = stage(Books::default());
+    stage.send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+    stage.handler.fence.as_mut().unwrap().types.clear();
+    stage.send(&deleting(json!({ "OnCreate": "Provision" }))).await.success();
+    assert_eq!(stage.fake.books(), neighbours(), "a cleanup that fails, fails silently");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_roles_are_made_when_more_are_named() {
+    let stage = stage(Books::default());
+    let with = |roles: &str| json!({ "OnCreate": "Provision", "Roles": roles });
+    stage.send(&creating(with("LaunchAndUse"))).await.success();
+    let answer = stage.send(&updating(with("All"), with("LaunchAndUse"))).await.success();
+    assert_eq!(attribute(&answer, "ProvisionedRoles").len(), 11);
+    // Fewer: an Update deletes nothing.
+    let answer = stage.send(&updating(with("LaunchAndUse"), with("All"))).await.success();
+    assert_eq!(attribute(&answer, "ProvisionedRoles").len(), 11);
+    stage.send(&deleting(with("LaunchAndUse"))).await.success();
+    assert_eq!(stage.fake.books(), neighbours());
+}
+
+#[tokio::test(start_paused = true)]
+async fn regions_can_not_be_taken_from_what_was_provisioned() {
+    let stage = stage(Books::default());
+    stage.send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+    let made = stage.fake.books();
+    let mut event = updating(json!({ "OnDelete": "Keep" }), json!({ "OnCreate": "Provision" }));
+    event["ResourceProperties"].as_object_mut().unwrap().remove("Regions");
+    let reason = stage.send(&event).await.failure().reason().to_owned();
+    assert!(reason.contains("`Regions`: missing, and this resource provisioned roles"), "{reason}");
+    assert_eq!(stage.fake.books(), made);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_portfolio_stays_where_only_our_own_roles_go() {
+    let stage = stage(Books::default());
+    let asked = || json!({ "OnCreate": "Provision", "DisablePortfolio": "true" });
+    stage.send(&creating(asked())).await.success();
+    stage.fake.change(|books| {
+        books.regions.insert("us-east-1".into(), Region { portfolio: true, ..Region::default() });
+    });
+    let mut event = deleting(asked());
+    event["ResourceProperties"]["OnDelete"] = json!("Keep");
+    stage.send(&event).await.success();
+    assert!(stage.fake.books().regions["us-east-1"].portfolio);
+}
+
+#[tokio::test(start_paused = true)]
+async fn provisioning_tells_who_uses_the_roles_that_were_there() {
+    let mut books = solution("/");
+    books.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
+    let answer = stage(books).send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+    assert_eq!(answer.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in us-east-1");
+}

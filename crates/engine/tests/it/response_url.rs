@@ -1,0 +1,127 @@
+//! Where an answer may go.
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::response_url::ResponseUrl;
+use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_testkit::stage::{Mailbox, create, properties};
+use std::time::Duration;
+use tokio::time::Instant;
+
+#[tokio::test(start_paused = true)]
+async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
+    let place = |partition: &str, region: &str| Place {
+        partition: partition.into(),
+        region: region.into(),
+        account: "123456789012".into(),
+    };
+    let bucket = "cloudformation-custom-resource-response";
+    let good = [
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.amazonaws.com/x?y=z")),
+        ("aws", "eu-west-1", format!("https://{bucket}-euwest1.s3-eu-west-1.amazonaws.com/x")),
+        ("aws", "ap-southeast-2", format!("https://{bucket}-apsoutheast2.s3-ap-southeast-2.amazonaws.com/x")),
+        ("aws", "us-east-2", format!("https://{bucket}-useast2.s3.us-east-2.amazonaws.com/x")),
+        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.cn-north-1.amazonaws.com.cn/x")),
+        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3.us-gov-west-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3.dualstack.us-east-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.us-east-1.amazonaws.com/x")),
+        ("aws", "us-east-1", format!("https://{bucket}-useast1.s3-fips.dualstack.us-east-1.amazonaws.com/x")),
+        ("aws-us-gov", "us-gov-west-1", format!("https://{bucket}-usgovwest1.s3-fips.us-gov-west-1.amazonaws.com/x")),
+        ("aws-cn", "cn-north-1", format!("https://{bucket}-cnnorth1.s3.dualstack.cn-north-1.amazonaws.com.cn/x")),
+        (
+            "aws-eusc",
+            "eusc-de-east-1",
+            format!("https://{bucket}-euscdeeast1.s3.dualstack.eusc-de-east-1.amazonaws.eu/x"),
+        ),
+    ];
+    for (partition, region, url) in &good {
+        let mailbox = Mailbox::default();
+        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let request = Request::read(&create(&properties())).unwrap();
+        let answer = Answer::failed(&request.address, "id", "why".into());
+        let to = ResponseUrl::new(url);
+        let at = place(partition, region);
+        assert_eq!(post.deliver(&to, &answer, Some(&at), Instant::now() + Duration::from_secs(1)).await.unwrap(), 200);
+        for elsewhere in [None, Some(place(partition, "eu-south-2"))] {
+            let refused = post.deliver(&to, &answer, elsewhere.as_ref(), Instant::now() + Duration::from_secs(1)).await;
+            assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url} from {elsewhere:?}");
+        }
+    }
+    let us = place("aws", "us-east-1");
+    for url in [
+        format!("http://{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com:8443/x"),
+        format!("https://user@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com@example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com.example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com.cn/x"),
+        format!("https://{bucket}-useast1-evil.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.evil.s3.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-fips.eu-west-1.amazonaws.com/x"),
+        format!("https://{bucket}-euwest1.s3-fips.us-east-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-fips.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.dualstack.s3-fips.us-east-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-website.us-east-1.amazonaws.com/x"),
+        format!("https://x.{bucket}-useast1.s3.amazonaws.com/x"),
+        "https://s3.amazonaws.com/cloudformation-custom-resource-response-useast1/x".into(),
+        format!("https://{bucket}-useast1%2es3.amazonaws.com.example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com./x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com:80/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com:0/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com%00.example.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.com%2f.example.com/x"),
+        format!("https://{bucket}-useast1.s3.us-east-1.amazonaws.com.example.com/x"),
+        format!("https://{bucket}-useast1.s3-accelerate.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3-website-us-east-1.amazonaws.com/x"),
+        format!("https://{bucket}-useast1.s3.amazonaws.c\u{43e}m/x"),
+        format!("https://:secret@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://%75ser@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://example.com\\@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://example.com#@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("https://example.com?@{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("file://{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("javascript://{bucket}-useast1.s3.amazonaws.com/x"),
+        format!("//{bucket}-useast1.s3.amazonaws.com/x"),
+        "https://127.0.0.1/x".into(),
+        "https://2130706433/x".into(),
+        "https://0x7f.1/x".into(),
+        "https://169.254.169.254/latest/meta-data".into(),
+        "https://[::ffff:127.0.0.1]/x".into(),
+        "https://[::1]/x".into(),
+        "ftp://x/y".into(),
+        "not a url".into(),
+        String::new(),
+    ] {
+        let mailbox = Mailbox::default();
+        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let request = Request::read(&create(&properties())).unwrap();
+        let answer = Answer::failed(&request.address, "id", "why".into());
+        let refused =
+            post.deliver(&ResponseUrl::new(&url), &answer, Some(&us), Instant::now() + Duration::from_secs(1)).await;
+        assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url}");
+        assert!(mailbox.take().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
+    let request = Request::read(&create(&properties())).unwrap();
+    let answer = Answer::failed(&request.address, "id", "why".into());
+    for (url, fits) in [
+        ("http://localhost:4566/x", true),
+        ("http://localhost:4567/x", false),
+        ("https://localhost:4566/x", false),
+        ("http://localhost.example.com:4566/x", false),
+        ("http://a@localhost:4566/x", false),
+    ] {
+        let mailbox = Mailbox::default();
+        let post = Post { transport: mailbox.clone(), endpoint: Some("http://localhost:4566".into()) };
+        let sent = post.deliver(&ResponseUrl::new(url), &answer, None, Instant::now() + Duration::from_secs(1)).await;
+        assert_eq!(sent.is_ok(), fits, "{url}");
+        assert_eq!(mailbox.take().len(), usize::from(fits));
+    }
+}

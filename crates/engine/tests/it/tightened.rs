@@ -1,0 +1,305 @@
+//! What this version refuses and an earlier one accepted: refused on a Create and on an Update that changes it; never in the
+//! way of an Update that leaves it as it was, of a rollback, or of a Delete.
+
+use serde_json::{Value, json};
+
+use mlops_roles_testkit::fake::{Books, Mischief};
+use mlops_roles_testkit::role_sets::{asking, of_type, stage, target_account};
+use mlops_roles_testkit::stage::{Stage, create, delete, from_stack, properties, update, with};
+
+const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
+const EXECUTION: &str = "Custom::SageMakerExecutionRole";
+const SETS: &str = "Custom::SageMakerMlopsRoles";
+const TARGET: &str = "Custom::SageMakerDeployTarget";
+/// Derived names have it in them.
+const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/SetupLambdaExecution/7c1d";
+
+struct Refusal {
+    what: &'static str,
+    kind: &'static str,
+    good: Value,
+    bad: Value,
+    /// Bad in another way, where there is one.
+    worse: Option<Value>,
+    /// What the refusal names.
+    says: &'static str,
+}
+
+/// Every one that there is. A new one has its line here.
+fn refusals() -> Vec<Refusal> {
+    let role = |name: &str| with(json!({ "RoleName": name }));
+    let execution = |name: &str| asking(&json!({ "RoleName": name }), json!({}));
+    let environment = |more: Value| asking(&json!({ "RoleSet": "Environment", "EnvName": "ds-team" }), more);
+    let setup = |more: Value| {
+        let set = json!({ "RoleSet": "SetupStackSetExecution", "EnvName": "ds-team", "AdministratorAccountId": "111111111111" });
+        asking(&set, more)
+    };
+    let of_bridge = |more: Value| asking(&json!({}), more);
+    let tags = |keys: &[&str]| {
+        with(json!({ "Tags": keys.iter().map(|key| json!({ "Key": key, "Value": "" })).collect::<Vec<_>>() }))
+    };
+    vec![
+        Refusal {
+            what: "keys of tags that differ in the case of letters beyond ASCII",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: tags(&["größe", "GRÖßE"]),
+            worse: Some(tags(&["größe", "GRÖßE", "öl", "ÖL"])),
+            says: "a key that no other tag has",
+        },
+        Refusal {
+            what: "a name of SageMaker's project templates",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: role("AmazonSageMakerServiceCatalogProductsUseRole"),
+            worse: Some(role("AmazonSageMakerServiceCatalogProductsGlueRole")),
+            says: "`RoleName`: `AmazonSageMakerServiceCatalogProducts",
+        },
+        Refusal {
+            what: "the same in another case, for an execution role",
+            kind: EXECUTION,
+            good: execution("AmazonSageMaker-Churn"),
+            bad: execution("AmazonSageMakerServiceCatalogProductsEXECUTIONROLE"),
+            worse: Some(execution("AmazonSageMakerServiceCatalogProductsLaunchrole")),
+            says: "is reserved for `Custom::SageMakerServiceCatalogRoles`",
+        },
+        Refusal {
+            what: "a name that target accounts trust",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: role("AmazonSageMaker-StackSetAdministration"),
+            worse: Some(role("AmazonSageMaker-mySetupLambdaExecutionRole")),
+            says: "is trusted by the roles of target accounts",
+        },
+        Refusal {
+            what: "such a name, derived",
+            kind: WORKFLOW,
+            good: properties(),
+            bad: with(json!({ "RoleName": null })),
+            worse: None,
+            says: "`RoleName`: missing, and `AmazonSageMaker-SetupLambdaExecution-",
+        },
+        Refusal {
+            what: "such a name for another role of a set",
+            kind: SETS,
+            good: environment(json!({})),
+            bad: environment(json!({ "RoleNames": { "DataScientistRole": "ds-team-SetupLambdaExecution" } })),
+            worse: Some(environment(json!({ "RoleNames": { "VPCFlowLogsRole": "ds-team-StackSetAdministration" } }))),
+            says: "`RoleNames.",
+        },
+        Refusal {
+            what: "such names, by a parameter",
+            kind: SETS,
+            good: environment(json!({})),
+            bad: environment(json!({ "EnvName": "DS-StackSetAdministration", "EnvType": "d" })),
+            worse: Some(environment(json!({ "EnvName": "DS-SetupLambdaExecution", "EnvType": "d" }))),
+            says: "`RoleNames.DataScientistRole`: missing, and `DS-",
+        },
+        Refusal {
+            what: "such a name for a deploy target",
+            kind: TARGET,
+            good: of_bridge(json!({})),
+            bad: of_bridge(json!({ "RoleNames": { "ExecutionRole": "bridge-StackSetAdministration" } })),
+            worse: Some(of_bridge(json!({ "NamePrefix": "bridge-SetupLambdaExecution" }))),
+            says: "is trusted by the roles of target accounts",
+        },
+        Refusal {
+            what: "policies that make roles, as published",
+            kind: TARGET,
+            good: of_bridge(json!({})),
+            bad: of_bridge(json!({ "Fidelity": "AsPublished" })),
+            worse: None,
+            says: "the deployer sets `AllowPublishedIamWrites`",
+        },
+        Refusal {
+            what: "the same of a set",
+            kind: SETS,
+            good: setup(json!({ "AdministratorEnvName": "ops" })),
+            bad: setup(json!({ "AdministratorEnvName": "ops", "Fidelity": "AsPublished" })),
+            worse: Some(setup(json!({
+                "AdministratorEnvName": "ops", "Fidelity": "AsPublished", "AdministratorAccountId": "222222222222",
+            }))),
+            says: "the deployer sets `AllowPublishedIamWrites`",
+        },
+        Refusal {
+            what: "an administrator account whose roles are not named",
+            kind: SETS,
+            good: setup(json!({ "AdministratorEnvName": "ops" })),
+            bad: setup(json!({})),
+            worse: None,
+            says: "`AdministratorEnvName`: missing, so that `StackSetAdministrationRoleName` would be",
+        },
+        Refusal {
+            what: "the same for a target account",
+            kind: SETS,
+            good: target_account(json!({ "AdministratorEnvName": "ops" })),
+            bad: target_account(json!({ "AdministratorEnvName": null })),
+            worse: Some(target_account(
+                json!({ "AdministratorEnvName": null, "AdministratorAccountId": "222222222222" }),
+            )),
+            says: "so that `SetupLambdaExecutionRoleName` would be `*SetupLambdaExecution*`",
+        },
+    ]
+}
+
+impl Refusal {
+    fn event(&self, event: Value) -> Value {
+        from_stack(of_type(event, self.kind), STACK)
+    }
+
+    /// An account whose stack is at an update of the resource.
+    fn updating(&self, id: &str, books: Books, status: &'static str) -> Stage {
+        let stage = stage(books);
+        stage.fake.stack_status(status);
+        stage.fake.hold_as(id, STACK, "Roles", "UPDATE_IN_PROGRESS");
+        stage.fake.held_type(self.kind);
+        stage
+    }
+
+    /// The id of a resource with these properties, as an earlier version has made it, and the account that has it.
+    async fn made(&self, properties: &Value) -> (String, Books) {
+        let stage = stage(Books::default());
+        // Also a Create that is refused tells the id that it would have had.
+        let id = stage.send(&self.event(create(properties))).await.id().to_owned();
+        let stage = self.updating(&id, stage.fake.books(), "UPDATE_IN_PROGRESS");
+        let answer = stage.send(&self.event(update(&id, properties, properties))).await.success();
+        assert_eq!(answer.id(), id, "{}", self.what);
+        (id, stage.fake.books())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_is_refused_and_makes_nothing() {
+    for refusal in refusals() {
+        let refused = stage(Books::default());
+        let reason = refused.send(&refusal.event(create(&refusal.bad))).await.failure().reason().to_owned();
+        assert!(reason.contains(refusal.says), "{}: {reason}", refusal.what);
+        assert!(refused.fake.books() == Books::default(), "{}", refusal.what);
+        let taken = stage(Books::default());
+        let answer = taken.send(&refusal.event(create(&refusal.good))).await.success();
+        assert_eq!(answer.0["Data"]["Warnings"], "", "{}", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.bad).await;
+        let stage = refusal.updating(&id, books, "UPDATE_IN_PROGRESS");
+        let mut tagged = refusal.bad.clone();
+        let mut tags = tagged["Tags"].as_array().cloned().unwrap_or_default();
+        tags.push(json!({ "Key": "team", "Value": "a" }));
+        tagged["Tags"] = tags.into();
+        let answer = stage.send(&refusal.event(update(&id, &tagged, &refusal.bad))).await.success();
+        let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+        assert!(
+            told.contains(refusal.says) || told.contains("the function's log lists them"),
+            "{}: {told}",
+            refusal.what
+        );
+        assert_eq!(answer.id(), id, "{}", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.good).await;
+        let from_good = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
+        let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
+        let answer = from_good.send(&event).await.failure();
+        assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
+        assert_eq!(answer.id(), id);
+        assert!(from_good.fake.books() == books, "{}", refusal.what);
+
+        let Some(worse) = &refusal.worse else { continue };
+        let (id, books) = refusal.made(&refusal.bad).await;
+        let from_bad = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
+        from_bad.send(&refusal.event(update(&id, worse, &refusal.bad))).await.failure();
+        assert!(from_bad.fake.books() == books, "{}", refusal.what);
+        let to_good = refusal.updating(&id, books, "UPDATE_IN_PROGRESS");
+        to_good.send(&refusal.event(update(&id, &refusal.good, &refusal.bad))).await.success();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_brings_it_back_and_tells() {
+    for status in ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"] {
+        for refusal in refusals() {
+            let (id, books) = refusal.made(&refusal.good).await;
+            let stage = refusal.updating(&id, books, status);
+            let answer = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
+            let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+            assert!(!told.is_empty(), "{}", refusal.what);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_is_never_in_its_way() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.bad).await;
+        assert!(books != Books::default());
+        let stage = stage(books);
+        stage.send(&refusal.event(delete(&id, &refusal.bad))).await.success();
+        assert!(stage.fake.books() == Books::default(), "{}: something is left", refusal.what);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_does_not_tell_its_state_is_no_reason_to_accept_it() {
+    let refusal = &refusals()[0];
+    let (id, books) = refusal.made(&refusal.good).await;
+    let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
+    let silent = refusal.updating(&id, books.clone(), "");
+    silent.send(&event).await.failure();
+    for action in ["DescribeStacks", "DescribeStackResource"] {
+        let denied = refusal.updating(&id, books.clone(), "UPDATE_ROLLBACK_IN_PROGRESS");
+        denied.fake.break_action(action, Mischief::Denied);
+        let reason = denied.send(&event).await.failure().reason().to_owned();
+        assert!(reason.starts_with("could not ask ") && reason.ends_with("; nothing was changed"), "{reason}");
+        assert!(denied.fake.books() == books);
+    }
+    assert!(silent.fake.books() == books);
+}
+
+/// Whoever may invoke the function can say anything of what a resource had before.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
+    for refusal in refusals() {
+        let (id, books) = refusal.made(&refusal.good).await;
+        let event = refusal.event(update(&id, &refusal.bad, &refusal.bad));
+        for (held, kind, status) in [
+            (id.as_str(), refusal.kind, "UPDATE_COMPLETE"),
+            (&id, refusal.kind, "DELETE_IN_PROGRESS"),
+            (&id, refusal.kind, "CREATE_IN_PROGRESS"),
+            (&id, "Custom::SageMakerServiceCatalogRoles", "UPDATE_IN_PROGRESS"),
+            ("another", refusal.kind, "UPDATE_IN_PROGRESS"),
+        ] {
+            let stage = refusal.updating(held, books.clone(), "UPDATE_IN_PROGRESS");
+            stage.fake.hold_as(held, STACK, "Roles", status);
+            stage.fake.held_type(kind);
+            let answer = stage.send(&event).await.failure();
+            assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
+            assert!(stage.fake.books() == books, "{}", refusal.what);
+        }
+    }
+}
+
+/// Else a wide grant could be had anew, by a resource that once had it.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_replaces_it_accepts_nothing() {
+    let old = asking(&json!({ "Fidelity": "AsPublished" }), json!({}));
+    let refusals = refusals();
+    let refusal = refusals.iter().find(|one| one.what == "policies that make roles, as published").unwrap();
+    let (id, books) = refusal.made(&old).await;
+    let mut new = old.clone();
+    new["NamePrefix"] = json!("bridge2");
+    let event = refusal.event(update(&id, &new, &old));
+    let stage = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
+    let answer = stage.send(&event).await.failure();
+    assert!(answer.reason().contains(refusal.says), "{}", answer.reason());
+    assert!(stage.fake.books() == books);
+    let back = refusal.updating(&id, books, "UPDATE_ROLLBACK_IN_PROGRESS");
+    back.send(&event).await.success();
+}

@@ -1,0 +1,315 @@
+//! The operations that the fault tests disturb.
+
+use crate::fake::sagemaker::Region;
+use crate::fake::{Books, Fake, Mischief, Policy, Role};
+use crate::service_catalog::{asking, console, joined, neighbours, of_type, role};
+use crate::stage::{POLICY, ROLE, Stage, create, delete, update, with};
+use serde_json::{Value, json};
+
+const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
+
+/// An operation, the account that it starts from, and what CloudFormation sends when it has failed.
+pub struct Case {
+    pub name: &'static str,
+    pub start: Books,
+    pub event: Value,
+    /// What follows a FAILED answer.
+    pub after_failure: Value,
+    /// The account once that has succeeded.
+    pub restored: Books,
+    /// Only goes forward: what has failed is not undone but finished by what follows.
+    pub forward: bool,
+}
+
+/// Ways to fail that a later try may find gone.
+pub const ONCE: [Mischief; 9] = [
+    Mischief::Refused,
+    Mischief::Denied,
+    Mischief::Throttled,
+    Mischief::Conflict,
+    Mischief::LostBefore,
+    Mischief::LostAfter,
+    Mischief::ServerErrorAfter,
+    Mischief::HangAfter,
+    Mischief::Panic,
+];
+
+/// Something of others, to see that it stays as it is.
+pub fn foreign() -> Books {
+    let mut books = by_hand();
+    let mut role = books.roles.remove(&ROLE.to_lowercase()).unwrap();
+    role.name = "Foreign".into();
+    books.roles.insert("foreign".into(), role);
+    books.profiles.insert("Foreign".into(), Some("Foreign".into()));
+    books.policies.insert(FOREIGN.into(), policy("Foreign"));
+    books
+}
+
+fn policy(name: &str) -> Policy {
+    Policy {
+        name: name.into(),
+        path: "/".into(),
+        versions: [(1, json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
+        default: 1,
+        next: 2,
+        tags: [("team".to_owned(), "theirs".to_owned())].into(),
+        made_at: 0,
+    }
+}
+
+async fn made(properties: &Value) -> Books {
+    let stage = Stage::new(Fake::with(foreign()));
+    stage.send(&create(properties)).await.success();
+    stage.fake.books()
+}
+
+pub async fn cases() -> Vec<Case> {
+    let old = with(
+        json!({ "Tags": [{ "Key": "a", "Value": "1" }], "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonX"] }),
+    );
+    let new = with(json!({
+        "PolicyName": "AmazonSageMaker-Renamed",
+        "PassRolePolicyName": "Renamed",
+        "StateMachineName": "churn",
+        "Description": "new",
+        "Tags": [{ "Key": "b", "Value": "2" }],
+        "PermissionsBoundary": "arn:aws:iam::123456789012:policy/Narrow-boundary",
+    }));
+    let replacing = with(json!({ "RoleName": "AmazonSageMaker-Two" }));
+    let adopting = with(json!({ "AdoptExisting": "true" }));
+    let standing = made(&old).await;
+    let mut drifted = standing.clone();
+    {
+        let policy = drifted.policies.get_mut(POLICY).unwrap();
+        policy.versions.insert(2, json!({ "Version": "2012-10-17", "Statement": [] }));
+        (policy.default, policy.next) = (2, 3);
+    }
+    drifted.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Extra".into(), json!({}));
+    let mut crowded = drifted.clone();
+    let role = crowded.roles.get_mut(&ROLE.to_lowercase()).unwrap();
+    role.attached.extend([FOREIGN.to_owned(), "arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()]);
+    crowded.profiles.insert("Holds".into(), Some(ROLE.into()));
+    let mut emptied = foreign();
+    emptied.profiles.insert("Holds".into(), None);
+    let mut hand = foreign();
+    hand.roles.extend(by_hand().roles);
+    hand.policies.insert(POLICY.into(), policy("AmazonSageMaker-Churn-Policy"));
+    let stage = Stage::new(Fake::with(hand.clone()));
+    stage.send(&create(&adopting)).await.success();
+    let adopted = stage.fake.books();
+    stage.send(&delete(ROLE, &adopting)).await.success();
+    let released = stage.fake.books();
+    let mut cases = vec![
+        Case {
+            name: "create",
+            start: foreign(),
+            event: create(&old),
+            after_failure: delete(ROLE, &old),
+            restored: foreign(),
+            forward: false,
+        },
+        Case {
+            name: "update",
+            start: standing.clone(),
+            event: update(ROLE, &new, &old),
+            after_failure: update(ROLE, &old, &new),
+            restored: standing.clone(),
+            forward: false,
+        },
+        Case {
+            name: "drift put right",
+            start: drifted.clone(),
+            event: update(ROLE, &with(json!({ "Revision": "2" })), &old),
+            after_failure: update(ROLE, &old, &with(json!({ "Revision": "2" }))),
+            restored: standing.clone(),
+            forward: false,
+        },
+        Case {
+            name: "replacement",
+            start: standing.clone(),
+            event: update(ROLE, &replacing, &old),
+            after_failure: update(ROLE, &old, &replacing),
+            restored: standing.clone(),
+            forward: false,
+        },
+        Case {
+            name: "adoption",
+            start: hand.clone(),
+            event: create(&adopting),
+            after_failure: delete(ROLE, &adopting),
+            restored: hand,
+            forward: false,
+        },
+        Case {
+            name: "delete",
+            start: standing,
+            event: delete(ROLE, &old),
+            after_failure: delete(ROLE, &old),
+            restored: foreign(),
+            forward: true,
+        },
+        Case {
+            name: "delete with what others added",
+            start: crowded,
+            event: delete(ROLE, &old),
+            after_failure: delete(ROLE, &old),
+            restored: emptied,
+            forward: true,
+        },
+        Case {
+            name: "release",
+            start: adopted,
+            event: delete(ROLE, &adopting),
+            after_failure: delete(ROLE, &adopting),
+            restored: released,
+            forward: true,
+        },
+    ];
+    cases.push(found_case());
+    cases.extend(several_policies_cases().await);
+    cases.extend(service_catalog_cases().await);
+    cases
+}
+
+/// The role and policy as somebody made them by the guide.
+pub fn by_hand() -> Books {
+    let role = Role {
+        name: ROLE.into(),
+        path: "/".into(),
+        id: "AROAHAND".into(),
+        trust: json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Principal": { "Service": "states.amazonaws.com" }, "Action": "sts:AssumeRole" }] }),
+        description: "by hand".into(),
+        max_session_duration: 3_600,
+        boundary: None,
+        tags: [("team".to_owned(), "theirs".to_owned())].into(),
+        attached: ["arn:aws:iam::aws:policy/CloudWatchEventsFullAccess".to_owned()].into(),
+        inline: [("ByHand".to_owned(), json!({ "Version": "2012-10-17", "Statement": [] }))].into(),
+        last_used: None,
+        made_at: 0,
+    };
+    let mut books = Books::default();
+    books.roles.insert(ROLE.to_lowercase(), role);
+    books
+}
+
+/// With a look at SageMaker first.
+fn found_case() -> Case {
+    let asked =
+        with(json!({ "SageMakerExecutionRoleArns": null, "SageMakerExecutionRole": { "NotebookInstanceName": "nb" } }));
+    let found = json!({ "RoleArn": "arn:aws:iam::123456789012:role/MySageMakerExecutionRole" });
+    let mut start = foreign();
+    let described = [("DescribeNotebookInstance nb".to_owned(), found)].into();
+    start.regions.insert("us-east-1".into(), Region { described, ..Region::default() });
+    Case {
+        name: "create with a role that is found",
+        start: start.clone(),
+        event: create(&asked),
+        after_failure: delete(ROLE, &asked),
+        restored: start,
+        forward: false,
+    }
+}
+
+/// From one policy to two, and both away again.
+async fn several_policies_cases() -> Vec<Case> {
+    let invoking = |functions: usize| {
+        let task = |name: String| json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": name } });
+        let states: serde_json::Map<_, _> =
+            (0..functions).map(|i| (format!("S{i}"), task(format!("{}-{i}", "score".repeat(10))))).collect();
+        with(json!({ "SageMakerExecutionRoleArns": null, "Definition": { "StartAt": "S0", "States": states } }))
+    };
+    let (small, large) = (invoking(1), invoking(40));
+    let (one, two) = (made(&small).await, made(&large).await);
+    assert_eq!((one.policies.len(), two.policies.len()), (2, 3), "with the one of others");
+    vec![
+        Case {
+            name: "a second policy",
+            start: one.clone(),
+            event: update(ROLE, &large, &small),
+            after_failure: update(ROLE, &small, &large),
+            restored: one,
+            forward: false,
+        },
+        Case {
+            name: "delete of several policies",
+            start: two,
+            event: delete(ROLE, &large),
+            after_failure: delete(ROLE, &large),
+            restored: foreign(),
+            forward: true,
+        },
+    ]
+}
+
+async fn service_catalog_cases() -> Vec<Case> {
+    let (launch, used) =
+        ("AmazonSageMakerServiceCatalogProductsLaunchRole", "amazonsagemakerservicecatalogproductsuserole");
+    let bystanders = joined(foreign(), neighbours());
+    let clean = asking(json!({ "OnCreate": "Delete", "DisablePortfolio": "true", "Regions": "us-east-1" }));
+    let mut full = joined(bystanders.clone(), console());
+    full.profiles.insert("Holds".into(), Some(launch.into()));
+    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..Region::default() });
+    let mut emptied = full.clone();
+    emptied.roles.retain(|name, _| name != used && *name != launch.to_lowercase());
+    emptied.policies.clone_from(&bystanders.policies);
+    emptied.profiles.insert("Holds".into(), None);
+    emptied.regions.clear();
+    let mut torn_down = emptied.clone();
+    torn_down.regions.clone_from(&full.regions);
+
+    let supplying = asking(json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut lacking = bystanders;
+    lacking.roles.insert(launch.to_lowercase(), role(launch, "/", &["arn:aws:iam::aws:policy/Theirs"], &[]));
+    let stage = Stage::new(Fake::with(lacking.clone()));
+    let id = stage.send(&of_type(create(&supplying))).await.success().id().to_owned();
+    let supplied = stage.fake.books();
+    let keeping = asking(json!({ "IfInUse": "Keep", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut in_use = supplied.clone();
+    in_use.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
+    let mut released = in_use.clone();
+    released.roles.get_mut(used).unwrap().tags.clear();
+    let forward = |name, start: &Books, event: &Value, restored: &Books| Case {
+        name,
+        start: start.clone(),
+        event: event.clone(),
+        after_failure: event.clone(),
+        restored: restored.clone(),
+        forward: true,
+    };
+    vec![
+        forward("clean slate", &full, &of_type(create(&clean)), &emptied),
+        forward("teardown", &full, &of_type(delete(&id, &asking(json!({ "Regions": "us-east-1" })))), &torn_down),
+        Case {
+            name: "provision",
+            start: lacking.clone(),
+            event: of_type(create(&supplying)),
+            after_failure: of_type(delete("not-created/ServiceCatalog", &supplying)),
+            restored: lacking.clone(),
+            forward: false,
+        },
+        Case {
+            name: "provision by update",
+            start: lacking.clone(),
+            event: of_type(update(&id, &supplying, &clean)),
+            after_failure: of_type(delete(&id, &supplying)),
+            restored: lacking.clone(),
+            forward: false,
+        },
+        forward("take down what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
+        forward("release of what is in use", &in_use, &of_type(delete(&id, &keeping)), &released),
+    ]
+}
+
+impl Case {
+    pub fn stage(&self) -> Stage {
+        Stage::new(Fake::with(self.start.clone()))
+    }
+
+    /// How many calls it takes, and where it ends, when nothing fails.
+    pub async fn undisturbed(&self) -> (usize, Books) {
+        let stage = self.stage();
+        stage.send(&self.event).await.success();
+        (stage.fake.calls().len(), stage.fake.books().meaning())
+    }
+}

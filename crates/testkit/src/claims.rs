@@ -1,0 +1,228 @@
+//! What holds of any input. A claim that fails panics.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::is_iam_name;
+use mlops_roles_core::iam::quota::INLINE_SIZE_PER_ROLE;
+use mlops_roles_core::iam::quota::ROLE_NAME_LENGTH;
+use mlops_roles_core::protocol::request::{Request, payload};
+use mlops_roles_core::protocol::response::{Answer, LONGEST};
+use mlops_roles_core::protocol::response_url::ResponseUrl;
+use mlops_roles_core::resource;
+use mlops_roles_core::resource::TYPES;
+use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::state::World;
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_engine::deliver::Post;
+use mlops_roles_engine::handler::{Handler, Invocation};
+use mlops_roles_engine::port::Ports;
+
+use crate::fuzz_account::{ACCOUNT, Account, Mailbox, Stack, fence};
+
+const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
+const HOST: &str = "cloudformation-custom-resource-response-useast1";
+
+fn place() -> Place {
+    Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() }
+}
+
+/// With a clock that waits for nobody.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(Box::pin(work))
+}
+
+/// Any event is answered or an error for Lambda; a failure changes nothing, and a Create can be repeated and deleted.
+///
+/// Gives whether it was an event at all.
+pub fn event(text: &str) -> bool {
+    let mut event = payload(text);
+    if event.get("ResponseURL").is_none() {
+        return false;
+    }
+    let account = Account::new();
+    let before = account.world();
+    let first = send(&account, &event);
+    within_the_fence(&account.world());
+    let kind = event["RequestType"].as_str().unwrap_or_default().to_owned();
+    let Some(first) = first else {
+        assert_eq!(account.world(), before, "something was done that nobody hears of");
+        return true;
+    };
+    if first["Status"] == "FAILED" {
+        assert_eq!(account.world(), before, "a failure changed something: {first}");
+        return true;
+    }
+    if kind != "Create" {
+        return true;
+    }
+    let made = account.world();
+    assert_eq!(send(&account, &event).as_ref(), Some(&first), "the same event has another answer");
+    assert_eq!(account.world(), made, "the same event does something else");
+    event["RequestType"] = json!("Delete");
+    event["PhysicalResourceId"] = first["PhysicalResourceId"].clone();
+    let last = send(&account, &event).unwrap();
+    assert_eq!(last["Status"], "SUCCESS", "{last}");
+    assert_eq!(account.world(), before, "something is left");
+    true
+}
+
+fn send(account: &Account, event: &Value) -> Option<Value> {
+    let mailbox = Mailbox::default();
+    let handler = Handler {
+        ports: Ports {
+            iam: account.clone(),
+            stacks: Stack { resource_type: event["ResourceType"].as_str().unwrap_or_default().to_owned() },
+            sagemaker: account.clone(),
+        },
+        fence: Ok(fence()),
+        post: Post { transport: mailbox.clone(), endpoint: None },
+    };
+    let invocation = Invocation {
+        function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
+        remaining: Duration::from_mins(5),
+        now: 1_800_000_000,
+    };
+    let delivered = run(handler.handle(event, &invocation));
+    let mut answers = mailbox.take();
+    if delivered.is_err() {
+        assert!(answers.is_empty(), "an answer went out, and Lambda hears that none did");
+        return None;
+    }
+    assert_eq!(answers.len(), 1);
+    let (_, body) = answers.remove(0);
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    let repeated = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"];
+    let echoes: usize = repeated.iter().map(|name| answer[name].to_string().len()).sum();
+    let reason = answer["Reason"].as_str().unwrap_or_default();
+    // What CloudFormation wants to have repeated it keeps short itself.
+    if echoes + 200 < LONGEST {
+        assert!(body.len() <= LONGEST, "{} bytes", body.len());
+        assert_eq!(answer["Status"] == "FAILED", !reason.is_empty(), "a reason for a failure");
+    }
+    assert_ne!(answer["PhysicalResourceId"], "");
+    assert!(!reason.contains("panicked") && !reason.contains("ran out of time"), "{reason}");
+    Some(answer)
+}
+
+/// `["Custom::Type", {properties}]`: they lead to what IAM takes and the fence allows, or to a mistake.
+///
+/// Gives whether it has that form.
+pub fn properties(text: &str) -> bool {
+    let Ok(Value::Array(pair)) = serde_json::from_str(text) else { return false };
+    let [Value::String(resource_type), Value::Object(properties)] = pair.as_slice() else { return false };
+    read(resource_type, properties);
+    true
+}
+
+/// The same for a workflow role with this definition.
+pub fn definition(text: &str) -> bool {
+    let definition = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    let properties = json!({ "Definition": definition, "SageMakerExecutionRoleArns": crate::fuzz_account::PASSABLE });
+    read(TYPES[0], properties.as_object().unwrap());
+    true
+}
+
+fn read(resource_type: &str, properties: &Map<String, Value>) {
+    let (place, fence) = (place(), fence());
+    let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
+    let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
+    for found in std::iter::once(None).chain(found.map(Some)) {
+        let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found };
+        let Some((wanted, mistakes)) = resource::read(resource_type, properties, setting) else { return };
+        let (again, _) = resource::read(resource_type, properties, setting).unwrap();
+        assert_eq!(wanted.world, again.world, "equal input, equal output");
+        if !mistakes.is_empty() {
+            assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
+            continue;
+        }
+        assert!(!wanted.physical_id.is_empty());
+        within_the_fence(&wanted.world);
+        // Of sets, the patterns are those of the published templates.
+        if !resource::is_set(resource_type) {
+            passes_by_name(&wanted.world);
+        }
+    }
+}
+
+fn within_the_fence(world: &World) {
+    let (place, fence) = (place(), fence());
+    for (name, role) in world.roles.iter().filter(|(name, _)| name.as_str() != "Foreign") {
+        assert!(fence.admits_name(name.as_str()) && is_iam_name(name.as_str(), ROLE_NAME_LENGTH), "{name}");
+        assert!(fence.admits_path(&role.path), "{}", role.path);
+        assert!(role.boundary.as_deref().is_some_and(|arn| fence.admits_boundary(arn)), "{:?}", role.boundary);
+        assert!((3_600..=43_200).contains(&role.max_session_duration));
+        assert!(role.tags.len() <= 50);
+        let inline: usize = role.inline.values().map(Document::size).sum();
+        assert!(inline <= INLINE_SIZE_PER_ROLE, "{inline} characters inline");
+        assert!(role.trust.size() <= 2_048);
+        let trust: Value = serde_json::from_str(&role.trust.to_string()).unwrap();
+        assert!(!trust.to_string().contains("\"*\""), "anybody is trusted: {trust}");
+        for arn in &role.attached {
+            let ours = fence.admits_policy(arn, &place) && world.policies.contains_key(arn);
+            assert!(ours || arn.contains(":iam::aws:policy/"), "{arn} is attached");
+        }
+    }
+    for (arn, policy) in &world.policies {
+        assert!(fence.admits_policy(arn, &place), "{arn}");
+        assert!(policy.document.size() <= 6_144 && policy.tags.len() <= 50);
+    }
+}
+
+fn passes_by_name(world: &World) {
+    let inline = world.roles.values().flat_map(|role| role.inline.values());
+    for document in inline.chain(world.policies.values().map(|policy| &policy.document)) {
+        let document: Value = serde_json::from_str(&document.to_string()).unwrap();
+        for statement in document["Statement"].as_array().unwrap() {
+            let text = |name: &str| statement[name].to_string();
+            assert!(!text("Action").contains("\"*\""), "{statement}");
+            if text("Action").to_lowercase().contains("iam:passrole") {
+                assert!(!text("Resource").contains('*'), "a pattern is passed: {statement}");
+                assert!(text("Condition").contains("iam:PassedToService"), "{statement}");
+            }
+        }
+    }
+}
+
+/// An answer goes to the response bucket of the region, or to the deployer's endpoint, and nowhere else.
+pub fn response_url(text: &str) -> bool {
+    const ENDPOINT: &str = "http://localhost:4566";
+    let url = ResponseUrl::new(text);
+    let _ = url.signed_at();
+    assert_eq!(format!("{url} {url:?}"), "[response URL] [response URL]");
+    let event = json!({
+        "RequestType": "Create", "RequestId": "1", "ResponseURL": text, "StackId": STACK,
+        "ResourceType": "Custom::X", "LogicalResourceId": "Role", "ResourceProperties": {},
+    });
+    let request = Request::read(&event).unwrap();
+    let answer = Answer::failed(&request.address, "id", "why".into());
+    for endpoint in [None, Some(ENDPOINT.to_owned())] {
+        let mailbox = Mailbox::default();
+        let allowed = [
+            format!("https://{HOST}.s3.amazonaws.com/"),
+            format!("https://{HOST}.s3-us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3.dualstack.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3-fips.us-east-1.amazonaws.com/"),
+            format!("https://{HOST}.s3-fips.dualstack.us-east-1.amazonaws.com/"),
+        ];
+        let local = endpoint.is_some();
+        let post = Post { transport: mailbox.clone(), endpoint };
+        let place = place();
+        let sent = run(async {
+            post.deliver(&url, &answer, Some(&place), Instant::now() + Duration::from_secs(1)).await.is_ok()
+        });
+        let went = mailbox.take();
+        assert_eq!(went.len(), usize::from(sent));
+        for (uri, _) in went {
+            let fits = allowed.iter().any(|host| uri.starts_with(host.as_str()));
+            assert!(fits || (local && uri.starts_with("http://localhost:4566/")), "the answer went to {uri}");
+        }
+    }
+    true
+}

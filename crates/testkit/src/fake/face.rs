@@ -1,0 +1,125 @@
+//! The account as a handler has it: the port itself, or the real clients with the wire between.
+
+use std::collections::BTreeSet;
+
+#[cfg(feature = "wire")]
+use mlops_roles::aws::{cloudformation::Region, iam::Account, sagemaker::Regions};
+
+use mlops_roles_core::permissions::simulation::{Check, Simulated};
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::execution_role_source::Source;
+use mlops_roles_core::state::observation::Observed;
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_engine::port::{Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks};
+
+use super::account::Fake;
+
+#[cfg(feature = "wire")]
+#[derive(Clone, Debug)]
+pub struct Clients {
+    iam: Account,
+    stacks: Region,
+    sagemaker: Regions,
+}
+
+#[derive(Clone, Debug)]
+pub enum Face {
+    Port(Fake),
+    #[cfg(feature = "wire")]
+    Wire(Box<Clients>),
+}
+
+impl Face {
+    /// That which the run of the tests is for: the wire with `FACE=wire`.
+    pub fn of(fake: Fake) -> Self {
+        #[cfg(feature = "wire")]
+        if std::env::var("FACE").is_ok_and(|face| face == "wire") {
+            return Self::wire(&fake);
+        }
+        Self::Port(fake)
+    }
+
+    #[cfg(feature = "wire")]
+    pub fn wire(fake: &Fake) -> Self {
+        let (iam, stacks, sagemaker) = (fake.iam(), fake.stacks(), fake.sagemaker());
+        Self::Wire(Box::new(Clients { iam, stacks, sagemaker }))
+    }
+}
+
+/// The answer of the face that there is.
+macro_rules! ask {
+    ($face:ident, $client:ident, $($call:tt)+) => {
+        match $face {
+            Face::Port(fake) => fake.$($call)+.await,
+            #[cfg(feature = "wire")]
+            Face::Wire(clients) => clients.$client.$($call)+.await,
+        }
+    };
+}
+
+impl Iam for Face {
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
+        ask!(self, iam, observe(scope))
+    }
+
+    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+        ask!(self, iam, execute(step))
+    }
+
+    async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
+        ask!(self, iam, has_policy(arn))
+    }
+
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
+        ask!(self, iam, users_of_policy(arn))
+    }
+
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault> {
+        ask!(self, iam, simulate(role_arn, check))
+    }
+
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+        ask!(self, iam, policies_below(path))
+    }
+
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+        ask!(self, iam, roles_named(prefix))
+    }
+}
+
+impl Stacks for Face {
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+        ask!(self, stacks, resource(owner))
+    }
+
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
+        ask!(self, stacks, holder(physical_id))
+    }
+
+    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+        ask!(self, stacks, holds(resource))
+    }
+
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
+        ask!(self, stacks, status(stack_id))
+    }
+}
+
+impl SageMaker for Face {
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+        ask!(self, sagemaker, projects(region, page))
+    }
+
+    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault> {
+        ask!(self, sagemaker, has_portfolio(region))
+    }
+
+    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault> {
+        ask!(self, sagemaker, disable_portfolio(region))
+    }
+
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault> {
+        ask!(self, sagemaker, execution_roles(region, source))
+    }
+}

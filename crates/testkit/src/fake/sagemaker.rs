@@ -1,0 +1,103 @@
+//! What SageMaker answers, region by region: projects, the service-catalog portfolio, and who runs with which role.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::reply::Refusal;
+use super::reply::Reply;
+
+/// A region of the account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// Names and states.
+    pub projects: Vec<(String, String)>,
+    pub portfolio: bool,
+    /// Not switched on for the account.
+    pub closed: bool,
+    /// What is described, by operation and the values of the request's members: `DescribeSpace d-1/own`.
+    pub described: BTreeMap<String, Value>,
+}
+
+impl Region {
+    pub fn with(projects: &[(&str, &str)]) -> Self {
+        let projects = projects.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect();
+        Self { projects, ..Self::default() }
+    }
+}
+
+#[derive(Clone, Debug, Hash)]
+pub struct Request {
+    pub action: String,
+    pub region: String,
+    /// Members of the request that are strings, by name.
+    pub members: BTreeMap<String, String>,
+}
+
+impl Request {
+    fn token(&self) -> usize {
+        self.members.get("NextToken").map_or(0, |token| token.parse().unwrap())
+    }
+
+    /// The values of the members, in the order of their names.
+    fn named(&self) -> String {
+        self.members.values().map(String::as_str).collect::<Vec<_>>().join("/")
+    }
+}
+
+pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: usize) -> Reply {
+    let region = regions.entry(request.region.clone()).or_default();
+    if region.closed {
+        let why = "The security token included in the request is invalid.";
+        return Err(Refusal::new(400, "UnrecognizedClientException", why));
+    }
+    let body = match request.action.as_str() {
+        "ListProjects" => {
+            let start = request.token();
+            let end = region.projects.len().min(start + page);
+            let shown = region.projects[start..end].iter().map(|(name, status)| {
+                json!({
+                    "ProjectName": name,
+                    "ProjectId": "p-1",
+                    "ProjectArn": format!("arn:aws:sagemaker:{}:123456789012:project/{name}", request.region),
+                    "ProjectStatus": status,
+                    "CreationTime": 1.0,
+                })
+            });
+            let mut body = json!({ "ProjectSummaryList": shown.collect::<Vec<_>>() });
+            if end < region.projects.len() {
+                body["NextToken"] = json!(end.to_string());
+            }
+            body
+        }
+        "GetSagemakerServicecatalogPortfolioStatus" => {
+            json!({ "Status": if region.portfolio { "Enabled" } else { "Disabled" } })
+        }
+        "DisableSagemakerServicecatalogPortfolio" => {
+            region.portfolio = false;
+            json!({})
+        }
+        describe if describe.starts_with("Describe") => {
+            let named = request.named();
+            region.described.get(&format!("{describe} {named}")).ok_or_else(|| absent(describe, &named))?.clone()
+        }
+        other => return Err(Refusal::new(400, "UnknownOperationException", other)),
+    };
+    if *region == Region::default() {
+        // A region that was only asked is no change of the account.
+        regions.remove(&request.region);
+    }
+    Ok(body)
+}
+
+/// In the words of each API.
+fn absent(action: &str, name: &str) -> Refusal {
+    let (code, message) = match action {
+        "DescribeNotebookInstance" => ("ValidationException", "RecordNotFound".to_owned()),
+        "DescribeEndpoint" | "DescribeEndpointConfig" | "DescribeModel" => {
+            ("ValidationException", format!("Could not find {name:?}."))
+        }
+        _ => ("ResourceNotFound", format!("{name} does not exist.")),
+    };
+    Refusal::new(400, code, &message)
+}

@@ -1,0 +1,165 @@
+//! The account behind the real clients: it answers requests as they come over the wire.
+
+use std::fmt::Write as _;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region as Place;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use mlops_roles::aws::cloudformation::Region;
+use mlops_roles::aws::iam::Account;
+use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles_engine::port::ONE_CALL;
+
+use super::account::Fake;
+use super::call::Call;
+use super::call::Params;
+use super::reply::Failure;
+use super::reply::Refusal;
+use super::sagemaker::Request;
+
+/// IAM sends these percent-encoded.
+const DOCUMENTS: [&str; 3] = ["AssumeRolePolicyDocument", "Document", "PolicyDocument"];
+const DATES: [&str; 5] = ["CreateDate", "CreationTime", "LastUpdatedTimestamp", "LastUsedDate", "Timestamp"];
+
+impl Fake {
+    pub fn iam(&self) -> Account {
+        let config = aws_sdk_iam::config::Builder::from(&self.config());
+        Account::new(aws_sdk_iam::Client::from_conf(
+            config.behavior_version(aws_sdk_iam::config::BehaviorVersion::latest()).build(),
+        ))
+    }
+
+    pub fn stacks(&self) -> Region {
+        let config = aws_sdk_cloudformation::config::Builder::from(&self.config());
+        Region::new(aws_sdk_cloudformation::Client::from_conf(
+            config.behavior_version(aws_sdk_cloudformation::config::BehaviorVersion::latest()).build(),
+        ))
+    }
+
+    pub fn sagemaker(&self) -> Regions {
+        let latest = aws_sdk_sagemaker::config::BehaviorVersion::latest();
+        Regions::new(self.config().into_builder().behavior_version(latest).build())
+    }
+
+    fn config(&self) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        let http: SharedHttpClient = http_client_fn(move |_, _| connector.clone());
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        SdkConfig::builder()
+            // None of those that the tests ask SageMaker in.
+            .region(Place::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build())
+            .http_client(http)
+            .build()
+    }
+}
+
+/// What shows on the wire alone.
+impl Fake {
+    /// Serves so many calls to IAM at once, and as many each second; the others are throttled.
+    pub fn throttle(&self, per_second: u32) {
+        self.state().rate = Some((per_second.into(), per_second.into(), Instant::now()));
+    }
+
+    pub fn old_simulator(&self) {
+        self.state().old_simulator = true;
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.state().under_way.1
+    }
+}
+
+impl HttpConnector for Fake {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let fake = self.clone();
+        let call = read(&request);
+        HttpConnectorFuture::new(async move {
+            match (fake.ask(&call).await, &call) {
+                (Ok(body), Call::SageMaker(_)) => Ok(response(200, body.to_string())),
+                (Ok(body), call) => Ok(response(200, document(call.action(), &body))),
+                (Err(Failure::Refused(refusal)), Call::SageMaker(_)) => {
+                    let body = json!({ "__type": refusal.code, "message": refusal.message });
+                    Ok(response(refusal.status, body.to_string()))
+                }
+                (Err(Failure::Refused(refusal)), _) => Ok(error(&refusal)),
+                (Err(Failure::Lost), _) => Err(ConnectorError::io("connection reset".into())),
+            }
+        })
+    }
+}
+
+fn read(request: &HttpRequest) -> Call {
+    let body = request.body().bytes().unwrap_or_default();
+    if let Some(target) = request.headers().get("x-amz-target") {
+        let action = target.strip_prefix("SageMaker.").unwrap().to_owned();
+        // Credential=key/date/region/service/aws4_request
+        let region = request.headers().get("authorization").unwrap().split('/').nth(2).unwrap().to_owned();
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let members = body.as_object().unwrap().iter();
+        let members = members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        return Call::SageMaker(Request { action, region, members });
+    }
+    let mut params = Params { values: url::form_urlencoded::parse(body).into_owned().collect(), ..Params::default() };
+    params.action = params.values.remove("Action").unwrap_or_default();
+    let version = params.values.remove("Version").unwrap_or_default();
+    if version == "2010-05-08" { Call::Iam(params) } else { Call::CloudFormation(params) }
+}
+
+fn document(action: &str, result: &Value) -> String {
+    let mut xml = format!("<{action}Response>");
+    let empty = json!({});
+    element(&mut xml, &format!("{action}Result"), if result.is_null() { &empty } else { result });
+    let _ = write!(xml, "<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>");
+    xml
+}
+
+fn element(xml: &mut String, name: &str, value: &Value) {
+    if value.is_null() {
+        return;
+    }
+    let _ = write!(xml, "<{name}>");
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| element(xml, "member", item)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| element(xml, name, value)),
+        Value::String(text) if DOCUMENTS.contains(&name) => {
+            let _ = write!(xml, "{}", percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC));
+        }
+        Value::String(text) => xml.push_str(&escaped(text)),
+        seconds if DATES.contains(&name) => {
+            let at = aws_smithy_types::DateTime::from_secs(seconds.as_i64().unwrap());
+            xml.push_str(&at.fmt(Format::DateTime).unwrap());
+        }
+        other => xml.push_str(&other.to_string()),
+    }
+    let _ = write!(xml, "</{name}>");
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+fn error(refusal: &Refusal) -> HttpResponse {
+    let (code, message) = (&refusal.code, escaped(&refusal.message));
+    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
+    response(refusal.status, format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
+}
+
+fn response(status: u16, body: String) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+}

@@ -1,0 +1,167 @@
+//! An account that does what it is told, fast, and a mailbox for the answers.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use url::Url;
+
+use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::permissions::simulation::{Check, Simulated};
+use mlops_roles_core::plan::after::after;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::execution_role_source::Source;
+use mlops_roles_core::state::observation::{Known, Observed};
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::{Role, World};
+use mlops_roles_engine::port::{
+    Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
+};
+
+pub const ACCOUNT: &str = "123456789012";
+pub const PASSABLE: &str = "arn:aws:iam::123456789012:role/MySageMakerRole";
+
+/// Everything that a template may ask for is switched on.
+pub fn fence() -> Fence {
+    let types = mlops_roles_core::resource::TYPES.join(",");
+    let variable = |name: &str| match name {
+        "ROLE_NAME_PREFIXES" => Some("AmazonSageMaker,Team".to_owned()),
+        "ROLE_PATHS" => Some("/,/service-role/".to_owned()),
+        "PERMISSIONS_BOUNDARY_ARN" => Some(format!("arn:aws:iam::{ACCOUNT}:policy/Boundary")),
+        "PASSABLE_ROLE_ARNS" => Some("arn:aws:iam::*:role/*SageMaker*".to_owned()),
+        "ALLOWED_MANAGED_POLICY_ARNS" => Some("arn:aws:iam::aws:policy/AmazonX".to_owned()),
+        "ENABLED_TYPES" => Some(types.clone()),
+        _ => None,
+    };
+    Fence::read(variable).unwrap()
+}
+
+#[derive(Clone, Debug)]
+pub struct Account(Rc<RefCell<World>>);
+
+impl Account {
+    /// With a role of somebody else.
+    pub fn new() -> Self {
+        let role = Role {
+            path: "/".into(),
+            trust: Document::of(Vec::new()),
+            description: String::new(),
+            max_session_duration: 3_600,
+            boundary: None,
+            tags: BTreeMap::new(),
+            attached: BTreeSet::new(),
+            inline: BTreeMap::new(),
+            instance_profiles: BTreeSet::new(),
+        };
+        let roles = BTreeMap::from([(Name::new("Foreign"), role)]);
+        Self(Rc::new(RefCell::new(World { roles, policies: BTreeMap::new() })))
+    }
+
+    pub fn world(&self) -> World {
+        self.0.borrow().clone()
+    }
+}
+
+impl Iam for Account {
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
+        let mut world = self.world();
+        world.roles.retain(|name, _| scope.roles.contains_key(name));
+        world.policies.retain(|arn, _| scope.policies.contains_key(arn));
+        let known = |name: &Name| (name.clone(), Known { id: "AROA1".to_owned(), made_at: 0, last_used: None });
+        let known = world.roles.keys().map(known).collect();
+        Ok(Observed { world, known })
+    }
+
+    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+        let world = self.0.take();
+        self.0.replace(after(world, step));
+        Ok(())
+    }
+
+    async fn has_policy(&self, _arn: &str) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    async fn users_of_policy(&self, _arn: &str) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn simulate(&self, _role_arn: &str, _check: &Check) -> Result<Simulated, Fault> {
+        Ok(Simulated::default())
+    }
+
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+        let below = format!("arn:aws:iam::{ACCOUNT}:policy{path}");
+        Ok(self.0.borrow().policies.keys().filter(|arn| arn.starts_with(&below)).map(|arn| (arn.clone(), 0)).collect())
+    }
+
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+        Ok(Some(PASSABLE.to_owned()).filter(|_| "MySageMakerRole".starts_with(prefix)).into_iter().collect())
+    }
+}
+
+impl SageMaker for Account {
+    async fn projects(&self, _region: &str, _page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+        Ok((Vec::new(), None))
+    }
+
+    async fn has_portfolio(&self, _region: &str) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    async fn disable_portfolio(&self, _region: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn execution_roles(&self, _region: &str, _source: &Source) -> Result<BTreeSet<String>, Fault> {
+        Ok(BTreeSet::from([PASSABLE.to_owned()]))
+    }
+}
+
+/// A stack that is at the resource of an event, whatever its type.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub resource_type: String,
+}
+
+impl Stacks for Stack {
+    async fn resource(&self, _owner: &Owner) -> Result<Option<StackResource>, Fault> {
+        let (resource_type, status) = (self.resource_type.clone(), "CREATE_IN_PROGRESS".to_owned());
+        Ok(Some(StackResource { physical_id: String::new(), resource_type, status, since: None }))
+    }
+
+    async fn holder(&self, _physical_id: &str) -> Result<Option<Holder>, Fault> {
+        Ok(None)
+    }
+
+    async fn holds(&self, _resource: &Owner) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    async fn status(&self, _stack_id: &str) -> Result<Option<String>, Fault> {
+        Ok(Some("DELETE_IN_PROGRESS".to_owned()))
+    }
+}
+
+/// Where an answer went, and what it was.
+type Letter = (String, Vec<u8>);
+
+#[derive(Clone, Debug, Default)]
+pub struct Mailbox(Arc<Mutex<Vec<Letter>>>);
+
+impl Mailbox {
+    pub fn take(&self) -> Vec<Letter> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Transport for Mailbox {
+    async fn put(&self, url: &Url, body: &[u8]) -> Result<u16, TransportError> {
+        self.0.lock().unwrap().push((url.to_string(), body.to_vec()));
+        Ok(200)
+    }
+}

@@ -1,0 +1,36 @@
+//! What the tests of all crates share: an account in memory with two faces, the engine's ports and the wire, a stage that
+//! sends events to a handler in front of it, and the claims of the fuzzers.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::needless_pass_by_value,
+    clippy::new_without_default,
+    clippy::return_self_not_must_use,
+    clippy::too_many_lines,
+    missing_debug_implementations,
+    reason = "a test that meets what it did not expect should fail on the spot"
+)]
+
+pub mod cases;
+pub mod claims;
+pub mod fake;
+pub mod fuzz_account;
+pub mod role_sets;
+pub mod service_catalog;
+pub mod signed;
+pub mod stage;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A file or folder of the data that tests share.
+pub fn data(name: &str) -> PathBuf {
+    repository().join("tests/data").join(name)
+}

@@ -1,0 +1,179 @@
+//! The service-catalog roles as the console makes them, and the events of the type that deletes them.
+
+use crate::fake::{Books, Fake, Policy, Role};
+use crate::stage::{Answer, Stage, create, delete, update};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
+
+pub const ID: &str = "SageMakerServiceCatalogRoles/ServiceCatalog";
+
+pub const LAUNCH: &str = "AmazonSageMakerServiceCatalogProductsLaunchRole";
+
+pub const USE: &str = "AmazonSageMakerServiceCatalogProductsUseRole";
+
+pub const CONSOLE_POLICY: &str =
+    "arn:aws:iam::123456789012:policy/service-role/AmazonSageMakerServiceCatalogProductsUseRole-20210603T132536";
+
+pub const SUFFIXES: [&str; 11] = [
+    "LaunchRole",
+    "UseRole",
+    "ApiGatewayRole",
+    "CloudformationRole",
+    "CodeBuildRole",
+    "CodePipelineRole",
+    "EventsRole",
+    "FirehoseRole",
+    "GlueRole",
+    "LambdaRole",
+    "ExecutionRole",
+];
+
+pub fn asking(more: Value) -> Value {
+    let mut properties = json!({
+        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "Regions": ["us-east-1", "eu-west-1"],
+    });
+    properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    properties
+}
+
+/// The event as one of this type.
+pub fn of_type(mut event: Value) -> Value {
+    event["ResourceType"] = json!(TYPE);
+    event["LogicalResourceId"] = json!("ServiceCatalog");
+    event
+}
+
+pub fn creating(more: Value) -> Value {
+    of_type(create(&asking(more)))
+}
+
+pub fn deleting(more: Value) -> Value {
+    of_type(delete(ID, &asking(more)))
+}
+
+pub fn updating(new: Value, old: Value) -> Value {
+    of_type(update(ID, &asking(new), &asking(old)))
+}
+
+pub fn role(name: &str, path: &str, attached: &[&str], inline: &[&str]) -> Role {
+    let empty = || json!({ "Version": "2012-10-17", "Statement": [] });
+    Role {
+        name: name.into(),
+        path: path.into(),
+        id: format!("AROA{name}"),
+        trust: json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+            "Principal": { "Service": "servicecatalog.amazonaws.com" }, "Action": "sts:AssumeRole" }] }),
+        description: "SageMaker role created from the SageMaker AWS Management Console.".into(),
+        max_session_duration: 3_600,
+        boundary: None,
+        tags: [].into(),
+        attached: attached.iter().map(|arn| (*arn).to_owned()).collect(),
+        inline: inline.iter().map(|name| ((*name).to_owned(), empty())).collect(),
+        last_used: None,
+        made_at: 0,
+    }
+}
+
+pub fn policy(arn: &str) -> (String, Policy) {
+    let (path, name) = arn.split_once(":policy").unwrap().1.rsplit_once('/').unwrap();
+    let document = json!({ "Version": "2012-10-17", "Statement": [] });
+    let policy = Policy {
+        name: name.into(),
+        path: format!("{path}/"),
+        versions: [(1, document.clone()), (2, document)].into(),
+        default: 2,
+        next: 3,
+        tags: [].into(),
+        made_at: 0,
+    };
+    (arn.to_owned(), policy)
+}
+
+fn books(roles: impl IntoIterator<Item = Role>) -> Books {
+    let roles = roles.into_iter().map(|role| (role.name.to_lowercase(), role)).collect();
+    Books { roles, ..Books::default() }
+}
+
+/// As the solution of the document makes them.
+pub fn solution(path: &str) -> Books {
+    books([
+        role(
+            LAUNCH,
+            path,
+            &[
+                "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+                "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess",
+            ],
+            &["AmazonSageMakerServiceCatalogProductsLaunchRolePolicy"],
+        ),
+        role(
+            USE,
+            path,
+            &["arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess"],
+            &["AmazonSageMakerServiceCatalogProductsUseRolePolicy"],
+        ),
+    ])
+}
+
+/// All eleven as the console makes them, one with a policy that somebody attached by hand.
+pub fn console() -> Books {
+    let mut books = books(SUFFIXES.map(|suffix| {
+        let name = format!("AmazonSageMakerServiceCatalogProducts{suffix}");
+        role(&name, "/service-role/", &[&format!("arn:aws:iam::aws:policy/service-role/{name}ServicePolicy")], &[])
+    }));
+    let role = books.roles.get_mut(&USE.to_lowercase()).unwrap();
+    role.attached = [CONSOLE_POLICY.to_owned(), "arn:aws:iam::aws:policy/AmazonS3FullAccess".to_owned()].into();
+    books.policies.extend([policy(CONSOLE_POLICY)]);
+    books
+}
+
+/// Roles and policies that are named nearly so, and must never change.
+pub fn neighbours() -> Books {
+    let near = [
+        "AmazonSageMakerProjectsLaunchRole",
+        "AmazonSageMakerProjectsUseRole",
+        "AmazonSageMakerServiceCatalogProductsUseRole2",
+        "XAmazonSageMakerServiceCatalogProductsUseRole",
+    ];
+    let hand = "arn:aws:iam::123456789012:policy/service-role/AmazonSageMakerServiceCatalogProductsUseRole";
+    let mut books =
+        books(near.map(|name| role(name, "/service-role/", &["arn:aws:iam::aws:policy/ReadOnlyAccess"], &["Own"])));
+    books.policies.extend([
+        policy(&format!("{hand}-by-hand")),
+        policy(&format!("{hand}-20210603T13253")),
+        policy(&format!("{hand}20210603T132536")),
+        policy(&CONSOLE_POLICY.replace("/service-role/", "/service-role/more/")),
+        policy(&CONSOLE_POLICY.replace("/service-role/", "/")),
+    ]);
+    books.profiles.insert("Neighbour".into(), Some("AmazonSageMakerProjectsUseRole".into()));
+    books
+}
+
+pub fn joined(mut books: Books, more: Books) -> Books {
+    books.roles.extend(more.roles);
+    books.policies.extend(more.policies);
+    books.profiles.extend(more.profiles);
+    books.regions.extend(more.regions);
+    books
+}
+
+pub fn stage(books: Books) -> Stage {
+    Stage::new(Fake::with(joined(books, neighbours())))
+}
+
+pub fn writes(stage: &Stage) -> Vec<String> {
+    let reads = |call: &String| ["Get", "List", "Describe"].iter().any(|verb| call.starts_with(verb));
+    stage.fake.calls().into_iter().filter(|call| !reads(call)).collect()
+}
+
+pub fn attribute(answer: &Answer, name: &str) -> BTreeSet<String> {
+    let text = answer.0["Data"][name].as_str().unwrap_or_else(|| panic!("{name} is missing in {}", answer.0));
+    text.split(", ").filter(|one| !one.is_empty()).map(str::to_owned).collect()
+}
+
+pub fn names(suffixes: &[&str]) -> BTreeSet<String> {
+    suffixes.iter().map(|suffix| format!("AmazonSageMakerServiceCatalogProducts{suffix}")).collect()
+}

@@ -1,0 +1,212 @@
+//! A stack, its events, the handler in front of the fake, and the answers that it gave.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use mlops_roles_core::guardrails::Fence;
+use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_engine::handler::{Handler, Invocation};
+use mlops_roles_engine::port::{Ports, Transport, TransportError};
+
+use crate::fake::{ACCOUNT, Face, Fake};
+
+pub const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
+pub const SECRET: &str = "Signature=the-secret-of-the-response-url";
+pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
+pub const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/mlops-roles-Boundary";
+pub const ROLE: &str = "AmazonSageMaker-Churn";
+pub const POLICY: &str = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy";
+
+/// Answers that arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Mailbox(Arc<Mutex<Vec<Value>>>);
+
+impl Transport for Mailbox {
+    async fn put(&self, _url: &Url, body: &[u8]) -> Result<u16, TransportError> {
+        assert!(body.len() <= 4_096, "{} bytes", body.len());
+        self.0.lock().unwrap().push(serde_json::from_slice(body).unwrap());
+        Ok(200)
+    }
+}
+
+impl Mailbox {
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+pub fn fence() -> Fence {
+    let variables = BTreeMap::from([
+        ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
+        ("ROLE_PATHS", "/"),
+        ("PERMISSIONS_BOUNDARY_ARN", BOUNDARY),
+        (
+            "NARROWER_PERMISSIONS_BOUNDARY_ARNS",
+            "arn:aws:iam::123456789012:policy/Narrow-boundary,arn:aws:iam::123456789012:policy/Absent",
+        ),
+        ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
+        ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
+        (
+            "ENABLED_TYPES",
+            "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles,\
+             Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
+        ),
+        ("ALLOW_ADOPTION", "true"),
+    ]);
+    Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
+}
+
+pub struct Stage {
+    pub fake: Fake,
+    pub mailbox: Mailbox,
+    pub handler: Handler<Face, Face, Face, Mailbox>,
+    pub invocation: Invocation,
+}
+
+impl Stage {
+    pub fn new(fake: Fake) -> Self {
+        Self::before(Face::of(fake.clone()), fake)
+    }
+
+    /// In front of the real clients, whichever face the run of the tests is for.
+    #[cfg(feature = "wire")]
+    pub fn wired(fake: Fake) -> Self {
+        Self::before(Face::wire(&fake), fake)
+    }
+
+    pub fn before(face: Face, account: Fake) -> Self {
+        let mailbox = Mailbox::default();
+        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let handler = Handler {
+            ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face },
+            fence: Ok(fence()),
+            post,
+        };
+        let invocation = Invocation {
+            function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
+            remaining: Duration::from_mins(5),
+            now: 1_800_000_000,
+        };
+        Self { fake: account, mailbox, handler, invocation }
+    }
+
+    /// Sends the event and takes the one answer to it.
+    pub async fn send(&self, event: &Value) -> Answer {
+        let delivered = Box::pin(self.handler.handle(event, &self.invocation)).await;
+        delivered.expect("the answer is delivered");
+        let mut answers = self.mailbox.take();
+        assert_eq!(answers.len(), 1, "one answer to {event}");
+        Answer(answers.remove(0))
+    }
+
+    pub async fn try_send(&self, event: &Value) -> Result<(), Undelivered> {
+        Box::pin(self.handler.handle(event, &self.invocation)).await
+    }
+
+    /// Sends the event and, as Lambda does, sends it again when the process dies.
+    pub async fn send_until_answered(&self, event: &Value) -> Answer {
+        for _ in 0..3 {
+            tokio::select! {
+                delivered = Box::pin(self.handler.handle(event, &self.invocation)) => {
+                    delivered.expect("the answer is delivered");
+                    return Answer(self.mailbox.take().remove(0));
+                }
+                () = self.fake.killed() => {}
+            }
+        }
+        panic!("three deliveries were not enough");
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer(pub Value);
+
+impl Answer {
+    pub fn id(&self) -> &str {
+        self.0["PhysicalResourceId"].as_str().unwrap()
+    }
+
+    pub fn succeeded(&self) -> bool {
+        self.0["Status"] == "SUCCESS"
+    }
+
+    pub fn reason(&self) -> &str {
+        self.0["Reason"].as_str().unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert!(self.succeeded(), "{}", self.0);
+        self
+    }
+
+    #[track_caller]
+    pub fn failure(self) -> Self {
+        assert!(!self.succeeded(), "{}", self.0);
+        self
+    }
+}
+
+/// The properties that most tests begin with.
+pub fn properties() -> Value {
+    json!({
+        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "RoleName": ROLE,
+        "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/MySageMakerRole",
+        "SettleSeconds": "0",
+    })
+}
+
+/// `properties()` with other values; null takes a property away.
+pub fn with(changes: Value) -> Value {
+    let mut properties = properties();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            properties.as_object_mut().unwrap().remove(name);
+        } else {
+            properties[name] = value.clone();
+        }
+    }
+    properties
+}
+
+fn event(kind: &str, properties: &Value) -> Value {
+    json!({
+        "RequestType": kind,
+        "RequestId": "1",
+        "ResponseURL": format!(
+            "https://cloudformation-custom-resource-response-useast1.s3.amazonaws.com/stack?{SECRET}"
+        ),
+        "StackId": STACK,
+        "ResourceType": TYPE,
+        "LogicalResourceId": "WorkflowRole",
+        "ResourceProperties": properties,
+    })
+}
+
+pub fn create(properties: &Value) -> Value {
+    event("Create", properties)
+}
+
+pub fn update(id: &str, properties: &Value, old: &Value) -> Value {
+    let mut event = event("Update", properties);
+    event["PhysicalResourceId"] = json!(id);
+    event["OldResourceProperties"] = old.clone();
+    event
+}
+
+pub fn delete(id: &str, properties: &Value) -> Value {
+    let mut event = event("Delete", properties);
+    event["PhysicalResourceId"] = json!(id);
+    event
+}
+
+/// The same event from another stack.
+pub fn from_stack(mut event: Value, stack: &str) -> Value {
+    event["StackId"] = json!(stack);
+    event
+}

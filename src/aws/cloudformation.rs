@@ -1,0 +1,138 @@
+//! Which stack a role or policy belongs to, and what a stack was deployed with, as aws-sdk-cloudformation tells it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
+
+use crate::aws::error::fault;
+use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_engine::port::{Fault, Holder, StackResource, Stacks};
+
+#[derive(Clone, Debug)]
+pub struct Region {
+    client: Client,
+}
+
+impl Region {
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+/// What a stack is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    pub id: String,
+    /// Those whose values may be read.
+    pub parameters: BTreeMap<String, String>,
+    /// Physical ids by logical ones.
+    pub resources: BTreeMap<String, String>,
+}
+
+impl Region {
+    /// # Errors
+    /// When `CloudFormation` refuses to tell.
+    pub async fn stack(&self, name: &str) -> Result<Option<Stack>, Fault> {
+        let reply = self.client.describe_stacks().stack_name(name).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let Some(found) = reply.and_then(|reply| reply.stacks.unwrap_or_default().into_iter().next()) else {
+            return Ok(None);
+        };
+        let parameters = found.parameters().iter().filter_map(|parameter| {
+            // Of one that is looked up elsewhere, the value is what counts; of a secret one there is none.
+            let value = parameter.resolved_value().or(parameter.parameter_value())?;
+            Some((parameter.parameter_key()?.to_owned(), value.to_owned())).filter(|(_, value)| value != "****")
+        });
+        let parameters = parameters.collect();
+        let mut resources = BTreeMap::new();
+        let mut pages = self.client.list_stack_resources().stack_name(name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            for resource in fault("cloudformation:ListStackResources", page)?.stack_resource_summaries() {
+                let physical = resource.physical_resource_id().filter(|_| lives(resource.resource_status()));
+                resources.extend(
+                    resource
+                        .logical_resource_id()
+                        .zip(physical)
+                        .map(|(id, physical)| (id.to_owned(), physical.to_owned())),
+                );
+            }
+        }
+        Ok(Some(Stack { id: found.stack_id().unwrap_or_default().to_owned(), parameters, resources }))
+    }
+}
+
+impl Stacks for Region {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
+        let reply = self.client.describe_stack_resources().physical_resource_id(physical_id).send().await;
+        let resources = match unknown_is_none(fault("cloudformation:DescribeStackResources", reply))? {
+            Some(reply) => reply.stack_resources.unwrap_or_default(),
+            None => return Ok(None),
+        };
+        // The call lists the stack around the resource, but no more than 100 of it: what is not among them is held too.
+        let this = |resource: &&Resource| resource.physical_resource_id() == Some(physical_id);
+        let holder = |resource: &Resource, logical: Option<&str>, of_type: Option<&str>| Holder {
+            owner: Owner {
+                stack_id: resource.stack_id().unwrap_or_default().to_owned(),
+                logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
+            },
+            resource_type: of_type.unwrap_or_default().to_owned(),
+        };
+        let mut found = resources.iter().filter(this).peekable();
+        if found.peek().is_none() {
+            return Ok(resources.first().map(|resource| holder(resource, None, None)));
+        }
+        let held = found.find(|resource| lives(resource.resource_status()));
+        Ok(held.map(|resource| holder(resource, resource.logical_resource_id(), resource.resource_type())))
+    }
+
+    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+        let call = self.client.describe_stack_resources().stack_name(&resource.stack_id);
+        let reply = call.logical_resource_id(&resource.logical_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
+        let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
+        Ok(resources
+            .iter()
+            .filter(|resource| may_hold(resource.resource_type()))
+            .any(|resource| lives(resource.resource_status())))
+    }
+
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+        let call = self.client.describe_stack_resource().stack_name(&owner.stack_id);
+        let reply = call.logical_resource_id(&owner.logical_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStackResource", reply))?;
+        Ok(reply.and_then(|reply| reply.stack_resource_detail).map(|detail| StackResource {
+            physical_id: detail.physical_resource_id.unwrap_or_default(),
+            resource_type: detail.resource_type.unwrap_or_default(),
+            status: detail.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            since: detail.last_updated_timestamp.map(|at| at.secs()),
+        }))
+    }
+
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
+        let reply = self.client.describe_stacks().stack_name(stack_id).send().await;
+        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
+        Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| status.as_str().to_owned()))
+    }
+}
+
+/// Whether a resource of the type may own a role or policy: a custom one, or one of IAM, which a stack may have imported under
+/// the logical id that ours had.
+fn may_hold(resource_type: Option<&str>) -> bool {
+    let of_iam = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
+    resource_type.is_none_or(|one| !one.starts_with("AWS::") || of_iam.contains(&one))
+}
+
+fn lives(status: Option<&ResourceStatus>) -> bool {
+    !matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped))
+}
+
+/// CloudFormation's word for "no such stack or resource" is a `ValidationError` that says so.
+fn unknown_is_none<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,73 @@
+//! What IAM's errors mean to us.
+
+use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use mlops_roles_engine::port::{Fault, Kind, throttles};
+
+/// `None` where the entity is absent.
+pub fn there<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    match fault(call, reply) {
+        Ok(reply) => Ok(Some(reply)),
+        Err(fault) if fault.kind == Kind::NotThere => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
+pub fn changing<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    fault(call, reply).map_err(|fault| match fault.kind {
+        Kind::NotThere => Fault { kind: Kind::Unsettled, ..fault },
+        _ => fault,
+    })
+}
+
+/// What an error means to us, by its code on the wire: not every operation models every error that it returns.
+pub fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+where
+    E: ProvideErrorMetadata,
+{
+    reply.map_err(|error| told(call, error.map_service_error(|error| error.meta().clone())))
+}
+
+/// Apart from the many types of errors, so that the function has it once.
+fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fault {
+    let lost = |message: &str| Fault {
+        kind: Kind::TryAgain,
+        outcome_unknown: true,
+        call,
+        code: String::new(),
+        message: message.to_owned(),
+    };
+    match error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            let code = context.err().code().unwrap_or_default().to_owned();
+            let message = context.err().message().unwrap_or("no message").to_owned();
+            let kind = Kind::of(&code, &message, status);
+            Fault { kind, outcome_unknown: status >= 500, call, code, message }
+        }
+        SdkError::ConstructionFailure(_) => Fault {
+            kind: Kind::Refused,
+            outcome_unknown: false,
+            call,
+            code: String::new(),
+            message: "the request could not be built".to_owned(),
+        },
+        SdkError::TimeoutError(_) => lost("no reply in time"),
+        SdkError::DispatchFailure(_) => lost("the connection failed"),
+        _ => lost("the reply could not be read"),
+    }
+}
+
+/// Whether the account was asked for too much at once.
+pub fn is_throttled<T, E: ProvideErrorMetadata>(reply: &Result<T, SdkError<E, HttpResponse>>) -> bool {
+    let Err(SdkError::ServiceError(context)) = reply else { return false };
+    throttles(context.err().code().unwrap_or_default(), context.raw().status().as_u16())
+}

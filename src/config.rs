@@ -1,0 +1,37 @@
+//! The environment that Lambda gives the function, and nothing else: no file is read and nobody is asked on the network.
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use mlops_roles_engine::port::ONE_CALL;
+
+/// The configuration of the SDKs' clients.
+pub fn sdk_config(http: &SharedHttpConnector) -> SdkConfig {
+    let shared = http.clone();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client_fn(move |_, _| shared.clone()))
+        .retry_config(RetryConfig::disabled())
+        // Replies are short, and each has a time limit.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build());
+    config.set_region(variable("AWS_REGION").map(Region::new));
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    // Lambda starts a new process before they expire.
+    if let Some((id, secret)) = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY")) {
+        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "Lambda's environment");
+        config.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
+    }
+    config.build()
+}
+
+/// An environment variable. An empty one counts as absent.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
