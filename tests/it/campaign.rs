@@ -145,14 +145,14 @@ fn environment(account: &str) -> Vec<(&'static str, String)> {
 /// Everything that counts of an account, by entity, with the account's number in the same form for all.
 type Books = BTreeMap<String, String>;
 
-struct World {
+struct State {
     _server: Server,
     upstream: Upstream,
     /// One, since each reads the certificates of the machine.
     http: SharedHttpConnector,
 }
 
-impl World {
+impl State {
     fn new() -> Self {
         let sagemaker = free_port();
         let server = ministack(sagemaker);
@@ -284,15 +284,15 @@ impl Case {
     }
 
     /// One run in an account of its own, and all that CloudFormation would send afterwards.
-    async fn run(&self, world: &World, account: String, breaks: &[(usize, Break)], end: Option<&Books>) -> Outcome {
-        world.populate(&account, self.by_hand).await;
-        let initial = world.books(&account).await;
-        let mut lambda = Lambda::new(account.clone(), world.upstream, environment(&account)).await;
+    async fn run(&self, state: &State, account: String, breaks: &[(usize, Break)], end: Option<&Books>) -> Outcome {
+        state.populate(&account, self.by_hand).await;
+        let initial = state.books(&account).await;
+        let mut lambda = Lambda::new(account.clone(), state.upstream, environment(&account)).await;
         let mut id = String::new();
         if let Some(before) = &self.before {
             id = success(&lambda.send(&self.event(&account, "Create", before), &[], REMAINING).await);
         }
-        let start = world.books(&account).await;
+        let start = state.books(&account).await;
         let event = match (&self.before, &self.properties) {
             (None, Some(new)) => self.event(&account, "Create", new),
             (Some(old), Some(new)) => self.update(&account, &id, new, old),
@@ -301,7 +301,7 @@ impl Case {
         };
         let told = lambda.send(&event, breaks, REMAINING).await;
         let mut outcome = Outcome { met: told.met, calls: told.calls, ..Outcome::default() };
-        outcome.after = world.books(&account).await;
+        outcome.after = state.books(&account).await;
         let Some((_, answer)) = told.answer else {
             outcome.what = format!("not answered in {} deliveries", told.deliveries);
             return outcome;
@@ -333,13 +333,13 @@ impl Case {
             let fine = told.answer.as_ref().is_some_and(|(_, answer)| answer["Status"] == "SUCCESS");
             outcome.converged &= fine;
             if !outcome.succeeded && event["RequestType"] == "Update" {
-                outcome.converged &= world.books(&account).await == start;
+                outcome.converged &= state.books(&account).await == start;
             }
             if !fine {
                 let _ = write!(outcome.what, "; follow-up {turn}: {:?}", told.answer);
             }
         }
-        let last = world.books(&account).await;
+        let last = state.books(&account).await;
         outcome.orphans =
             last.iter().filter(|(name, text)| !initial.contains_key(*name) || text.contains("mlops-roles:")).count();
         let foreign = initial.iter().filter(|(name, _)| name.contains("Foreign"));
@@ -438,7 +438,7 @@ fn variable(name: &str) -> Option<u64> {
 async fn every_call_over_a_wire_that_breaks() {
     let full = variable("CAMPAIGN").is_some();
     let seed = variable("CAMPAIGN_SEED").unwrap_or(1);
-    let world = World::new();
+    let state = State::new();
     let named = std::env::var("CAMPAIGN_CASES").unwrap_or_default();
     let mut accounts = (100_000_000_001_u64..).map(|number| number.to_string());
     let (mut table, mut total, mut bad, mut failed) = (HEAD.to_owned(), Row::default(), Vec::new(), String::new());
@@ -446,7 +446,7 @@ async fn every_call_over_a_wire_that_breaks() {
         if !named.split(',').any(|text| case.name.contains(text)) {
             continue;
         }
-        let calm = case.run(&world, accounts.next().unwrap(), &[], None).await;
+        let calm = case.run(&state, accounts.next().unwrap(), &[], None).await;
         assert!(
             calm.succeeded && calm.converged && calm.orphans + calm.foreign_changes == 0,
             "{}: {calm:?}",
@@ -455,7 +455,7 @@ async fn every_call_over_a_wire_that_breaks() {
         let plan = plan(calm.calls.len(), full, &mut Dice(seed * 1_000 + number));
         let runs = stream::iter(plan.iter().zip(&mut accounts));
         let runs =
-            runs.map(async |(breaks, account)| (breaks, case.run(&world, account, breaks, Some(&calm.after)).await));
+            runs.map(async |(breaks, account)| (breaks, case.run(&state, account, breaks, Some(&calm.after)).await));
         let outcomes: Vec<_> = runs.buffer_unordered(AT_ONCE).collect().await;
         let mut row = Row { calls: calm.calls.len(), ..Row::default() };
         for (breaks, outcome) in &outcomes {
@@ -481,18 +481,18 @@ async fn every_call_over_a_wire_that_breaks() {
 /// Lambda ends a function that takes longer than it has: by then the answer is out, whatever was left to do.
 #[tokio::test]
 async fn with_any_time_left_the_answer_is_out_before_the_process_ends() {
-    let world = World::new();
+    let state = State::new();
     let case = &cases()[2];
     let mut accounts = (200_000_000_001_u64..).map(|number| number.to_string());
     let mut failed = 0;
     for milliseconds in [1_000, 1_500, 2_000, 3_000, 5_000, 8_000, 12_000, 30_000] {
         let (account, remaining) = (accounts.next().unwrap(), Duration::from_millis(milliseconds));
-        world.populate(&account, &[]).await;
-        let initial = world.books(&account).await;
-        let mut lambda = Lambda::new(account.clone(), world.upstream, environment(&account)).await;
+        state.populate(&account, &[]).await;
+        let initial = state.books(&account).await;
+        let mut lambda = Lambda::new(account.clone(), state.upstream, environment(&account)).await;
         let (old, new) = (case.before.as_ref().unwrap(), case.properties.as_ref().unwrap());
         let id = success(&lambda.send(&case.event(&account, "Create", old), &[], REMAINING).await);
-        let start = world.books(&account).await;
+        let start = state.books(&account).await;
         lambda.slow_down(Duration::from_millis(150));
         let told = lambda.send(&case.update(&account, &id, new, old), &[], remaining).await;
         let (after, answer) = told.answer.unwrap();
@@ -503,12 +503,12 @@ async fn with_any_time_left_the_answer_is_out_before_the_process_ends() {
             let reason = answer["Reason"].as_str().unwrap();
             let undone = reason.contains("as it was before") || reason.contains("nothing was");
             let named = reason.contains("the way back failed too");
-            assert!(undone || named || world.books(&account).await == start, "{remaining:?}: {reason}");
+            assert!(undone || named || state.books(&account).await == start, "{remaining:?}: {reason}");
             success(&lambda.send(&case.update(&account, &id, old, new), &[], REMAINING).await);
-            assert_eq!(differences(&world.books(&account).await, &start), Books::new(), "{remaining:?}: {reason}");
+            assert_eq!(differences(&state.books(&account).await, &start), Books::new(), "{remaining:?}: {reason}");
         }
         success(&lambda.send(&case.delete(&account, &id, new), &[], REMAINING).await);
-        assert_eq!(differences(&world.books(&account).await, &initial), Books::new(), "{remaining:?}");
+        assert_eq!(differences(&state.books(&account).await, &initial), Books::new(), "{remaining:?}");
     }
     assert!((1..8).contains(&failed), "{failed} of 8 ran out of time");
 }

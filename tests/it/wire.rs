@@ -28,7 +28,7 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::Entity;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Scope;
-use mlops_roles_core::state::{Policy, Role, Tags, World};
+use mlops_roles_core::state::{Policy, Role, State, Tags};
 use mlops_roles_engine::port::{Iam, Kind, SageMaker};
 
 pub struct Server {
@@ -147,7 +147,7 @@ fn owner() -> Owner {
     Owner { stack_id: "arn:aws:cloudformation:us-east-1:123456789012:stack/wire/1".into(), logical_id: "Wire".into() }
 }
 
-fn world(change: impl FnOnce(&mut Role, &mut Policy)) -> World {
+fn state(change: impl FnOnce(&mut Role, &mut Policy)) -> State {
     let mut role = Role {
         path: "/".into(),
         trust: trust("123456789012"),
@@ -161,16 +161,16 @@ fn world(change: impl FnOnce(&mut Role, &mut Policy)) -> World {
     };
     let mut policy = Policy { document: document("s3:ListBucket"), tags: owner().tags() };
     change(&mut role, &mut policy);
-    World { roles: [(Name::new("AmazonSageMaker-Wire"), role)].into(), policies: [(ARN.to_owned(), policy)].into() }
+    State { roles: [(Name::new("AmazonSageMaker-Wire"), role)].into(), policies: [(ARN.to_owned(), policy)].into() }
 }
 
 /// Every step over the wire, and what the next look shows of it.
 async fn walk(account: &Account, times: usize) {
     let mut scope = Scope::default();
-    scope.add(&world(|_, _| {}));
+    scope.add(&state(|_, _| {}));
     let ends = [
-        world(|_, _| {}),
-        world(|role, policy| {
+        state(|_, _| {}),
+        state(|role, policy| {
             role.trust = trust("999999999999");
             role.description = "another".into();
             role.max_session_duration = 7_200;
@@ -179,19 +179,19 @@ async fn walk(account: &Account, times: usize) {
             policy.document = document("s3:DeleteObject");
             policy.tags.insert("team".into(), "ml".into());
         }),
-        world(|role, _| {
+        state(|role, _| {
             role.attached.clear();
             role.inline.clear();
             role.tags = Tags::new();
         }),
-        world(|role, policy| {
+        state(|role, policy| {
             role.boundary = None;
             policy.tags = Tags::new();
         }),
-        World::default(),
+        State::default(),
     ];
     for end in ends {
-        let seen = account.observe(&scope).await.unwrap().world;
+        let seen = account.observe(&scope).await.unwrap().state;
         let steps = plan(&end, &seen);
         for step in &steps {
             for _ in 0..times {
@@ -205,14 +205,14 @@ async fn walk(account: &Account, times: usize) {
             }
         }
         let seen = account.observe(&scope).await.unwrap();
-        assert_eq!(seen.world, end, "after {steps:?}");
+        assert_eq!(seen.state, end, "after {steps:?}");
         assert_eq!(seen.known.len(), end.roles.len());
     }
 }
 
 async fn refusals(account: &Account) {
-    let world = world(|_, _| {});
-    for step in plan(&world, &World::default()) {
+    let state = state(|_, _| {});
+    for step in plan(&state, &State::default()) {
         account.execute(&step).await.unwrap();
     }
     let kind = async |step: Step| account.execute(&step).await.unwrap_err();
@@ -225,9 +225,9 @@ async fn refusals(account: &Account) {
     assert_eq!((absent.kind, absent.code.as_str()), (Kind::NotThere, "NoSuchEntity"));
     assert!(owner().owns_entity(
         &Entity::Role(role),
-        &account.observe(&Scope::of_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().world
+        &account.observe(&Scope::of_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().state
     ));
-    for step in plan(&World::default(), &world) {
+    for step in plan(&State::default(), &state) {
         account.execute(&step).await.unwrap();
     }
 }

@@ -15,7 +15,7 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::Former;
 use mlops_roles_core::resource::spec::{Setting, Wanted};
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Scope;
 use mlops_roles_engine::decide::{Decision, decide, look};
 use mlops_roles_engine::lookup::find;
@@ -78,7 +78,7 @@ impl Account {
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
             let seen = self.iam.observe(&Scope::of_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
-            if let Some(role) = seen.world.roles.get(&name) {
+            if let Some(role) = seen.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }
         }
@@ -95,8 +95,8 @@ impl Account {
 
     /// # Errors
     /// When IAM can't be read.
-    pub async fn look(&self, scope: &Scope, setting: Setting<'_>) -> Result<World, String> {
-        look(&self.iam, scope, setting, self.deadline).await.map(|seen| seen.world)
+    pub async fn look(&self, scope: &Scope, setting: Setting<'_>) -> Result<State, String> {
+        look(&self.iam, scope, setting, self.deadline).await.map(|seen| seen.state)
     }
 
     /// # Errors

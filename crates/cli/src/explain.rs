@@ -6,7 +6,7 @@ use mlops_roles_core::iam::arn::matches;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::integration::needs::{Grant, Needs};
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ fn normal(condition: Option<&Value>) -> Option<Value> {
 }
 
 /// What of it is not told by the step itself.
-pub fn changes(step: &Step, before: &World) -> Vec<Change> {
+pub fn changes(step: &Step, before: &State) -> Vec<Change> {
     let empty = Document::of(Vec::new());
     match step {
         Step::SetPolicyDocument { arn, document } => {

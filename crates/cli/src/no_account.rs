@@ -6,7 +6,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::Former;
 use mlops_roles_core::resource::spec::{Setting, Wanted};
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Scope;
 use mlops_roles_engine::decide::Decision;
 
@@ -45,7 +45,7 @@ impl Account {
         match *self {}
     }
 
-    pub async fn look(&self, _scope: &Scope, _setting: Setting<'_>) -> Result<World, String> {
+    pub async fn look(&self, _scope: &Scope, _setting: Setting<'_>) -> Result<State, String> {
         match *self {}
     }
 

@@ -8,7 +8,7 @@ use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::quota::POLICY_SIZE;
 use mlops_roles_core::permissions::integration::needs::Needs;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,11 +66,11 @@ pub struct Policy {
 
 impl Report {
     /// `before` is what the steps start from; `otherwise`, why there is a wildcard that no definition asks for.
-    pub fn tell(&mut self, world: &World, needs: &Needs, steps: &[Step], before: &World, otherwise: &str) {
+    pub fn tell(&mut self, state: &State, needs: &Needs, steps: &[Step], before: &State, otherwise: &str) {
         self.steps =
             steps.iter().map(|step| PlannedStep { step: step.to_string(), changes: changes(step, before) }).collect();
-        let managed = world.policies.values().map(|policy| &policy.document);
-        let documents = managed.chain(world.roles.values().flat_map(|role| role.inline.values()));
+        let managed = state.policies.values().map(|policy| &policy.document);
+        let documents = managed.chain(state.roles.values().flat_map(|role| role.inline.values()));
         let all: Vec<Value> = documents.flat_map(parts).collect();
         let grounds = Grounds { needs, otherwise, all: &all };
         let policy = |name: String, inline: bool, document: &Document| Policy {
@@ -79,7 +79,7 @@ impl Report {
             size: document.size(),
             statements: statements(document, grounds),
         };
-        for (name, role) in &world.roles {
+        for (name, role) in &state.roles {
             self.roles.push(Role {
                 name: name.to_string(),
                 path: role.path.clone(),
@@ -93,7 +93,7 @@ impl Report {
             let inline = role.inline.iter();
             self.policies.extend(inline.map(|(inline, document)| policy(format!("{name}/{inline}"), true, document)));
         }
-        self.policies.extend(world.policies.iter().map(|(arn, managed)| policy(arn.clone(), false, &managed.document)));
+        self.policies.extend(state.policies.iter().map(|(arn, managed)| policy(arn.clone(), false, &managed.document)));
         self.policies.sort_by_key(|policy| policy.inline);
     }
 

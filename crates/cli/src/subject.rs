@@ -16,7 +16,7 @@ use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCata
 use mlops_roles_core::resource::spec::beyond_boundary;
 use mlops_roles_core::resource::spec::{Setting, Wanted};
 use mlops_roles_core::resource::{is_set, unavailable};
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Scope;
 use serde_json::{Map, Value};
@@ -40,8 +40,8 @@ struct Subject {
 #[derive(Debug, Default)]
 struct Course {
     steps: Vec<Step>,
-    before: World,
-    desired: World,
+    before: State,
+    desired: State,
 }
 
 impl Subject {
@@ -185,7 +185,7 @@ impl Scene<'_> {
                 "planned from what the event's properties asked for before: the account was not looked at".to_owned(),
             );
         }
-        let holding = |world: &World| owner.desired(world, &World::default(), &World::default());
+        let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
         let former = match request.map(|request| (&request.kind, request)) {
             Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
                 Former::of_update(&request.resource_type, &read.wanted, physical_id, old_properties, setting)?
@@ -205,8 +205,8 @@ impl Scene<'_> {
                     }
                 };
                 former.in_reach(&before, owner)?;
-                let after = owner.desired(&World::default(), &former.leaving, &before);
-                return Ok(Course { steps: plan(&after, &before), before, desired: World::default() });
+                let after = owner.desired(&State::default(), &former.leaving, &before);
+                return Ok(Course { steps: plan(&after, &before), before, desired: State::default() });
             }
         };
         let looked_up = |properties: &Value| properties.get("SageMakerExecutionRole").cloned();
@@ -227,7 +227,7 @@ impl Scene<'_> {
         }
         let Some(account) = &self.account else {
             let before = holding(&former.leaving);
-            let desired = owner.desired(&read.wanted.world, &former.leaving, &before);
+            let desired = owner.desired(&read.wanted.state, &former.leaving, &before);
             return Ok(Course { steps: plan(&desired, &before), before, desired });
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {

@@ -9,7 +9,7 @@ use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::round;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Claim;
 
 /// Takes steps until the world is as desired. What turns up on the way (a creation of our own whose reply was lost, an
@@ -20,10 +20,10 @@ use mlops_roles_core::state::ownership::Claim;
 pub async fn converge(
     iam: &impl Iam,
     claim: &Claim<'_>,
-    desired: &World,
-    from: World,
+    desired: &State,
+    from: State,
     deadline: Instant,
-) -> Result<World, Stopped> {
+) -> Result<State, Stopped> {
     let mut pass = Pass { iam, claim, deadline, undoing: false, reached: from, troubles: Vec::new() };
     loop {
         let steps = plan(desired, &pass.reached);

@@ -12,7 +12,7 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::prior::Former;
 use mlops_roles_core::resource::spec::{Setting, Wanted};
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::observation::{Known, Observed};
 use mlops_roles_core::state::query::Scope;
 
@@ -23,8 +23,8 @@ pub struct Decision {
     pub scope: Scope,
     /// What IAM knows of the roles.
     pub observed: BTreeMap<Name, Known>,
-    pub before: World,
-    pub desired: World,
+    pub before: State,
+    pub desired: State,
     pub steps: Vec<Step>,
 }
 
@@ -40,14 +40,14 @@ pub async fn decide(
 ) -> Result<Decision, String> {
     let owner = setting.owner;
     let mut scope = Scope::default();
-    scope.add(&wanted.world);
+    scope.add(&wanted.state);
     scope.expect(&former.leaving);
     let observed = look(iam, &scope, setting, deadline).await?;
-    let before = observed.world;
+    let before = observed.state;
     writable(iam, stacks, wanted, &before, setting, deadline).await?;
     replaceable(iam, former, setting, deadline).await?;
     former.in_reach(&before, owner)?;
-    let desired = owner.desired(&wanted.world, &former.leaving, &before);
+    let desired = owner.desired(&wanted.state, &former.leaving, &before);
     within_quota(&desired)?;
     let going = former.replaced.policies.keys().chain(gone(&desired, &before));
     let ours = owner.roles_of(&before).map(|(name, _)| name);
@@ -65,21 +65,21 @@ pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline:
     let observed = patiently(deadline, async || iam.observe(scope).await).await;
     let mut observed =
         observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
-    let world = &observed.world;
-    let ours = setting.owner.roles_of(world);
-    let hidden = |arn: &&String| !world.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
+    let state = &observed.state;
+    let ours = setting.owner.roles_of(state);
+    let hidden = |arn: &&String| !state.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
     let more = Scope::of_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
-        let all = |seen: &Observed| seen.world.policies.len() == more.policies.len();
+        let all = |seen: &Observed| seen.state.policies.len() == more.policies.len();
         let seen = look_until(iam, &more, all, deadline).await;
         let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
         let marked = seen
-            .world
+            .state
             .policies
             .into_iter()
             .filter(|(arn, policy)| scope.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
-        observed.world.policies.extend(marked);
+        observed.state.policies.extend(marked);
     }
     Ok(observed)
 }
@@ -88,7 +88,7 @@ pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline:
 /// hear of it: a cleanup that fails fails silently.
 async fn replaceable(iam: &impl Iam, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
     for name in former.replaced.roles.keys() {
-        let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.world;
+        let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.state;
         let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
         if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
             return Err(format!(
@@ -102,6 +102,6 @@ async fn replaceable(iam: &impl Iam, former: &Former, setting: Setting<'_>, dead
 }
 
 /// Policies that there were before and that are not wanted any more. ARNs.
-pub fn gone<'a>(desired: &'a World, before: &'a World) -> impl Iterator<Item = &'a String> {
+pub fn gone<'a>(desired: &'a State, before: &'a State) -> impl Iterator<Item = &'a String> {
     before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
 }

@@ -12,7 +12,7 @@ use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::Claim;
-use mlops_roles_core::state::{Entity, World, forget};
+use mlops_roles_core::state::{Entity, State};
 
 /// The same on the way back, where time is short and a step that is refused is passed over.
 const LAG_OF_UNDO: Duration = Duration::from_secs(8);
@@ -28,7 +28,7 @@ pub struct Pass<'a, I> {
     pub deadline: Instant,
     /// On the way back, where there is less time and one step must not use it all up.
     pub undoing: bool,
-    pub reached: World,
+    pub reached: State,
     /// Of steps that have failed and are tried again.
     pub troubles: Vec<(Step, Trouble)>,
 }
@@ -45,7 +45,7 @@ pub struct Tried {
     /// Whether it is done; else it is worth planning and trying again.
     pub outcome: Result<bool, Refusal>,
     /// What a look at its entity showed in between.
-    pub seen: Option<World>,
+    pub seen: Option<State>,
 }
 
 impl<I: Iam> Pass<'_, I> {
@@ -61,7 +61,7 @@ impl<I: Iam> Pass<'_, I> {
         let mut refused = Vec::new();
         for ((step, trouble), Tried { outcome, seen }) in steps.into_iter().zip(troubles).zip(tried) {
             if let Some(seen) = seen {
-                merge(&mut self.reached, &step.entity(), seen);
+                replace(&mut self.reached, &step.entity(), seen);
             }
             match outcome {
                 Ok(true) => self.reached = after(std::mem::take(&mut self.reached), &step),
@@ -81,7 +81,7 @@ impl<I: Iam> Pass<'_, I> {
         &self,
         step: &Step,
         trouble: &mut Trouble,
-        seen: &mut Option<World>,
+        seen: &mut Option<State>,
     ) -> Result<bool, Refusal> {
         let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
         let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
@@ -108,13 +108,13 @@ impl<I: Iam> Pass<'_, I> {
             let Some(there) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
-            if !claim.covers(&entity, &there.world) {
+            if !claim.covers(&entity, &there.state) {
                 return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
             }
             if !may_have_landed && !self.undoing {
-                return Err(Refusal { cause: Cause::Found(there.world), may_have_landed });
+                return Err(Refusal { cause: Cause::Found(there.state), may_have_landed });
             }
-            *seen = Some(there.world);
+            *seen = Some(there.state);
             return Ok(false);
         }
         let mut patience = match fault.kind {
@@ -141,16 +141,16 @@ impl<I: Iam> Pass<'_, I> {
 
     /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
     /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
-    async fn is_gone(&self, entity: &Entity, fault: &Fault, seen: &mut Option<World>) -> bool {
+    async fn is_gone(&self, entity: &Entity, fault: &Fault, seen: &mut Option<State>) -> bool {
         if fault.kind != Kind::Unsettled {
             return fault.kind == Kind::NotThere;
         }
         let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&scope(entity))).await else { return false };
-        if self.claim.covers(entity, &there.world) {
-            *seen = Some(there.world);
+        if self.claim.covers(entity, &there.state) {
+            *seen = Some(there.state);
             return false;
         }
-        there.world == World::default()
+        there.state == State::default()
     }
 }
 
@@ -168,7 +168,7 @@ impl Trouble {
     }
 }
 
-pub fn merge(world: &mut World, entity: &Entity, seen: World) {
-    forget(world, entity);
-    world.absorb(seen);
+pub fn replace(state: &mut State, entity: &Entity, seen: State) {
+    state.remove(entity);
+    state.merge(seen);
 }

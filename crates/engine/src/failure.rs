@@ -5,13 +5,13 @@ use std::fmt;
 
 use crate::port::Fault;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::{Entity, World};
+use mlops_roles_core::state::{Entity, State};
 
 /// Where applying a plan ended before its end.
 #[derive(Clone, Debug)]
 pub struct Stopped {
     /// The world as far as it was changed: steps that IAM took, and those that it may have taken.
-    pub reached: World,
+    pub reached: State,
     /// What may have been created: the reply was lost.
     pub unsure: BTreeSet<Entity>,
     /// One or more, of steps that were tried side by side.
@@ -20,11 +20,11 @@ pub struct Stopped {
 
 impl Stopped {
     /// What turned out to be there already and ours, where nothing worse than that happened.
-    pub fn found(&self) -> Option<World> {
-        let mut found = World::default();
+    pub fn found(&self) -> Option<State> {
+        let mut found = State::default();
         for failure in &self.failures {
             let Cause::Found(seen) = &failure.cause else { return None };
-            found.absorb(seen.clone());
+            found.merge(seen.clone());
         }
         Some(found)
     }
@@ -49,7 +49,7 @@ pub enum Cause {
     Hidden(Entity),
     /// Ours by its tags, from a delivery before or beside this one: the plan was made without it. Holds what was seen.
     #[error("it was there already and ours, though it did not show at first")]
-    Found(World),
+    Found(State),
     #[error("no reply before the time was up")]
     OutOfTime,
     #[error("they stay, so that what is left is found again")]

@@ -13,19 +13,19 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::iam::quota::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use mlops_roles_core::resource::spec::{Setting, Wanted};
 use mlops_roles_core::state::ownership::Standing;
-use mlops_roles_core::state::{Entity, Tags, World};
+use mlops_roles_core::state::{Entity, State, Tags};
 
 /// Whether everything that is to be written to may be. Says all that stands against it.
 pub async fn writable(
     iam: &impl Iam,
     stacks: &impl Stacks,
     wanted: &Wanted,
-    seen: &World,
+    seen: &State,
     setting: Setting<'_>,
     until: Instant,
 ) -> Result<(), String> {
     let mut objections = Vec::new();
-    for (name, want) in &wanted.world.roles {
+    for (name, want) in &wanted.state.roles {
         let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
         let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
@@ -49,14 +49,14 @@ pub async fn writable(
             ));
         }
     }
-    for arn in wanted.world.policies.keys() {
+    for arn in wanted.state.policies.keys() {
         let Some(have) = seen.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
         if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if !setting.owner.owns(&have.tags) {
             // Whoever else has it would be granted what we write into it.
-            let ours: Vec<&Name> = wanted.world.roles.keys().collect();
+            let ours: Vec<&Name> = wanted.state.roles.keys().collect();
             match other_users(iam, arn, &ours, until).await {
                 Ok(others) if others.is_empty() => {}
                 Ok(others) => {
@@ -208,7 +208,7 @@ fn others(users: Vec<String>, ours: &[&Name]) -> Vec<String> {
 
 /// Others may have tagged what is ours, or given an adopted role grants of their own: then there may be too little room.
 /// The quotas that an account can have raised are left to IAM.
-pub fn within_quota(desired: &World) -> Result<(), String> {
+pub fn within_quota(desired: &State) -> Result<(), String> {
     let mut full = Vec::new();
     let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));
     let policies = desired.policies.iter().map(|(arn, policy)| (Entity::Policy(arn.clone()), policy.tags.len()));

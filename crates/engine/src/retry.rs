@@ -9,7 +9,7 @@ use crate::port::{Fault, Iam, Kind};
 use crate::telemetry;
 use mlops_roles_core::state::observation::Observed;
 use mlops_roles_core::state::query::Scope;
-use mlops_roles_core::state::{Entity, World};
+use mlops_roles_core::state::{Entity, State};
 
 /// How long a refusal is put down to IAM's lag rather than believed. Its changes mostly show within seconds.
 pub const LAG: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// Looks until the entity is visible, or for as long as IAM may lag.
 pub async fn sight(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observed> {
     let scope = scope(entity);
-    let visible = |seen: &Observed| seen.world != World::default();
+    let visible = |seen: &Observed| seen.state != State::default();
     look_until(iam, &scope, visible, deadline).await.filter(visible)
 }
 

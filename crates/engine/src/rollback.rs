@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::execution::{Pass, merge};
+use crate::execution::{Pass, replace};
 use crate::failure::{Cause, Failure};
 use crate::port::Iam;
 use crate::retry::{LONGEST_PAUSE, sight};
@@ -14,7 +14,7 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::Claim;
-use mlops_roles_core::state::{Entity, World, forget};
+use mlops_roles_core::state::{Entity, State};
 
 /// Puts the world back as it was. What may have been created is looked for first, and goes only if it shows our tags.
 /// A step that is refused is passed over, so that the others are still taken.
@@ -24,8 +24,8 @@ use mlops_roles_core::state::{Entity, World, forget};
 pub async fn undo(
     iam: &impl Iam,
     claim: &Claim<'_>,
-    before: &World,
-    mut reached: World,
+    before: &State,
+    mut reached: State,
     unsure: &BTreeSet<Entity>,
     deadline: Instant,
 ) -> Result<(), Vec<Failure>> {
@@ -33,14 +33,14 @@ pub async fn undo(
     let sights = join_all(unsure.iter().map(|entity| sight(iam, entity, deadline))).await;
     for (entity, seen) in unsure.iter().zip(sights) {
         match seen {
-            Some(seen) if claim.covers(entity, &seen.world) => merge(&mut reached, entity, seen.world),
+            Some(seen) if claim.covers(entity, &seen.state) => replace(&mut reached, entity, seen.state),
             seen => {
                 // Not to have seen it for lack of time is no proof that it is not there.
                 if seen.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
                     stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
                 tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
-                forget(&mut reached, entity);
+                reached.remove(entity);
             }
         }
     }

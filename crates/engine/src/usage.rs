@@ -59,7 +59,7 @@ impl Usage {
     /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.
     pub fn of_roles(&mut self, seen: &Observed, owner: &Owner, days: i32) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        for (name, role) in &seen.world.roles {
+        for (name, role) in &seen.state.roles {
             let mut uses = Vec::new();
             if let Some(last) = seen.known.get(name).and_then(|known| known.last_used.as_ref()) {
                 let ago = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(last.at) / SECONDS_A_DAY;

@@ -17,7 +17,7 @@ use mlops_roles_core::protocol::response_url::ResponseUrl;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
 use mlops_roles_core::resource::spec::Setting;
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::deliver::Post;
 use mlops_roles_engine::handler::{Handler, Invocation};
@@ -46,29 +46,29 @@ pub fn event(text: &str) -> bool {
         return false;
     }
     let account = Account::new();
-    let before = account.world();
+    let before = account.state();
     let first = send(&account, &event);
-    within_the_fence(&account.world());
+    within_the_fence(&account.state());
     let kind = event["RequestType"].as_str().unwrap_or_default().to_owned();
     let Some(first) = first else {
-        assert_eq!(account.world(), before, "something was done that nobody hears of");
+        assert_eq!(account.state(), before, "something was done that nobody hears of");
         return true;
     };
     if first["Status"] == "FAILED" {
-        assert_eq!(account.world(), before, "a failure changed something: {first}");
+        assert_eq!(account.state(), before, "a failure changed something: {first}");
         return true;
     }
     if kind != "Create" {
         return true;
     }
-    let made = account.world();
+    let made = account.state();
     assert_eq!(send(&account, &event).as_ref(), Some(&first), "the same event has another answer");
-    assert_eq!(account.world(), made, "the same event does something else");
+    assert_eq!(account.state(), made, "the same event does something else");
     event["RequestType"] = json!("Delete");
     event["PhysicalResourceId"] = first["PhysicalResourceId"].clone();
     let last = send(&account, &event).unwrap();
     assert_eq!(last["Status"], "SUCCESS", "{last}");
-    assert_eq!(account.world(), before, "something is left");
+    assert_eq!(account.state(), before, "something is left");
     true
 }
 
@@ -136,23 +136,23 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
         let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found };
         let Some((wanted, mistakes)) = resource::read(resource_type, properties, setting) else { return };
         let (again, _) = resource::read(resource_type, properties, setting).unwrap();
-        assert_eq!(wanted.world, again.world, "equal input, equal output");
+        assert_eq!(wanted.state, again.state, "equal input, equal output");
         if !mistakes.is_empty() {
             assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
             continue;
         }
         assert!(!wanted.physical_id.is_empty());
-        within_the_fence(&wanted.world);
+        within_the_fence(&wanted.state);
         // Of sets, the patterns are those of the published templates.
         if !resource::is_set(resource_type) {
-            passes_by_name(&wanted.world);
+            passes_by_name(&wanted.state);
         }
     }
 }
 
-fn within_the_fence(world: &World) {
+fn within_the_fence(state: &State) {
     let (place, fence) = (place(), fence());
-    for (name, role) in world.roles.iter().filter(|(name, _)| name.as_str() != "Foreign") {
+    for (name, role) in state.roles.iter().filter(|(name, _)| name.as_str() != "Foreign") {
         assert!(fence.admits_name(name.as_str()) && is_iam_name(name.as_str(), ROLE_NAME_LENGTH), "{name}");
         assert!(fence.admits_path(&role.path), "{}", role.path);
         assert!(role.boundary.as_deref().is_some_and(|arn| fence.admits_boundary(arn)), "{:?}", role.boundary);
@@ -164,19 +164,19 @@ fn within_the_fence(world: &World) {
         let trust: Value = serde_json::from_str(&role.trust.to_string()).unwrap();
         assert!(!trust.to_string().contains("\"*\""), "anybody is trusted: {trust}");
         for arn in &role.attached {
-            let ours = fence.admits_policy(arn, &place) && world.policies.contains_key(arn);
+            let ours = fence.admits_policy(arn, &place) && state.policies.contains_key(arn);
             assert!(ours || arn.contains(":iam::aws:policy/"), "{arn} is attached");
         }
     }
-    for (arn, policy) in &world.policies {
+    for (arn, policy) in &state.policies {
         assert!(fence.admits_policy(arn, &place), "{arn}");
         assert!(policy.document.size() <= 6_144 && policy.tags.len() <= 50);
     }
 }
 
-fn passes_by_name(world: &World) {
-    let inline = world.roles.values().flat_map(|role| role.inline.values());
-    for document in inline.chain(world.policies.values().map(|policy| &policy.document)) {
+fn passes_by_name(state: &State) {
+    let inline = state.roles.values().flat_map(|role| role.inline.values());
+    for document in inline.chain(state.policies.values().map(|policy| &policy.document)) {
         let document: Value = serde_json::from_str(&document.to_string()).unwrap();
         for statement in document["Statement"].as_array().unwrap() {
             let text = |name: &str| statement[name].to_string();

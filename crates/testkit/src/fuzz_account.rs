@@ -17,7 +17,7 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::{Known, Observed};
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Scope;
-use mlops_roles_core::state::{Role, World};
+use mlops_roles_core::state::{Role, State};
 use mlops_roles_engine::port::{
     Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
 };
@@ -41,7 +41,7 @@ pub fn fence() -> Fence {
 }
 
 #[derive(Clone, Debug)]
-pub struct Account(Rc<RefCell<World>>);
+pub struct Account(Rc<RefCell<State>>);
 
 impl Account {
     /// With a role of somebody else.
@@ -58,27 +58,27 @@ impl Account {
             instance_profiles: BTreeSet::new(),
         };
         let roles = BTreeMap::from([(Name::new("Foreign"), role)]);
-        Self(Rc::new(RefCell::new(World { roles, policies: BTreeMap::new() })))
+        Self(Rc::new(RefCell::new(State { roles, policies: BTreeMap::new() })))
     }
 
-    pub fn world(&self) -> World {
+    pub fn state(&self) -> State {
         self.0.borrow().clone()
     }
 }
 
 impl Iam for Account {
     async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
-        let mut world = self.world();
-        world.roles.retain(|name, _| scope.roles.contains_key(name));
-        world.policies.retain(|arn, _| scope.policies.contains_key(arn));
+        let mut state = self.state();
+        state.roles.retain(|name, _| scope.roles.contains_key(name));
+        state.policies.retain(|arn, _| scope.policies.contains_key(arn));
         let known = |name: &Name| (name.clone(), Known { id: "AROA1".to_owned(), made_at: 0, last_used: None });
-        let known = world.roles.keys().map(known).collect();
-        Ok(Observed { world, known })
+        let known = state.roles.keys().map(known).collect();
+        Ok(Observed { state, known })
     }
 
     async fn execute(&self, step: &Step) -> Result<(), Fault> {
-        let world = self.0.take();
-        self.0.replace(after(world, step));
+        let state = self.0.take();
+        self.0.replace(after(state, step));
         Ok(())
     }
 

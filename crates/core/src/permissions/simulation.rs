@@ -43,7 +43,7 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.judged += other.judged;
         self.denials.extend(other.denials);
         self.unjudged.extend(other.unjudged);

@@ -1,27 +1,27 @@
 //! What a step does to the state of the account.
 
 use crate::plan::step::Step;
-use crate::state::{Policy, Role, World};
+use crate::state::{Policy, Role, State};
 
 /// The world once IAM has taken the step. A step on a role or policy that is not there changes nothing.
-pub fn after(mut world: World, step: &Step) -> World {
+pub fn after(mut state: State, step: &Step) -> State {
     match step {
         Step::CreatePolicy { arn, policy } => {
-            world.policies.insert(arn.clone(), policy.clone());
+            state.policies.insert(arn.clone(), policy.clone());
         }
         Step::DeletePolicy { arn } => {
-            world.policies.remove(arn);
+            state.policies.remove(arn);
         }
         Step::TagPolicy { arn, .. } | Step::UntagPolicy { arn, .. } | Step::SetPolicyDocument { arn, .. } => {
-            if let Some(policy) = world.policies.get_mut(arn) {
+            if let Some(policy) = state.policies.get_mut(arn) {
                 change_policy(policy, step);
             }
         }
         Step::CreateRole { role, made } => {
-            world.roles.insert(role.clone(), made.clone());
+            state.roles.insert(role.clone(), made.clone());
         }
         Step::DeleteRole { role } => {
-            world.roles.remove(role);
+            state.roles.remove(role);
         }
         Step::TagRole { role, .. }
         | Step::UntagRole { role, .. }
@@ -34,12 +34,12 @@ pub fn after(mut world: World, step: &Step) -> World {
         | Step::PutInline { role, .. }
         | Step::DeleteInline { role, .. }
         | Step::RemoveFromInstanceProfile { role, .. } => {
-            if let Some(role) = world.roles.get_mut(role) {
+            if let Some(role) = state.roles.get_mut(role) {
                 change_role(role, step);
             }
         }
     }
-    world
+    state
 }
 
 fn change_policy(policy: &mut Policy, step: &Step) {

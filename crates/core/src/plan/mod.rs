@@ -14,14 +14,14 @@ use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::iam::quota::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE, TAGS_PER_ENTITY};
 use crate::plan::step::Step;
-use crate::state::{Role, Tags, World};
+use crate::state::{Role, State, Tags};
 
 /// The steps from `observed` to `desired`, in an order that is safe to stop after any of them.
 ///
 /// On a role that stays: our tags first, the boundary next (without it the function may not write the rest), then a
 /// narrower trust, and only then anything that grants; a wider trust after that, a boundary's removal behind it, tags that go last of all. Policies exist before
 /// they are attached and go after they are detached.
-pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
+pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut last = Vec::new();
     for (name, want) in &desired.roles {
@@ -76,7 +76,7 @@ pub fn plan(desired: &World, observed: &World) -> Vec<Step> {
 }
 
 /// The role as it is, where it can stay: a path is fixed at creation.
-fn kept<'a>(observed: &'a World, name: &Name, want: &Role) -> Option<&'a Role> {
+fn kept<'a>(observed: &'a State, name: &Name, want: &Role) -> Option<&'a Role> {
     observed.roles.get(name).filter(|have| have.path == want.path)
 }
 

@@ -18,8 +18,8 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
         }
     };
     let wanted = role_set::read(DEPLOY_TARGET, set, reader, setting);
-    let attached = wanted.world.roles.values().flat_map(|role| &role.attached);
-    for arn in attached.filter(|arn| !wanted.world.policies.contains_key(*arn)) {
+    let attached = wanted.state.roles.values().flat_map(|role| &role.attached);
+    for arn in attached.filter(|arn| !wanted.state.policies.contains_key(*arn)) {
         if !setting.fence.admits_managed_policy(arn) {
             reader.note(format!(
                 "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \

@@ -13,7 +13,7 @@ use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, NOT_VERIFIED, Setting, WARNINGS, Wanted, beyond_boundary};
-use crate::state::{Policy, Role, World};
+use crate::state::{Policy, Role, State};
 
 /// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
 /// refuses a state machine whose role can't. Terraform's IAM resources wait ten seconds for the same reason.
@@ -105,7 +105,7 @@ impl MadeRole {
         Wanted {
             physical_id: properties.name.to_string(),
             role_ids: BTreeMap::from([("RoleId", properties.name.clone())]),
-            world: World { roles: BTreeMap::from([(properties.name, role)]), policies },
+            state: State { roles: BTreeMap::from([(properties.name, role)]), policies },
             attributes,
             adopt_existing,
             adopt_from,

@@ -8,7 +8,7 @@ use crate::resource;
 use crate::resource::role;
 use crate::resource::role_set::ID_PREFIX;
 use crate::resource::spec::{Setting, Wanted};
-use crate::state::World;
+use crate::state::State;
 use crate::state::ownership::Owner;
 use crate::text::listed;
 
@@ -16,12 +16,12 @@ use crate::text::listed;
 #[derive(Clone, Debug, Default)]
 pub struct Former {
     /// What its properties asked for, where the resource stays the same or goes: what is no longer asked for goes.
-    pub leaving: World,
+    pub leaving: State,
     /// Where else its policies may be: the deployer's default path may have been another when they were made, and the
     /// function's tables. ARNs.
     pub elsewhere: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
-    pub replaced: World,
+    pub replaced: State,
     /// Names of policies that the deployer's prefixes no longer admit.
     outside: Vec<String>,
 }
@@ -43,7 +43,7 @@ impl Former {
         if existing == Name::new(&wanted.physical_id) {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
             let Some(former) = read(None) else { return Ok(Self::default()) };
-            return Ok(Self { leaving: former.world, outside: former.outside, ..Self::default() });
+            return Ok(Self { leaving: former.state, outside: former.outside, ..Self::default() });
         }
         if resource::is_set(kind) {
             return Self::of_other_set(wanted, physical_id, read(None).unwrap_or_default());
@@ -54,9 +54,9 @@ impl Former {
                  could not be deleted: have its prefix added, then try again; nothing was changed"
             ));
         }
-        let replaced = read(Some(&existing)).map(|former| former.world).unwrap_or_default();
+        let replaced = read(Some(&existing)).map(|former| former.state).unwrap_or_default();
         let clash = |arn: &&String| replaced.policies.keys().any(|old| policy_name(old) == policy_name(arn));
-        if let Some(arn) = wanted.world.policies.keys().find(clash) {
+        if let Some(arn) = wanted.state.policies.keys().find(clash) {
             return Err(format!(
                 "this update replaces role `{existing}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` \
                  a new value too; nothing was changed",
@@ -78,14 +78,14 @@ impl Former {
             ));
         }
         is_told(physical_id, &former)?;
-        let roles = former.world.roles.keys().filter(|name| wanted.world.roles.contains_key(name)).map(Name::to_string);
-        let is_kept = |arn: &&String| wanted.world.policies.keys().any(|new| policy_name(new) == policy_name(arn));
-        let policies = former.world.policies.keys().filter(is_kept).cloned();
+        let roles = former.state.roles.keys().filter(|name| wanted.state.roles.contains_key(name)).map(Name::to_string);
+        let is_kept = |arn: &&String| wanted.state.policies.keys().any(|new| policy_name(new) == policy_name(arn));
+        let policies = former.state.policies.keys().filter(is_kept).cloned();
         let both: Vec<String> = roles.chain(policies).collect();
         if !both.is_empty() {
             return gone(&format!("and {} can't serve both: give them new names by `RoleNames` too", listed(&both)));
         }
-        Ok(Self { replaced: former.world, ..Self::default() })
+        Ok(Self { replaced: former.state, ..Self::default() })
     }
 
     /// Whether the properties count beside the id, since that may be one that was never given out.
@@ -140,7 +140,7 @@ impl Former {
             if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
                 continue;
             }
-            former.leaving.absorb(read.world);
+            former.leaving.merge(read.state);
             former.outside.extend(read.outside);
             outgrown.extend(read.outgrown);
         }
@@ -173,7 +173,7 @@ impl Former {
             ));
         }
         is_told(physical_id, &read)?;
-        Ok(Self { leaving: read.world, ..Self::default() })
+        Ok(Self { leaving: read.state, ..Self::default() })
     }
 
     /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be
@@ -181,7 +181,7 @@ impl Former {
     ///
     /// # Errors
     /// When one hangs on a role of ours.
-    pub fn in_reach(&self, seen: &World, owner: &Owner) -> Result<(), String> {
+    pub fn in_reach(&self, seen: &State, owner: &Owner) -> Result<(), String> {
         let ours = owner.roles_of(seen).map(|(_, role)| role);
         let lost = |arn: &&String| self.outside.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {

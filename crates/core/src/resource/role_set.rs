@@ -17,7 +17,7 @@ use crate::resource::reserved::reserved;
 use crate::resource::role;
 use crate::resource::spec::{Setting, WARNINGS, Wanted};
 use crate::state::ownership::TAG_KEYS;
-use crate::state::{Policy, Role, Tags, World};
+use crate::state::{Policy, Role, State, Tags};
 use crate::text::{closest, listed, shown};
 
 /// What an id that we gave out begins with; one that CloudFormation invents has no slash.
@@ -71,14 +71,14 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let physical_id = asked.physical_id(set_name);
     let tags = role::tags(reader);
     let (adopt_existing, adopt_from) = adoption(reader, setting);
-    let mut world = World::default();
+    let mut state = State::default();
     // Of a policy that no role of the set has, the boundary says nothing.
     let mut of_roles: Vec<&[Statement]> = Vec::new();
     for (id, arn) in policies {
         let Some(entry) = set.policies.get(id) else { continue };
         let document = asked.document(&entry.statements);
         role::within(reader, &format!("policy `{id}`"), &document, POLICY_SIZE);
-        world.policies.insert(arn, Policy { document, tags: tags.clone() });
+        state.policies.insert(arn, Policy { document, tags: tags.clone() });
     }
     let mut most_tags = TAGS_PER_ENTITY - TAG_KEYS.len();
     for (id, name) in roles {
@@ -93,7 +93,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         let role = Role { tags: role_tags, boundary: Some(boundary.clone()), description, ..asked.role(id, entry) };
         most_tags = most_tags.min(TAGS_PER_ENTITY - TAG_KEYS.len() - own_count);
         of_roles.extend(entry.inline.values().map(Vec::as_slice));
-        world.roles.insert(name, role);
+        state.roles.insert(name, role);
     }
     if tags.len() > most_tags {
         let found = tags.len().to_string();
@@ -101,7 +101,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     }
     let is_attached = |id: &str| {
         let arn = asked.values.get(&format!("{id}.Arn"));
-        world.roles.values().any(|role| arn.is_some_and(|arn| role.attached.contains(arn)))
+        state.roles.values().any(|role| arn.is_some_and(|arn| role.attached.contains(arn)))
     };
     let attached = set.policies.iter().filter(|(id, _)| is_attached(id));
     of_roles.extend(attached.map(|(_, entry)| entry.statements.as_slice()));
@@ -122,7 +122,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     Wanted {
         // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
         physical_id: if outside.is_empty() { physical_id } else { String::new() },
-        world,
+        state,
         attributes,
         adopt_existing,
         adopt_from,

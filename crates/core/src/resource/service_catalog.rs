@@ -8,7 +8,7 @@ use crate::resource::properties::Reader;
 use crate::resource::service_catalog_role;
 use crate::resource::service_catalog_role::{ROLES, ServiceCatalogRole};
 use crate::resource::spec::{Setting, Wanted};
-use crate::state::World;
+use crate::state::State;
 use crate::text::closest;
 
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
@@ -103,7 +103,7 @@ impl ServiceCatalogRoles {
     pub fn wanted(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> Wanted {
         let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
         let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary)));
-        Wanted { world: World { roles: roles.collect(), ..World::default() }, ..Wanted::default() }
+        Wanted { state: State { roles: roles.collect(), ..State::default() }, ..Wanted::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::iam::name::Name;
 use crate::permissions::integration::needs::Needs;
 use crate::permissions::simulation::Check;
 use crate::resource::execution_role_source::Source;
-use crate::state::World;
+use crate::state::State;
 use crate::state::ownership::Owner;
 
 /// The attribute of what the resource has and a new one could not have, what is denied it after a rollback, and what it goes
@@ -38,7 +38,7 @@ pub struct Wanted {
     /// What `Ref` gives: where the resource is one role, its name. Empty where the properties are too wrong to tell.
     pub physical_id: String,
     /// Roles and policies, without the tags that tell their owner.
-    pub world: World,
+    pub state: State,
     /// The `Fn::GetAtt` attributes that are known before anything is made.
     pub attributes: BTreeMap<String, String>,
     /// Those that hold the id that IAM gives a role.

@@ -50,16 +50,24 @@ pub struct Policy {
 
 /// Roles by name and customer-managed policies by ARN.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct World {
+pub struct State {
     pub roles: BTreeMap<Name, Role>,
     pub policies: BTreeMap<String, Policy>,
 }
 
-impl World {
+impl State {
     /// Takes over what the other world holds, in place of what is here under the same names.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.roles.extend(other.roles);
         self.policies.extend(other.policies);
+    }
+
+    /// Removes the role or policy, where there is one.
+    pub fn remove(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Role(name) => drop(self.roles.remove(name)),
+            Entity::Policy(arn) => drop(self.policies.remove(arn)),
+        }
     }
 }
 
@@ -76,12 +84,5 @@ impl fmt::Display for Entity {
             Self::Role(name) => write!(f, "role `{name}`"),
             Self::Policy(arn) => write!(f, "policy `{arn}`"),
         }
-    }
-}
-
-pub fn forget(world: &mut World, entity: &Entity) {
-    match entity {
-        Entity::Role(name) => drop(world.roles.remove(name)),
-        Entity::Policy(arn) => drop(world.policies.remove(arn)),
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::iam::name::Name;
-use crate::state::World;
+use crate::state::State;
 
 /// What was seen, and what IAM alone knows of the roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    pub world: World,
+    pub state: State,
     pub known: BTreeMap<Name, Known>,
 }
 

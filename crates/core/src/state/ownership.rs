@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::iam::name::Name;
 use crate::state::query::Scope;
-use crate::state::{Entity, Policy, Role, Tags, World};
+use crate::state::{Entity, Policy, Role, State, Tags};
 
 /// The owning stack's id. With the logical id it goes into the create call itself.
 pub const STACK_TAG: &str = "mlops-roles:stack-id";
@@ -39,12 +39,12 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether the world shows the entity, and as one that may be written to.
-    pub fn covers(&self, entity: &Entity, world: &World) -> bool {
+    pub fn covers(&self, entity: &Entity, state: &State) -> bool {
         let condemned = match entity {
-            Entity::Role(name) => self.condemned.roles.contains_key(name) && world.roles.contains_key(name),
-            Entity::Policy(arn) => self.condemned.policies.contains_key(arn) && world.policies.contains_key(arn),
+            Entity::Role(name) => self.condemned.roles.contains_key(name) && state.roles.contains_key(name),
+            Entity::Policy(arn) => self.condemned.policies.contains_key(arn) && state.policies.contains_key(arn),
         };
-        condemned || self.owner.owns_entity(entity, world)
+        condemned || self.owner.owns_entity(entity, state)
     }
 }
 
@@ -84,21 +84,21 @@ impl Owner {
     }
 
     /// Our roles in the world.
-    pub fn roles_of<'a>(&self, world: &'a World) -> impl Iterator<Item = (&'a Name, &'a Role)> {
-        world.roles.iter().filter(|(_, role)| self.owns(&role.tags))
+    pub fn roles_of<'a>(&self, state: &'a State) -> impl Iterator<Item = (&'a Name, &'a Role)> {
+        state.roles.iter().filter(|(_, role)| self.owns(&role.tags))
     }
 
     /// Whether the world shows this entity as ours.
-    pub fn owns_entity(&self, entity: &Entity, world: &World) -> bool {
+    pub fn owns_entity(&self, entity: &Entity, state: &State) -> bool {
         let tags = match entity {
-            Entity::Role(name) => world.roles.get(name).map(|role| &role.tags),
-            Entity::Policy(arn) => world.policies.get(arn).map(|policy| &policy.tags),
+            Entity::Role(name) => state.roles.get(name).map(|role| &role.tags),
+            Entity::Policy(arn) => state.policies.get(arn).map(|policy| &policy.tags),
         };
         tags.is_some_and(|tags| self.owns(tags))
     }
 
     /// What the properties name and the world shows as somebody else's.
-    pub fn strangers(&self, wanted: &World, seen: &World) -> Vec<Entity> {
+    pub fn strangers(&self, wanted: &State, seen: &State) -> Vec<Entity> {
         let roles = wanted.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
         let is_other = |arn: &&String| seen.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
         let policies = wanted.policies.keys().filter(is_other);
@@ -111,8 +111,8 @@ impl Owner {
     /// `new` is what the properties ask for and `old` what the former properties asked for, both without our tags;
     /// `seen` is the account. What `new` names and `seen` has under somebody else's tags is taken over: whoever
     /// calls has judged that before.
-    pub fn desired(&self, new: &World, old: &World, seen: &World) -> World {
-        let mut desired = World::default();
+    pub fn desired(&self, new: &State, old: &State, seen: &State) -> State {
+        let mut desired = State::default();
         for (name, have) in &seen.roles {
             if new.roles.contains_key(name) {
                 continue;
@@ -169,7 +169,7 @@ impl Owner {
     }
 
     /// Whether it is a policy that we made and that is no longer asked for.
-    fn goes(&self, arn: &str, new: &World, seen: &World) -> bool {
+    fn goes(&self, arn: &str, new: &State, seen: &State) -> bool {
         let standing = seen.policies.get(arn).map(|policy| self.standing(&policy.tags));
         standing == Some(Standing::Made) && !new.policies.contains_key(arn)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::iam::name::Name;
-use crate::state::{Role, World};
+use crate::state::{Role, State};
 
 /// What to look at: the names that an event's properties lead to. What is likely to be there is asked for everything at
 /// once; of what may well be absent it is first asked whether it is there at all.
@@ -39,19 +39,19 @@ impl Scope {
     }
 
     /// What may well be absent. What is likely to be there stays so.
-    pub fn add(&mut self, world: &World) {
-        for name in world.roles.keys() {
+    pub fn add(&mut self, state: &State) {
+        for name in state.roles.keys() {
             self.roles.entry(name.clone()).or_default();
         }
-        for arn in world.policies.keys() {
+        for arn in state.policies.keys() {
             self.policies.entry(arn.clone()).or_default();
         }
     }
 
     /// What is likely to be there.
-    pub fn expect(&mut self, world: &World) {
+    pub fn expect(&mut self, state: &State) {
         let inline = |role: &Role| Some(role.inline.keys().cloned().collect());
-        self.roles.extend(world.roles.iter().map(|(name, role)| (name.clone(), inline(role))));
-        self.policies.extend(world.policies.keys().map(|arn| (arn.clone(), true)));
+        self.roles.extend(state.roles.iter().map(|(name, role)| (name.clone(), inline(role))));
+        self.policies.extend(state.policies.keys().map(|arn| (arn.clone(), true)));
     }
 }

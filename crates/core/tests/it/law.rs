@@ -10,7 +10,7 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::{Policy, Role, Tags, World};
+use mlops_roles_core::state::{Policy, Role, State, Tags};
 
 const POLICY: &str = "arn:aws:iam::123456789012:policy/P";
 const FOREIGN: &str = "arn:aws:iam::aws:policy/Foreign";
@@ -28,38 +28,38 @@ fn trust(machines: &str) -> Document {
     })])
 }
 
-fn check(a: &World, b: &World) {
+fn check(a: &State, b: &State) {
     let steps = plan(b, a);
     assert_eq!(steps.is_empty(), a == b, "a plan is empty when nothing differs, and only then: {steps:?}");
-    let mut world = a.clone();
+    let mut state = a.clone();
     let mut granted = BTreeSet::new();
     for (taken, step) in steps.iter().enumerate() {
-        safe(&world, step, &mut granted, b);
-        world = after(world, step);
-        let rest = plan(b, &world).len();
+        safe(&state, step, &mut granted, b);
+        state = after(state, step);
+        let rest = plan(b, &state).len();
         assert_eq!(rest, steps.len() - taken - 1, "after `{step}` of {steps:?}");
     }
-    assert_eq!(world, *b, "{steps:?}");
+    assert_eq!(state, *b, "{steps:?}");
 }
 
 /// What IAM refuses, and the orders that safety asks for.
-fn safe(world: &World, step: &Step, granted: &mut BTreeSet<Name>, end: &World) {
+fn safe(state: &State, step: &Step, granted: &mut BTreeSet<Name>, end: &State) {
     match step {
         Step::DeleteRole { role } => {
-            let role = &world.roles[role];
+            let role = &state.roles[role];
             assert!(role.attached.is_empty() && role.inline.is_empty() && role.instance_profiles.is_empty());
         }
         Step::DeletePolicy { arn } => {
-            assert!(world.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
+            assert!(state.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
         }
         Step::Attach { role, arn } => {
-            assert!(arn == FOREIGN || world.policies.contains_key(arn), "{arn} is not there yet");
+            assert!(arn == FOREIGN || state.policies.contains_key(arn), "{arn} is not there yet");
             granted.insert(role.clone());
         }
         Step::PutInline { role, .. } => drop(granted.insert(role.clone())),
         Step::SetBoundary { role, .. } => assert!(!granted.contains(role), "a boundary comes before any grant"),
         Step::SetTrust { role, trust } => {
-            let (have, want) = (&world.roles[role], &end.roles[role]);
+            let (have, want) = (&state.roles[role], &end.roles[role]);
             let grants_stand = have.attached == want.attached && have.inline == want.inline;
             assert!(trust.narrows(&have.trust) || grants_stand, "a trust is widened after the grants");
         }
@@ -107,28 +107,28 @@ fn policies() -> Vec<Option<Policy>> {
 }
 
 /// Worlds that IAM would have: nothing attached that is not there.
-pub fn worlds() -> Vec<World> {
-    let mut worlds = Vec::new();
+pub fn states() -> Vec<State> {
+    let mut states = Vec::new();
     for role in roles() {
         for policy in policies() {
             if policy.is_none() && role.as_ref().is_some_and(|role| role.attached.contains(POLICY)) {
                 continue;
             }
-            worlds.push(World {
+            states.push(State {
                 roles: role.iter().map(|role| (Name::new("R"), role.clone())).collect(),
                 policies: policy.iter().map(|policy| (POLICY.to_owned(), policy.clone())).collect(),
             });
         }
     }
-    worlds
+    states
 }
 
 #[test]
 fn every_transition_between_small_worlds_obeys_the_law() {
-    let worlds = worlds();
-    assert!(worlds.len() > 500, "{} worlds", worlds.len());
-    for a in &worlds {
-        for b in &worlds {
+    let states = states();
+    assert!(states.len() > 500, "{} worlds", states.len());
+    for a in &states {
+        for b in &states {
             check(a, b);
         }
     }
@@ -152,12 +152,12 @@ fn any_role() -> impl Strategy<Value = Role> {
     )
 }
 
-pub fn any_world() -> impl Strategy<Value = World> {
+pub fn any_state() -> impl Strategy<Value = State> {
     let policy = ("[a-c]", prop::collection::btree_map("[a-z]{1,2}", "[a-b]", 0..40))
         .prop_map(|(name, tags)| Policy { document: document(&name), tags });
     let roles = prop::collection::btree_map("[A-C]", any_role(), 0..3);
     let policies = prop::collection::btree_map("arn:aws:iam::123456789012:policy/[a-c]", policy, 0..3);
-    (roles, policies).prop_map(|(roles, policies)| World {
+    (roles, policies).prop_map(|(roles, policies)| State {
         roles: roles.into_iter().map(|(name, role)| (Name::new(name), role)).collect(),
         policies,
     })
@@ -165,31 +165,31 @@ pub fn any_world() -> impl Strategy<Value = World> {
 
 proptest! {
     #[test]
-    fn large_worlds_obey_the_law(a in any_world(), b in any_world()) {
-        let mut world = a.clone();
+    fn large_worlds_obey_the_law(a in any_state(), b in any_state()) {
+        let mut state = a.clone();
         for step in plan(&b, &a) {
-            let left = plan(&b, &world).len();
-            world = after(world, &step);
-            prop_assert!(plan(&b, &world).len() < left);
+            let left = plan(&b, &state).len();
+            state = after(state, &step);
+            prop_assert!(plan(&b, &state).len() < left);
         }
-        prop_assert_eq!(&world, &b);
+        prop_assert_eq!(&state, &b);
         prop_assert!(plan(&b, &b).is_empty());
     }
 
     #[test]
     fn no_step_of_a_plan_breaks_a_quota_that_both_ends_keep(a in any_role(), b in any_role()) {
-        let world = |mut role: Role| {
+        let state = |mut role: Role| {
             role.path = "/".to_owned();
             role.attached = role.attached.into_iter().take(10).collect();
             let mut room = 10_240;
             role.inline.retain(|_, document| { let fits = document.size() <= room; room -= if fits { document.size() } else { 0 }; fits });
-            World { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
+            State { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
         };
-        let (a, b) = (world(a), world(b));
-        let mut world = a.clone();
+        let (a, b) = (state(a), state(b));
+        let mut state = a.clone();
         for step in plan(&b, &a) {
-            world = after(world, &step);
-            let role = &world.roles[&Name::new("R")];
+            state = after(state, &step);
+            let role = &state.roles[&Name::new("R")];
             prop_assert!(role.attached.len() <= 10);
             prop_assert!(role.tags.len() <= 50);
             prop_assert!(role.inline.values().map(Document::size).sum::<usize>() <= 10_240);
@@ -201,37 +201,37 @@ proptest! {
 #[test]
 fn what_shrinks_makes_room_for_what_grows() {
     let large = |size: usize| Document::parse(&format!("\"{}\"", "x".repeat(size)));
-    let world = |inline: &[(&str, usize)]| {
+    let state = |inline: &[(&str, usize)]| {
         let inline = inline.iter().map(|(name, size)| ((*name).to_owned(), large(*size))).collect();
         let role = Role { inline, ..roles().into_iter().flatten().next().unwrap() };
-        World { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
+        State { roles: BTreeMap::from([(Name::new("R"), role)]), policies: BTreeMap::new() }
     };
     for (a, b) in [
-        (world(&[("Z", 9_000)]), world(&[("A", 9_000), ("Z", 10)])),
-        (world(&[("M", 9_000)]), world(&[("M", 10), ("A", 5_000), ("Z", 5_000)])),
-        (world(&[("A", 10), ("Z", 9_000)]), world(&[("A", 9_000), ("Z", 10)])),
+        (state(&[("Z", 9_000)]), state(&[("A", 9_000), ("Z", 10)])),
+        (state(&[("M", 9_000)]), state(&[("M", 10), ("A", 5_000), ("Z", 5_000)])),
+        (state(&[("A", 10), ("Z", 9_000)]), state(&[("A", 9_000), ("Z", 10)])),
     ] {
-        let mut world = a.clone();
+        let mut state = a.clone();
         for step in plan(&b, &a) {
-            world = after(world, &step);
-            let sizes = world.roles[&Name::new("R")].inline.values().map(Document::size);
+            state = after(state, &step);
+            let sizes = state.roles[&Name::new("R")].inline.values().map(Document::size);
             assert!(sizes.sum::<usize>() <= 10_240, "after {step}");
         }
-        assert_eq!(world, b);
+        assert_eq!(state, b);
     }
 }
 
 #[test]
 fn names_that_differ_by_case_are_one_role() {
     let role = roles().into_iter().flatten().next().unwrap();
-    let world = |name: &str| World { roles: BTreeMap::from([(Name::new(name), role.clone())]), ..World::default() };
-    assert!(plan(&world("AmazonSageMaker-X"), &world("amazonsagemaker-x")).is_empty());
+    let state = |name: &str| State { roles: BTreeMap::from([(Name::new(name), role.clone())]), ..State::default() };
+    assert!(plan(&state("AmazonSageMaker-X"), &state("amazonsagemaker-x")).is_empty());
 }
 
 #[test]
 fn a_plan_reads_as_sentences() {
-    let world = worlds().into_iter().max_by_key(|world| plan(world, &World::default()).len()).unwrap();
-    let steps: Vec<String> = plan(&world, &World::default()).iter().map(Step::to_string).collect();
+    let state = states().into_iter().max_by_key(|state| plan(state, &State::default()).len()).unwrap();
+    let steps: Vec<String> = plan(&state, &State::default()).iter().map(Step::to_string).collect();
     assert_eq!(
         steps,
         [

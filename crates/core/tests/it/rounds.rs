@@ -7,45 +7,45 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::Entity;
-use mlops_roles_core::state::World;
+use mlops_roles_core::state::State;
 
-use crate::law::{any_world, worlds};
+use crate::law::{any_state, states};
 
 /// Every order of the steps of a round gives the same world, and nobody in it waits for another.
-fn check(a: &World, b: &World) {
-    let mut world = a.clone();
+fn check(a: &State, b: &State) {
+    let mut state = a.clone();
     let mut rounds = 0;
     loop {
-        let steps = plan(b, &world);
+        let steps = plan(b, &state);
         if steps.is_empty() {
             break;
         }
         let side_by_side = round(&steps);
         assert!(!side_by_side.is_empty() && side_by_side.len() <= 4);
-        let forth = side_by_side.iter().fold(world.clone(), after);
-        let back = side_by_side.iter().rev().fold(world.clone(), after);
+        let forth = side_by_side.iter().fold(state.clone(), after);
+        let back = side_by_side.iter().rev().fold(state.clone(), after);
         assert_eq!(forth, back, "{side_by_side:?}");
         for step in &side_by_side {
             let same = |other: &&Step| other.entity() == step.entity();
             assert_eq!(side_by_side.iter().filter(same).count(), 1, "one write to `{step}`'s entity: {side_by_side:?}");
-            safe(&world, step, &steps);
+            safe(&state, step, &steps);
         }
-        world = forth;
+        state = forth;
         rounds += 1;
         assert!(rounds < 500);
     }
-    assert_eq!(world, *b);
+    assert_eq!(state, *b);
 }
 
 /// What each step may count on while others are under way.
-fn safe(world: &World, step: &Step, plan: &[Step]) {
+fn safe(state: &State, step: &Step, plan: &[Step]) {
     match step {
         Step::Attach { arn, .. } => {
             let made = plan.iter().any(|step| matches!(step, Step::CreatePolicy { arn: made, .. } if made == arn));
             assert!(!made, "`{arn}` is there before it is attached");
         }
         Step::DeletePolicy { arn } => {
-            assert!(world.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
+            assert!(state.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
         }
         Step::SetPolicyDocument { .. } => {
             let fences = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
@@ -66,9 +66,9 @@ fn safe(world: &World, step: &Step, plan: &[Step]) {
 
 #[test]
 fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
-    let worlds = worlds();
-    for a in &worlds {
-        for b in worlds.iter().step_by(3) {
+    let states = states();
+    for a in &states {
+        for b in states.iter().step_by(3) {
             check(a, b);
         }
     }
@@ -76,7 +76,7 @@ fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
 
 proptest! {
     #[test]
-    fn side_by_side_large_worlds_end_where_they_should(a in any_world(), b in any_world()) {
+    fn side_by_side_large_worlds_end_where_they_should(a in any_state(), b in any_state()) {
         check(&a, &b);
     }
 }

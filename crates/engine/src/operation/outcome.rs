@@ -13,7 +13,7 @@ use mlops_roles_core::protocol::target::Address;
 use mlops_roles_core::resource::spec::Wanted;
 use mlops_roles_core::state::observation::Known;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::{Entity, World};
+use mlops_roles_core::state::{Entity, State};
 
 /// As long as a `RoleId` gets, for measuring the answer before there is one. IAM's own are 21 characters.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
@@ -77,7 +77,7 @@ pub fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
 }
 
 /// The plan goes to the log, and with it what it changes for good: so that it could be put back by hand.
-pub fn show(steps: &[Step], before: &World, owner: &Owner) {
+pub fn show(steps: &[Step], before: &State, owner: &Owner) {
     let plan: Vec<String> = steps.iter().map(Step::to_string).collect();
     telemetry::planned(steps);
     tracing::info!(?plan, "planned");
@@ -95,7 +95,7 @@ pub fn show(steps: &[Step], before: &World, owner: &Owner) {
 }
 
 /// What stopped a deletion, and what it leaves to do.
-pub fn unfinished(stopped: &Stopped, desired: &World) -> String {
+pub fn unfinished(stopped: &Stopped, desired: &State) -> String {
     let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
     let failures = Failures(&stopped.failures);
     format!("{failures}; the next try goes on from here; still to do: {}", left.join(", "))

@@ -26,7 +26,7 @@ use mlops_roles_core::resource::spec::{NOT_VERIFIED, Setting, WARNINGS, Wanted};
 use mlops_roles_core::state::observation::{Known, Observed};
 use mlops_roles_core::state::ownership::{Claim, Standing};
 use mlops_roles_core::state::query::Scope;
-use mlops_roles_core::state::{Entity, World, forget};
+use mlops_roles_core::state::{Entity, State};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -216,16 +216,16 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((seen, true)), Course::Waits) if rounds > 0 => {
-                            let strangers = owner.strangers(&wanted.world, &seen.world);
+                            let strangers = owner.strangers(&wanted.state, &seen.state);
                             if strangers.is_empty() {
                                 rounds -= 1;
-                                from = seen.world;
-                                desired = owner.desired(&wanted.world, &former.leaving, &from);
+                                from = seen.state;
+                                desired = owner.desired(&wanted.state, &former.leaving, &from);
                                 continue;
                             }
                             // Ours are gone, and what has their names is nobody's to undo.
                             for entity in &strangers {
-                                forget(&mut reached, entity);
+                                reached.remove(entity);
                             }
                             let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
                             format!("{all} was made by somebody else in the meantime")
@@ -247,16 +247,16 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     // It belongs to what was before, had the look not lagged: undo must not take it away.
                     Some(seen) => {
                         from = stopped.reached;
-                        from.absorb(seen.clone());
-                        before.absorb(seen);
-                        desired = owner.desired(&wanted.world, &former.leaving, &before);
+                        from.merge(seen.clone());
+                        before.merge(seen);
+                        desired = owner.desired(&wanted.state, &former.leaving, &before);
                     }
                     None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
                 },
             }
         };
         let mut ours = former.leaving.clone();
-        ours.absorb(wanted.world.clone());
+        ours.merge(wanted.state.clone());
         let given_up = self.give_up(
             request,
             (&wanted.physical_id, rolled_back),
@@ -273,13 +273,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     async fn verify(
         &self,
         wanted: &Wanted,
-        desired: &World,
+        desired: &State,
         rolled_back: Option<bool>,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Verified, String> {
         let mut verified = Verified::default();
-        for name in wanted.world.roles.keys().filter(|_| !wanted.checks.is_empty()) {
+        for name in wanted.state.roles.keys().filter(|_| !wanted.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
             let arn = setting.place.role_arn(path, name.as_str());
             match timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await {
@@ -300,19 +300,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         wanted: &'a Wanted,
         scope: &Scope,
-        desired: &World,
+        desired: &State,
         deadline: Instant,
     ) -> Result<(Observed, bool), &'a Name> {
-        let shows = |seen: &Observed| plan(desired, &seen.world).is_empty();
+        let shows = |seen: &Observed| plan(desired, &seen.state).is_empty();
         let mut scope = scope.clone();
         scope.expect(desired);
         scope.staying = true;
         let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
-        let mut roles = wanted.world.roles.keys();
+        let mut roles = wanted.state.roles.keys();
         if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
             return Err(hidden);
         }
-        let late = plan(desired, &seen.world);
+        let late = plan(desired, &seen.state);
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }

@@ -11,7 +11,7 @@ use crate::staleness::{Course, course};
 use crate::telemetry;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::state::ownership::Claim;
-use mlops_roles_core::state::{Entity, World};
+use mlops_roles_core::state::{Entity, State};
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
@@ -22,8 +22,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         request: &Request,
         (physical_id, rolled_back): (&str, Option<bool>),
         what: &str,
-        (before, ours): (&World, &World),
-        (reached, unsure): (World, BTreeSet<Entity>),
+        (before, ours): (&State, &State),
+        (reached, unsure): (State, BTreeSet<Entity>),
         deadline: Instant,
     ) -> String {
         tracing::error!(what, "undoing");
@@ -31,7 +31,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let claim = Claim::of(&owner);
         let course = async || course(&self.stacks, request, physical_id, rolled_back, deadline).await;
         let goes = |course: Course| matches!(course, Course::MovedOn { deletes: true, .. });
-        let nothing = owner.desired(&World::default(), ours, &reached);
+        let nothing = owner.desired(&State::default(), ours, &reached);
         let first = course().await;
         if first == Course::Done {
             return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
@@ -43,7 +43,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
             goes_then = goes(course().await);
             if goes_then {
-                let nothing = owner.desired(&World::default(), ours, before);
+                let nothing = owner.desired(&State::default(), ours, before);
                 // What was stuck before is still to be told.
                 done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
             } else {

@@ -31,7 +31,7 @@ use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::resource::unavailable;
 use mlops_roles_core::state::ownership::{Claim, Owner, released_tags};
 use mlops_roles_core::state::query::Scope;
-use mlops_roles_core::state::{Policy, World};
+use mlops_roles_core::state::{Policy, State};
 
 /// What became of the roles, for the attributes.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
             let others = look(&self.iam, &Scope::of_roles(named), setting, deadline).await;
-            let others = others.map(|seen| seen.world.roles.values().any(|role| !setting.owner.owns(&role.tags)));
+            let others = others.map(|seen| seen.state.roles.values().any(|role| !setting.owner.owns(&role.tags)));
             if others.unwrap_or(true) {
                 return Err(why);
             }
@@ -157,7 +157,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
         let mut usage = timed(Phase::Look, usage).await;
         usage.of_roles(&seen, setting.owner, asked.in_use_within);
-        Ok(Report { usage, ..Report::of(asked, &seen.world, setting.owner) })
+        Ok(Report { usage, ..Report::of(asked, &seen.state, setting.owner) })
     }
 
     /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
@@ -170,7 +170,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     ) -> Result<Report, String> {
         let mut report = self.report(asked, setting, deadlines.work).await?;
         let wanted = asked.wanted(&report.kept, setting);
-        report.provisioned.extend(wanted.world.roles.keys().cloned());
+        report.provisioned.extend(wanted.state.roles.keys().cloned());
         report.missing.clear();
         self.bring_about(request, true, (&wanted, &Former::default()), setting, deadlines).await?;
         Ok(report)
@@ -188,26 +188,26 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     ) -> Result<Report, String> {
         let owner = setting.owner;
         let mut seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
-        let mut report = Report::of(asked, &seen.world, owner);
+        let mut report = Report::of(asked, &seen.state, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
         // From here on it is only about what should go.
-        seen.world.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
+        seen.state.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
         if named.contains(&use_role()) {
-            seen.world.policies = self.console_policies(is_late, setting, deadline).await?;
+            seen.state.policies = self.console_policies(is_late, setting, deadline).await?;
         }
         let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
-        if !seen.world.roles.is_empty() || ends_portfolios {
+        if !seen.state.roles.is_empty() || ends_portfolios {
             let regions = &asked.regions;
             let usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline);
             report.usage = timed(Phase::Look, usage).await;
             report.usage.of_roles(&seen, owner, asked.in_use_within);
         }
 
-        let mut going = seen.world.clone();
+        let mut going = seen.state.clone();
         if asked.if_in_use != IfInUse::Delete {
             going.roles.retain(|name, _| !report.usage.keeps(name));
-            let in_use = going.roles.len() < seen.world.roles.len() || (ends_portfolios && report.usage.keeps_all());
+            let in_use = going.roles.len() < seen.state.roles.len() || (ends_portfolios && report.usage.keeps_all());
             if in_use && asked.if_in_use == IfInUse::Fail {
                 let uses = summed_up(&report.usage.texts(), NAMED);
                 return Err(format!(
@@ -223,15 +223,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
         }
         self.leave_policies_of_others(&mut going, deadline).await?;
-        let stages = stages(&seen.world, &going, owner);
-        show(&plan(&stages[1], &seen.world), &seen.world, owner);
+        let stages = stages(&seen.state, &going, owner);
+        show(&plan(&stages[1], &seen.state), &seen.state, owner);
         if ends_portfolios {
             self.disable_portfolios(&mut report.usage, deadline).await?;
         }
         let mut condemned = Scope::default();
         condemned.add(&going);
         let claim = Claim { owner, condemned };
-        let mut from = seen.world;
+        let mut from = seen.state;
         for desired in &stages {
             let reached = timed(Phase::Apply, converge(&self.iam, &claim, desired, from, deadline)).await;
             from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
@@ -254,11 +254,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
         let scope = Scope::of_policies(console.map(|(arn, _)| arn));
-        Ok(look(&self.iam, &scope, setting, deadline).await?.world.policies)
+        Ok(look(&self.iam, &scope, setting, deadline).await?.state.policies)
     }
 
     /// A policy that hangs on anything but roles that go stays, whoever made it.
-    async fn leave_policies_of_others(&self, going: &mut World, deadline: Instant) -> Result<(), String> {
+    async fn leave_policies_of_others(&self, going: &mut State, deadline: Instant) -> Result<(), String> {
         let roles: Vec<&Name> = going.roles.keys().collect();
         let mut shared = BTreeSet::new();
         for arn in going.policies.keys() {
@@ -288,7 +288,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
 
 /// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released: it
 /// would name an owner that is gone.
-fn stages(seen: &World, going: &World, owner: &Owner) -> [World; 2] {
+fn stages(seen: &State, going: &State, owner: &Owner) -> [State; 2] {
     let mut end = seen.clone();
     end.roles.retain(|name, _| !going.roles.contains_key(name));
     end.policies.retain(|arn, _| !going.policies.contains_key(arn));
@@ -316,7 +316,7 @@ fn every_role() -> Scope {
 }
 
 impl Report {
-    fn of(asked: &ServiceCatalogRoles, seen: &World, owner: &Owner) -> Self {
+    fn of(asked: &ServiceCatalogRoles, seen: &State, owner: &Owner) -> Self {
         let ours = owner.roles_of(seen).map(|(name, _)| name.clone());
         let mut report = Self { provisioned: ours.collect(), ..Self::default() };
         for name in asked.names().difference(&report.provisioned.clone()).cloned() {

@@ -55,11 +55,11 @@ pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {
 /// The grants as a golden file has them.
 pub fn granted(wanted: &Wanted) -> Value {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
-    let role = wanted.world.roles.values().next().unwrap();
+    let role = wanted.state.roles.values().next().unwrap();
     let inline: BTreeMap<&String, Value> =
         role.inline.iter().map(|(name, document)| (name, parsed(document))).collect();
     let scoped: BTreeMap<&String, Value> =
-        wanted.world.policies.iter().map(|(arn, policy)| (arn, parsed(&policy.document))).collect();
+        wanted.state.policies.iter().map(|(arn, policy)| (arn, parsed(&policy.document))).collect();
     json!({ "policies": scoped, "inline": inline })
 }
 

@@ -162,7 +162,7 @@ async fn the_role_is_made_changed_and_taken_away() {
 fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
     let trust = |capabilities: Value| {
         let properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn" }));
-        let trust = wanted(properties.as_object().unwrap()).unwrap().world.roles.into_values().next().unwrap().trust;
+        let trust = wanted(properties.as_object().unwrap()).unwrap().state.roles.into_values().next().unwrap().trust;
         let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
         trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };

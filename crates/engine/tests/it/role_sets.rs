@@ -122,11 +122,11 @@ async fn as_published_each_set_is_what_its_tables_say() {
 fn documents(wanted: &Wanted) -> BTreeMap<String, Value> {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
     let mut documents = BTreeMap::new();
-    for (name, role) in &wanted.world.roles {
+    for (name, role) in &wanted.state.roles {
         documents.insert(format!("{name}, trust"), parsed(&role.trust));
         documents.extend(role.inline.iter().map(|(policy, one)| (format!("{name}, {policy}"), parsed(one))));
     }
-    documents.extend(wanted.world.policies.iter().map(|(arn, policy)| (arn.clone(), parsed(&policy.document))));
+    documents.extend(wanted.state.policies.iter().map(|(arn, policy)| (arn.clone(), parsed(&policy.document))));
     documents
 }
 
@@ -157,7 +157,7 @@ fn what_narrowing_changes_is_as_blessed() {
             let asked = asking(&properties, json!({ "Fidelity": fidelity }));
             wanted(kind, &asked).unwrap_or_else(|why| panic!("{name}: {why}"))
         });
-        for ((role, narrow), wide) in narrowed.world.roles.iter().zip(published.world.roles.values()) {
+        for ((role, narrow), wide) in narrowed.state.roles.iter().zip(published.state.roles.values()) {
             assert_eq!((&narrow.attached, &narrow.path), (&wide.attached, &wide.path), "{role}");
         }
         let (narrowed, published) = (documents(&narrowed), documents(&published));
@@ -230,10 +230,10 @@ fn an_evaluator_that_is_not_ours_allows_what_each_role_is_for_and_denies_the_nea
         for fidelity in ["AsPublished", "Narrowed"] {
             let properties = file("published.json")[set]["properties"].clone();
             let wanted = wanted(TYPE, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
-            assert_eq!(roles.len(), wanted.world.roles.len(), "{set}: every role has its calls");
+            assert_eq!(roles.len(), wanted.state.roles.len(), "{set}: every role has its calls");
             for (name, calls) in roles {
-                let role = &wanted.world.roles[&mlops_roles_core::iam::name::Name::new(name)];
-                let scoped = role.attached.iter().filter_map(|arn| Some(&wanted.world.policies.get(arn)?.document));
+                let role = &wanted.state.roles[&mlops_roles_core::iam::name::Name::new(name)];
+                let scoped = role.attached.iter().filter_map(|arn| Some(&wanted.state.policies.get(arn)?.document));
                 let documents: Vec<Value> = role
                     .inline
                     .values()
@@ -267,7 +267,7 @@ fn the_tool_may_run_its_commands_and_nothing_beside_them() {
         // The tool attaches this policy of AWS, which a scoped role is not to have.
         let execution = if policy == "ExecutionPolicy" { "Scoped" } else { "AmazonSageMakerFullAccess" };
         let wanted = wanted(DEPLOY_TARGET, &asking(&json!({ "ExecutionPolicy": execution }), json!({}))).unwrap();
-        let document = &wanted.world.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
+        let document = &wanted.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
         let document: Value = serde_json::from_str(&document.to_string()).unwrap();
         assert!(calls[policy].iter().any(|call| call.allowed) && calls[policy].iter().any(|call| !call.allowed));
         for call in &calls[policy] {
@@ -282,7 +282,7 @@ fn the_tool_may_run_its_commands_and_nothing_beside_them() {
 #[test]
 fn a_scoped_role_can_not_be_made_wider_by_the_tool() {
     let wanted = wanted(DEPLOY_TARGET, &asking(&json!({}), json!({}))).unwrap();
-    let policy = &wanted.world.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-init-destroy")].document;
+    let policy = &wanted.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-init-destroy")].document;
     let policy: Value = serde_json::from_str(&policy.to_string()).unwrap();
     let role = format!("arn:aws:iam::{ACCOUNT}:role/bridge-sagemaker-execution");
     let may_attach = |arn: &str| {
@@ -455,7 +455,7 @@ fn nothing_is_left_to_fill_in_and_nothing_is_lost_by_it() {
     for (name, (kind, properties)) in asked() {
         for fidelity in ["Narrowed", "AsPublished"] {
             let wanted = wanted(kind, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
-            let text = format!("{:?}{:?}", wanted.world, wanted.attributes);
+            let text = format!("{:?}{:?}", wanted.state, wanted.attributes);
             assert!(!text.contains("${"), "{name}");
         }
         // A statement that names what the set does not make would go missing in silence.
@@ -543,7 +543,7 @@ fn the_template_admits_the_policies_of_aws_that_the_sets_have() {
     for (_, (kind, properties)) in asked() {
         if kind == TYPE {
             let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
-            attached.extend(wanted.world.roles.into_values().flat_map(|role| role.attached));
+            attached.extend(wanted.state.roles.into_values().flat_map(|role| role.attached));
         }
     }
     attached.retain(|arn| arn.starts_with("arn:aws:iam::aws:"));

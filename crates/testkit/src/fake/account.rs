@@ -54,7 +54,7 @@ pub struct Fault {
 pub(super) type Meddling = Box<dyn FnOnce(&mut Books) + Send>;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Inner {
     pub(super) books: Books,
     pub(super) past: Vec<(Instant, Books)>,
     /// How far reads lag behind.
@@ -98,7 +98,7 @@ pub(super) struct State {
 
 #[derive(Clone)]
 pub struct Fake {
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<Inner>>,
     pub(super) killed: Arc<Notify>,
     /// Where each call waits for its turn.
     pub(super) gate: Option<Gate>,
@@ -112,7 +112,7 @@ impl std::fmt::Debug for Fake {
 
 impl Fake {
     pub fn new() -> Self {
-        let state = State { page: 100, stack_status: "DELETE_IN_PROGRESS", ..State::default() };
+        let state = Inner { page: 100, stack_status: "DELETE_IN_PROGRESS", ..Inner::default() };
         Self { state: Arc::new(Mutex::new(state)), killed: Arc::new(Notify::new()), gate: None }
     }
 
@@ -139,7 +139,7 @@ impl Fake {
         twin
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, Inner> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -317,7 +317,7 @@ pub(super) enum Begun {
     Panics,
 }
 
-impl State {
+impl Inner {
     pub(super) fn is_throttled(&mut self) -> bool {
         let Some((per_second, left, since)) = &mut self.rate else { return false };
         *left = per_second.min(*left + *per_second * since.elapsed().as_secs_f64());
@@ -346,7 +346,7 @@ impl Drop for UnderWay {
 }
 
 impl Fake {
-    pub(super) fn mischief(&self, mischief: Mischief, state: &mut State, call: &Call) -> Begun {
+    pub(super) fn mischief(&self, mischief: Mischief, state: &mut Inner, call: &Call) -> Begun {
         let refused = |status, code, message| Begun::Failed(call.refused(status, code, message));
         match mischief {
             Mischief::Refused => refused(400, "UnmodifiableEntity", "refused for the test"),
@@ -379,7 +379,7 @@ impl Fake {
     }
 }
 
-impl State {
+impl Inner {
     pub(super) fn answer(&mut self, call: &Call) -> Reply {
         match call {
             Call::Iam(params) => self.iam(params),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::account::ACCOUNT;
-use super::account::State;
+use super::account::Inner;
 use super::books::{Books, Policy, Role};
 use super::call::Params;
 use super::reply::Refusal;
@@ -24,7 +24,7 @@ fn size(document: &Value) -> usize {
     document.to_string().chars().filter(|c| !c.is_whitespace()).count()
 }
 
-impl State {
+impl Inner {
     pub fn iam(&mut self, params: &Params) -> Reply {
         let action = params.action.as_str();
         let by_tag = [

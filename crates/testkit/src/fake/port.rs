@@ -317,10 +317,10 @@ impl Iam for Fake {
         let policies = try_join_all(scope.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
         let (roles, policies) = try_join(roles, policies).await?;
         for (name, role, known) in roles.into_iter().flatten() {
-            observed.world.roles.insert(name.clone(), role);
+            observed.state.roles.insert(name.clone(), role);
             observed.known.insert(name, known);
         }
-        observed.world.policies.extend(policies.into_iter().flatten());
+        observed.state.policies.extend(policies.into_iter().flatten());
         Ok(observed)
     }
 
@@ -393,11 +393,11 @@ impl Iam for Fake {
                             Err(fault) if fault.code == "InvalidInput" => {
                                 whole.unjudged.insert(action.clone(), fault.message);
                             }
-                            told => whole.absorb(told?),
+                            told => whole.merge(told?),
                         }
                     }
                 }
-                told => whole.absorb(told?),
+                told => whole.merge(told?),
             }
         }
         Ok(whole)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::account::State;
+use super::account::Inner;
 use super::call::Params;
 use super::reply::Refusal;
 use super::reply::Reply;
@@ -11,7 +11,7 @@ use crate::stage::TYPE;
 /// Resources of a stack that `DescribeStackResources` lists.
 const MOST_LISTED: usize = 100;
 
-impl State {
+impl Inner {
     pub fn cloudformation(&self, params: &Params) -> Reply {
         match params.action.as_str() {
             "DescribeStackResources" => self.stack_resources(params),
