@@ -13,8 +13,8 @@ use mlops_roles::http::ready_connector;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::resource::prior::Former;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::prior::PriorState;
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Scope;
 use mlops_roles_engine::decide::{Decision, decide, look};
@@ -101,7 +101,12 @@ impl Account {
 
     /// # Errors
     /// All that stands against it.
-    pub async fn decide(&self, wanted: &Wanted, former: &Former, setting: Setting<'_>) -> Result<Decision, String> {
-        decide(&self.iam, &self.stacks, wanted, former, setting, self.deadline).await
+    pub async fn decide(
+        &self,
+        spec: &ResourceSpec,
+        prior: &PriorState,
+        setting: Setting<'_>,
+    ) -> Result<Decision, String> {
+        decide(&self.iam, &self.stacks, spec, prior, setting, self.deadline).await
     }
 }

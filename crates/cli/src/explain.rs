@@ -166,16 +166,16 @@ pub fn changes(step: &Step, before: &State) -> Vec<Change> {
     let empty = Document::of(Vec::new());
     match step {
         Step::SetPolicyDocument { arn, document } => {
-            let former = before.policies.get(arn).map_or(&empty, |policy| &policy.document);
-            between(former, document)
+            let prior = before.policies.get(arn).map_or(&empty, |policy| &policy.document);
+            between(prior, document)
         }
         Step::PutInline { role, name, document } => {
-            let former = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
-            if former == &empty { Vec::new() } else { between(former, document) }
+            let prior = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
+            if prior == &empty { Vec::new() } else { between(prior, document) }
         }
         Step::DeleteInline { role, name } => {
-            let former = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
-            between(former, &empty)
+            let prior = before.roles.get(role).and_then(|role| role.inline.get(name)).unwrap_or(&empty);
+            between(prior, &empty)
         }
         Step::SetTrust { role, trust } => {
             before.roles.get(role).map_or_else(Vec::new, |role| between(&role.trust, trust))
@@ -188,9 +188,9 @@ pub fn changes(step: &Step, before: &State) -> Vec<Change> {
 }
 
 /// The statements that only one of the documents has.
-fn between(former: &Document, now: &Document) -> Vec<Change> {
-    let (former, now) = (parts(former), parts(now));
+fn between(prior: &Document, now: &Document) -> Vec<Change> {
+    let (prior, now) = (parts(prior), parts(now));
     let change = |added: bool| move |statement: &Value| Change { added, what: statement.to_string() };
-    let gone = former.iter().filter(|statement| !now.contains(statement)).map(change(false));
-    gone.chain(now.iter().filter(|statement| !former.contains(statement)).map(change(true))).collect()
+    let gone = prior.iter().filter(|statement| !now.contains(statement)).map(change(false));
+    gone.chain(now.iter().filter(|statement| !prior.contains(statement)).map(change(true))).collect()
 }

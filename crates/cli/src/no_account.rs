@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::resource::prior::Former;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::prior::PriorState;
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Scope;
 use mlops_roles_engine::decide::Decision;
@@ -49,7 +49,12 @@ impl Account {
         match *self {}
     }
 
-    pub async fn decide(&self, _wanted: &Wanted, _former: &Former, _setting: Setting<'_>) -> Result<Decision, String> {
+    pub async fn decide(
+        &self,
+        _wanted: &ResourceSpec,
+        _former: &PriorState,
+        _setting: Setting<'_>,
+    ) -> Result<Decision, String> {
         match *self {}
     }
 }

@@ -9,12 +9,12 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Kind, Request, object};
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::execution_role_source::to_be_found;
-use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Reader;
 use mlops_roles_core::resource::role::hash;
 use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
 use mlops_roles_core::resource::spec::beyond_boundary;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::resource::{is_set, unavailable};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
@@ -29,7 +29,7 @@ use crate::template::Findings;
 /// The properties as the function reads them.
 #[derive(Debug, Default)]
 struct Subject {
-    wanted: Wanted,
+    spec: ResourceSpec,
     catalog: Option<ServiceCatalogRoles>,
     mistakes: Vec<String>,
     /// What a new resource could not have, and this one may keep.
@@ -59,16 +59,16 @@ impl Subject {
             let reader = Reader::new(properties);
             let asked = ServiceCatalogRoles::read(&reader, setting);
             let provisions = asked.on_create == OnCreate::Provision;
-            let wanted = if provisions { asked.wanted(&BTreeSet::new(), setting) } else { Wanted::default() };
+            let spec = if provisions { asked.spec(&BTreeSet::new(), setting) } else { ResourceSpec::default() };
             let physical_id = format!("SageMakerServiceCatalogRoles/{}", setting.owner.logical_id);
-            let wanted = Wanted { physical_id, ..wanted };
-            return Self { wanted, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
+            let spec = ResourceSpec { physical_id, ..spec };
+            return Self { spec, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
         }
         match resource::read(kind, properties, setting) {
-            Some((wanted, mut mistakes)) => {
+            Some((spec, mut mistakes)) => {
                 let all = mistakes.tightened.clone();
                 let warnings = mistakes.tighten(accepted.unwrap_or(&all));
-                Self { wanted, catalog: None, mistakes: mistakes.wrong, warnings }
+                Self { spec, catalog: None, mistakes: mistakes.wrong, warnings }
             }
             None => refused(format!("`{kind}` makes no role")),
         }
@@ -106,12 +106,12 @@ impl Scene<'_> {
             }
         };
         let mut symbols = symbols.into_inner();
-        let source = read.wanted.source.clone().filter(|_| !is_delete);
+        let source = read.spec.source.clone().filter(|_| !is_delete);
         let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
         let found = symbols.printed(&found);
         symbols.name(&to_be_found(&self.place), &found);
         if let (Some(source), Some(account), true) = (source, &self.account, read.mistakes.is_empty()) {
-            let itself = [read.wanted.physical_id.as_str()];
+            let itself = [read.spec.physical_id.as_str()];
             let found = account.find(&source, &self.place, &itself).await;
             match found {
                 Ok(found) => {
@@ -124,10 +124,10 @@ impl Scene<'_> {
         if self.symbols.printed(&self.stack_id) != self.stack_id {
             for path in &self.fence.role_paths {
                 let hash = hash(&owner, path);
-                let cut = self.stack_name.is_empty() && !read.wanted.physical_id.contains(STACK);
-                if cut && read.wanted.physical_id.ends_with(&hash) {
+                let cut = self.stack_name.is_empty() && !read.spec.physical_id.contains(STACK);
+                if cut && read.spec.physical_id.ends_with(&hash) {
                     // The stack's name was cut to make the whole fit.
-                    symbols.name(&read.wanted.physical_id, "derived name");
+                    symbols.name(&read.spec.physical_id, "derived name");
                 }
                 symbols.name(&hash, "hash");
             }
@@ -138,7 +138,7 @@ impl Scene<'_> {
         let mut report = Report {
             logical_id: id.to_owned(),
             resource_type: kind.to_owned(),
-            physical_id: given_out.unwrap_or(read.wanted.physical_id.clone()),
+            physical_id: given_out.unwrap_or(read.spec.physical_id.clone()),
             refusals: findings.faults.into_iter().chain(mistakes).collect(),
             open,
             notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
@@ -148,13 +148,13 @@ impl Scene<'_> {
             match self.course(&mut read, &mut report.notes, request, setting).await {
                 Ok(course) => {
                     let why = read.reason(kind);
-                    report.tell(&course.desired, &read.wanted.needs, &course.steps, &course.before, why);
+                    report.tell(&course.desired, &read.spec.needs, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
-                    let beyond = beyond_boundary(&read.wanted.needs, setting.fence).into_iter();
+                    let beyond = beyond_boundary(&read.spec.needs, setting.fence).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
-                    report.notes.append(&mut read.wanted.remarks);
+                    report.notes.append(&mut read.spec.remarks);
                 }
                 Err(why) => report.refusals.push(why),
             }
@@ -186,26 +186,26 @@ impl Scene<'_> {
             );
         }
         let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
-        let former = match request.map(|request| (&request.kind, request)) {
+        let prior = match request.map(|request| (&request.kind, request)) {
             Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
-                Former::of_update(&request.resource_type, &read.wanted, physical_id, old_properties, setting)?
+                PriorState::of_update(&request.resource_type, &read.spec, physical_id, old_properties, setting)?
             }
-            None | Some((Kind::Create | Kind::Update { .. }, _)) => Former::default(),
+            None | Some((Kind::Create | Kind::Update { .. }, _)) => PriorState::default(),
             Some((Kind::Delete { physical_id }, request)) => {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
-                let former = Former::of_delete(&request.resource_type, physical_id, None, properties, setting)?;
+                let prior = PriorState::of_delete(&request.resource_type, physical_id, None, properties, setting)?;
                 let before = match &self.account {
-                    None => holding(&former.leaving),
+                    None => holding(&prior.managed),
                     Some(account) => {
                         let mut scope = Scope::default();
-                        scope.add(&former.leaving);
-                        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
+                        scope.add(&prior.managed);
+                        scope.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
                         account.look(&scope, setting).await?
                     }
                 };
-                former.in_reach(&before, owner)?;
-                let after = owner.desired(&State::default(), &former.leaving, &before);
+                prior.in_reach(&before, owner)?;
+                let after = owner.desired(&State::default(), &prior.managed, &before);
                 return Ok(Course { steps: plan(&after, &before), before, desired: State::default() });
             }
         };
@@ -216,18 +216,18 @@ impl Scene<'_> {
         {
             notes.push("another execution role may be found: then its inline grant is put anew".to_owned());
         }
-        notes.extend(former.replaced.roles.keys().map(|name| {
+        notes.extend(prior.superseded.roles.keys().map(|name| {
             format!(
                 "role `{name}` and what hangs on it go by the Delete that follows when the whole update has succeeded"
             )
         }));
         if read.catalog.is_some() && !provisions(request) {
-            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..Wanted::default() };
+            read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..ResourceSpec::default() };
             return Ok(Course::default());
         }
         let Some(account) = &self.account else {
-            let before = holding(&former.leaving);
-            let desired = owner.desired(&read.wanted.state, &former.leaving, &before);
+            let before = holding(&prior.managed);
+            let desired = owner.desired(&read.spec.state, &prior.managed, &before);
             return Ok(Course { steps: plan(&desired, &before), before, desired });
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
@@ -235,9 +235,9 @@ impl Scene<'_> {
             let seen = account.look(&scope, setting).await?;
             let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
-            read.wanted = Wanted { physical_id: read.wanted.physical_id.clone(), ..asked.wanted(&kept, setting) };
+            read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, setting) };
         }
-        let decided = account.decide(&read.wanted, &former, setting).await?;
+        let decided = account.decide(&read.spec, &prior, setting).await?;
         Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
     }
 }
@@ -271,7 +271,7 @@ fn provisions(request: Option<&Request>) -> bool {
 impl Subject {
     /// Why there is a wildcard that no definition asks for.
     fn reason(&self, kind: &str) -> &'static str {
-        if !self.wanted.needs.grants.is_empty() {
+        if !self.spec.needs.grants.is_empty() {
             "it is asked for so"
         } else if self.catalog.is_some() || is_set(kind) {
             "the solution that it is taken from has it so"
@@ -282,8 +282,8 @@ impl Subject {
 
     /// Of a set of roles, as its attribute tells it.
     fn beyond_boundary(&self) -> Vec<String> {
-        let beyond = self.wanted.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
-        let beyond = beyond.filter(|_| self.wanted.needs.grants.is_empty());
+        let beyond = self.spec.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
+        let beyond = beyond.filter(|_| self.spec.needs.grants.is_empty());
         let told = |beyond| format!("the boundary of template.yaml denies, whatever the policies say: {beyond}");
         beyond.map(told).into_iter().collect()
     }

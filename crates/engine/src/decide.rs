@@ -10,8 +10,8 @@ use crate::retry::{look_until, patiently};
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::resource::prior::Former;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::prior::PriorState;
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::observation::{Known, Observed};
 use mlops_roles_core::state::query::Scope;
@@ -33,25 +33,25 @@ pub struct Decision {
 pub async fn decide(
     iam: &impl Iam,
     stacks: &impl Stacks,
-    wanted: &Wanted,
-    former: &Former,
+    spec: &ResourceSpec,
+    prior: &PriorState,
     setting: Setting<'_>,
     deadline: Instant,
 ) -> Result<Decision, String> {
     let owner = setting.owner;
     let mut scope = Scope::default();
-    scope.add(&wanted.state);
-    scope.expect(&former.leaving);
+    scope.add(&spec.state);
+    scope.expect(&prior.managed);
     let observed = look(iam, &scope, setting, deadline).await?;
     let before = observed.state;
-    writable(iam, stacks, wanted, &before, setting, deadline).await?;
-    replaceable(iam, former, setting, deadline).await?;
-    former.in_reach(&before, owner)?;
-    let desired = owner.desired(&wanted.state, &former.leaving, &before);
+    writable(iam, stacks, spec, &before, setting, deadline).await?;
+    replaceable(iam, prior, setting, deadline).await?;
+    prior.in_reach(&before, owner)?;
+    let desired = owner.desired(&spec.state, &prior.managed, &before);
     within_quota(&desired)?;
-    let going = former.replaced.policies.keys().chain(gone(&desired, &before));
+    let going = prior.superseded.policies.keys().chain(gone(&desired, &before));
     let ours = owner.roles_of(&before).map(|(name, _)| name);
-    let ours: Vec<&Name> = ours.chain(former.replaced.roles.keys()).collect();
+    let ours: Vec<&Name> = ours.chain(prior.superseded.roles.keys()).collect();
     unused(iam, going, &ours, &BTreeMap::new(), deadline).await?;
     let steps = plan(&desired, &before);
     Ok(Decision { scope, observed: observed.known, before, desired, steps })
@@ -86,8 +86,13 @@ pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline:
 
 /// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
 /// hear of it: a cleanup that fails fails silently.
-async fn replaceable(iam: &impl Iam, former: &Former, setting: Setting<'_>, deadline: Instant) -> Result<(), String> {
-    for name in former.replaced.roles.keys() {
+async fn replaceable(
+    iam: &impl Iam,
+    prior: &PriorState,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Result<(), String> {
+    for name in prior.superseded.roles.keys() {
         let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.state;
         let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
         if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {

@@ -11,7 +11,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::iam::quota::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::Standing;
 use mlops_roles_core::state::{Entity, State, Tags};
 
@@ -19,28 +19,28 @@ use mlops_roles_core::state::{Entity, State, Tags};
 pub async fn writable(
     iam: &impl Iam,
     stacks: &impl Stacks,
-    wanted: &Wanted,
+    spec: &ResourceSpec,
     seen: &State,
     setting: Setting<'_>,
     until: Instant,
 ) -> Result<(), String> {
     let mut objections = Vec::new();
-    for (name, want) in &wanted.state.roles {
+    for (name, want) in &spec.state.roles {
         let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
         let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
         let ours = setting.owner.owns(&have.tags);
-        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+        if let Some(objection) = stranger(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
                 "role `{name}` is at path `{}` and a path can't change: give `{}` a new value too",
-                have.path, wanted.naming
+                have.path, spec.naming
             ));
         } else if found.as_str() != name.as_str() {
             objections.push(format!(
                 "role `{found}` is there already and IAM does not tell case apart: choose another name by `{}`",
-                wanted.naming
+                spec.naming
             ));
         } else if let (Some(boundary), false) = (boundary, ours) {
             objections.push(format!(
@@ -49,14 +49,14 @@ pub async fn writable(
             ));
         }
     }
-    for arn in wanted.state.policies.keys() {
+    for arn in spec.state.policies.keys() {
         let Some(have) = seen.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
-        if let Some(objection) = stranger(stacks, wanted, &entity, &have.tags, setting, until).await {
+        if let Some(objection) = stranger(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if !setting.owner.owns(&have.tags) {
             // Whoever else has it would be granted what we write into it.
-            let ours: Vec<&Name> = wanted.state.roles.keys().collect();
+            let ours: Vec<&Name> = spec.state.roles.keys().collect();
             match other_users(iam, arn, &ours, until).await {
                 Ok(others) if others.is_empty() => {}
                 Ok(others) => {
@@ -72,7 +72,7 @@ pub async fn writable(
 /// Why the entity can't be written to: it is not ours and may not become so.
 async fn stranger(
     stacks: &impl Stacks,
-    wanted: &Wanted,
+    spec: &ResourceSpec,
     entity: &Entity,
     tags: &Tags,
     setting: Setting<'_>,
@@ -81,11 +81,11 @@ async fn stranger(
     let (asked, whose, property) = match setting.owner.standing(tags) {
         Standing::Made | Standing::Adopted => return None,
         Standing::Others(other) => {
-            let asked = wanted.adopt_from.as_ref() == Some(&other.stack_id);
+            let asked = spec.adopt_from.as_ref() == Some(&other.stack_id);
             let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);
             (asked, Some(other), property)
         }
-        Standing::Nobodys => (wanted.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
+        Standing::Nobodys => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
     };
     let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
     if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {
@@ -145,11 +145,11 @@ fn may_hold(entity: &Entity, resource_type: &str) -> bool {
 /// when a role is made.
 pub async fn absent_boundary(
     iam: &impl Iam,
-    wanted: &Wanted,
+    spec: &ResourceSpec,
     setting: Setting<'_>,
     deadline: Instant,
 ) -> Option<String> {
-    let boundary = Some(&wanted.boundary).filter(|arn| setting.fence.narrower_boundaries.contains(arn))?;
+    let boundary = Some(&spec.boundary).filter(|arn| setting.fence.narrower_boundaries.contains(arn))?;
     let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }

@@ -134,18 +134,18 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
     let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
     for found in std::iter::once(None).chain(found.map(Some)) {
         let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found };
-        let Some((wanted, mistakes)) = resource::read(resource_type, properties, setting) else { return };
+        let Some((spec, mistakes)) = resource::read(resource_type, properties, setting) else { return };
         let (again, _) = resource::read(resource_type, properties, setting).unwrap();
-        assert_eq!(wanted.state, again.state, "equal input, equal output");
+        assert_eq!(spec.state, again.state, "equal input, equal output");
         if !mistakes.is_empty() {
             assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
             continue;
         }
-        assert!(!wanted.physical_id.is_empty());
-        within_the_fence(&wanted.state);
+        assert!(!spec.physical_id.is_empty());
+        within_the_fence(&spec.state);
         // Of sets, the patterns are those of the published templates.
         if !resource::is_set(resource_type) {
-            passes_by_name(&wanted.state);
+            passes_by_name(&spec.state);
         }
     }
 }

@@ -312,8 +312,8 @@ impl Statement {
 
 /// The statements of IAM that stand for these. One that names what the set does not make is left out.
 pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> Vec<Value> {
-    let wanted = statements.iter().filter(|statement| holds(&statement.when, values));
-    let of_iam = wanted.flat_map(|statement| statement.of_iam(as_published));
+    let spec = statements.iter().filter(|statement| holds(&statement.when, values));
+    let of_iam = spec.flat_map(|statement| statement.of_iam(as_published));
     of_iam.filter_map(|statement| filled_in(&statement, values)).collect()
 }
 

@@ -42,9 +42,9 @@ impl Document {
         hex(&Sha256::digest(&self.0))
     }
 
-    /// Whether everything that this trust lets in was let in by `former` too. Answers `false` when in doubt.
-    pub fn narrows(&self, former: &Self) -> bool {
-        let (new, old) = (self.statements(), former.statements());
+    /// Whether everything that this trust lets in was let in by `prior` too. Answers `false` when in doubt.
+    pub fn narrows(&self, prior: &Self) -> bool {
+        let (new, old) = (self.statements(), prior.statements());
         !new.is_empty() && new.iter().all(|n| old.iter().any(|o| statement_narrows(n, o)))
     }
 

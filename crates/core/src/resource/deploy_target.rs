@@ -5,21 +5,21 @@ use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
 use crate::resource::properties::Reader;
 use crate::resource::role_set;
-use crate::resource::spec::{Setting, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting};
 
 pub const TYPE: &str = "Custom::SageMakerDeployTarget";
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
             reader.note(why);
-            return Wanted::default();
+            return ResourceSpec::default();
         }
     };
-    let wanted = role_set::read(DEPLOY_TARGET, set, reader, setting);
-    let attached = wanted.state.roles.values().flat_map(|role| &role.attached);
-    for arn in attached.filter(|arn| !wanted.state.policies.contains_key(*arn)) {
+    let spec = role_set::read(DEPLOY_TARGET, set, reader, setting);
+    let attached = spec.state.roles.values().flat_map(|role| &role.attached);
+    for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
         if !setting.fence.admits_managed_policy(arn) {
             reader.note(format!(
                 "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
@@ -27,5 +27,5 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
             ));
         }
     }
-    wanted
+    spec
 }

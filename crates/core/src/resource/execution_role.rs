@@ -17,7 +17,7 @@ use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
-use crate::resource::spec::{Granted, Setting, Wanted};
+use crate::resource::spec::{Granted, ResourceSpec, Setting};
 use crate::text::closest;
 
 pub const TYPE: &str = "Custom::SageMakerExecutionRole";
@@ -56,7 +56,7 @@ struct Ability {
     on: Vec<String>,
 }
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let properties = role::read(reader, setting);
     let mut needs = Needs::default();
     always(setting.place, &mut needs);
@@ -80,7 +80,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     };
     let trust = trust(reader, setting.place, &capabilities);
     let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
-    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.wanted(reader, setting, trust, granted)
+    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, setting, trust, granted)
 }
 
 /// What other accounts own, their policies decide on too, and the simulator does not see those.

@@ -12,7 +12,7 @@ use crate::iam::quota::POLICY_NAME_LENGTH;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
-use crate::resource::spec::{Granted, NOT_VERIFIED, Setting, WARNINGS, Wanted, beyond_boundary};
+use crate::resource::spec::{Granted, NOT_VERIFIED, ResourceSpec, Setting, WARNINGS, beyond_boundary};
 use crate::state::{Policy, Role, State};
 
 /// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
@@ -34,10 +34,10 @@ pub struct MadeRole {
 
 impl MadeRole {
     /// Reads what is left of the properties that such types share, and puts all together.
-    pub fn wanted(self, reader: &Reader<'_>, setting: Setting<'_>, trust: Document, granted: Granted) -> Wanted {
+    pub fn spec(self, reader: &Reader<'_>, setting: Setting<'_>, trust: Document, granted: Granted) -> ResourceSpec {
         let (place, properties) = (setting.place, self.properties);
-        let mut outside = Vec::new();
-        let policy_name = role::policy_name(reader, setting, "PolicyName", &mut outside)
+        let mut names_outside_guardrails = Vec::new();
+        let policy_name = role::policy_name(reader, setting, "PolicyName", &mut names_outside_guardrails)
             .unwrap_or_else(|| format!("{}-Policy", properties.name));
         let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", self.inline_name);
         let managed = role::managed_policies(reader, setting);
@@ -59,8 +59,8 @@ impl MadeRole {
         // Under the tables of another version of this function, the same definition may have led to more policies; and of
         // one that can't be read any more, not even the first is told. Only the guide's is always one.
         let is_guide = count == 1 && granted.needs.grants.is_empty();
-        let outgrown = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
-        let outgrown = outgrown.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
+        let surplus_arns = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
+        let surplus_arns = surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
         let policies: BTreeMap<String, Policy> = (1..)
             .map(numbered)
             .zip(granted.policies)
@@ -102,7 +102,7 @@ impl MadeRole {
             inline: granted.passing.into_iter().map(|passing| (inline_name.clone(), passing)).collect(),
             instance_profiles: BTreeSet::new(),
         };
-        Wanted {
+        ResourceSpec {
             physical_id: properties.name.to_string(),
             role_ids: BTreeMap::from([("RoleId", properties.name.clone())]),
             state: State { roles: BTreeMap::from([(properties.name, role)]), policies },
@@ -112,11 +112,11 @@ impl MadeRole {
             needs: granted.needs,
             checks: granted.checks,
             settle,
-            outside,
-            outgrown,
+            names_outside_guardrails,
+            surplus_arns,
             boundary,
             naming: "RoleName",
-            ..Wanted::default()
+            ..ResourceSpec::default()
         }
     }
 }

@@ -4,11 +4,11 @@ use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
 use crate::resource::properties::Reader;
 use crate::resource::role_set;
-use crate::resource::spec::{Setting, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting};
 
 pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let names: Vec<(&str, &str)> =
         catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();
     let Some(name) = reader.choice("RoleSet", &names) else {
@@ -16,13 +16,13 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
             let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
             reader.note(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
         }
-        return Wanted::default();
+        return ResourceSpec::default();
     };
     match catalog::role_set(name) {
         Ok(set) => role_set::read(name, set, reader, setting),
         Err(why) => {
             reader.note(why);
-            Wanted::default()
+            ResourceSpec::default()
         }
     }
 }

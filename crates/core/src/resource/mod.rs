@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::guardrails::Fence;
 use crate::resource::properties::{Mistakes, Reader};
-use crate::resource::spec::{Setting, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting};
 use crate::text::closest;
 
 /// Every resource type that there is, switched on or not.
@@ -34,16 +34,20 @@ pub const TYPES: [&str; 5] =
 ///
 /// # Errors
 /// `None` for a type that does not exist or makes no role by this way.
-pub fn read(resource_type: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Option<(Wanted, Mistakes)> {
+pub fn read(
+    resource_type: &str,
+    properties: &Map<String, Value>,
+    setting: Setting<'_>,
+) -> Option<(ResourceSpec, Mistakes)> {
     let reader = Reader::new(properties);
-    let wanted = match resource_type {
+    let spec = match resource_type {
         workflow_role::TYPE => workflow_role::read(&reader, setting),
         execution_role::TYPE => execution_role::read(&reader, setting),
         deploy_target::TYPE => deploy_target::read(&reader, setting),
         mlops_roles::TYPE => mlops_roles::read(&reader, setting),
         _ => return None,
     };
-    Some((wanted, reader.finish()))
+    Some((spec, reader.finish()))
 }
 
 /// Whether resources of this type are sets of roles.

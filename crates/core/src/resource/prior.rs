@@ -7,31 +7,31 @@ use crate::iam::name::Name;
 use crate::resource;
 use crate::resource::role;
 use crate::resource::role_set::ID_PREFIX;
-use crate::resource::spec::{Setting, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting};
 use crate::state::State;
 use crate::state::ownership::Owner;
 use crate::text::listed;
 
 /// The resource as it was.
 #[derive(Clone, Debug, Default)]
-pub struct Former {
+pub struct PriorState {
     /// What its properties asked for, where the resource stays the same or goes: what is no longer asked for goes.
-    pub leaving: State,
+    pub managed: State,
     /// Where else its policies may be: the deployer's default path may have been another when they were made, and the
     /// function's tables. ARNs.
-    pub elsewhere: Vec<String>,
+    pub alternate_arns: Vec<String>,
     /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
-    pub replaced: State,
+    pub superseded: State,
     /// Names of policies that the deployer's prefixes no longer admit.
-    outside: Vec<String>,
+    names_outside_guardrails: Vec<String>,
 }
 
-impl Former {
+impl PriorState {
     /// # Errors
     /// When the update replaces the resource and can't: names that have to change, or could not be cleaned up.
     pub fn of_update(
         kind: &str,
-        wanted: &Wanted,
+        spec: &ResourceSpec,
         physical_id: &str,
         properties: &Value,
         setting: Setting<'_>,
@@ -40,13 +40,17 @@ impl Former {
         let properties = properties.as_object().unwrap_or(&empty);
         let existing = Name::new(physical_id);
         let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
-        if existing == Name::new(&wanted.physical_id) {
+        if existing == Name::new(&spec.physical_id) {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
-            let Some(former) = read(None) else { return Ok(Self::default()) };
-            return Ok(Self { leaving: former.state, outside: former.outside, ..Self::default() });
+            let Some(prior) = read(None) else { return Ok(Self::default()) };
+            return Ok(Self {
+                managed: prior.state,
+                names_outside_guardrails: prior.names_outside_guardrails,
+                ..Self::default()
+            });
         }
         if resource::is_set(kind) {
-            return Self::of_other_set(wanted, physical_id, read(None).unwrap_or_default());
+            return Self::of_other_set(spec, physical_id, read(None).unwrap_or_default());
         }
         if !setting.fence.admits_name(physical_id) {
             return Err(format!(
@@ -54,38 +58,38 @@ impl Former {
                  could not be deleted: have its prefix added, then try again; nothing was changed"
             ));
         }
-        let replaced = read(Some(&existing)).map(|former| former.state).unwrap_or_default();
-        let clash = |arn: &&String| replaced.policies.keys().any(|old| policy_name(old) == policy_name(arn));
-        if let Some(arn) = wanted.state.policies.keys().find(clash) {
+        let superseded = read(Some(&existing)).map(|prior| prior.state).unwrap_or_default();
+        let clash = |arn: &&String| superseded.policies.keys().any(|old| policy_name(old) == policy_name(arn));
+        if let Some(arn) = spec.state.policies.keys().find(clash) {
             return Err(format!(
                 "this update replaces role `{existing}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` \
                  a new value too; nothing was changed",
-                wanted.physical_id
+                spec.physical_id
             ));
         }
-        Ok(Self { replaced, ..Self::default() })
+        Ok(Self { superseded, ..Self::default() })
     }
 
     /// A set of roles under other names: the old ones stand until the cleanup, so no name can serve both.
-    fn of_other_set(wanted: &Wanted, physical_id: &str, former: Wanted) -> Result<Self, String> {
+    fn of_other_set(spec: &ResourceSpec, physical_id: &str, prior: ResourceSpec) -> Result<Self, String> {
         let gone =
             |what: &str| Err(format!("this update replaces the set `{physical_id}`, {what}; nothing was changed"));
-        if !former.outside.is_empty() {
-            let names = listed(&former.outside);
+        if !prior.names_outside_guardrails.is_empty() {
+            let names = listed(&prior.names_outside_guardrails);
             return gone(&format!(
                 "and {names} are outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have their \
                  prefix added, then try again"
             ));
         }
-        is_told(physical_id, &former)?;
-        let roles = former.state.roles.keys().filter(|name| wanted.state.roles.contains_key(name)).map(Name::to_string);
-        let is_kept = |arn: &&String| wanted.state.policies.keys().any(|new| policy_name(new) == policy_name(arn));
-        let policies = former.state.policies.keys().filter(is_kept).cloned();
+        is_told(physical_id, &prior)?;
+        let roles = prior.state.roles.keys().filter(|name| spec.state.roles.contains_key(name)).map(Name::to_string);
+        let is_kept = |arn: &&String| spec.state.policies.keys().any(|new| policy_name(new) == policy_name(arn));
+        let policies = prior.state.policies.keys().filter(is_kept).cloned();
         let both: Vec<String> = roles.chain(policies).collect();
         if !both.is_empty() {
             return gone(&format!("and {} can't serve both: give them new names by `RoleNames` too", listed(&both)));
         }
-        Ok(Self { replaced: former.state, ..Self::default() })
+        Ok(Self { superseded: prior.state, ..Self::default() })
     }
 
     /// Whether the properties count beside the id, since that may be one that was never given out.
@@ -132,24 +136,24 @@ impl Former {
             Id::Perhaps(name) => vec![Some(name), None],
             Id::Nothing => vec![None],
         };
-        let mut former = Self::default();
-        let mut outgrown = Vec::new();
+        let mut prior = Self::default();
+        let mut surplus_arns = Vec::new();
         for existing in existing {
             let named = Setting { existing: existing.as_ref(), ..setting };
             let Some((read, _)) = resource::read(kind, properties, named) else { continue };
             if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
                 continue;
             }
-            former.leaving.merge(read.state);
-            former.outside.extend(read.outside);
-            outgrown.extend(read.outgrown);
+            prior.managed.merge(read.state);
+            prior.names_outside_guardrails.extend(read.names_outside_guardrails);
+            surplus_arns.extend(read.surplus_arns);
         }
         let paths = &setting.fence.role_paths;
-        let arns = former.leaving.policies.keys().chain(&outgrown);
+        let arns = prior.managed.policies.keys().chain(&surplus_arns);
         let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
-        former.elsewhere =
+        prior.alternate_arns =
             names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect();
-        Ok(former)
+        Ok(prior)
     }
 
     /// A set that was made has one of our ids. Under another one its Create has failed, and whatever there is of it goes.
@@ -165,15 +169,15 @@ impl Former {
             return Ok(Self::default());
         }
         let is_given_out = physical_id.starts_with(ID_PREFIX);
-        if is_given_out && !read.outside.is_empty() {
+        if is_given_out && !read.names_outside_guardrails.is_empty() {
             return Err(format!(
                 "{}: outside the deployer's `RoleNamePrefixes`, so they can't be deleted: have their prefix added, then \
                  delete again",
-                listed(&read.outside)
+                listed(&read.names_outside_guardrails)
             ));
         }
         is_told(physical_id, &read)?;
-        Ok(Self { leaving: read.state, ..Self::default() })
+        Ok(Self { managed: read.state, ..Self::default() })
     }
 
     /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be
@@ -183,7 +187,7 @@ impl Former {
     /// When one hangs on a role of ours.
     pub fn in_reach(&self, seen: &State, owner: &Owner) -> Result<(), String> {
         let ours = owner.roles_of(seen).map(|(_, role)| role);
-        let lost = |arn: &&String| self.outside.iter().any(|name| policy_name(arn) == Name::new(name));
+        let lost = |arn: &&String| self.names_outside_guardrails.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {
             None => Ok(()),
             Some(arn) => Err(format!(
@@ -196,14 +200,14 @@ impl Former {
 
 /// Under an id that was given out, the properties have to lead to the very names that it was given out for: else what stands
 /// under others would be forgotten.
-fn is_told(physical_id: &str, former: &Wanted) -> Result<(), String> {
-    if !physical_id.starts_with(ID_PREFIX) || former.physical_id == physical_id {
+fn is_told(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
+    if !physical_id.starts_with(ID_PREFIX) || prior.physical_id == physical_id {
         return Ok(());
     }
     Err(format!(
         "the properties do not lead to the names that `{physical_id}` stands for, but to those of `{}`: deploy the version of \
          this function that made the roles; nothing was changed",
-        former.physical_id
+        prior.physical_id
     ))
 }
 

@@ -142,14 +142,14 @@ pub fn tags(reader: &Reader<'_>) -> Tags {
 }
 
 /// The name of a customer-managed policy, where the property gives one. A name that the deployer's prefixes don't admit
-/// goes to `outside`.
+/// goes to `names_outside_guardrails`.
 pub fn policy_name(
     reader: &Reader<'_>,
     setting: Setting<'_>,
     property: &'static str,
-    outside: &mut Vec<String>,
+    names_outside_guardrails: &mut Vec<String>,
 ) -> Option<String> {
-    fenced_name(reader, setting, property, POLICY_NAME_LENGTH, outside)
+    fenced_name(reader, setting, property, POLICY_NAME_LENGTH, names_outside_guardrails)
 }
 
 /// A name of at most `longest` characters with one of the deployer's prefixes.
@@ -158,7 +158,7 @@ fn fenced_name(
     setting: Setting<'_>,
     property: &'static str,
     longest: usize,
-    outside: &mut Vec<String>,
+    names_outside_guardrails: &mut Vec<String>,
 ) -> Option<String> {
     let name = reader.text(property)?;
     if !is_iam_name(&name, longest) {
@@ -167,7 +167,7 @@ fn fenced_name(
         let prefixes = listed(&setting.fence.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.wrong(property, &name, &expected);
-        outside.push(name);
+        names_outside_guardrails.push(name);
     } else {
         return Some(name);
     }

@@ -15,7 +15,7 @@ use crate::resource::made_role::{adoption, settle};
 use crate::resource::properties::Reader;
 use crate::resource::reserved::reserved;
 use crate::resource::role;
-use crate::resource::spec::{Setting, WARNINGS, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting, WARNINGS};
 use crate::state::ownership::TAG_KEYS;
 use crate::state::{Policy, Role, State, Tags};
 use crate::text::{closest, listed, shown};
@@ -43,21 +43,28 @@ struct Asked<'a> {
     values: Values,
     as_published: bool,
     /// Names that the deployer's prefixes don't admit.
-    outside: Vec<String>,
+    names_outside_guardrails: Vec<String>,
     /// Paths that the deployer's don't admit.
     elsewhere: BTreeSet<String>,
 }
 
 /// Reads the properties that the set's file and all sets know.
-pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
     let as_published = fidelity.unwrap_or(false);
     let boundary = role::boundary(reader, setting);
     let mut values = parameters(set, reader, setting, as_published);
     values.insert("Boundary".to_owned(), boundary.clone());
     values.insert(MANAGED_POLICIES.to_owned(), setting.fence.managed_policies.join(","));
-    let mut asked =
-        Asked { set, reader, setting, values, as_published, outside: Vec::new(), elsewhere: BTreeSet::new() };
+    let mut asked = Asked {
+        set,
+        reader,
+        setting,
+        values,
+        as_published,
+        names_outside_guardrails: Vec::new(),
+        elsewhere: BTreeSet::new(),
+    };
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
@@ -108,7 +115,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let beyond: BTreeSet<String> =
         of_roles.into_iter().flat_map(|statements| asked.beyond_boundary(statements)).collect();
     let remarks = asked.remarks();
-    let Asked { values, outside, .. } = asked;
+    let Asked { values, names_outside_guardrails, .. } = asked;
     let mut attributes: BTreeMap<String, String> = set
         .outputs
         .iter()
@@ -119,19 +126,19 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
         .collect();
     attributes.insert("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", "));
     attributes.insert(WARNINGS.to_owned(), String::new());
-    Wanted {
+    ResourceSpec {
         // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
-        physical_id: if outside.is_empty() { physical_id } else { String::new() },
+        physical_id: if names_outside_guardrails.is_empty() { physical_id } else { String::new() },
         state,
         attributes,
         adopt_existing,
         adopt_from,
         settle: settle(reader),
         remarks,
-        outside,
+        names_outside_guardrails,
         boundary,
         naming: "RoleNames",
-        ..Wanted::default()
+        ..ResourceSpec::default()
     }
 }
 
@@ -316,7 +323,7 @@ impl Asked<'_> {
             return false;
         }
         if !self.setting.fence.admits_name(name) {
-            self.outside.push(name.to_owned());
+            self.names_outside_guardrails.push(name.to_owned());
             return false;
         }
         true
@@ -324,11 +331,11 @@ impl Asked<'_> {
 
     fn refuse_outsiders(&self) {
         let (reader, fence) = (self.reader, self.setting.fence);
-        if !self.outside.is_empty() {
+        if !self.names_outside_guardrails.is_empty() {
             reader.note(format!(
                 "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
                  have a prefix added",
-                listed(&self.outside),
+                listed(&self.names_outside_guardrails),
                 listed(&fence.role_name_prefixes)
             ));
         }

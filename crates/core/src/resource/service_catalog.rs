@@ -7,7 +7,7 @@ use crate::iam::name::Name;
 use crate::resource::properties::Reader;
 use crate::resource::service_catalog_role;
 use crate::resource::service_catalog_role::{ROLES, ServiceCatalogRole};
-use crate::resource::spec::{Setting, Wanted};
+use crate::resource::spec::{ResourceSpec, Setting};
 use crate::state::State;
 use crate::text::closest;
 
@@ -100,10 +100,10 @@ impl ServiceCatalogRoles {
     }
 
     /// What `OnCreate: Provision` makes: all but the `kept` roles of others.
-    pub fn wanted(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> Wanted {
+    pub fn spec(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> ResourceSpec {
         let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
         let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary)));
-        Wanted { state: State { roles: roles.collect(), ..State::default() }, ..Wanted::default() }
+        ResourceSpec { state: State { roles: roles.collect(), ..State::default() }, ..ResourceSpec::default() }
     }
 }
 

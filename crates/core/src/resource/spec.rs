@@ -34,7 +34,7 @@ pub struct Setting<'a> {
 
 /// What a resource asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct ResourceSpec {
     /// What `Ref` gives: where the resource is one role, its name. Empty where the properties are too wrong to tell.
     pub physical_id: String,
     /// Roles and policies, without the tags that tell their owner.
@@ -58,9 +58,9 @@ pub struct Wanted {
     /// How long to wait once a role was made.
     pub settle: Duration,
     /// Names that the deployer's prefixes don't admit (any more): of policies, of a set of roles too.
-    pub outside: Vec<String>,
+    pub names_outside_guardrails: Vec<String>,
     /// Policies that the same properties may have led to before. ARNs.
-    pub outgrown: Vec<String>,
+    pub surplus_arns: Vec<String>,
     /// The ARN of its roles' permissions boundary.
     pub boundary: String,
     /// The property that names its roles.

@@ -9,7 +9,7 @@ use crate::resource::execution_role_source;
 use crate::resource::execution_role_source::Source;
 use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
-use crate::resource::spec::{Granted, Setting, Wanted};
+use crate::resource::spec::{Granted, ResourceSpec, Setting};
 use crate::resource::{definition, guide, role};
 
 pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
@@ -20,7 +20,7 @@ const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
 pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
+pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let place = setting.place;
     let properties = role::read(reader, setting);
     let source = Source::read(reader);
@@ -54,11 +54,11 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Wanted {
     });
     let trust = trust(place, state_machine.as_deref());
     let made = MadeRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
-    let mut wanted = made.wanted(reader, setting, trust, granted);
+    let mut spec = made.spec(reader, setting, trust, granted);
     // Many would not fit an answer.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };
-    wanted.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);
-    Wanted { source, ..wanted }
+    spec.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);
+    ResourceSpec { source, ..spec }
 }
 
 /// Step Functions may assume the role, and only for state machines of this account and region whose names begin as

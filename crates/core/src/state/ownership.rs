@@ -98,10 +98,10 @@ impl Owner {
     }
 
     /// What the properties name and the world shows as somebody else's.
-    pub fn strangers(&self, wanted: &State, seen: &State) -> Vec<Entity> {
-        let roles = wanted.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
+    pub fn strangers(&self, desired: &State, seen: &State) -> Vec<Entity> {
+        let roles = desired.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
         let is_other = |arn: &&String| seen.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
-        let policies = wanted.policies.keys().filter(is_other);
+        let policies = desired.policies.keys().filter(is_other);
         roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy)).collect()
     }
 
@@ -155,8 +155,8 @@ impl Owner {
             let tags = match seen.policies.get(arn) {
                 None => self.tagged(&want.tags),
                 Some(have) => {
-                    let former = old.policies.get(arn).map(|policy| &policy.tags);
-                    let mut tags = self.kept_tags(&want.tags, former, &have.tags);
+                    let prior = old.policies.get(arn).map(|policy| &policy.tags);
+                    let mut tags = self.kept_tags(&want.tags, prior, &have.tags);
                     if self.standing(&have.tags) != Standing::Made {
                         tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
                     }
@@ -179,8 +179,8 @@ impl Owner {
     }
 
     /// Tags that others added stay; those that the former properties set and the new ones don't go.
-    fn kept_tags(&self, want: &Tags, former: Option<&Tags>, have: &Tags) -> Tags {
-        let others = have.iter().filter(|(key, _)| !former.is_some_and(|former| former.contains_key(*key)));
+    fn kept_tags(&self, want: &Tags, prior: Option<&Tags>, have: &Tags) -> Tags {
+        let others = have.iter().filter(|(key, _)| !prior.is_some_and(|prior| prior.contains_key(*key)));
         others.map(|(k, v)| (k.clone(), v.clone())).chain(self.tagged(want)).collect()
     }
 

@@ -12,7 +12,7 @@ use futures_util::future::join3;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Claim;
@@ -34,23 +34,23 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
         let kind = &request.resource_type;
-        let lives = if Former::goes_by_properties(kind, physical_id, properties, setting) {
+        let lives = if PriorState::goes_by_properties(kind, physical_id, properties, setting) {
             lives_as(&self.stacks, request, deadlines.work).await.map_err(fail)?
         } else {
             None
         };
-        let former = Former::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
+        let prior = PriorState::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
         let mut scope = Scope::default();
-        scope.policies.extend(former.elsewhere.iter().map(|arn| (arn.clone(), false)));
-        scope.expect(&former.leaving);
+        scope.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
+        scope.expect(&prior.managed);
         let looked = look(&self.iam, &scope, setting, deadlines.work);
-        let users = users(&self.iam, former.leaving.policies.keys(), deadlines.work);
+        let users = users(&self.iam, prior.managed.policies.keys(), deadlines.work);
         let again = comes_again(&self.stacks, request, asked, deadlines.work);
         let (looked, users, again) = timed(Phase::Look, join3(looked, users, again)).await;
         again.map_err(fail)?;
         let before = looked.map_err(fail)?.state;
-        former.in_reach(&before, setting.owner).map_err(fail)?;
-        let desired = setting.owner.desired(&State::default(), &former.leaving, &before);
+        prior.in_reach(&before, setting.owner).map_err(fail)?;
+        let desired = setting.owner.desired(&State::default(), &prior.managed, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
         let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
         timed(Phase::Look, unused).await.map_err(fail)?;

@@ -10,7 +10,7 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_core::protocol::target::Address;
-use mlops_roles_core::resource::spec::Wanted;
+use mlops_roles_core::resource::spec::ResourceSpec;
 use mlops_roles_core::state::observation::Known;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::{Entity, State};
@@ -35,12 +35,12 @@ pub struct Failed {
 
 impl Done {
     /// `None` where the id of a role is not known.
-    pub fn of(wanted: &Wanted, known: &BTreeMap<Name, Known>) -> Option<Self> {
-        let mut data = wanted.attributes.clone();
-        for (attribute, name) in &wanted.role_ids {
+    pub fn of(spec: &ResourceSpec, known: &BTreeMap<Name, Known>) -> Option<Self> {
+        let mut data = spec.attributes.clone();
+        for (attribute, name) in &spec.role_ids {
             data.insert((*attribute).to_owned(), known.get(name)?.id.clone());
         }
-        Some(Self { physical_id: wanted.physical_id.clone(), data })
+        Some(Self { physical_id: spec.physical_id.clone(), data })
     }
 }
 
@@ -55,21 +55,21 @@ pub fn nothing(request: &Request) -> Done {
 
 /// What the function noticed, as an attribute, as far as it fits the answer: in full, only counted, or in the log alone.
 /// Empty text where there is nothing.
-pub fn tell(request: &Request, wanted: &mut Wanted, attribute: &str, texts: &[String]) {
+pub fn tell(request: &Request, spec: &mut ResourceSpec, attribute: &str, texts: &[String]) {
     let counted = format!("{}: the function's log lists them", texts.len());
     for text in [texts.join("; "), counted, String::new()] {
-        wanted.attributes.insert(attribute.to_owned(), text);
-        if texts.is_empty() || measure(request, wanted).is_ok() {
+        spec.attributes.insert(attribute.to_owned(), text);
+        if texts.is_empty() || measure(request, spec).is_ok() {
             return;
         }
     }
 }
 
 /// Whether the answer will fit, before anything is done that it would have to tell of.
-pub fn measure(request: &Request, wanted: &Wanted) -> Result<(), String> {
-    let mut data = wanted.attributes.clone();
-    data.extend(wanted.role_ids.keys().map(|attribute| ((*attribute).to_owned(), "x".repeat(LONGEST_ROLE_ID))));
-    let size = Answer::success(&request.address, &wanted.physical_id, data).body().len();
+pub fn measure(request: &Request, spec: &ResourceSpec) -> Result<(), String> {
+    let mut data = spec.attributes.clone();
+    data.extend(spec.role_ids.keys().map(|attribute| ((*attribute).to_owned(), "x".repeat(LONGEST_ROLE_ID))));
+    let size = Answer::success(&request.address, &spec.physical_id, data).body().len();
     if size <= LONGEST {
         return Ok(());
     }
@@ -84,12 +84,12 @@ pub fn show(steps: &[Step], before: &State, owner: &Owner) {
     let touched = |entity: Entity| steps.iter().any(|step| step.entity() == entity);
     for (name, role) in &before.roles {
         if touched(Entity::Role(name.clone())) {
-            tracing::info!(%name, former = ?role, standing = ?owner.standing(&role.tags), "role before");
+            tracing::info!(%name, prior = ?role, standing = ?owner.standing(&role.tags), "role before");
         }
     }
     for (arn, policy) in &before.policies {
         if touched(Entity::Policy(arn.clone())) {
-            tracing::info!(%arn, former = ?policy, standing = ?owner.standing(&policy.tags), "policy before");
+            tracing::info!(%arn, prior = ?policy, standing = ?owner.standing(&policy.tags), "policy before");
         }
     }
 }

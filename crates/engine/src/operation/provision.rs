@@ -20,9 +20,9 @@ use mlops_roles_core::plan::propagation::is_waited_for;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Kind, Request, object};
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Mistakes;
-use mlops_roles_core::resource::spec::{NOT_VERIFIED, Setting, WARNINGS, Wanted};
+use mlops_roles_core::resource::spec::{NOT_VERIFIED, ResourceSpec, Setting, WARNINGS};
 use mlops_roles_core::state::observation::{Known, Observed};
 use mlops_roles_core::state::ownership::{Claim, Standing};
 use mlops_roles_core::state::query::Scope;
@@ -74,22 +74,22 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             resource::read(&request.resource_type, properties, setting)
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
-        let (mut wanted, mut mistakes) = read(setting)?;
-        let accepted = self.accepted(request, &wanted, &mistakes, setting, deadlines.work).await.map_err(fail)?;
+        let (mut spec, mut mistakes) = read(setting)?;
+        let accepted = self.accepted(request, &spec, &mistakes, setting, deadlines.work).await.map_err(fail)?;
         let mut warnings = mistakes.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
-        let told = Some(wanted.physical_id.as_str()).filter(|id| !id.is_empty());
+        let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
-        if let Some(source) = wanted.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
-            let itself = [wanted.physical_id.as_str(), physical_id.as_str()];
+        if let Some(source) = spec.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
+            let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
             let found = timed(Phase::Look, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
-            (wanted, mistakes) = read(Setting { found: Some(&found), ..setting })?;
+            (spec, mistakes) = read(Setting { found: Some(&found), ..setting })?;
             mistakes.tighten(&accepted);
         }
-        let absent = absent_boundary(&self.iam, &wanted, setting, deadlines.work);
+        let absent = absent_boundary(&self.iam, &spec, setting, deadlines.work);
         mistakes.wrong.extend(timed(Phase::Look, absent).await);
         if !mistakes.wrong.is_empty() {
             return Err(fail(mistakes.to_string()));
@@ -97,25 +97,25 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if !warnings.is_empty() {
             tracing::warn!(?warnings, "accepted, since the resource had it before");
         }
-        for remark in std::mem::take(&mut wanted.remarks) {
+        for remark in std::mem::take(&mut spec.remarks) {
             tracing::warn!(remark, "left out");
             warnings.push(remark);
         }
-        measure(request, &wanted).map_err(fail)?;
+        measure(request, &spec).map_err(fail)?;
 
-        let former = match old {
-            None => Former::default(),
+        let prior = match old {
+            None => PriorState::default(),
             Some((id, properties)) => {
-                Former::of_update(&request.resource_type, &wanted, id, properties, setting).map_err(fail)?
+                PriorState::of_update(&request.resource_type, &spec, id, properties, setting).map_err(fail)?
             }
         };
-        let brought = self.bring_about(request, asked, (&wanted, &former), setting, deadlines).await.map_err(&fail)?;
+        let brought = self.bring_about(request, asked, (&spec, &prior), setting, deadlines).await.map_err(&fail)?;
         warnings.extend(brought.verified.denied);
-        tell(request, &mut wanted, WARNINGS, &warnings);
-        if wanted.attributes.contains_key(NOT_VERIFIED) {
-            tell(request, &mut wanted, NOT_VERIFIED, &brought.verified.not_judged);
+        tell(request, &mut spec, WARNINGS, &warnings);
+        if spec.attributes.contains_key(NOT_VERIFIED) {
+            tell(request, &mut spec, NOT_VERIFIED, &brought.verified.not_judged);
         }
-        Done::of(&wanted, &brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
+        Done::of(&spec, &brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
     /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
@@ -124,7 +124,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     async fn accepted(
         &self,
         request: &Request,
-        wanted: &Wanted,
+        spec: &ResourceSpec,
         mistakes: &Mistakes,
         setting: Setting<'_>,
         deadline: Instant,
@@ -136,7 +136,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let empty = Map::new();
         let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
         let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
-        let replaces = wanted.physical_id != *physical_id;
+        let replaces = spec.physical_id != *physical_id;
         for tries in 0..=ASKED_AGAIN {
             if tries > 0 {
                 telemetry::pause(PAUSE).await;
@@ -163,12 +163,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         asked: bool,
-        (wanted, former): (&Wanted, &Former),
+        (spec, prior): (&ResourceSpec, &PriorState),
         setting: Setting<'_>,
         deadlines: Deadlines,
     ) -> Result<Brought, String> {
         let owner = setting.owner;
-        let decided = decide(&self.iam, &self.stacks, wanted, former, setting, deadlines.work);
+        let decided = decide(&self.iam, &self.stacks, spec, prior, setting, deadlines.work);
         let at_first = async {
             // Before the resource: a rollback that begins in between is seen at the end.
             let rolled_back = match request.kind {
@@ -182,7 +182,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let Decision { scope, observed, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
-            let verified = self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await;
+            let verified = self.verify(spec, &desired, rolled_back, setting, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
             return verified.map(|verified| Brought { known: observed, verified });
         }
@@ -191,8 +191,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         // A boundary that somebody took off a role of ours is back for good: the function may not take one off again.
         for (name, role) in before.roles.iter_mut().filter(|(_, role)| owner.standing(&role.tags) == Standing::Made) {
             if !role.boundary.as_ref().is_some_and(|arn| setting.fence.admits_boundary(arn)) {
-                let wanted = desired.roles.get(name).and_then(|role| role.boundary.clone());
-                role.boundary = wanted.or_else(|| Some(setting.fence.boundary.clone()));
+                let spec = desired.roles.get(name).and_then(|role| role.boundary.clone());
+                role.boundary = spec.or_else(|| Some(setting.fence.boundary.clone()));
             }
         }
         let mut rounds = ROUNDS;
@@ -201,12 +201,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 Ok(mut reached) => {
                     if is_waited_for(&steps, &before, &desired) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
-                        timed(Phase::Settle, telemetry::wait(wanted.settle.min(left))).await;
+                        timed(Phase::Settle, telemetry::wait(spec.settle.min(left))).await;
                     }
                     let asked_at = Instant::now();
                     let ask =
-                        async || course(&self.stacks, request, &wanted.physical_id, rolled_back, deadlines.work).await;
-                    let confirmed = self.confirm(wanted, &scope, &desired, deadlines.work);
+                        async || course(&self.stacks, request, &spec.physical_id, rolled_back, deadlines.work).await;
+                    let confirmed = self.confirm(spec, &scope, &desired, deadlines.work);
                     let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
                     // What lagged for us did so for whoever came to delete it or to bring back what was before.
                     if course == Course::Waits && asked_at.elapsed() >= LAGS {
@@ -216,11 +216,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((seen, true)), Course::Waits) if rounds > 0 => {
-                            let strangers = owner.strangers(&wanted.state, &seen.state);
+                            let strangers = owner.strangers(&spec.state, &seen.state);
                             if strangers.is_empty() {
                                 rounds -= 1;
                                 from = seen.state;
-                                desired = owner.desired(&wanted.state, &former.leaving, &from);
+                                desired = owner.desired(&spec.state, &prior.managed, &from);
                                 continue;
                             }
                             // Ours are gone, and what has their names is nobody's to undo.
@@ -231,7 +231,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                             format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((seen, _)), _) => {
-                            match self.verify(wanted, &desired, rolled_back, setting, deadlines.work).await {
+                            match self.verify(spec, &desired, rolled_back, setting, deadlines.work).await {
                                 Ok(verified) => return Ok(Brought { known: seen.known, verified }),
                                 Err(denied) => denied,
                             }
@@ -249,17 +249,17 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         from = stopped.reached;
                         from.merge(seen.clone());
                         before.merge(seen);
-                        desired = owner.desired(&wanted.state, &former.leaving, &before);
+                        desired = owner.desired(&spec.state, &prior.managed, &before);
                     }
                     None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
                 },
             }
         };
-        let mut ours = former.leaving.clone();
-        ours.merge(wanted.state.clone());
+        let mut ours = prior.managed.clone();
+        ours.merge(spec.state.clone());
         let given_up = self.give_up(
             request,
-            (&wanted.physical_id, rolled_back),
+            (&spec.physical_id, rolled_back),
             &what,
             (&before, &ours),
             (reached, unsure),
@@ -272,17 +272,17 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// rollback fails stays where it is.
     async fn verify(
         &self,
-        wanted: &Wanted,
+        spec: &ResourceSpec,
         desired: &State,
         rolled_back: Option<bool>,
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Verified, String> {
         let mut verified = Verified::default();
-        for name in wanted.state.roles.keys().filter(|_| !wanted.checks.is_empty()) {
+        for name in spec.state.roles.keys().filter(|_| !spec.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
             let arn = setting.place.role_arn(path, name.as_str());
-            match timed(Phase::Confirm, verify(&self.iam, &arn, &wanted.checks, deadline)).await {
+            match timed(Phase::Confirm, verify(&self.iam, &arn, &spec.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
                 Err(denied) if rolled_back == Some(true) => {
                     tracing::warn!(denied, "the stack rolls back, so this stops nothing");
@@ -298,7 +298,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// may come within seconds, and plans by what it sees. A role that does not show at all is the error.
     async fn confirm<'a>(
         &self,
-        wanted: &'a Wanted,
+        spec: &'a ResourceSpec,
         scope: &Scope,
         desired: &State,
         deadline: Instant,
@@ -308,7 +308,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         scope.expect(desired);
         scope.staying = true;
         let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
-        let mut roles = wanted.state.roles.keys();
+        let mut roles = spec.state.roles.keys();
         if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
             return Err(hidden);
         }

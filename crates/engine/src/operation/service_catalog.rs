@@ -21,7 +21,7 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::{Kind, Request, object};
 use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_core::protocol::target::Address;
-use mlops_roles_core::resource::prior::Former;
+use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Reader;
 use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE};
 use mlops_roles_core::resource::service_catalog_role::{
@@ -169,10 +169,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         deadlines: Deadlines,
     ) -> Result<Report, String> {
         let mut report = self.report(asked, setting, deadlines.work).await?;
-        let wanted = asked.wanted(&report.kept, setting);
-        report.provisioned.extend(wanted.state.roles.keys().cloned());
+        let spec = asked.spec(&report.kept, setting);
+        report.provisioned.extend(spec.state.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(request, true, (&wanted, &Former::default()), setting, deadlines).await?;
+        self.bring_about(request, true, (&spec, &PriorState::default()), setting, deadlines).await?;
         Ok(report)
     }
 

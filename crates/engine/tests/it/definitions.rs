@@ -10,7 +10,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::asl;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::Owner;
 
 use mlops_roles_testkit::fake::simulator::allows;
@@ -34,13 +34,13 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// What the properties of the definition lead to, or what stands against them.
-pub fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
+pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
     let fence = fence();
     let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
-    let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
-    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+    let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
 pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {
@@ -53,13 +53,13 @@ pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {
 }
 
 /// The grants as a golden file has them.
-pub fn granted(wanted: &Wanted) -> Value {
+pub fn granted(spec: &ResourceSpec) -> Value {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
-    let role = wanted.state.roles.values().next().unwrap();
+    let role = spec.state.roles.values().next().unwrap();
     let inline: BTreeMap<&String, Value> =
         role.inline.iter().map(|(name, document)| (name, parsed(document))).collect();
     let scoped: BTreeMap<&String, Value> =
-        wanted.state.policies.iter().map(|(arn, policy)| (arn, parsed(&policy.document))).collect();
+        spec.state.policies.iter().map(|(arn, policy)| (arn, parsed(&policy.document))).collect();
     json!({ "policies": scoped, "inline": inline })
 }
 
@@ -70,8 +70,8 @@ fn each_definition_leads_to_the_policy_beside_it() {
     assert!(names.len() > 10, "{names:?}");
     let mut different = Vec::new();
     for name in names {
-        let wanted = wanted(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
-        let (found, golden) = (granted(&wanted), folder().join(format!("{name}.policy.json")));
+        let spec = spec(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let (found, golden) = (granted(&spec), folder().join(format!("{name}.policy.json")));
         if bless {
             std::fs::write(&golden, format!("{found:#}\n")).unwrap();
         } else if json_of(&golden).as_ref() != Some(&found) {
@@ -88,7 +88,7 @@ fn what_can_not_be_granted_is_refused_with_the_state_and_the_reason() {
     assert!(names.len() > 5, "{names:?}");
     let mut wrong = Vec::new();
     for name in names {
-        let why = wanted(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
+        let why = spec(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
         let parts = std::fs::read_to_string(folder.join(format!("{name}.reason.txt"))).unwrap();
         let missing = parts.lines().filter(|part| !why.contains(part)).map(|part| format!("{name}: `{part}` in {why}"));
         wrong.extend(missing);
@@ -108,8 +108,8 @@ pub struct Call {
 
 /// The calls of a definition, and the documents that it leads to.
 fn calls(name: &str) -> (Vec<Call>, Vec<Value>) {
-    let wanted = wanted(&properties(&folder(), name)).unwrap_or_else(|why| panic!("{name}: {why}"));
-    let granted = granted(&wanted);
+    let spec = spec(&properties(&folder(), name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+    let granted = granted(&spec);
     let documents = ["policies", "inline"].iter().flat_map(|part| granted[part].as_object().unwrap().values().cloned());
     let calls =
         json_of(&folder().join(format!("{name}.calls.json"))).map(|calls| serde_json::from_value(calls).unwrap());
@@ -164,7 +164,7 @@ fn each_wildcard_has_its_reason() {
     let mut without = Vec::new();
     let mut wildcards = 0;
     for name in names(&folder()) {
-        for grant in wanted(&properties(&folder(), &name)).unwrap().needs.grants {
+        for grant in spec(&properties(&folder(), &name)).unwrap().needs.grants {
             for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
                 wildcards += 1;
                 if grant.wildcards.get(resource).is_none_or(String::is_empty) {

@@ -426,10 +426,10 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
     for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));
-        let (wanted, mistakes) =
+        let (spec, mistakes) =
             resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), setting).unwrap();
         assert!(mistakes.is_empty(), "{mistakes}");
-        let [grant] = wanted.needs.grants.as_slice() else { panic!("{:?}", wanted.needs.grants) };
+        let [grant] = spec.needs.grants.as_slice() else { panic!("{:?}", spec.needs.grants) };
         assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::execution_role::capability_names;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::Owner;
 
 use crate::definitions::{Call, granted, json_of};
@@ -36,13 +36,13 @@ fn properties(folder: &Path, name: &str) -> Map<String, Value> {
     json_of(&folder.join(format!("{name}.properties.json"))).unwrap().as_object().unwrap().clone()
 }
 
-fn wanted(properties: &Map<String, Value>) -> Result<Wanted, String> {
+fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
     let fence = fence();
     let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
-    let (wanted, mistakes) = resource::read(TYPE, properties, setting).unwrap();
-    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+    let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
 #[test]
@@ -50,9 +50,9 @@ fn the_properties_lead_to_the_policies_beside_them() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut different = Vec::new();
     for name in names(&folder()) {
-        let wanted = wanted(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
-        let (found, golden) = (granted(&wanted), folder().join(format!("{name}.policy.json")));
-        for grant in &wanted.needs.grants {
+        let spec = spec(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let (found, golden) = (granted(&spec), folder().join(format!("{name}.policy.json")));
+        for grant in &spec.needs.grants {
             for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
                 assert!(grant.wildcards.contains_key(resource), "{name}: no reason for {resource}");
             }
@@ -70,7 +70,7 @@ fn the_properties_lead_to_the_policies_beside_them() {
 fn an_evaluator_that_is_not_ours_allows_what_was_asked_for_and_denies_the_near_misses() {
     let (mut wrong, mut count) = (Vec::new(), 0);
     for name in names(&folder()) {
-        let granted = granted(&wanted(&properties(&folder(), &name)).unwrap());
+        let granted = granted(&spec(&properties(&folder(), &name)).unwrap());
         let parts = ["policies", "inline"].iter();
         let documents: Vec<Value> =
             parts.flat_map(|part| granted[part].as_object().unwrap().values().cloned()).collect();
@@ -103,7 +103,7 @@ fn what_can_not_be_made_is_refused_by_path_and_all_at_once() {
     let folder = folder().join("refused");
     let mut wrong = Vec::new();
     for name in names(&folder) {
-        let why = wanted(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
+        let why = spec(&properties(&folder, &name)).err().unwrap_or_else(|| panic!("{name} is granted"));
         let parts = std::fs::read_to_string(folder.join(format!("{name}.reason.txt"))).unwrap();
         let missing = parts.lines().filter(|part| !why.contains(part)).map(|part| format!("{name}: `{part}` in {why}"));
         wrong.extend(missing);
@@ -162,7 +162,7 @@ async fn the_role_is_made_changed_and_taken_away() {
 fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
     let trust = |capabilities: Value| {
         let properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn" }));
-        let trust = wanted(properties.as_object().unwrap()).unwrap().state.roles.into_values().next().unwrap().trust;
+        let trust = spec(properties.as_object().unwrap()).unwrap().state.roles.into_values().next().unwrap().trust;
         let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
         trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };

@@ -312,7 +312,7 @@ async fn one_step_that_cannot_be_undone_keeps_no_other_from_it() {
     stage.fake.refuse("DetachRolePolicy");
     let answer = stage.send(&event).await.failure();
     assert_eq!(answer.reason().matches("could not detach").count(), 1, "{}", answer.reason());
-    let (role, former) = (&stage.fake.books().roles[&ROLE.to_lowercase()], &before.roles[&ROLE.to_lowercase()]);
-    assert_eq!((&role.inline, &role.description), (&former.inline, &former.description));
+    let (role, prior) = (&stage.fake.books().roles[&ROLE.to_lowercase()], &before.roles[&ROLE.to_lowercase()]);
+    assert_eq!((&role.inline, &role.description), (&prior.inline, &prior.description));
     assert_eq!(role.attached.len(), 2, "the one step that could not be undone");
 }

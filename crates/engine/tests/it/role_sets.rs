@@ -8,7 +8,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::properties::Mistakes;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::{Owner, TAG_KEYS};
 use mlops_roles_testkit::fake::simulator::allows;
 use mlops_roles_testkit::fake::{ACCOUNT, Books};
@@ -36,16 +36,16 @@ fn file(name: &str) -> Value {
     json_of(&folder().join(name)).unwrap()
 }
 
-fn read(kind: &str, properties: &Value, fence: &mlops_roles_core::guardrails::Fence) -> (Wanted, Mistakes) {
+fn read(kind: &str, properties: &Value, fence: &mlops_roles_core::guardrails::Fence) -> (ResourceSpec, Mistakes) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
     let setting = Setting { place: &place, fence, owner: &owner, existing: None, found: None };
     resource::read(kind, properties.as_object().unwrap(), setting).unwrap()
 }
 
-fn wanted(kind: &str, properties: &Value) -> Result<Wanted, String> {
-    let (wanted, mistakes) = read(kind, properties, &wide());
-    if mistakes.wrong.is_empty() { Ok(wanted) } else { Err(mistakes.to_string()) }
+fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {
+    let (spec, mistakes) = read(kind, properties, &wide());
+    if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
 /// In normal form.
@@ -119,14 +119,14 @@ async fn as_published_each_set_is_what_its_tables_say() {
 }
 
 /// The documents of what the properties lead to, by the names of role and policy.
-fn documents(wanted: &Wanted) -> BTreeMap<String, Value> {
+fn documents(spec: &ResourceSpec) -> BTreeMap<String, Value> {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
     let mut documents = BTreeMap::new();
-    for (name, role) in &wanted.state.roles {
+    for (name, role) in &spec.state.roles {
         documents.insert(format!("{name}, trust"), parsed(&role.trust));
         documents.extend(role.inline.iter().map(|(policy, one)| (format!("{name}, {policy}"), parsed(one))));
     }
-    documents.extend(wanted.state.policies.iter().map(|(arn, policy)| (arn.clone(), parsed(&policy.document))));
+    documents.extend(spec.state.policies.iter().map(|(arn, policy)| (arn.clone(), parsed(&policy.document))));
     documents
 }
 
@@ -155,7 +155,7 @@ fn what_narrowing_changes_is_as_blessed() {
     for (name, (kind, properties)) in asked() {
         let [narrowed, published] = ["Narrowed", "AsPublished"].map(|fidelity| {
             let asked = asking(&properties, json!({ "Fidelity": fidelity }));
-            wanted(kind, &asked).unwrap_or_else(|why| panic!("{name}: {why}"))
+            spec(kind, &asked).unwrap_or_else(|why| panic!("{name}: {why}"))
         });
         for ((role, narrow), wide) in narrowed.state.roles.iter().zip(published.state.roles.values()) {
             assert_eq!((&narrow.attached, &narrow.path), (&wide.attached, &wide.path), "{role}");
@@ -187,8 +187,8 @@ fn what_narrowing_changes_is_as_blessed() {
 #[test]
 fn the_policies_are_as_blessed() {
     for (name, (kind, properties)) in asked() {
-        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
-        let (policies, inline): (Map<_, _>, Map<_, _>) = documents(&wanted)
+        let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
+        let (policies, inline): (Map<_, _>, Map<_, _>) = documents(&spec)
             .into_iter()
             .filter(|(document, _)| !document.ends_with(", trust"))
             .partition(|(document, _)| document.starts_with("arn:"));
@@ -229,11 +229,11 @@ fn an_evaluator_that_is_not_ours_allows_what_each_role_is_for_and_denies_the_nea
     for (set, roles) in &calls {
         for fidelity in ["AsPublished", "Narrowed"] {
             let properties = file("published.json")[set]["properties"].clone();
-            let wanted = wanted(TYPE, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
-            assert_eq!(roles.len(), wanted.state.roles.len(), "{set}: every role has its calls");
+            let spec = spec(TYPE, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
+            assert_eq!(roles.len(), spec.state.roles.len(), "{set}: every role has its calls");
             for (name, calls) in roles {
-                let role = &wanted.state.roles[&mlops_roles_core::iam::name::Name::new(name)];
-                let scoped = role.attached.iter().filter_map(|arn| Some(&wanted.state.policies.get(arn)?.document));
+                let role = &spec.state.roles[&mlops_roles_core::iam::name::Name::new(name)];
+                let scoped = role.attached.iter().filter_map(|arn| Some(&spec.state.policies.get(arn)?.document));
                 let documents: Vec<Value> = role
                     .inline
                     .values()
@@ -266,8 +266,8 @@ fn the_tool_may_run_its_commands_and_nothing_beside_them() {
     ] {
         // The tool attaches this policy of AWS, which a scoped role is not to have.
         let execution = if policy == "ExecutionPolicy" { "Scoped" } else { "AmazonSageMakerFullAccess" };
-        let wanted = wanted(DEPLOY_TARGET, &asking(&json!({ "ExecutionPolicy": execution }), json!({}))).unwrap();
-        let document = &wanted.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
+        let spec = spec(DEPLOY_TARGET, &asking(&json!({ "ExecutionPolicy": execution }), json!({}))).unwrap();
+        let document = &spec.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
         let document: Value = serde_json::from_str(&document.to_string()).unwrap();
         assert!(calls[policy].iter().any(|call| call.allowed) && calls[policy].iter().any(|call| !call.allowed));
         for call in &calls[policy] {
@@ -281,8 +281,8 @@ fn the_tool_may_run_its_commands_and_nothing_beside_them() {
 
 #[test]
 fn a_scoped_role_can_not_be_made_wider_by_the_tool() {
-    let wanted = wanted(DEPLOY_TARGET, &asking(&json!({}), json!({}))).unwrap();
-    let policy = &wanted.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-init-destroy")].document;
+    let spec = spec(DEPLOY_TARGET, &asking(&json!({}), json!({}))).unwrap();
+    let policy = &spec.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/bridge-init-destroy")].document;
     let policy: Value = serde_json::from_str(&policy.to_string()).unwrap();
     let role = format!("arn:aws:iam::{ACCOUNT}:role/bridge-sagemaker-execution");
     let may_attach = |arn: &str| {
@@ -320,8 +320,8 @@ fn no_policy_of_the_catalogue_makes_its_holder_anybody() {
     ];
     let mut makers = 0;
     for (name, (kind, properties)) in asked() {
-        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
-        for (document, of) in documents(&wanted).into_iter().filter(|(document, _)| !document.ends_with(", trust")) {
+        let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
+        for (document, of) in documents(&spec).into_iter().filter(|(document, _)| !document.ends_with(", trust")) {
             // Something of IAM that each of its statements speaks of, and something of each kind beside it.
             let told = statements(&of).iter().flat_map(|statement| texts(&statement["Resource"]));
             let told = told.filter(|arn| arn.starts_with("arn:aws:iam:") && arn.contains('/'));
@@ -454,8 +454,8 @@ fn what_stays_wide_says_why() {
 fn nothing_is_left_to_fill_in_and_nothing_is_lost_by_it() {
     for (name, (kind, properties)) in asked() {
         for fidelity in ["Narrowed", "AsPublished"] {
-            let wanted = wanted(kind, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
-            let text = format!("{:?}{:?}", wanted.state, wanted.attributes);
+            let spec = spec(kind, &asking(&properties, json!({ "Fidelity": fidelity }))).unwrap();
+            let text = format!("{:?}{:?}", spec.state, spec.attributes);
             assert!(!text.contains("${"), "{name}");
         }
         // A statement that names what the set does not make would go missing in silence.
@@ -476,8 +476,8 @@ fn texts(value: &Value) -> Vec<&str> {
 fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody() {
     let (mut passings, mut trusts) = (0, 0);
     for (name, (kind, properties)) in asked() {
-        let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
-        for (document, of) in documents(&wanted) {
+        let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
+        for (document, of) in documents(&spec) {
             for statement in statements(&of) {
                 let condition = statement["Condition"].to_string();
                 if texts(&statement["Action"])
@@ -533,7 +533,7 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
         let (_, mistakes) = read(TYPE, &properties, &fence);
         assert!(mistakes.is_empty(), "{set}: {mistakes}");
     }
-    wanted(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
+    spec(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
 }
 
 /// What may be attached is in `template.yaml` too, where IAM enforces it.
@@ -542,8 +542,8 @@ fn the_template_admits_the_policies_of_aws_that_the_sets_have() {
     let mut attached = BTreeSet::new();
     for (_, (kind, properties)) in asked() {
         if kind == TYPE {
-            let wanted = wanted(kind, &asking(&properties, json!({}))).unwrap();
-            attached.extend(wanted.state.roles.into_values().flat_map(|role| role.attached));
+            let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
+            attached.extend(spec.state.roles.into_values().flat_map(|role| role.attached));
         }
     }
     attached.retain(|arn| arn.starts_with("arn:aws:iam::aws:"));

@@ -13,7 +13,7 @@ use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
 use mlops_roles_core::resource::properties::{Mistakes, Reader};
 use mlops_roles_core::resource::service_catalog::ServiceCatalogRoles;
-use mlops_roles_core::resource::spec::{Setting, Wanted};
+use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::Owner;
 
 const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
@@ -44,7 +44,7 @@ fn fence() -> Fence {
 }
 
 /// What the function makes of the properties.
-fn reading(of: &str, properties: &Map<String, Value>) -> (Wanted, Mistakes) {
+fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, Mistakes) {
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
     let (place, fence) = (Place::of_arn(stack).unwrap(), fence());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
@@ -52,7 +52,7 @@ fn reading(of: &str, properties: &Map<String, Value>) -> (Wanted, Mistakes) {
     resource::read(of, properties, setting).unwrap_or_else(|| {
         let reader = Reader::new(properties);
         ServiceCatalogRoles::read(&reader, setting);
-        (Wanted::default(), reader.finish())
+        (ResourceSpec::default(), reader.finish())
     })
 }
 
@@ -135,7 +135,7 @@ fn the_attributes_are_those_that_the_function_gives() {
             .unwrap()
             .iter()
             .map(|set| reading(of, &with(of, &json!({ "RoleSet": set }))).0)
-            .flat_map(|wanted| wanted.attributes.into_keys().chain(wanted.role_ids.into_keys().map(str::to_owned)))
+            .flat_map(|spec| spec.attributes.into_keys().chain(spec.role_ids.into_keys().map(str::to_owned)))
             .collect();
         assert_eq!(names(&schema["x-attributes"]), given, "{of}");
     }

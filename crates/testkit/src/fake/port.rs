@@ -233,12 +233,12 @@ impl Fake {
         Ok(versions)
     }
 
-    async fn set_policy_document(&self, arn: &str, wanted: &Document) -> Result<(), Fault> {
+    async fn set_policy_document(&self, arn: &str, spec: &Document) -> Result<(), Fault> {
         let versions = self.versions(arn).await?;
         let read = versions.iter().map(async |(id, _)| Ok::<_, Fault>((id, self.version(arn, id).await?)));
         let documents = try_join_all(read).await?;
         let default = versions.iter().find(|(_, is_default)| *is_default).map(|(id, _)| id);
-        if let Some((held, _)) = documents.iter().find(|(_, document)| document == wanted) {
+        if let Some((held, _)) = documents.iter().find(|(_, document)| document == spec) {
             self.of_iam(ask("iam:SetDefaultPolicyVersion").of_policy(arn).with("VersionId", held)).await?;
             if let Some(replaced) = default.filter(|id| id != held) {
                 // One that stays grants nothing.
@@ -251,7 +251,7 @@ impl Fake {
         if let Some(oldest) = oldest.filter(|_| versions.len() >= 5) {
             self.delete_version(arn, oldest).await?;
         }
-        let asked = ask("iam:CreatePolicyVersion").of_policy(arn).with("PolicyDocument", wanted);
+        let asked = ask("iam:CreatePolicyVersion").of_policy(arn).with("PolicyDocument", spec);
         self.of_iam(asked.with("SetAsDefault", true)).await.map(drop)
     }
 
