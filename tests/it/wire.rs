@@ -27,7 +27,7 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::Entity;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, State, Tags};
 use mlops_roles_engine::port::{Iam, Kind, SageMaker};
 
@@ -166,8 +166,8 @@ fn state(change: impl FnOnce(&mut Role, &mut Policy)) -> State {
 
 /// Every step over the wire, and what the next look shows of it.
 async fn walk(account: &Account, times: usize) {
-    let mut scope = Scope::default();
-    scope.add(&state(|_, _| {}));
+    let mut query = Query::default();
+    query.add(&state(|_, _| {}));
     let ends = [
         state(|_, _| {}),
         state(|role, policy| {
@@ -191,7 +191,7 @@ async fn walk(account: &Account, times: usize) {
         State::default(),
     ];
     for end in ends {
-        let seen = account.observe(&scope).await.unwrap().state;
+        let seen = account.observe(&query).await.unwrap().state;
         let steps = plan(&end, &seen);
         for step in &steps {
             for _ in 0..times {
@@ -204,9 +204,9 @@ async fn walk(account: &Account, times: usize) {
                 }
             }
         }
-        let seen = account.observe(&scope).await.unwrap();
+        let seen = account.observe(&query).await.unwrap();
         assert_eq!(seen.state, end, "after {steps:?}");
-        assert_eq!(seen.known.len(), end.roles.len());
+        assert_eq!(seen.metadata.len(), end.roles.len());
     }
 }
 
@@ -225,7 +225,7 @@ async fn refusals(account: &Account) {
     assert_eq!((absent.kind, absent.code.as_str()), (Kind::NotThere, "NoSuchEntity"));
     assert!(owner().owns_entity(
         &Entity::Role(role),
-        &account.observe(&Scope::of_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().state
+        &account.observe(&Query::for_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().state
     ));
     for step in plan(&State::default(), &state) {
         account.execute(&step).await.unwrap();
@@ -250,7 +250,7 @@ async fn every_step_works_against_moto() {
 #[tokio::test]
 async fn a_connection_that_is_refused_leaves_the_outcome_open() {
     let server = Server { process: Command::new("true").spawn().unwrap(), port: 9 };
-    let fault = server.account().observe(&Scope::policy(ARN)).await.unwrap_err();
+    let fault = server.account().observe(&Query::for_policy(ARN)).await.unwrap_err();
     assert_eq!((fault.kind, fault.outcome_unknown), (Kind::TryAgain, true));
 }
 

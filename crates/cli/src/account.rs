@@ -16,8 +16,8 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
-use mlops_roles_core::state::query::Scope;
-use mlops_roles_engine::decide::{Decision, decide, look};
+use mlops_roles_core::state::query::Query;
+use mlops_roles_engine::decide::{Decision, decide, observe};
 use mlops_roles_engine::lookup::find;
 use mlops_roles_engine::port::Iam as _;
 use tokio::time::Instant;
@@ -77,7 +77,7 @@ impl Account {
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
-            let seen = self.iam.observe(&Scope::of_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
+            let seen = self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
             if let Some(role) = seen.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }
@@ -95,8 +95,8 @@ impl Account {
 
     /// # Errors
     /// When IAM can't be read.
-    pub async fn look(&self, scope: &Scope, setting: Setting<'_>) -> Result<State, String> {
-        look(&self.iam, scope, setting, self.deadline).await.map(|seen| seen.state)
+    pub async fn observe(&self, query: &Query, setting: Setting<'_>) -> Result<State, String> {
+        observe(&self.iam, query, setting, self.deadline).await.map(|seen| seen.state)
     }
 
     /// # Errors

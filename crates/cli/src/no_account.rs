@@ -7,7 +7,7 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::decide::Decision;
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Account {
         match *self {}
     }
 
-    pub async fn look(&self, _scope: &Scope, _setting: Setting<'_>) -> Result<State, String> {
+    pub async fn observe(&self, _scope: &Query, _setting: Setting<'_>) -> Result<State, String> {
         match *self {}
     }
 

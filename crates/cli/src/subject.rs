@@ -18,7 +18,7 @@ use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::resource::{is_set, unavailable};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use serde_json::{Map, Value};
 
 use crate::report::Report;
@@ -198,10 +198,10 @@ impl Scene<'_> {
                 let before = match &self.account {
                     None => holding(&prior.managed),
                     Some(account) => {
-                        let mut scope = Scope::default();
-                        scope.add(&prior.managed);
-                        scope.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
-                        account.look(&scope, setting).await?
+                        let mut query = Query::default();
+                        query.add(&prior.managed);
+                        query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
+                        account.observe(&query, setting).await?
                     }
                 };
                 prior.in_reach(&before, owner)?;
@@ -231,8 +231,8 @@ impl Scene<'_> {
             return Ok(Course { steps: plan(&desired, &before), before, desired });
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
-            let scope = Scope::of_roles(asked.names());
-            let seen = account.look(&scope, setting).await?;
+            let query = Query::for_roles(asked.names());
+            let seen = account.observe(&query, setting).await?;
             let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
             read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, setting) };

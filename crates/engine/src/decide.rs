@@ -13,16 +13,16 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::State;
-use mlops_roles_core::state::observation::{Known, Observed};
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::observation::{Observation, RoleMetadata};
+use mlops_roles_core::state::query::Query;
 
 /// From one look at the account to the steps.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What was looked at.
-    pub scope: Scope,
+    pub query: Query,
     /// What IAM knows of the roles.
-    pub observed: BTreeMap<Name, Known>,
+    pub metadata: BTreeMap<Name, RoleMetadata>,
     pub before: State,
     pub desired: State,
     pub steps: Vec<Step>,
@@ -39,10 +39,10 @@ pub async fn decide(
     deadline: Instant,
 ) -> Result<Decision, String> {
     let owner = setting.owner;
-    let mut scope = Scope::default();
-    scope.add(&spec.state);
-    scope.expect(&prior.managed);
-    let observed = look(iam, &scope, setting, deadline).await?;
+    let mut query = Query::default();
+    query.add(&spec.state);
+    query.expect_present(&prior.managed);
+    let observed = observe(iam, &query, setting, deadline).await?;
     let before = observed.state;
     writable(iam, stacks, spec, &before, setting, deadline).await?;
     replaceable(iam, prior, setting, deadline).await?;
@@ -54,31 +54,37 @@ pub async fn decide(
     let ours: Vec<&Name> = ours.chain(prior.superseded.roles.keys()).collect();
     unused(iam, going, &ours, &BTreeMap::new(), deadline).await?;
     let steps = plan(&desired, &before);
-    Ok(Decision { scope, observed: observed.known, before, desired, steps })
+    Ok(Decision { query, metadata: observed.metadata, before, desired, steps })
 }
 
 /// The scope, and the policies of ours that hang on our roles under names that the properties no longer tell.
 ///
 /// # Errors
 /// When the account can't be looked at.
-pub async fn look(iam: &impl Iam, scope: &Scope, setting: Setting<'_>, deadline: Instant) -> Result<Observed, String> {
-    let observed = patiently(deadline, async || iam.observe(scope).await).await;
+pub async fn observe(
+    iam: &impl Iam,
+    query: &Query,
+    setting: Setting<'_>,
+    deadline: Instant,
+) -> Result<Observation, String> {
+    let observed = patiently(deadline, async || iam.observe(query).await).await;
     let mut observed =
         observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
     let state = &observed.state;
     let ours = setting.owner.roles_of(state);
     let hidden = |arn: &&String| !state.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
-    let more = Scope::of_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
+    let more = Query::for_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
-        let all = |seen: &Observed| seen.state.policies.len() == more.policies.len();
-        let seen = look_until(iam, &more, all, deadline).await;
-        let seen = seen.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
-        let marked = seen
+        let all = |attached: &Observation| attached.state.policies.len() == more.policies.len();
+        let attached = look_until(iam, &more, all, deadline).await;
+        let attached =
+            attached.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
+        let marked = attached
             .state
             .policies
             .into_iter()
-            .filter(|(arn, policy)| scope.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
+            .filter(|(arn, policy)| query.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
         observed.state.policies.extend(marked);
     }
     Ok(observed)
@@ -93,8 +99,8 @@ async fn replaceable(
     deadline: Instant,
 ) -> Result<(), String> {
     for name in prior.superseded.roles.keys() {
-        let seen = look(iam, &Scope::of_roles([name.clone()]), setting, deadline).await?.state;
-        let role = seen.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
+        let observed = observe(iam, &Query::for_roles([name.clone()]), setting, deadline).await?.state;
+        let role = observed.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
         if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
             return Err(format!(
                 "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so it \

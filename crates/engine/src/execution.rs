@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
 use crate::port::{Fault, Iam, Kind};
-use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, scope, sight};
+use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, query_of, sight};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
@@ -45,7 +45,7 @@ pub struct Tried {
     /// Whether it is done; else it is worth planning and trying again.
     pub outcome: Result<bool, Refusal>,
     /// What a look at its entity showed in between.
-    pub seen: Option<State>,
+    pub observed: Option<State>,
 }
 
 impl<I: Iam> Pass<'_, I> {
@@ -59,9 +59,9 @@ impl<I: Iam> Pass<'_, I> {
         let attempts = steps.iter().zip(&mut troubles).map(|(step, trouble)| self.attempt(step, trouble));
         let tried = join_all(attempts).await;
         let mut refused = Vec::new();
-        for ((step, trouble), Tried { outcome, seen }) in steps.into_iter().zip(troubles).zip(tried) {
-            if let Some(seen) = seen {
-                replace(&mut self.reached, &step.entity(), seen);
+        for ((step, trouble), Tried { outcome, observed }) in steps.into_iter().zip(troubles).zip(tried) {
+            if let Some(observed) = observed {
+                replace(&mut self.reached, &step.entity(), observed);
             }
             match outcome {
                 Ok(true) => self.reached = after(std::mem::take(&mut self.reached), &step),
@@ -73,15 +73,15 @@ impl<I: Iam> Pass<'_, I> {
     }
 
     async fn attempt(&self, step: &Step, trouble: &mut Trouble) -> Tried {
-        let mut seen = None;
-        Tried { outcome: self.attempt_seeing(step, trouble, &mut seen).await, seen }
+        let mut observed = None;
+        Tried { outcome: self.attempt_seeing(step, trouble, &mut observed).await, observed }
     }
 
     async fn attempt_seeing(
         &self,
         step: &Step,
         trouble: &mut Trouble,
-        seen: &mut Option<State>,
+        observed: &mut Option<State>,
     ) -> Result<bool, Refusal> {
         let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
         let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
@@ -114,7 +114,7 @@ impl<I: Iam> Pass<'_, I> {
             if !may_have_landed && !self.undoing {
                 return Err(Refusal { cause: Cause::Found(there.state), may_have_landed });
             }
-            *seen = Some(there.state);
+            *observed = Some(there.state);
             return Ok(false);
         }
         let mut patience = match fault.kind {
@@ -123,7 +123,7 @@ impl<I: Iam> Pass<'_, I> {
             Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
-        if step.removes() && self.is_gone(&entity, &fault, seen).await {
+        if step.removes() && self.is_gone(&entity, &fault, observed).await {
             // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
             let detail = fault.kind == Kind::NotThere && !step.deletes();
             if detail || may_have_landed || waited >= lag {
@@ -141,13 +141,13 @@ impl<I: Iam> Pass<'_, I> {
 
     /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
     /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
-    async fn is_gone(&self, entity: &Entity, fault: &Fault, seen: &mut Option<State>) -> bool {
+    async fn is_gone(&self, entity: &Entity, fault: &Fault, observed: &mut Option<State>) -> bool {
         if fault.kind != Kind::Unsettled {
             return fault.kind == Kind::NotThere;
         }
-        let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&scope(entity))).await else { return false };
+        let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&query_of(entity))).await else { return false };
         if self.claim.covers(entity, &there.state) {
-            *seen = Some(there.state);
+            *observed = Some(there.state);
             return false;
         }
         there.state == State::default()
@@ -168,7 +168,7 @@ impl Trouble {
     }
 }
 
-pub fn replace(state: &mut State, entity: &Entity, seen: State) {
+pub fn replace(state: &mut State, entity: &Entity, observed: State) {
     state.remove(entity);
-    state.merge(seen);
+    state.merge(observed);
 }

@@ -23,8 +23,8 @@ impl Stopped {
     pub fn found(&self) -> Option<State> {
         let mut found = State::default();
         for failure in &self.failures {
-            let Cause::Found(seen) = &failure.cause else { return None };
-            found.merge(seen.clone());
+            let Cause::Found(observed) = &failure.cause else { return None };
+            found.merge(observed.clone());
         }
         Some(found)
     }

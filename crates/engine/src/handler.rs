@@ -123,7 +123,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         }
         let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
         let timely = timely(&self.ports.stacks, request, age, fence.verifies_events, deadlines.work);
-        let asked = timed(Phase::Look, timely).await.map_err(fail)?;
+        let asked = timed(Phase::Observe, timely).await.map_err(fail)?;
         let owner = request.owner();
         let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {

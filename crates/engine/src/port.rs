@@ -10,9 +10,9 @@ use url::Url;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::state::observation::Observed;
+use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 
 /// How long one call may take before its reply counts as lost.
 pub const ONE_CALL: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ pub const ONE_CALL: Duration = Duration::from_secs(20);
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Iam {
     /// The roles and policies of the scope that exist.
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault>;
+    async fn observe(&self, query: &Query) -> Result<Observation, Fault>;
 
     /// One step. Taking it twice does no harm.
     async fn execute(&self, step: &Step) -> Result<(), Fault>;

@@ -20,13 +20,13 @@ pub async fn writable(
     iam: &impl Iam,
     stacks: &impl Stacks,
     spec: &ResourceSpec,
-    seen: &State,
+    observed: &State,
     setting: Setting<'_>,
     until: Instant,
 ) -> Result<(), String> {
     let mut objections = Vec::new();
     for (name, want) in &spec.state.roles {
-        let Some((found, have)) = seen.roles.get_key_value(name) else { continue };
+        let Some((found, have)) = observed.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
         let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
         let ours = setting.owner.owns(&have.tags);
@@ -50,7 +50,7 @@ pub async fn writable(
         }
     }
     for arn in spec.state.policies.keys() {
-        let Some(have) = seen.policies.get(arn) else { continue };
+        let Some(have) = observed.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
         if let Some(objection) = stranger(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::failure::Cause;
 use crate::port::{Fault, Iam, Kind};
 use crate::telemetry;
-use mlops_roles_core::state::observation::Observed;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::observation::Observation;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Entity, State};
 
 /// How long a refusal is put down to IAM's lag rather than believed. Its changes mostly show within seconds.
@@ -17,26 +17,26 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Looks until the entity is visible, or for as long as IAM may lag.
-pub async fn sight(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observed> {
-    let scope = scope(entity);
-    let visible = |seen: &Observed| seen.state != State::default();
-    look_until(iam, &scope, visible, deadline).await.filter(visible)
+pub async fn sight(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observation> {
+    let query = query_of(entity);
+    let visible = |observed: &Observation| observed.state != State::default();
+    look_until(iam, &query, visible, deadline).await.filter(visible)
 }
 
 /// Looks until it shows what is waited for, or for as long as IAM may lag; then what it showed last.
 pub async fn look_until(
     iam: &impl Iam,
-    scope: &Scope,
-    shows: impl Fn(&Observed) -> bool,
+    query: &Query,
+    shows: impl Fn(&Observation) -> bool,
     deadline: Instant,
-) -> Option<Observed> {
+) -> Option<Observation> {
     let mut until = deadline.min(Instant::now() + LAG);
     let mut pause = FIRST_PAUSE;
     let mut last = None;
     loop {
-        match timeout_at(deadline, iam.observe(scope)).await {
-            Ok(Ok(seen)) if shows(&seen) => return Some(seen),
-            Ok(Ok(seen)) => last = Some(seen),
+        match timeout_at(deadline, iam.observe(query)).await {
+            Ok(Ok(observed)) if shows(&observed) => return Some(observed),
+            Ok(Ok(observed)) => last = Some(observed),
             // Time without a view does not count as time in which it did not show.
             Ok(Err(fault)) if fault.kind == Kind::TryAgain => until = deadline.min(Instant::now() + LAG),
             Ok(Err(_)) | Err(_) => {}
@@ -76,9 +76,9 @@ pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Fa
     }
 }
 
-pub fn scope(entity: &Entity) -> Scope {
+pub fn query_of(entity: &Entity) -> Query {
     match entity {
-        Entity::Role(name) => Scope::of_roles([name.clone()]),
-        Entity::Policy(arn) => Scope::policy(arn),
+        Entity::Role(name) => Query::for_roles([name.clone()]),
+        Entity::Policy(arn) => Query::for_policy(arn),
     }
 }

@@ -31,15 +31,15 @@ pub async fn undo(
 ) -> Result<(), Vec<Failure>> {
     let mut stuck: Vec<Failure> = Vec::new();
     let sights = join_all(unsure.iter().map(|entity| sight(iam, entity, deadline))).await;
-    for (entity, seen) in unsure.iter().zip(sights) {
-        match seen {
-            Some(seen) if claim.covers(entity, &seen.state) => replace(&mut reached, entity, seen.state),
-            seen => {
+    for (entity, observed) in unsure.iter().zip(sights) {
+        match observed {
+            Some(observed) if claim.covers(entity, &observed.state) => replace(&mut reached, entity, observed.state),
+            observed => {
                 // Not to have seen it for lack of time is no proof that it is not there.
-                if seen.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
+                if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
                     stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
-                tracing::warn!(%entity, foreign = seen.is_some(), "taken for not created by us");
+                tracing::warn!(%entity, foreign = observed.is_some(), "taken for not created by us");
                 reached.remove(entity);
             }
         }

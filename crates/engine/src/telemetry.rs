@@ -44,7 +44,7 @@ tokio::task_local! {
 pub enum Phase {
     /// Whether the event is timely, and what there is: up to the plan.
     #[serde(rename = "LookMs")]
-    Look,
+    Observe,
     #[serde(rename = "ApplyMs")]
     Apply,
     /// The wait until a new role can be used.

@@ -10,7 +10,7 @@ use crate::failure::Cause;
 use crate::port::{Project, SageMaker};
 use crate::retry::patiently;
 use mlops_roles_core::iam::name::Name;
-use mlops_roles_core::state::observation::Observed;
+use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::{Owner, Standing};
 
 /// How long a region is asked that does not answer, at the most. It takes half of what time there is.
@@ -57,11 +57,11 @@ impl Usage {
     }
 
     /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.
-    pub fn of_roles(&mut self, seen: &Observed, owner: &Owner, days: i32) {
+    pub fn of_roles(&mut self, observed: &Observation, owner: &Owner, days: i32) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        for (name, role) in &seen.state.roles {
+        for (name, role) in &observed.state.roles {
             let mut uses = Vec::new();
-            if let Some(last) = seen.known.get(name).and_then(|known| known.last_used.as_ref()) {
+            if let Some(last) = observed.metadata.get(name).and_then(|known| known.last_used.as_ref()) {
                 let ago = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(last.at) / SECONDS_A_DAY;
                 if days > 0 && ago <= days.into() {
                     uses.push(format!("role `{name}` was last used {ago} days ago in {}", last.region));

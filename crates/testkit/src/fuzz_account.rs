@@ -14,9 +14,9 @@ use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::state::observation::{Known, Observed};
+use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Role, State};
 use mlops_roles_engine::port::{
     Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
@@ -67,13 +67,14 @@ impl Account {
 }
 
 impl Iam for Account {
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
+    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
         let mut state = self.state();
-        state.roles.retain(|name, _| scope.roles.contains_key(name));
-        state.policies.retain(|arn, _| scope.policies.contains_key(arn));
-        let known = |name: &Name| (name.clone(), Known { id: "AROA1".to_owned(), made_at: 0, last_used: None });
-        let known = state.roles.keys().map(known).collect();
-        Ok(Observed { state, known })
+        state.roles.retain(|name, _| query.roles.contains_key(name));
+        state.policies.retain(|arn, _| query.policies.contains_key(arn));
+        let metadata =
+            |name: &Name| (name.clone(), RoleMetadata { id: "AROA1".to_owned(), made_at: 0, last_used: None });
+        let metadata = state.roles.keys().map(metadata).collect();
+        Ok(Observation { state, metadata })
     }
 
     async fn execute(&self, step: &Step) -> Result<(), Fault> {

@@ -19,8 +19,8 @@ use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::Tags;
-use mlops_roles_core::state::observation::Observed;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::observation::Observation;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::port::{Fault, Iam};
 
 /// Versions that a managed policy keeps.
@@ -132,15 +132,16 @@ impl Account {
 }
 
 impl Iam for Account {
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
-        let mut observed = Observed::default();
-        let roles =
-            try_join_all(scope.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), scope.staying)));
-        let policies = try_join_all(scope.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
+    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+        let mut observed = Observation::default();
+        let roles = try_join_all(
+            query.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), query.skip_instance_profiles)),
+        );
+        let policies = try_join_all(query.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
         let (roles, policies) = try_join(roles, policies).await?;
         for (name, role, known) in roles.into_iter().flatten() {
             observed.state.roles.insert(name.clone(), role);
-            observed.known.insert(name, known);
+            observed.metadata.insert(name, known);
         }
         observed.state.policies.extend(policies.into_iter().flatten());
         Ok(observed)

@@ -13,7 +13,7 @@ use crate::aws::error::{changing, fault, there};
 use crate::aws::iam::Account;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
-use mlops_roles_core::state::observation::{Known, LastUse};
+use mlops_roles_core::state::observation::{LastUse, RoleMetadata};
 use mlops_roles_core::state::{Policy, Role, Tags};
 use mlops_roles_engine::port::Fault;
 
@@ -32,12 +32,12 @@ impl Account {
         &self,
         name: &Name,
         likely: Option<&BTreeSet<String>>,
-        staying: bool,
-    ) -> Result<Option<(Name, Role, Known)>, Fault> {
+        skip_instance_profiles: bool,
+    ) -> Result<Option<(Name, Role, RoleMetadata)>, Fault> {
         let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
-                let (reply, details) = join(role, self.details(name, inline, staying)).await;
+                let (reply, details) = join(role, self.details(name, inline, skip_instance_profiles)).await;
                 (reply, Some(details))
             }
             None => (role.await, None),
@@ -45,7 +45,7 @@ impl Account {
         let Some(role) = there("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
         let (attached, inline, instance_profiles) = match details {
             Some(details) => details?,
-            None => self.details(name, &BTreeSet::new(), staying).await?,
+            None => self.details(name, &BTreeSet::new(), skip_instance_profiles).await?,
         };
         let boundary = role.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let last_used = role.role_last_used.and_then(|last| {
@@ -63,12 +63,18 @@ impl Account {
             inline,
             instance_profiles,
         };
-        let known = Known { id: role.role_id, made_at: role.create_date.secs(), last_used };
+        let known = RoleMetadata { id: role.role_id, made_at: role.create_date.secs(), last_used };
         Ok(Some((Name::new(role.role_name), seen, known)))
     }
 
-    async fn details(&self, role: &Name, inline: &BTreeSet<String>, staying: bool) -> Result<Details, Fault> {
-        let profiles = async { if staying { Ok(BTreeSet::new()) } else { self.instance_profiles(role).await } };
+    async fn details(
+        &self,
+        role: &Name,
+        inline: &BTreeSet<String>,
+        skip_instance_profiles: bool,
+    ) -> Result<Details, Fault> {
+        let profiles =
+            async { if skip_instance_profiles { Ok(BTreeSet::new()) } else { self.instance_profiles(role).await } };
         Box::pin(try_join3(self.attached(role), self.inline(role, inline), profiles)).await
     }
 

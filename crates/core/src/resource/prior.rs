@@ -185,8 +185,8 @@ impl PriorState {
     ///
     /// # Errors
     /// When one hangs on a role of ours.
-    pub fn in_reach(&self, seen: &State, owner: &Owner) -> Result<(), String> {
-        let ours = owner.roles_of(seen).map(|(_, role)| role);
+    pub fn in_reach(&self, observed: &State, owner: &Owner) -> Result<(), String> {
+        let ours = owner.roles_of(observed).map(|(_, role)| role);
         let lost = |arn: &&String| self.names_outside_guardrails.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {
             None => Ok(()),

@@ -7,14 +7,14 @@ use crate::state::State;
 
 /// What was seen, and what IAM alone knows of the roles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
+pub struct Observation {
     pub state: State,
-    pub known: BTreeMap<Name, Known>,
+    pub metadata: BTreeMap<Name, RoleMetadata>,
 }
 
 /// What IAM keeps of a role, and nobody can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct RoleMetadata {
     pub id: String,
     /// Seconds since the epoch.
     pub made_at: i64,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::iam::name::Name;
-use crate::state::query::Scope;
+use crate::state::query::Query;
 use crate::state::{Entity, Policy, Role, State, Tags};
 
 /// The owning stack's id. With the logical id it goes into the create call itself.
@@ -29,13 +29,13 @@ pub struct Owner {
 pub struct Claim<'a> {
     pub owner: &'a Owner,
     /// What goes whoever made it: the service-catalog roles of a resource that tears them down.
-    pub condemned: Scope,
+    pub condemned: Query,
 }
 
 impl<'a> Claim<'a> {
     /// On what is the owner's, and nothing else.
     pub fn of(owner: &'a Owner) -> Self {
-        Self { owner, condemned: Scope::default() }
+        Self { owner, condemned: Query::default() }
     }
 
     /// Whether the world shows the entity, and as one that may be written to.
@@ -98,9 +98,10 @@ impl Owner {
     }
 
     /// What the properties name and the world shows as somebody else's.
-    pub fn strangers(&self, desired: &State, seen: &State) -> Vec<Entity> {
-        let roles = desired.roles.keys().filter(|name| seen.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
-        let is_other = |arn: &&String| seen.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
+    pub fn strangers(&self, desired: &State, observed: &State) -> Vec<Entity> {
+        let roles =
+            desired.roles.keys().filter(|name| observed.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
+        let is_other = |arn: &&String| observed.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
         let policies = desired.policies.keys().filter(is_other);
         roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy)).collect()
     }
@@ -109,11 +110,11 @@ impl Owner {
     /// everything that is not ours as it is.
     ///
     /// `new` is what the properties ask for and `old` what the former properties asked for, both without our tags;
-    /// `seen` is the account. What `new` names and `seen` has under somebody else's tags is taken over: whoever
+    /// `observed` is the account. What `new` names and `observed` has under somebody else's tags is taken over: whoever
     /// calls has judged that before.
-    pub fn desired(&self, new: &State, old: &State, seen: &State) -> State {
+    pub fn desired(&self, new: &State, old: &State, observed: &State) -> State {
         let mut desired = State::default();
-        for (name, have) in &seen.roles {
+        for (name, have) in &observed.roles {
             if new.roles.contains_key(name) {
                 continue;
             }
@@ -121,7 +122,7 @@ impl Owner {
                 Standing::Made => {}
                 Standing::Adopted => {
                     let mut role = released_role(have, old.roles.get(name));
-                    role.attached.retain(|arn| !self.goes(arn, new, seen));
+                    role.attached.retain(|arn| !self.goes(arn, new, observed));
                     desired.roles.insert(name.clone(), role);
                 }
                 Standing::Others(_) | Standing::Nobodys => {
@@ -130,13 +131,13 @@ impl Owner {
             }
         }
         for (name, want) in &new.roles {
-            let role = match seen.roles.get(name) {
+            let role = match observed.roles.get(name) {
                 None => Role { tags: self.tagged(&want.tags), ..want.clone() },
                 Some(have) => self.kept_role(want, old.roles.get(name), have),
             };
             desired.roles.insert(name.clone(), role);
         }
-        for (arn, have) in &seen.policies {
+        for (arn, have) in &observed.policies {
             if new.policies.contains_key(arn) {
                 continue;
             }
@@ -152,7 +153,7 @@ impl Owner {
             }
         }
         for (arn, want) in &new.policies {
-            let tags = match seen.policies.get(arn) {
+            let tags = match observed.policies.get(arn) {
                 None => self.tagged(&want.tags),
                 Some(have) => {
                     let prior = old.policies.get(arn).map(|policy| &policy.tags);
@@ -169,8 +170,8 @@ impl Owner {
     }
 
     /// Whether it is a policy that we made and that is no longer asked for.
-    fn goes(&self, arn: &str, new: &State, seen: &State) -> bool {
-        let standing = seen.policies.get(arn).map(|policy| self.standing(&policy.tags));
+    fn goes(&self, arn: &str, new: &State, observed: &State) -> bool {
+        let standing = observed.policies.get(arn).map(|policy| self.standing(&policy.tags));
         standing == Some(Standing::Made) && !new.policies.contains_key(arn)
     }
 

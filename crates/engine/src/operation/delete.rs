@@ -2,7 +2,7 @@
 
 use crate::apply::converge;
 use crate::deadlines::Deadlines;
-use crate::decide::{gone, look};
+use crate::decide::{gone, observe};
 use crate::operation::outcome::{Done, Failed, failed, nothing, show, unfinished};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::{unused, users};
@@ -16,7 +16,7 @@ use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Claim;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use serde_json::Map;
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
@@ -40,20 +40,20 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             None
         };
         let prior = PriorState::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
-        let mut scope = Scope::default();
-        scope.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
-        scope.expect(&prior.managed);
-        let looked = look(&self.iam, &scope, setting, deadlines.work);
+        let mut query = Query::default();
+        query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
+        query.expect_present(&prior.managed);
+        let observed = observe(&self.iam, &query, setting, deadlines.work);
         let users = users(&self.iam, prior.managed.policies.keys(), deadlines.work);
         let again = comes_again(&self.stacks, request, asked, deadlines.work);
-        let (looked, users, again) = timed(Phase::Look, join3(looked, users, again)).await;
+        let (observed, users, again) = timed(Phase::Observe, join3(observed, users, again)).await;
         again.map_err(fail)?;
-        let before = looked.map_err(fail)?.state;
+        let before = observed.map_err(fail)?.state;
         prior.in_reach(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&State::default(), &prior.managed, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
         let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
-        timed(Phase::Look, unused).await.map_err(fail)?;
+        timed(Phase::Observe, unused).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
         let claim = Claim::of(setting.owner);
         match timed(Phase::Apply, converge(&self.iam, &claim, &desired, before, deadlines.work)).await {

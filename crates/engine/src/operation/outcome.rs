@@ -11,7 +11,7 @@ use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_core::protocol::target::Address;
 use mlops_roles_core::resource::spec::ResourceSpec;
-use mlops_roles_core::state::observation::Known;
+use mlops_roles_core::state::observation::RoleMetadata;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::{Entity, State};
 
@@ -35,10 +35,10 @@ pub struct Failed {
 
 impl Done {
     /// `None` where the id of a role is not known.
-    pub fn of(spec: &ResourceSpec, known: &BTreeMap<Name, Known>) -> Option<Self> {
+    pub fn of(spec: &ResourceSpec, metadata: &BTreeMap<Name, RoleMetadata>) -> Option<Self> {
         let mut data = spec.attributes.clone();
         for (attribute, name) in &spec.role_ids {
-            data.insert((*attribute).to_owned(), known.get(name)?.id.clone());
+            data.insert((*attribute).to_owned(), metadata.get(name)?.id.clone());
         }
         Some(Self { physical_id: spec.physical_id.clone(), data })
     }

@@ -23,9 +23,9 @@ use mlops_roles_core::resource;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Mistakes;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, ResourceSpec, Setting, WARNINGS};
-use mlops_roles_core::state::observation::{Known, Observed};
+use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::{Claim, Standing};
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Entity, State};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ const ROUNDS: u32 = 2;
 #[derive(Debug)]
 pub struct Brought {
     /// What IAM knows of the roles.
-    known: BTreeMap<Name, Known>,
+    metadata: BTreeMap<Name, RoleMetadata>,
     verified: Verified,
 }
 
@@ -84,13 +84,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if let Some(source) = spec.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
-            let found = timed(Phase::Look, found).await.map_err(&fail)?;
+            let found = timed(Phase::Observe, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
             (spec, mistakes) = read(Setting { found: Some(&found), ..setting })?;
             mistakes.tighten(&accepted);
         }
         let absent = absent_boundary(&self.iam, &spec, setting, deadlines.work);
-        mistakes.wrong.extend(timed(Phase::Look, absent).await);
+        mistakes.wrong.extend(timed(Phase::Observe, absent).await);
         if !mistakes.wrong.is_empty() {
             return Err(fail(mistakes.to_string()));
         }
@@ -115,7 +115,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if spec.attributes.contains_key(NOT_VERIFIED) {
             tell(request, &mut spec, NOT_VERIFIED, &brought.verified.not_judged);
         }
-        Done::of(&spec, &brought.known).ok_or_else(|| fail("the role has no id".to_owned()))
+        Done::of(&spec, &brought.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
     /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
@@ -177,14 +177,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             };
             comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
         };
-        let (rolled_back, decided) = timed(Phase::Look, join(at_first, decided)).await;
+        let (rolled_back, decided) = timed(Phase::Observe, join(at_first, decided)).await;
         let rolled_back = rolled_back?;
-        let Decision { scope, observed, mut before, mut desired, steps } = decided?;
+        let Decision { query, metadata, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
             let verified = self.verify(spec, &desired, rolled_back, setting, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
-            return verified.map(|verified| Brought { known: observed, verified });
+            return verified.map(|verified| Brought { metadata, verified });
         }
         let claim = Claim::of(owner);
         let mut from = before.clone();
@@ -206,7 +206,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     let asked_at = Instant::now();
                     let ask =
                         async || course(&self.stacks, request, &spec.physical_id, rolled_back, deadlines.work).await;
-                    let confirmed = self.confirm(spec, &scope, &desired, deadlines.work);
+                    let confirmed = self.confirm(spec, &query, &desired, deadlines.work);
                     let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
                     // What lagged for us did so for whoever came to delete it or to bring back what was before.
                     if course == Course::Waits && asked_at.elapsed() >= LAGS {
@@ -215,11 +215,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     let why = match (confirmed, course) {
                         (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
-                        (Ok((seen, true)), Course::Waits) if rounds > 0 => {
-                            let strangers = owner.strangers(&spec.state, &seen.state);
+                        (Ok((observed, true)), Course::Waits) if rounds > 0 => {
+                            let strangers = owner.strangers(&spec.state, &observed.state);
                             if strangers.is_empty() {
                                 rounds -= 1;
-                                from = seen.state;
+                                from = observed.state;
                                 desired = owner.desired(&spec.state, &prior.managed, &from);
                                 continue;
                             }
@@ -230,9 +230,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                             let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
                             format!("{all} was made by somebody else in the meantime")
                         }
-                        (Ok((seen, _)), _) => {
+                        (Ok((observed, _)), _) => {
                             match self.verify(spec, &desired, rolled_back, setting, deadlines.work).await {
-                                Ok(verified) => return Ok(Brought { known: seen.known, verified }),
+                                Ok(verified) => return Ok(Brought { metadata: observed.metadata, verified }),
                                 Err(denied) => denied,
                             }
                         }
@@ -245,10 +245,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 }
                 Err(stopped) => match stopped.found() {
                     // It belongs to what was before, had the look not lagged: undo must not take it away.
-                    Some(seen) => {
+                    Some(observed) => {
                         from = stopped.reached;
-                        from.merge(seen.clone());
-                        before.merge(seen);
+                        from.merge(observed.clone());
+                        before.merge(observed);
                         desired = owner.desired(&spec.state, &prior.managed, &before);
                     }
                     None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
@@ -299,23 +299,23 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     async fn confirm<'a>(
         &self,
         spec: &'a ResourceSpec,
-        scope: &Scope,
+        query: &Query,
         desired: &State,
         deadline: Instant,
-    ) -> Result<(Observed, bool), &'a Name> {
-        let shows = |seen: &Observed| plan(desired, &seen.state).is_empty();
-        let mut scope = scope.clone();
-        scope.expect(desired);
-        scope.staying = true;
-        let seen = look_until(&self.iam, &scope, shows, deadline).await.unwrap_or_default();
+    ) -> Result<(Observation, bool), &'a Name> {
+        let shows = |observed: &Observation| plan(desired, &observed.state).is_empty();
+        let mut query = query.clone();
+        query.expect_present(desired);
+        query.skip_instance_profiles = true;
+        let observed = look_until(&self.iam, &query, shows, deadline).await.unwrap_or_default();
         let mut roles = spec.state.roles.keys();
-        if let Some(hidden) = roles.find(|name| !seen.known.contains_key(name)) {
+        if let Some(hidden) = roles.find(|name| !observed.metadata.contains_key(name)) {
             return Err(hidden);
         }
-        let late = plan(desired, &seen.state);
+        let late = plan(desired, &observed.state);
         if !late.is_empty() {
             tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
         }
-        Ok((seen, !late.is_empty()))
+        Ok((observed, !late.is_empty()))
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::apply::converge;
 use crate::deadlines::Deadlines;
-use crate::decide::look;
+use crate::decide::observe;
 use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::other_users;
@@ -30,7 +30,7 @@ use mlops_roles_core::resource::service_catalog_role::{
 use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::resource::unavailable;
 use mlops_roles_core::state::ownership::{Claim, Owner, released_tags};
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, State};
 
 /// What became of the roles, for the attributes.
@@ -57,7 +57,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let fail = |reason: String| failed(address, reason);
         let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
         let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
-        timed(Phase::Look, again).await.map_err(fail)?;
+        timed(Phase::Observe, again).await.map_err(fail)?;
         let report = match &request.kind {
             Kind::Create => {
                 let asked = read(request, setting).map_err(fail)?;
@@ -126,8 +126,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
-            let others = look(&self.iam, &Scope::of_roles(named), setting, deadline).await;
-            let others = others.map(|seen| seen.state.roles.values().any(|role| !setting.owner.owns(&role.tags)));
+            let others = observe(&self.iam, &Query::for_roles(named), setting, deadline).await;
+            let others =
+                others.map(|observed| observed.state.roles.values().any(|role| !setting.owner.owns(&role.tags)));
             if others.unwrap_or(true) {
                 return Err(why);
             }
@@ -153,11 +154,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
+        let observed = timed(Phase::Observe, observe(&self.iam, &every_role(), setting, deadline)).await?;
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
-        let mut usage = timed(Phase::Look, usage).await;
-        usage.of_roles(&seen, setting.owner, asked.in_use_within);
-        Ok(Report { usage, ..Report::of(asked, &seen.state, setting.owner) })
+        let mut usage = timed(Phase::Observe, usage).await;
+        usage.of_roles(&observed, setting.owner, asked.in_use_within);
+        Ok(Report { usage, ..Report::of(asked, &observed.state, setting.owner) })
     }
 
     /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
@@ -187,27 +188,28 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         deadline: Instant,
     ) -> Result<Report, String> {
         let owner = setting.owner;
-        let mut seen = timed(Phase::Look, look(&self.iam, &every_role(), setting, deadline)).await?;
-        let mut report = Report::of(asked, &seen.state, owner);
+        let mut observed = timed(Phase::Observe, observe(&self.iam, &every_role(), setting, deadline)).await?;
+        let mut report = Report::of(asked, &observed.state, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
-        named.retain(|name| !seen.known.get(name).is_some_and(|known| is_late(known.made_at)));
+        named.retain(|name| !observed.metadata.get(name).is_some_and(|known| is_late(known.made_at)));
         // From here on it is only about what should go.
-        seen.state.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
+        observed.state.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
         if named.contains(&use_role()) {
-            seen.state.policies = self.console_policies(is_late, setting, deadline).await?;
+            observed.state.policies = self.console_policies(is_late, setting, deadline).await?;
         }
         let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
-        if !seen.state.roles.is_empty() || ends_portfolios {
+        if !observed.state.roles.is_empty() || ends_portfolios {
             let regions = &asked.regions;
             let usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline);
-            report.usage = timed(Phase::Look, usage).await;
-            report.usage.of_roles(&seen, owner, asked.in_use_within);
+            report.usage = timed(Phase::Observe, usage).await;
+            report.usage.of_roles(&observed, owner, asked.in_use_within);
         }
 
-        let mut going = seen.state.clone();
+        let mut going = observed.state.clone();
         if asked.if_in_use != IfInUse::Delete {
             going.roles.retain(|name, _| !report.usage.keeps(name));
-            let in_use = going.roles.len() < seen.state.roles.len() || (ends_portfolios && report.usage.keeps_all());
+            let in_use =
+                going.roles.len() < observed.state.roles.len() || (ends_portfolios && report.usage.keeps_all());
             if in_use && asked.if_in_use == IfInUse::Fail {
                 let uses = summed_up(&report.usage.texts(), NAMED);
                 return Err(format!(
@@ -223,15 +225,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
         }
         self.leave_policies_of_others(&mut going, deadline).await?;
-        let stages = stages(&seen.state, &going, owner);
-        show(&plan(&stages[1], &seen.state), &seen.state, owner);
+        let stages = stages(&observed.state, &going, owner);
+        show(&plan(&stages[1], &observed.state), &observed.state, owner);
         if ends_portfolios {
             self.disable_portfolios(&mut report.usage, deadline).await?;
         }
-        let mut condemned = Scope::default();
+        let mut condemned = Query::default();
         condemned.add(&going);
         let claim = Claim { owner, condemned };
-        let mut from = seen.state;
+        let mut from = observed.state;
         for desired in &stages {
             let reached = timed(Phase::Apply, converge(&self.iam, &claim, desired, from, deadline)).await;
             from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
@@ -253,8 +255,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
-        let scope = Scope::of_policies(console.map(|(arn, _)| arn));
-        Ok(look(&self.iam, &scope, setting, deadline).await?.state.policies)
+        let query = Query::for_policies(console.map(|(arn, _)| arn));
+        Ok(observe(&self.iam, &query, setting, deadline).await?.state.policies)
     }
 
     /// A policy that hangs on anything but roles that go stays, whoever made it.
@@ -288,8 +290,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
 
 /// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released: it
 /// would name an owner that is gone.
-fn stages(seen: &State, going: &State, owner: &Owner) -> [State; 2] {
-    let mut end = seen.clone();
+fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
+    let mut end = observed.clone();
     end.roles.retain(|name, _| !going.roles.contains_key(name));
     end.policies.retain(|arn, _| !going.policies.contains_key(arn));
     for role in end.roles.values_mut().filter(|role| owner.owns(&role.tags)) {
@@ -311,16 +313,16 @@ fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, 
     if mistakes.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
 }
 
-fn every_role() -> Scope {
-    Scope::of_roles(ROLES.iter().map(ServiceCatalogRole::name))
+fn every_role() -> Query {
+    Query::for_roles(ROLES.iter().map(ServiceCatalogRole::name))
 }
 
 impl Report {
-    fn of(asked: &ServiceCatalogRoles, seen: &State, owner: &Owner) -> Self {
-        let ours = owner.roles_of(seen).map(|(name, _)| name.clone());
+    fn of(asked: &ServiceCatalogRoles, observed: &State, owner: &Owner) -> Self {
+        let ours = owner.roles_of(observed).map(|(name, _)| name.clone());
         let mut report = Self { provisioned: ours.collect(), ..Self::default() };
         for name in asked.names().difference(&report.provisioned.clone()).cloned() {
-            let which = if seen.roles.contains_key(&name) { &mut report.kept } else { &mut report.missing };
+            let which = if observed.roles.contains_key(&name) { &mut report.kept } else { &mut report.missing };
             which.insert(name);
         }
         report

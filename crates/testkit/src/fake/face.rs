@@ -8,9 +8,9 @@ use mlops_roles::aws::{cloudformation::Region, iam::Account, sagemaker::Regions}
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::state::observation::Observed;
+use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::port::{Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
@@ -59,8 +59,8 @@ macro_rules! ask {
 }
 
 impl Iam for Face {
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
-        ask!(self, iam, observe(scope))
+    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+        ask!(self, iam, observe(query))
     }
 
     async fn execute(&self, step: &Step) -> Result<(), Fault> {

@@ -12,9 +12,9 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::state::observation::{Known, LastUse, Observed};
+use mlops_roles_core::state::observation::{LastUse, Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_core::state::query::Scope;
+use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, Tags};
 use mlops_roles_engine::port::{Fault, Holder, Iam, Kind, ONE_CALL, Project, SageMaker, StackResource, Stacks};
 
@@ -135,12 +135,12 @@ impl Fake {
         &self,
         name: &Name,
         likely: Option<&BTreeSet<String>>,
-        staying: bool,
-    ) -> Result<Option<(Name, Role, Known)>, Fault> {
+        skip_instance_profiles: bool,
+    ) -> Result<Option<(Name, Role, RoleMetadata)>, Fault> {
         let role = self.of_iam(ask("iam:GetRole").of_role(name));
         let (reply, details) = match likely {
             Some(inline) => {
-                let (reply, details) = join(role, self.details(name, inline, staying)).await;
+                let (reply, details) = join(role, self.details(name, inline, skip_instance_profiles)).await;
                 (reply, Some(details))
             }
             None => (role.await, None),
@@ -149,11 +149,12 @@ impl Fake {
         let role = &role["Role"];
         let (attached, inline, instance_profiles) = match details {
             Some(details) => details?,
-            None => self.details(name, &BTreeSet::new(), staying).await?,
+            None => self.details(name, &BTreeSet::new(), skip_instance_profiles).await?,
         };
         let last = &role["RoleLastUsed"];
         let last_used = last["LastUsedDate"].as_i64().map(|at| LastUse { at, region: text(&last["Region"]) });
-        let known = Known { id: text(&role["RoleId"]), made_at: role["CreateDate"].as_i64().unwrap(), last_used };
+        let metadata =
+            RoleMetadata { id: text(&role["RoleId"]), made_at: role["CreateDate"].as_i64().unwrap(), last_used };
         let seen = Role {
             path: text(&role["Path"]),
             trust: Document::parse(&text(&role["AssumeRolePolicyDocument"])),
@@ -165,16 +166,21 @@ impl Fake {
             inline,
             instance_profiles,
         };
-        Ok(Some((Name::new(text(&role["RoleName"])), seen, known)))
+        Ok(Some((Name::new(text(&role["RoleName"])), seen, metadata)))
     }
 
-    async fn details(&self, role: &Name, inline: &BTreeSet<String>, staying: bool) -> Result<Details, Fault> {
+    async fn details(
+        &self,
+        role: &Name,
+        inline: &BTreeSet<String>,
+        skip_instance_profiles: bool,
+    ) -> Result<Details, Fault> {
         let attached = async {
             let listed = self.pages(ask("iam:ListAttachedRolePolicies").of_role(role), "AttachedPolicies").await;
             Ok(changing(listed)?.iter().map(|policy| text(&policy["PolicyArn"])).collect())
         };
         let profiles = async {
-            if staying {
+            if skip_instance_profiles {
                 return Ok(BTreeSet::new());
             }
             let listed = self.pages(ask("iam:ListInstanceProfilesForRole").of_role(role), "InstanceProfiles").await;
@@ -183,19 +189,19 @@ impl Fake {
         try_join3(attached, self.inline(role, inline), profiles).await
     }
 
-    async fn inline(&self, role: &Name, known: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, Fault> {
+    async fn inline(&self, role: &Name, metadata: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, Fault> {
         let read = async |name: String| {
             let asked = ask("iam:GetRolePolicy").of_role(role).with("PolicyName", &name);
             (name, self.of_iam(asked).await)
         };
-        let known = join_all(known.iter().cloned().map(&read));
+        let metadata = join_all(metadata.iter().cloned().map(&read));
         let names = async { changing(self.pages(ask("iam:ListRolePolicies").of_role(role), "PolicyNames").await) };
-        let (names, known) = join(names, known).await;
+        let (names, metadata) = join(names, metadata).await;
         let names: BTreeSet<String> = names?.iter().map(text).collect();
-        let others = names.iter().filter(|name| !known.iter().any(|(known, _)| known == *name));
+        let others = names.iter().filter(|name| !metadata.iter().any(|(metadata, _)| metadata == *name));
         let others = join_all(others.cloned().map(&read)).await;
         let mut documents = BTreeMap::new();
-        for (name, reply) in known.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
+        for (name, reply) in metadata.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
             documents.insert(name, Document::parse(&text(&changing(reply)?["PolicyDocument"])));
         }
         Ok(documents)
@@ -310,15 +316,16 @@ impl Fake {
 }
 
 impl Iam for Fake {
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Fault> {
-        let mut observed = Observed::default();
-        let roles =
-            try_join_all(scope.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), scope.staying)));
-        let policies = try_join_all(scope.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
+    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+        let mut observed = Observation::default();
+        let roles = try_join_all(
+            query.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), query.skip_instance_profiles)),
+        );
+        let policies = try_join_all(query.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
         let (roles, policies) = try_join(roles, policies).await?;
-        for (name, role, known) in roles.into_iter().flatten() {
+        for (name, role, metadata) in roles.into_iter().flatten() {
             observed.state.roles.insert(name.clone(), role);
-            observed.known.insert(name, known);
+            observed.metadata.insert(name, metadata);
         }
         observed.state.policies.extend(policies.into_iter().flatten());
         Ok(observed)
