@@ -10,7 +10,7 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
-use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::ownership::WriteScope;
 
 /// Takes steps until the world is as desired. What turns up on the way (a creation of our own whose reply was lost, an
 /// attachment that somebody made in between) is planned for anew.
@@ -19,12 +19,12 @@ use mlops_roles_core::state::ownership::Claim;
 /// When a step is refused, what is to be made turns out to be there, or the deadline comes.
 pub async fn converge(
     iam: &impl Iam,
-    claim: &Claim<'_>,
+    write_scope: &WriteScope<'_>,
     desired: &State,
     from: State,
     deadline: Instant,
 ) -> Result<State, Stopped> {
-    let mut pass = Pass { iam, claim, deadline, undoing: false, reached: from, troubles: Vec::new() };
+    let mut pass = Pass { iam, write_scope, deadline, undoing: false, reached: from, troubles: Vec::new() };
     loop {
         let steps = plan(desired, &pass.reached);
         if steps.is_empty() {

@@ -11,7 +11,7 @@ use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, query_of, sight};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
 /// The same on the way back, where time is short and a step that is refused is passed over.
@@ -24,7 +24,7 @@ const LONGEST_OF_UNDO: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Pass<'a, I> {
     pub iam: &'a I,
-    pub claim: &'a Claim<'a>,
+    pub write_scope: &'a WriteScope<'a>,
     pub deadline: Instant,
     /// On the way back, where there is less time and one step must not use it all up.
     pub undoing: bool,
@@ -83,7 +83,7 @@ impl<I: Iam> Pass<'_, I> {
         trouble: &mut Trouble,
         observed: &mut Option<State>,
     ) -> Result<bool, Refusal> {
-        let (iam, claim, deadline) = (self.iam, self.claim, self.deadline);
+        let (iam, write_scope, deadline) = (self.iam, self.write_scope, self.deadline);
         let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
         let entity = step.entity();
         if Instant::now() >= deadline {
@@ -108,7 +108,7 @@ impl<I: Iam> Pass<'_, I> {
             let Some(there) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
-            if !claim.covers(&entity, &there.state) {
+            if !write_scope.covers(&entity, &there.state) {
                 return Err(Refusal { cause: Cause::Foreign(entity), may_have_landed: false });
             }
             if !may_have_landed && !self.undoing {
@@ -146,7 +146,7 @@ impl<I: Iam> Pass<'_, I> {
             return fault.kind == Kind::NotThere;
         }
         let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&query_of(entity))).await else { return false };
-        if self.claim.covers(entity, &there.state) {
+        if self.write_scope.covers(entity, &there.state) {
             *observed = Some(there.state);
             return false;
         }

@@ -12,7 +12,7 @@ use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::iam::quota::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
 use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
-use mlops_roles_core::state::ownership::Standing;
+use mlops_roles_core::state::ownership::Ownership;
 use mlops_roles_core::state::{Entity, State, Tags};
 
 /// Whether everything that is to be written to may be. Says all that stands against it.
@@ -30,7 +30,7 @@ pub async fn writable(
         let entity = Entity::Role(name.clone());
         let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
         let ours = setting.owner.owns(&have.tags);
-        if let Some(objection) = stranger(stacks, spec, &entity, &have.tags, setting, until).await {
+        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
@@ -52,7 +52,7 @@ pub async fn writable(
     for arn in spec.state.policies.keys() {
         let Some(have) = observed.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
-        if let Some(objection) = stranger(stacks, spec, &entity, &have.tags, setting, until).await {
+        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);
         } else if !setting.owner.owns(&have.tags) {
             // Whoever else has it would be granted what we write into it.
@@ -70,7 +70,7 @@ pub async fn writable(
 }
 
 /// Why the entity can't be written to: it is not ours and may not become so.
-async fn stranger(
+async fn why_not_writable(
     stacks: &impl Stacks,
     spec: &ResourceSpec,
     entity: &Entity,
@@ -78,14 +78,14 @@ async fn stranger(
     setting: Setting<'_>,
     deadline: Instant,
 ) -> Option<String> {
-    let (asked, whose, property) = match setting.owner.standing(tags) {
-        Standing::Made | Standing::Adopted => return None,
-        Standing::Others(other) => {
+    let (asked, whose, property) = match setting.owner.ownership(tags) {
+        Ownership::Managed | Ownership::Adopted => return None,
+        Ownership::Foreign(other) => {
             let asked = spec.adopt_from.as_ref() == Some(&other.stack_id);
             let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);
             (asked, Some(other), property)
         }
-        Standing::Nobodys => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
+        Ownership::Unowned => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
     };
     let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
     if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {

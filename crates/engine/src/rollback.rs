@@ -13,7 +13,7 @@ use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::round;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
 /// Puts the world back as it was. What may have been created is looked for first, and goes only if it shows our tags.
@@ -23,7 +23,7 @@ use mlops_roles_core::state::{Entity, State};
 /// The steps of the way back that were not taken.
 pub async fn undo(
     iam: &impl Iam,
-    claim: &Claim<'_>,
+    write_scope: &WriteScope<'_>,
     before: &State,
     mut reached: State,
     unsure: &BTreeSet<Entity>,
@@ -33,7 +33,9 @@ pub async fn undo(
     let sights = join_all(unsure.iter().map(|entity| sight(iam, entity, deadline))).await;
     for (entity, observed) in unsure.iter().zip(sights) {
         match observed {
-            Some(observed) if claim.covers(entity, &observed.state) => replace(&mut reached, entity, observed.state),
+            Some(observed) if write_scope.covers(entity, &observed.state) => {
+                replace(&mut reached, entity, observed.state)
+            }
             observed => {
                 // Not to have seen it for lack of time is no proof that it is not there.
                 if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
@@ -44,7 +46,7 @@ pub async fn undo(
             }
         }
     }
-    let mut pass = Pass { iam, claim, deadline, undoing: true, reached, troubles: Vec::new() };
+    let mut pass = Pass { iam, write_scope, deadline, undoing: true, reached, troubles: Vec::new() };
     loop {
         // A look in between may show again what a step that is stuck was to take away.
         let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);

@@ -11,7 +11,7 @@ use crate::port::{Project, SageMaker};
 use crate::retry::patiently;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::state::observation::Observation;
-use mlops_roles_core::state::ownership::{Owner, Standing};
+use mlops_roles_core::state::ownership::{Owner, Ownership};
 
 /// How long a region is asked that does not answer, at the most. It takes half of what time there is.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -67,7 +67,7 @@ impl Usage {
                     uses.push(format!("role `{name}` was last used {ago} days ago in {}", last.region));
                 }
             }
-            if let Standing::Others(other) = owner.standing(&role.tags) {
+            if let Ownership::Foreign(other) = owner.ownership(&role.tags) {
                 uses.push(format!("role `{name}` belongs to {other}"));
             }
             if !uses.is_empty() {

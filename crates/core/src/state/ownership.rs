@@ -26,39 +26,39 @@ pub struct Owner {
 
 /// What the work on an event may write to.
 #[derive(Clone, Debug)]
-pub struct Claim<'a> {
+pub struct WriteScope<'a> {
     pub owner: &'a Owner,
     /// What goes whoever made it: the service-catalog roles of a resource that tears them down.
-    pub condemned: Query,
+    pub also_deletable: Query,
 }
 
-impl<'a> Claim<'a> {
+impl<'a> WriteScope<'a> {
     /// On what is the owner's, and nothing else.
-    pub fn of(owner: &'a Owner) -> Self {
-        Self { owner, condemned: Query::default() }
+    pub fn owned_by(owner: &'a Owner) -> Self {
+        Self { owner, also_deletable: Query::default() }
     }
 
     /// Whether the world shows the entity, and as one that may be written to.
     pub fn covers(&self, entity: &Entity, state: &State) -> bool {
-        let condemned = match entity {
-            Entity::Role(name) => self.condemned.roles.contains_key(name) && state.roles.contains_key(name),
-            Entity::Policy(arn) => self.condemned.policies.contains_key(arn) && state.policies.contains_key(arn),
+        let also_deletable = match entity {
+            Entity::Role(name) => self.also_deletable.roles.contains_key(name) && state.roles.contains_key(name),
+            Entity::Policy(arn) => self.also_deletable.policies.contains_key(arn) && state.policies.contains_key(arn),
         };
-        condemned || self.owner.owns_entity(entity, state)
+        also_deletable || self.owner.owns_entity(entity, state)
     }
 }
 
 /// What the tags of an entity say, as its would-be owner reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Ownership {
     /// We made it.
-    Made,
+    Managed,
     /// We took it over.
     Adopted,
     /// Another stack, or another resource of this one, owns it.
-    Others(Owner),
+    Foreign(Owner),
     /// It carries none of our tags.
-    Nobodys,
+    Unowned,
 }
 
 impl Owner {
@@ -66,21 +66,21 @@ impl Owner {
         Tags::from([(STACK_TAG.to_owned(), self.stack_id.clone()), (LOGICAL_TAG.to_owned(), self.logical_id.clone())])
     }
 
-    pub fn standing(&self, tags: &Tags) -> Standing {
+    pub fn ownership(&self, tags: &Tags) -> Ownership {
         let (stack, logical) = (tags.get(STACK_TAG), tags.get(LOGICAL_TAG));
         if stack.is_none() && logical.is_none() {
-            return Standing::Nobodys;
+            return Ownership::Unowned;
         }
         let found =
             Self { stack_id: stack.cloned().unwrap_or_default(), logical_id: logical.cloned().unwrap_or_default() };
         if found != *self {
-            return Standing::Others(found);
+            return Ownership::Foreign(found);
         }
-        if tags.contains_key(ADOPTED_TAG) { Standing::Adopted } else { Standing::Made }
+        if tags.contains_key(ADOPTED_TAG) { Ownership::Adopted } else { Ownership::Managed }
     }
 
     pub fn owns(&self, tags: &Tags) -> bool {
-        matches!(self.standing(tags), Standing::Made | Standing::Adopted)
+        matches!(self.ownership(tags), Ownership::Managed | Ownership::Adopted)
     }
 
     /// Our roles in the world.
@@ -98,7 +98,7 @@ impl Owner {
     }
 
     /// What the properties name and the world shows as somebody else's.
-    pub fn strangers(&self, desired: &State, observed: &State) -> Vec<Entity> {
+    pub fn foreign_entities(&self, desired: &State, observed: &State) -> Vec<Entity> {
         let roles =
             desired.roles.keys().filter(|name| observed.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
         let is_other = |arn: &&String| observed.policies.get(*arn).is_some_and(|policy| !self.owns(&policy.tags));
@@ -118,14 +118,14 @@ impl Owner {
             if new.roles.contains_key(name) {
                 continue;
             }
-            match self.standing(&have.tags) {
-                Standing::Made => {}
-                Standing::Adopted => {
+            match self.ownership(&have.tags) {
+                Ownership::Managed => {}
+                Ownership::Adopted => {
                     let mut role = released_role(have, old.roles.get(name));
                     role.attached.retain(|arn| !self.goes(arn, new, observed));
                     desired.roles.insert(name.clone(), role);
                 }
-                Standing::Others(_) | Standing::Nobodys => {
+                Ownership::Foreign(_) | Ownership::Unowned => {
                     desired.roles.insert(name.clone(), have.clone());
                 }
             }
@@ -141,13 +141,13 @@ impl Owner {
             if new.policies.contains_key(arn) {
                 continue;
             }
-            match self.standing(&have.tags) {
-                Standing::Made => {}
-                Standing::Adopted => {
+            match self.ownership(&have.tags) {
+                Ownership::Managed => {}
+                Ownership::Adopted => {
                     let tags = released_tags(&have.tags, old.policies.get(arn).map(|policy| &policy.tags));
                     desired.policies.insert(arn.clone(), Policy { tags, ..have.clone() });
                 }
-                Standing::Others(_) | Standing::Nobodys => {
+                Ownership::Foreign(_) | Ownership::Unowned => {
                     desired.policies.insert(arn.clone(), have.clone());
                 }
             }
@@ -158,7 +158,7 @@ impl Owner {
                 Some(have) => {
                     let prior = old.policies.get(arn).map(|policy| &policy.tags);
                     let mut tags = self.kept_tags(&want.tags, prior, &have.tags);
-                    if self.standing(&have.tags) != Standing::Made {
+                    if self.ownership(&have.tags) != Ownership::Managed {
                         tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());
                     }
                     tags
@@ -171,8 +171,8 @@ impl Owner {
 
     /// Whether it is a policy that we made and that is no longer asked for.
     fn goes(&self, arn: &str, new: &State, observed: &State) -> bool {
-        let standing = observed.policies.get(arn).map(|policy| self.standing(&policy.tags));
-        standing == Some(Standing::Made) && !new.policies.contains_key(arn)
+        let ownership = observed.policies.get(arn).map(|policy| self.ownership(&policy.tags));
+        ownership == Some(Ownership::Managed) && !new.policies.contains_key(arn)
     }
 
     fn tagged(&self, tags: &Tags) -> Tags {
@@ -194,7 +194,7 @@ impl Owner {
             instance_profiles: have.instance_profiles.clone(),
             ..want.clone()
         };
-        if self.standing(&have.tags) == Standing::Made {
+        if self.ownership(&have.tags) == Ownership::Managed {
             return role;
         }
         role.tags.entry(ADOPTED_TAG.to_owned()).or_insert_with(|| ADOPTED.to_owned());

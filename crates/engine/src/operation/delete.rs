@@ -15,7 +15,7 @@ use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::state::State;
-use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::query::Query;
 use serde_json::Map;
 
@@ -55,8 +55,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
         timed(Phase::Observe, unused).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, setting.owner);
-        let claim = Claim::of(setting.owner);
-        match timed(Phase::Apply, converge(&self.iam, &claim, &desired, before, deadlines.work)).await {
+        let write_scope = WriteScope::owned_by(setting.owner);
+        match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, before, deadlines.work)).await {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }

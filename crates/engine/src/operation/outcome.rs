@@ -84,12 +84,12 @@ pub fn show(steps: &[Step], before: &State, owner: &Owner) {
     let touched = |entity: Entity| steps.iter().any(|step| step.entity() == entity);
     for (name, role) in &before.roles {
         if touched(Entity::Role(name.clone())) {
-            tracing::info!(%name, prior = ?role, standing = ?owner.standing(&role.tags), "role before");
+            tracing::info!(%name, prior = ?role, ownership = ?owner.ownership(&role.tags), "role before");
         }
     }
     for (arn, policy) in &before.policies {
         if touched(Entity::Policy(arn.clone())) {
-            tracing::info!(%arn, prior = ?policy, standing = ?owner.standing(&policy.tags), "policy before");
+            tracing::info!(%arn, prior = ?policy, ownership = ?owner.ownership(&policy.tags), "policy before");
         }
     }
 }

@@ -24,7 +24,7 @@ use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Mistakes;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, ResourceSpec, Setting, WARNINGS};
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
-use mlops_roles_core::state::ownership::{Claim, Standing};
+use mlops_roles_core::state::ownership::{Ownership, WriteScope};
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Entity, State};
 use serde_json::{Map, Value};
@@ -186,10 +186,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
             return verified.map(|verified| Brought { metadata, verified });
         }
-        let claim = Claim::of(owner);
+        let write_scope = WriteScope::owned_by(owner);
         let mut from = before.clone();
         // A boundary that somebody took off a role of ours is back for good: the function may not take one off again.
-        for (name, role) in before.roles.iter_mut().filter(|(_, role)| owner.standing(&role.tags) == Standing::Made) {
+        for (name, role) in
+            before.roles.iter_mut().filter(|(_, role)| owner.ownership(&role.tags) == Ownership::Managed)
+        {
             if !role.boundary.as_ref().is_some_and(|arn| setting.fence.admits_boundary(arn)) {
                 let spec = desired.roles.get(name).and_then(|role| role.boundary.clone());
                 role.boundary = spec.or_else(|| Some(setting.fence.boundary.clone()));
@@ -197,7 +199,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let mut rounds = ROUNDS;
         let (reached, unsure, what) = loop {
-            match timed(Phase::Apply, converge(&self.iam, &claim, &desired, from, deadlines.work)).await {
+            match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, from, deadlines.work)).await {
                 Ok(mut reached) => {
                     if is_waited_for(&steps, &before, &desired) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
@@ -216,18 +218,18 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         (_, Course::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
                         (Ok((observed, true)), Course::Waits) if rounds > 0 => {
-                            let strangers = owner.strangers(&spec.state, &observed.state);
-                            if strangers.is_empty() {
+                            let foreign_entities = owner.foreign_entities(&spec.state, &observed.state);
+                            if foreign_entities.is_empty() {
                                 rounds -= 1;
                                 from = observed.state;
                                 desired = owner.desired(&spec.state, &prior.managed, &from);
                                 continue;
                             }
                             // Ours are gone, and what has their names is nobody's to undo.
-                            for entity in &strangers {
+                            for entity in &foreign_entities {
                                 reached.remove(entity);
                             }
-                            let all = strangers.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
+                            let all = foreign_entities.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
                             format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((observed, _)), _) => {

@@ -10,7 +10,7 @@ use crate::rollback::undo;
 use crate::staleness::{Course, course};
 use crate::telemetry;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::state::ownership::Claim;
+use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
@@ -28,7 +28,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     ) -> String {
         tracing::error!(what, "undoing");
         let owner = request.owner();
-        let claim = Claim::of(&owner);
+        let write_scope = WriteScope::owned_by(&owner);
         let course = async || course(&self.stacks, request, physical_id, rolled_back, deadline).await;
         let goes = |course: Course| matches!(course, Course::MovedOn { deletes: true, .. });
         let nothing = owner.desired(&State::default(), ours, &reached);
@@ -38,14 +38,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let (goes_first, mut goes_then) = (goes(first), false);
         let done = if goes_first {
-            undo(&self.iam, &claim, &nothing, reached, &unsure, deadline).await
+            undo(&self.iam, &write_scope, &nothing, reached, &unsure, deadline).await
         } else {
-            let done = undo(&self.iam, &claim, before, reached, &unsure, deadline).await;
+            let done = undo(&self.iam, &write_scope, before, reached, &unsure, deadline).await;
             goes_then = goes(course().await);
             if goes_then {
                 let nothing = owner.desired(&State::default(), ours, before);
                 // What was stuck before is still to be told.
-                done.and(undo(&self.iam, &claim, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
+                done.and(undo(&self.iam, &write_scope, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
             } else {
                 done
             }

@@ -29,7 +29,7 @@ use mlops_roles_core::resource::service_catalog_role::{
 };
 use mlops_roles_core::resource::spec::Setting;
 use mlops_roles_core::resource::unavailable;
-use mlops_roles_core::state::ownership::{Claim, Owner, released_tags};
+use mlops_roles_core::state::ownership::{Owner, WriteScope, released_tags};
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, State};
 
@@ -230,12 +230,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if ends_portfolios {
             self.disable_portfolios(&mut report.usage, deadline).await?;
         }
-        let mut condemned = Query::default();
-        condemned.add(&going);
-        let claim = Claim { owner, condemned };
+        let mut also_deletable = Query::default();
+        also_deletable.add(&going);
+        let write_scope = WriteScope { owner, also_deletable };
         let mut from = observed.state;
         for desired in &stages {
-            let reached = timed(Phase::Apply, converge(&self.iam, &claim, desired, from, deadline)).await;
+            let reached = timed(Phase::Apply, converge(&self.iam, &write_scope, desired, from, deadline)).await;
             from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
         }
         report.deleted = going.roles.into_keys().collect();

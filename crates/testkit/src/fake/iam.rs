@@ -39,10 +39,10 @@ impl Inner {
         ];
         let tagged = self.books.roles.get(&params.get("RoleName").to_lowercase()).map(|role| &role.tags);
         let tagged = tagged.or_else(|| self.books.policies.get(params.get("PolicyArn")).map(|policy| &policy.tags));
-        let condemned = [params.get("RoleName"), params.get("PolicyArn")]
+        let also_deletable = [params.get("RoleName"), params.get("PolicyArn")]
             .iter()
             .any(|name| name.contains("AmazonSageMakerServiceCatalogProducts"));
-        let unmarked = !condemned
+        let unmarked = !also_deletable
             && by_tag.contains(&action)
             && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
         let by_boundary = ["AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"];
