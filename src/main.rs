@@ -13,7 +13,7 @@ use mlops_roles::aws::sagemaker::Regions;
 use mlops_roles::http::connector;
 use mlops_roles::http::transport::HttpTransport;
 use mlops_roles::log;
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::payload;
 use mlops_roles_engine::deliver::Post;
 use mlops_roles_engine::handler::{Handler, Invocation};
@@ -40,7 +40,7 @@ async fn serve() -> Result<(), Error> {
             stacks: Region::new(aws_sdk_cloudformation::Client::new(&config)),
             sagemaker: Regions::new(sagemaker.build()),
         },
-        fence: Fence::read(variable),
+        guardrails: Guardrails::read(variable),
         post: Post { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },
     };
     let function = variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::TYPES;
@@ -32,7 +32,7 @@ pub struct Scene<'a> {
     options: &'a Options,
     pub account: Option<Account>,
     pub place: Place,
-    pub fence: Fence,
+    pub guardrails: Guardrails,
     /// Empty where nobody knows it.
     pub stack_name: String,
     pub stack_id: String,
@@ -191,10 +191,10 @@ impl<'a> Scene<'a> {
             symbols.name(STACK_ID, "part of AWS::StackId");
             id
         });
-        let fence = fence(&place, &deployed, options)?;
+        let guardrails = guardrails(&place, &deployed, options)?;
         values.extend(options.set.iter().cloned());
         let folder = options.file.parent().unwrap_or(Path::new("."));
-        Ok(Self { options, account, place, fence, stack_name, stack_id, standing, values, folder, symbols, notes })
+        Ok(Self { options, account, place, guardrails, stack_name, stack_id, standing, values, folder, symbols, notes })
     }
 
     async fn template(&self, whole: &Value) -> Result<Vec<Report>, String> {
@@ -256,7 +256,7 @@ impl<'a> Scene<'a> {
             stack_id: &self.stack_id,
             values: &self.values,
             folder: self.folder,
-            fence: Some(&self.fence),
+            guardrails: Some(&self.guardrails),
         };
         Template::new(whole, known, symbols)
     }
@@ -298,7 +298,7 @@ impl<'a> Scene<'a> {
                 let embedded = text.matches(&whole).count() < text.matches(&format!("${{{name}}}")).count();
                 let unknown = Unknown { name, embedded, kind: "" };
                 let known = self.values.get(name).cloned();
-                known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.fence)))
+                known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.guardrails)))
             };
             let substitutions: Map<String, Value> =
                 names.iter().map(|name| ((*name).to_owned(), json!(value(name)))).collect();
@@ -319,7 +319,7 @@ fn roles(template: &Value) -> Vec<&str> {
 }
 
 /// What the function is deployed with: the environment that its own template gives it.
-fn fence(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) -> Result<Fence, String> {
+fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) -> Result<Guardrails, String> {
     let template = parse(DEPLOYED)?;
     let mut values = deployed.clone();
     values.entry("PermissionsBoundary".to_owned()).or_insert_with(|| place.policy_arn("/", BOUNDARY));
@@ -343,10 +343,10 @@ fn fence(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) 
         stack_id: "",
         values: &values,
         folder: Path::new("."),
-        fence: None,
+        guardrails: None,
     };
     let template = Template::new(&template, known, &symbols);
     let environment = template.part("Function", &["Properties", "Environment", "Variables"]);
     let variable = |name: &str| environment.get(name)?.as_str().map(str::to_owned);
-    Fence::read(variable).map_err(|error| format!("`--deployer`: {error}"))
+    Guardrails::read(variable).map_err(|error| format!("`--deployer`: {error}"))
 }

@@ -48,7 +48,7 @@ impl Subject {
     /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
     fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, setting: Setting<'_>) -> Self {
         let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
-        if let Some(why) = unavailable(kind, setting.fence) {
+        if let Some(why) = unavailable(kind, setting.guardrails) {
             return refused(why);
         }
         let properties = match object(properties) {
@@ -88,7 +88,8 @@ impl Scene<'_> {
         request: Option<&Request>,
     ) -> Result<Report, String> {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
-        let setting = Setting { place: &self.place, fence: &self.fence, owner: &owner, existing: None, found: None };
+        let setting =
+            Setting { place: &self.place, guardrails: &self.guardrails, owner: &owner, existing: None, found: None };
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
         let accepted = kept_from_before(kind, request, setting);
@@ -122,7 +123,7 @@ impl Scene<'_> {
             }
         }
         if self.symbols.printed(&self.stack_id) != self.stack_id {
-            for path in &self.fence.role_paths {
+            for path in &self.guardrails.role_paths {
                 let hash = hash(&owner, path);
                 let cut = self.stack_name.is_empty() && !read.spec.physical_id.contains(STACK);
                 if cut && read.spec.physical_id.ends_with(&hash) {
@@ -150,7 +151,7 @@ impl Scene<'_> {
                     let why = read.reason(kind);
                     report.tell(&course.desired, &read.spec.needs, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
-                    let beyond = beyond_boundary(&read.spec.needs, setting.fence).into_iter();
+                    let beyond = beyond_boundary(&read.spec.needs, setting.guardrails).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
@@ -204,7 +205,7 @@ impl Scene<'_> {
                         account.observe(&query, setting).await?
                     }
                 };
-                prior.in_reach(&before, owner)?;
+                prior.check_within_guardrails(&before, owner)?;
                 let after = owner.desired(&State::default(), &prior.managed, &before);
                 return Ok(Course { steps: plan(&after, &before), before, desired: State::default() });
             }

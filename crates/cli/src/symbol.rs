@@ -3,7 +3,7 @@
 //! The function's own reading of properties is strict, and the preview uses it as it is. So each unknown stands in as a
 //! text of the shape that fits where it is used, found by trying; in all that is printed its name takes the place again.
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 
 /// Stands for the account where nobody says which it is. Nothing else is written so.
@@ -128,7 +128,7 @@ impl Symbols {
         property_of(property).clone_into(&mut self.property);
     }
 
-    pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, fence: Option<&Fence>) -> String {
+    pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, guardrails: Option<&Guardrails>) -> String {
         let Unknown { name, embedded, .. } = unknown;
         let same =
             |symbol: &&Symbol| symbol.property == self.property && symbol.name == name && symbol.embedded == embedded;
@@ -137,8 +137,11 @@ impl Symbols {
         }
         let token = format!("Zq{:03}z", self.all.len());
         let number = (700_905_000 + self.all.len()).to_string();
-        let shapes =
-            if embedded { parts(&token, &number, fence) } else { shapes(&token, &number, unknown, place, fence) };
+        let shapes = if embedded {
+            parts(&token, &number, guardrails)
+        } else {
+            shapes(&token, &number, unknown, place, guardrails)
+        };
         let (property, name) = (self.property.clone(), name.to_owned());
         let symbol = Symbol { property, name, embedded, token, number, shapes, shape: 0 };
         let text = symbol.text().to_owned();
@@ -250,12 +253,12 @@ fn property_of(path: &str) -> &str {
 }
 
 /// What part of a text can be.
-fn parts(token: &str, number: &str, fence: Option<&Fence>) -> Vec<String> {
-    vec![token.to_owned(), format!("{}{token}", prefix(fence)), token.to_ascii_lowercase(), number.to_owned()]
+fn parts(token: &str, number: &str, guardrails: Option<&Guardrails>) -> Vec<String> {
+    vec![token.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase(), number.to_owned()]
 }
 
-fn prefix(fence: Option<&Fence>) -> &str {
-    fence.and_then(|fence| fence.role_name_prefixes.first()).map_or("", String::as_str)
+fn prefix(guardrails: Option<&Guardrails>) -> &str {
+    guardrails.and_then(|guardrails| guardrails.role_name_prefixes.first()).map_or("", String::as_str)
 }
 
 /// As ARNs have it: `AWS::SNS::Topic` is of `sns`.
@@ -269,7 +272,13 @@ fn service(kind: &str) -> Option<String> {
 }
 
 /// Everything that a property or a definition may ask for, the likeliest first.
-fn shapes(token: &str, number: &str, unknown: Unknown<'_>, place: &Place, fence: Option<&Fence>) -> Vec<String> {
+fn shapes(
+    token: &str,
+    number: &str,
+    unknown: Unknown<'_>,
+    place: &Place,
+    guardrails: Option<&Guardrails>,
+) -> Vec<String> {
     let Unknown { name, kind, .. } = unknown;
     let Place { partition, region, account } = place;
     let arn = |service: &str, resource: &str| match service {
@@ -277,12 +286,12 @@ fn shapes(token: &str, number: &str, unknown: Unknown<'_>, place: &Place, fence:
         "s3" => format!("arn:{partition}:s3:::{resource}"),
         service => format!("arn:{partition}:{service}:{region}:{account}:{resource}"),
     };
-    let prefix = prefix(fence);
+    let prefix = prefix(guardrails);
     // Buckets and repositories have no upper case.
     let names = [token.to_owned(), format!("{prefix}{token}"), token.to_ascii_lowercase()];
 
     let mut arns: Vec<(&str, String)> = Vec::new();
-    for pattern in fence.iter().flat_map(|fence| &fence.passable_roles) {
+    for pattern in guardrails.iter().flat_map(|guardrails| &guardrails.passable_roles) {
         // Of a pattern, the part of the name that is open; a role without one is itself.
         let pattern = pattern.replacen(":iam::*:", &format!(":iam::{account}:"), 1);
         arns.push(("iam", pattern.replacen('*', token, 1).replace(['*', '?'], "x")));
@@ -310,8 +319,13 @@ fn shapes(token: &str, number: &str, unknown: Unknown<'_>, place: &Place, fence:
         (.., true) => arns.chain(names).collect(),
         _ => names.into_iter().chain(arns).collect(),
     };
-    let boundaries = fence.iter().flat_map(|fence| [&fence.boundary].into_iter().chain(&fence.narrower_boundaries));
-    let managed = fence.iter().flat_map(|fence| &fence.managed_policies).map(|pattern| pattern.replace('*', token));
+    let boundaries = guardrails
+        .iter()
+        .flat_map(|guardrails| [&guardrails.boundary].into_iter().chain(&guardrails.narrower_boundaries));
+    let managed = guardrails
+        .iter()
+        .flat_map(|guardrails| &guardrails.managed_policies)
+        .map(|pattern| pattern.replace('*', token));
     let others = [
         format!("https://sqs.{region}.amazonaws.com/{account}/{token}"),
         format!("https://{token}.example.com"),
@@ -323,6 +337,6 @@ fn shapes(token: &str, number: &str, unknown: Unknown<'_>, place: &Place, fence:
         "60".to_owned(),
         region.clone(),
     ];
-    let paths = fence.iter().map(|fence| fence.default_path().to_owned());
+    let paths = guardrails.iter().map(|guardrails| guardrails.default_path().to_owned());
     first.into_iter().chain(boundaries.cloned()).chain(managed).chain(others).chain(paths).collect()
 }

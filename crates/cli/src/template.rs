@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use serde_json::{Map, Value};
 
@@ -24,7 +24,7 @@ pub struct Known<'a> {
     /// Where relative locations of `AWS::Include` begin.
     pub folder: &'a Path,
     /// For the shapes of what is unknown.
-    pub fence: Option<&'a Fence>,
+    pub guardrails: Option<&'a Guardrails>,
 }
 
 /// What came to light while resolving.
@@ -130,7 +130,7 @@ impl<'a> Template<'a> {
             return Value::from(value.as_str());
         }
         let unknown = Unknown { name: &name, embedded, kind };
-        Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.fence))
+        Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.guardrails))
     }
 
     /// `embedded`: as part of a longer text.

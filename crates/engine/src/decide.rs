@@ -46,7 +46,7 @@ pub async fn decide(
     let before = observed.state;
     writable(iam, stacks, spec, &before, setting, deadline).await?;
     replaceable(iam, prior, setting, deadline).await?;
-    prior.in_reach(&before, owner)?;
+    prior.check_within_guardrails(&before, owner)?;
     let desired = owner.desired(&spec.state, &prior.managed, &before);
     within_quota(&desired)?;
     let going = prior.superseded.policies.keys().chain(gone(&desired, &before));
@@ -72,7 +72,8 @@ pub async fn observe(
         observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
     let state = &observed.state;
     let ours = setting.owner.roles_of(state);
-    let hidden = |arn: &&String| !state.policies.contains_key(*arn) && setting.fence.admits_policy(arn, setting.place);
+    let hidden =
+        |arn: &&String| !state.policies.contains_key(*arn) && setting.guardrails.allows_policy(arn, setting.place);
     let more = Query::for_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
@@ -101,7 +102,7 @@ async fn replaceable(
     for name in prior.superseded.roles.keys() {
         let observed = observe(iam, &Query::for_roles([name.clone()]), setting, deadline).await?.state;
         let role = observed.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
-        if let Some(role) = role.filter(|role| !setting.fence.admits_path(&role.path)) {
+        if let Some(role) = role.filter(|role| !setting.guardrails.allows_path(&role.path)) {
             return Err(format!(
                 "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so it \
                  could not be deleted: have it added, then try again; nothing was changed",

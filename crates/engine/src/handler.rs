@@ -14,7 +14,7 @@ use crate::port::{Iam, Ports, SageMaker, Stacks, Transport};
 use crate::staleness::{Age, timely};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
-use mlops_roles_core::guardrails::{Fence, Misconfigured};
+use mlops_roles_core::guardrails::{Guardrails, MisconfiguredEnvironment};
 use mlops_roles_core::iam::arn::{Arn, Place};
 use mlops_roles_core::protocol::request::{Kind, Request};
 use mlops_roles_core::protocol::response::Answer;
@@ -26,7 +26,7 @@ use mlops_roles_core::resource::spec::Setting;
 #[derive(Clone, Debug)]
 pub struct Handler<I, S, M, T> {
     pub ports: Ports<I, S, M>,
-    pub fence: Result<Fence, Misconfigured>,
+    pub guardrails: Result<Guardrails, MisconfiguredEnvironment>,
     pub post: Post<T>,
 }
 
@@ -121,11 +121,11 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
                 }
             };
         }
-        let fence = self.fence.as_ref().map_err(|error| fail(error.to_string()))?;
-        let timely = timely(&self.ports.stacks, request, age, fence.verifies_events, deadlines.work);
+        let guardrails = self.guardrails.as_ref().map_err(|error| fail(error.to_string()))?;
+        let timely = timely(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
         let asked = timed(Phase::Observe, timely).await.map_err(fail)?;
         let owner = request.owner();
-        let setting = Setting { place, fence, owner: &owner, existing: None, found: None };
+        let setting = Setting { place, guardrails, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {
             return self.ports.service_catalog(request, asked, setting, deadlines).await;
         }

@@ -28,7 +28,7 @@ pub async fn writable(
     for (name, want) in &spec.state.roles {
         let Some((found, have)) = observed.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
-        let boundary = have.boundary.as_ref().filter(|arn| !setting.fence.admits_boundary(arn));
+        let boundary = have.boundary.as_ref().filter(|arn| !setting.guardrails.allows_boundary(arn));
         let ours = setting.owner.owns(&have.tags);
         if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, setting, until).await {
             objections.push(objection);
@@ -99,7 +99,7 @@ async fn why_not_writable(
     if !asked {
         return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
     }
-    if !setting.fence.allow_adoption {
+    if !setting.guardrails.allow_adoption {
         return Some(format!("{entity} {belongs}: to take it over, the deployer has to set `AllowAdoption`"));
     }
     if let Some(stack) = tags.get("aws:cloudformation:stack-id") {
@@ -149,7 +149,7 @@ pub async fn absent_boundary(
     setting: Setting<'_>,
     deadline: Instant,
 ) -> Option<String> {
-    let boundary = Some(&spec.boundary).filter(|arn| setting.fence.narrower_boundaries.contains(arn))?;
+    let boundary = Some(&spec.boundary).filter(|arn| setting.guardrails.narrower_boundaries.contains(arn))?;
     let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }

@@ -23,7 +23,7 @@ use mlops_roles_engine::deliver::Post;
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::Ports;
 
-use crate::fuzz_account::{ACCOUNT, Account, Mailbox, Stack, fence};
+use crate::fuzz_account::{ACCOUNT, Account, Mailbox, Stack, guardrails};
 
 const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
 const HOST: &str = "cloudformation-custom-resource-response-useast1";
@@ -48,7 +48,7 @@ pub fn event(text: &str) -> bool {
     let account = Account::new();
     let before = account.state();
     let first = send(&account, &event);
-    within_the_fence(&account.state());
+    within_the_guardrails(&account.state());
     let kind = event["RequestType"].as_str().unwrap_or_default().to_owned();
     let Some(first) = first else {
         assert_eq!(account.state(), before, "something was done that nobody hears of");
@@ -80,7 +80,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
             stacks: Stack { resource_type: event["ResourceType"].as_str().unwrap_or_default().to_owned() },
             sagemaker: account.clone(),
         },
-        fence: Ok(fence()),
+        guardrails: Ok(guardrails()),
         post: Post { transport: mailbox.clone(), endpoint: None },
     };
     let invocation = Invocation {
@@ -129,11 +129,11 @@ pub fn definition(text: &str) -> bool {
 }
 
 fn read(resource_type: &str, properties: &Map<String, Value>) {
-    let (place, fence) = (place(), fence());
+    let (place, guardrails) = (place(), guardrails());
     let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
     let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
     for found in std::iter::once(None).chain(found.map(Some)) {
-        let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found };
+        let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found };
         let Some((spec, mistakes)) = resource::read(resource_type, properties, setting) else { return };
         let (again, _) = resource::read(resource_type, properties, setting).unwrap();
         assert_eq!(spec.state, again.state, "equal input, equal output");
@@ -142,7 +142,7 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
             continue;
         }
         assert!(!spec.physical_id.is_empty());
-        within_the_fence(&spec.state);
+        within_the_guardrails(&spec.state);
         // Of sets, the patterns are those of the published templates.
         if !resource::is_set(resource_type) {
             passes_by_name(&spec.state);
@@ -150,12 +150,12 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
     }
 }
 
-fn within_the_fence(state: &State) {
-    let (place, fence) = (place(), fence());
+fn within_the_guardrails(state: &State) {
+    let (place, guardrails) = (place(), guardrails());
     for (name, role) in state.roles.iter().filter(|(name, _)| name.as_str() != "Foreign") {
-        assert!(fence.admits_name(name.as_str()) && is_iam_name(name.as_str(), ROLE_NAME_LENGTH), "{name}");
-        assert!(fence.admits_path(&role.path), "{}", role.path);
-        assert!(role.boundary.as_deref().is_some_and(|arn| fence.admits_boundary(arn)), "{:?}", role.boundary);
+        assert!(guardrails.allows_name(name.as_str()) && is_iam_name(name.as_str(), ROLE_NAME_LENGTH), "{name}");
+        assert!(guardrails.allows_path(&role.path), "{}", role.path);
+        assert!(role.boundary.as_deref().is_some_and(|arn| guardrails.allows_boundary(arn)), "{:?}", role.boundary);
         assert!((3_600..=43_200).contains(&role.max_session_duration));
         assert!(role.tags.len() <= 50);
         let inline: usize = role.inline.values().map(Document::size).sum();
@@ -164,12 +164,12 @@ fn within_the_fence(state: &State) {
         let trust: Value = serde_json::from_str(&role.trust.to_string()).unwrap();
         assert!(!trust.to_string().contains("\"*\""), "anybody is trusted: {trust}");
         for arn in &role.attached {
-            let ours = fence.admits_policy(arn, &place) && state.policies.contains_key(arn);
+            let ours = guardrails.allows_policy(arn, &place) && state.policies.contains_key(arn);
             assert!(ours || arn.contains(":iam::aws:policy/"), "{arn} is attached");
         }
     }
     for (arn, policy) in &state.policies {
-        assert!(fence.admits_policy(arn, &place), "{arn}");
+        assert!(guardrails.allows_policy(arn, &place), "{arn}");
         assert!(policy.document.size() <= 6_144 && policy.tags.len() <= 50);
     }
 }

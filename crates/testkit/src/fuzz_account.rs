@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use url::Url;
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
@@ -26,7 +26,7 @@ pub const ACCOUNT: &str = "123456789012";
 pub const PASSABLE: &str = "arn:aws:iam::123456789012:role/MySageMakerRole";
 
 /// Everything that a template may ask for is switched on.
-pub fn fence() -> Fence {
+pub fn guardrails() -> Guardrails {
     let types = mlops_roles_core::resource::TYPES.join(",");
     let variable = |name: &str| match name {
         "ROLE_NAME_PREFIXES" => Some("AmazonSageMaker,Team".to_owned()),
@@ -37,7 +37,7 @@ pub fn fence() -> Fence {
         "ENABLED_TYPES" => Some(types.clone()),
         _ => None,
     };
-    Fence::read(variable).unwrap()
+    Guardrails::read(variable).unwrap()
 }
 
 #[derive(Clone, Debug)]

@@ -2,24 +2,25 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 
 use crate::data;
 use crate::fake::{Books, Fake};
-use crate::stage::{Stage, fence};
+use crate::stage::{Stage, guardrails};
 
 /// A function that may make every set, and the account that it works in.
 pub fn stage(books: Books) -> Stage {
     let mut stage = Stage::new(Fake::with(books));
-    stage.handler.fence = Ok(wide());
+    stage.handler.guardrails = Ok(wide());
     stage
 }
 
-pub fn wide() -> Fence {
-    let mut fence = fence();
-    fence.role_name_prefixes = ["AmazonSageMaker", "ds-team", "DS", "DataScience", "bridge"].map(str::to_owned).into();
-    fence.role_paths = ["/", "/service-role/"].map(str::to_owned).into();
-    fence
+pub fn wide() -> Guardrails {
+    let mut guardrails = guardrails();
+    guardrails.role_name_prefixes =
+        ["AmazonSageMaker", "ds-team", "DS", "DataScience", "bridge"].map(str::to_owned).into();
+    guardrails.role_paths = ["/", "/service-role/"].map(str::to_owned).into();
+    guardrails
 }
 
 pub fn of_type(mut event: Value, kind: &str) -> Value {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_engine::deliver::{Post, Undelivered};
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::{Ports, Transport, TransportError};
@@ -39,7 +39,7 @@ impl Mailbox {
     }
 }
 
-pub fn fence() -> Fence {
+pub fn guardrails() -> Guardrails {
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
         ("ROLE_PATHS", "/"),
@@ -57,7 +57,7 @@ pub fn fence() -> Fence {
         ),
         ("ALLOW_ADOPTION", "true"),
     ]);
-    Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
+    Guardrails::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
 pub struct Stage {
@@ -83,7 +83,7 @@ impl Stage {
         let post = Post { transport: mailbox.clone(), endpoint: None };
         let handler = Handler {
             ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face },
-            fence: Ok(fence()),
+            guardrails: Ok(guardrails()),
             post,
         };
         let invocation = Invocation {

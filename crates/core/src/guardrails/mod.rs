@@ -9,7 +9,7 @@ use crate::iam::arn::{Arn, Place};
 
 /// The deployer's limits, from the function's environment. Whoever writes a stack's template has no say in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fence {
+pub struct Guardrails {
     /// At least one; derived names begin with the first.
     pub role_name_prefixes: Vec<String>,
     /// At least one, each beginning and ending with a slash: where roles and policies are made. The first is the default.
@@ -38,15 +38,15 @@ pub struct Fence {
 #[error(
     "the function's environment variable `{variable}` is {found}, expected {expected}; deploy its `template.yaml` again"
 )]
-pub struct Misconfigured {
+pub struct MisconfiguredEnvironment {
     variable: &'static str,
     found: String,
     expected: &'static str,
 }
 
-impl Fence {
+impl Guardrails {
     /// `variable` looks an environment variable up. Lists are separated by commas.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Misconfigured> {
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MisconfiguredEnvironment> {
         let text = |name: &str| variable(name).unwrap_or_default();
         let list = |name: &str| -> Vec<String> {
             // White space is part of an item, as it is in IAM; the parameters of `template.yaml` take none.
@@ -54,7 +54,7 @@ impl Fence {
         };
         let wrong = |variable, found: String, expected| {
             let found = if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") };
-            Misconfigured { variable, found, expected }
+            MisconfiguredEnvironment { variable, found, expected }
         };
 
         let role_name_prefixes = list("ROLE_NAME_PREFIXES");
@@ -93,11 +93,11 @@ impl Fence {
         })
     }
 
-    pub fn admits_name(&self, name: &str) -> bool {
+    pub fn allows_name(&self, name: &str) -> bool {
         self.role_name_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
-    pub fn admits_path(&self, path: &str) -> bool {
+    pub fn allows_path(&self, path: &str) -> bool {
         self.role_paths.iter().any(|allowed| allowed == path)
     }
 
@@ -106,17 +106,17 @@ impl Fence {
     }
 
     /// Whether it is a customer-managed policy that the function may read and change.
-    pub fn admits_policy(&self, arn: &str, place: &Place) -> bool {
+    pub fn allows_policy(&self, arn: &str, place: &Place) -> bool {
         let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);
         let entity = arn.and_then(|arn| arn.iam_entity("policy"));
-        entity.is_some_and(|(path, name)| self.admits_path(path) && self.admits_name(name))
+        entity.is_some_and(|(path, name)| self.allows_path(path) && self.allows_name(name))
     }
 
-    pub fn admits_boundary(&self, arn: &str) -> bool {
+    pub fn allows_boundary(&self, arn: &str) -> bool {
         self.boundary == arn || self.narrower_boundaries.iter().any(|allowed| allowed == arn)
     }
 
-    pub fn admits_passing(&self, role_arn: &str) -> bool {
+    pub fn allows_passing(&self, role_arn: &str) -> bool {
         self.passable_roles.iter().any(|pattern| arn::matches(pattern, role_arn))
     }
 
@@ -128,13 +128,13 @@ impl Fence {
             // IAM lets everybody ask who they are, whatever a policy denies.
             // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
             "sts:GetCallerIdentity" | "sts:GetServiceBearerToken" => false,
-            "iam:PassRole" | "sts:AssumeRole" => !resources.all(|role| self.admits_passing(role)),
+            "iam:PassRole" | "sts:AssumeRole" => !resources.all(|role| self.allows_passing(role)),
             _ if matches!(service, "iam" | "sts" | "organizations" | "account") => true,
             _ => self.boundary_denies.holds(action),
         }
     }
 
-    pub fn admits_managed_policy(&self, arn: &str) -> bool {
+    pub fn allows_managed_policy(&self, arn: &str) -> bool {
         self.managed_policies.iter().any(|pattern| arn::matches(pattern, arn))
     }
 }

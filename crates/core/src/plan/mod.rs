@@ -26,7 +26,7 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     let mut last = Vec::new();
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
-            steps.extend(fence(name, want, have));
+            steps.extend(restrictions(name, want, have));
         }
     }
     for (arn, want) in &desired.policies {
@@ -81,7 +81,7 @@ fn kept<'a>(observed: &'a State, name: &Name, want: &Role) -> Option<&'a Role> {
 }
 
 /// What must stand before any grant on a role that stays.
-fn fence(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
+fn restrictions(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
     let (add, drop) = tag_changes(&want.tags, &have.tags);

@@ -20,7 +20,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     let spec = role_set::read(DEPLOY_TARGET, set, reader, setting);
     let attached = spec.state.roles.values().flat_map(|role| &role.attached);
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
-        if !setting.fence.admits_managed_policy(arn) {
+        if !setting.guardrails.allows_managed_policy(arn) {
             reader.note(format!(
                 "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
                  `Scoped`"

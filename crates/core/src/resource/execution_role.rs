@@ -330,7 +330,7 @@ fn name_prefix(reader: &Reader<'_>) -> String {
 /// What runs on a notebook or in a pipeline starts jobs with the same role.
 fn pass_itself(reader: &Reader<'_>, setting: Setting<'_>, properties: &RoleProperties, needs: &mut Needs) {
     let role = setting.place.role_arn(&properties.path, properties.name.as_str());
-    if !setting.fence.admits_passing(&role) {
+    if !setting.guardrails.allows_passing(&role) {
         reader.note(format!(
             "`PassSelf`: the role `{role}` is not within the deployer's `PassableRoleArns`, so it can't pass itself: choose \
              another `RoleName`, or say `false`"

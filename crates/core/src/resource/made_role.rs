@@ -78,7 +78,7 @@ impl MadeRole {
             ));
         }
 
-        let beyond = beyond_boundary(&granted.needs, setting.fence);
+        let beyond = beyond_boundary(&granted.needs, setting.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
         let attributes = BTreeMap::from([
             ("RoleArn".to_owned(), role_arn),

@@ -20,7 +20,7 @@ pub mod workflow_role;
 
 use serde_json::{Map, Value};
 
-use crate::guardrails::Fence;
+use crate::guardrails::Guardrails;
 use crate::resource::properties::{Mistakes, Reader};
 use crate::resource::spec::{ResourceSpec, Setting};
 use crate::text::closest;
@@ -56,7 +56,7 @@ pub fn is_set(resource_type: &str) -> bool {
 }
 
 /// Why a resource of this type can't be made here, if so.
-pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
+pub fn unavailable(resource_type: &str, guardrails: &Guardrails) -> Option<String> {
     if !TYPES.contains(&resource_type) {
         let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));
         return Some(format!(
@@ -64,7 +64,7 @@ pub fn unavailable(resource_type: &str, fence: &Fence) -> Option<String> {
             hint.unwrap_or_else(|| format!("; the types are `{}`", TYPES.join("`, `")))
         ));
     }
-    let enabled = fence.types.iter().any(|enabled| enabled == resource_type);
+    let enabled = guardrails.types.iter().any(|enabled| enabled == resource_type);
     (!enabled).then(|| {
         format!("`{resource_type}` is switched off: the deployer of this function can add it to `EnabledTypes`")
     })

@@ -52,7 +52,7 @@ impl PriorState {
         if resource::is_set(kind) {
             return Self::of_other_set(spec, physical_id, read(None).unwrap_or_default());
         }
-        if !setting.fence.admits_name(physical_id) {
+        if !setting.guardrails.allows_name(physical_id) {
             return Err(format!(
                 "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
                  could not be deleted: have its prefix added, then try again; nothing was changed"
@@ -126,7 +126,7 @@ impl PriorState {
         // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
         // role that took this one's place. Only where the id may be invented do they count.
         let existing = match Id::read(physical_id, properties, setting) {
-            Id::Role(name) if !setting.fence.admits_name(physical_id) => {
+            Id::Role(name) if !setting.guardrails.allows_name(physical_id) => {
                 return Err(format!(
                     "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its \
                      prefix added, then delete again"
@@ -148,7 +148,7 @@ impl PriorState {
             prior.names_outside_guardrails.extend(read.names_outside_guardrails);
             surplus_arns.extend(read.surplus_arns);
         }
-        let paths = &setting.fence.role_paths;
+        let paths = &setting.guardrails.role_paths;
         let arns = prior.managed.policies.keys().chain(&surplus_arns);
         let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
         prior.alternate_arns =
@@ -185,7 +185,7 @@ impl PriorState {
     ///
     /// # Errors
     /// When one hangs on a role of ours.
-    pub fn in_reach(&self, observed: &State, owner: &Owner) -> Result<(), String> {
+    pub fn check_within_guardrails(&self, observed: &State, owner: &Owner) -> Result<(), String> {
         let ours = owner.roles_of(observed).map(|(_, role)| role);
         let lost = |arn: &&String| self.names_outside_guardrails.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {
@@ -233,7 +233,7 @@ impl Id {
         let name = Name::new(physical_id);
         if explicit || role::is_derived(physical_id, setting) {
             Self::Role(name)
-        } else if setting.fence.admits_name(physical_id) {
+        } else if setting.guardrails.allows_name(physical_id) {
             Self::Perhaps(name)
         } else if physical_id.starts_with(&start) {
             Self::Nothing

@@ -35,7 +35,7 @@ pub struct RoleProperties {
 
 pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
     let path = path(reader, setting);
-    let asked = fenced_name(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
+    let asked = name_within_guardrails(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
     let told = asked.is_some();
     let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
     if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| setting.existing.is_none()) {
@@ -59,7 +59,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
 fn derived_name(setting: Setting<'_>, path: &str) -> Name {
     let owner = setting.owner;
     let hash = hash(owner, path);
-    let prefix = setting.fence.role_name_prefixes.first().map_or("", String::as_str);
+    let prefix = setting.guardrails.role_name_prefixes.first().map_or("", String::as_str);
     let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
     // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
     let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
@@ -78,20 +78,20 @@ pub fn hash(owner: &Owner, path: &str) -> String {
 
 /// Whether we derived the name for this resource, under whatever prefix.
 pub fn is_derived(name: &str, setting: Setting<'_>) -> bool {
-    setting.fence.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(setting.owner, path))))
+    setting.guardrails.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(setting.owner, path))))
 }
 
 fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
-    let fence = setting.fence;
-    let default = fence.default_path().to_owned();
+    let guardrails = setting.guardrails;
+    let default = guardrails.default_path().to_owned();
     let Some(path) = reader.text("Path") else { return default };
     let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
     if !shape || path.len() > PATH_LENGTH {
         reader.wrong("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
-    } else if fence.admits_path(&path) {
+    } else if guardrails.allows_path(&path) {
         return path;
     } else {
-        let expected = format!("one of {} (the deployer's `RolePaths`)", listed(&fence.role_paths));
+        let expected = format!("one of {} (the deployer's `RolePaths`)", listed(&guardrails.role_paths));
         reader.wrong("Path", &path, &expected);
     }
     default
@@ -107,11 +107,11 @@ fn description(reader: &Reader<'_>) -> String {
 }
 
 pub fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
-    let fence = setting.fence;
-    let Some(arn) = reader.text("PermissionsBoundary") else { return fence.boundary.clone() };
-    if !fence.admits_boundary(&arn) {
-        let mut allowed = vec![fence.boundary.clone()];
-        allowed.extend(fence.narrower_boundaries.iter().cloned());
+    let guardrails = setting.guardrails;
+    let Some(arn) = reader.text("PermissionsBoundary") else { return guardrails.boundary.clone() };
+    if !guardrails.allows_boundary(&arn) {
+        let mut allowed = vec![guardrails.boundary.clone()];
+        allowed.extend(guardrails.narrower_boundaries.iter().cloned());
         let expected = format!(
             "one of {} (the deployer's `PermissionsBoundaryArn` and `NarrowerPermissionsBoundaryArns`)",
             listed(&allowed)
@@ -149,11 +149,11 @@ pub fn policy_name(
     property: &'static str,
     names_outside_guardrails: &mut Vec<String>,
 ) -> Option<String> {
-    fenced_name(reader, setting, property, POLICY_NAME_LENGTH, names_outside_guardrails)
+    name_within_guardrails(reader, setting, property, POLICY_NAME_LENGTH, names_outside_guardrails)
 }
 
 /// A name of at most `longest` characters with one of the deployer's prefixes.
-fn fenced_name(
+fn name_within_guardrails(
     reader: &Reader<'_>,
     setting: Setting<'_>,
     property: &'static str,
@@ -163,8 +163,8 @@ fn fenced_name(
     let name = reader.text(property)?;
     if !is_iam_name(&name, longest) {
         reader.wrong(property, &name, &name_rule(longest));
-    } else if !setting.fence.admits_name(&name) {
-        let prefixes = listed(&setting.fence.role_name_prefixes);
+    } else if !setting.guardrails.allows_name(&name) {
+        let prefixes = listed(&setting.guardrails.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.wrong(property, &name, &expected);
         names_outside_guardrails.push(name);
@@ -210,8 +210,8 @@ pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &st
         (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
                 reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
-            } else if !setting.fence.admits_passing(text) {
-                let passable = listed(&setting.fence.passable_roles);
+            } else if !setting.guardrails.allows_passing(text) {
+                let passable = listed(&setting.guardrails.passable_roles);
                 reader.wrong(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
             }
         }
@@ -238,8 +238,8 @@ pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String
         if !ours_or_aws || text.contains(['*', '?']) {
             let example = format!("arn:{}:iam::aws:policy/AmazonSageMakerReadOnly", place.partition);
             reader.wrong(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
-        } else if !setting.fence.admits_managed_policy(&text) {
-            let allowed = match setting.fence.managed_policies.as_slice() {
+        } else if !setting.guardrails.allows_managed_policy(&text) {
+            let allowed = match setting.guardrails.managed_policies.as_slice() {
                 [] => "no managed policy".to_owned(),
                 some => format!("one of {}", listed(some)),
             };

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog;
 use crate::catalog::{EmptyName, Form, Parameter, RoleEntry, RoleSet, Statement, Values, filled};
-use crate::guardrails::Fence;
+use crate::guardrails::Guardrails;
 use crate::iam::document::{Document, hex};
 use crate::iam::name::{Name, is_iam_name};
 use crate::iam::quota::{INLINE_SIZE_PER_ROLE, POLICY_NAME_LENGTH, POLICY_SIZE, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
@@ -55,7 +55,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let boundary = role::boundary(reader, setting);
     let mut values = parameters(set, reader, setting, as_published);
     values.insert("Boundary".to_owned(), boundary.clone());
-    values.insert(MANAGED_POLICIES.to_owned(), setting.fence.managed_policies.join(","));
+    values.insert(MANAGED_POLICIES.to_owned(), setting.guardrails.managed_policies.join(","));
     let mut asked = Asked {
         set,
         reader,
@@ -68,7 +68,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
-    if as_published && set.publishes_iam_writes(&asked.values) && !setting.fence.allow_published_iam_writes {
+    if as_published && set.publishes_iam_writes(&asked.values) && !setting.guardrails.allow_published_iam_writes {
         let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
         reader.tighten(format!(
             "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}`{of_account} make and \
@@ -236,7 +236,7 @@ impl Asked<'_> {
             if !self.is_name(&name, ROLE_NAME_LENGTH, told) {
                 continue;
             }
-            if !self.setting.fence.admits_path(&entry.path) {
+            if !self.setting.guardrails.allows_path(&entry.path) {
                 self.elsewhere.insert(entry.path.clone());
             }
             let name = Name::new(name);
@@ -322,7 +322,7 @@ impl Asked<'_> {
             }
             return false;
         }
-        if !self.setting.fence.admits_name(name) {
+        if !self.setting.guardrails.allows_name(name) {
             self.names_outside_guardrails.push(name.to_owned());
             return false;
         }
@@ -330,19 +330,19 @@ impl Asked<'_> {
     }
 
     fn refuse_outsiders(&self) {
-        let (reader, fence) = (self.reader, self.setting.fence);
+        let (reader, guardrails) = (self.reader, self.setting.guardrails);
         if !self.names_outside_guardrails.is_empty() {
             reader.note(format!(
                 "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
                  have a prefix added",
                 listed(&self.names_outside_guardrails),
-                listed(&fence.role_name_prefixes)
+                listed(&guardrails.role_name_prefixes)
             ));
         }
         for path in &self.elsewhere {
             reader.note(format!(
                 "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
-                listed(&fence.role_paths)
+                listed(&guardrails.role_paths)
             ));
         }
     }
@@ -359,7 +359,7 @@ impl Asked<'_> {
 
     /// What the set leaves out here.
     fn remarks(&self) -> Vec<String> {
-        if self.as_published || !self.setting.fence.managed_policies.is_empty() {
+        if self.as_published || !self.setting.guardrails.managed_policies.is_empty() {
             return Vec::new();
         }
         let limited = self.set.limited_by(MANAGED_POLICIES, &self.values).into_iter();
@@ -377,9 +377,9 @@ impl Asked<'_> {
 
     /// Actions that the boundary of `template.yaml` denies.
     fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
-        let fence = self.setting.fence;
+        let guardrails = self.setting.guardrails;
         let statements = catalog::of_iam(statements, &self.values, self.as_published);
-        statements.iter().flat_map(|statement| beyond_boundary(statement, fence)).collect()
+        statements.iter().flat_map(|statement| beyond_boundary(statement, guardrails)).collect()
     }
 
     fn role(&self, id: &str, entry: &RoleEntry) -> Role {
@@ -424,7 +424,7 @@ impl Asked<'_> {
 }
 
 /// Actions of the statement that the boundary of `template.yaml` denies.
-fn beyond_boundary<'a>(statement: &'a Value, fence: &Fence) -> Vec<String> {
+fn beyond_boundary<'a>(statement: &'a Value, guardrails: &Guardrails) -> Vec<String> {
     let texts = |key: &str| -> Vec<&'a str> {
         match &statement[key] {
             Value::String(one) => vec![one],
@@ -432,6 +432,6 @@ fn beyond_boundary<'a>(statement: &'a Value, fence: &Fence) -> Vec<String> {
         }
     };
     let grants = statement.get("Effect") == Some(&json!("Allow"));
-    let denied = |action: &&str| fence.boundary_denies(action, texts("Resource").into_iter());
+    let denied = |action: &&str| guardrails.boundary_denies(action, texts("Resource").into_iter());
     texts("Action").into_iter().filter(|action| grants && denied(action)).map(str::to_owned).collect()
 }

@@ -102,7 +102,7 @@ impl ServiceCatalogRoles {
     /// What `OnCreate: Provision` makes: all but the `kept` roles of others.
     pub fn spec(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> ResourceSpec {
         let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
-        let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.fence.boundary)));
+        let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.guardrails.boundary)));
         ResourceSpec { state: State { roles: roles.collect(), ..State::default() }, ..ResourceSpec::default() }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::guardrails::Fence;
+use crate::guardrails::Guardrails;
 use crate::iam::arn::Place;
 use crate::iam::document::Document;
 use crate::iam::name::Name;
@@ -24,7 +24,7 @@ pub const NOT_VERIFIED: &str = "NotVerified";
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     pub place: &'a Place,
-    pub fence: &'a Fence,
+    pub guardrails: &'a Guardrails,
     pub owner: &'a Owner,
     /// The role that the resource stands for, whatever name its properties lead to.
     pub existing: Option<&'a Name>,
@@ -82,17 +82,17 @@ pub struct Granted {
 
 /// Actions that the boundary of `template.yaml` denies, whatever a policy grants, and the states that need them. A
 /// deployer's own boundary may differ.
-pub fn beyond_boundary<'a>(needs: &'a Needs, fence: &Fence) -> BTreeMap<String, BTreeSet<&'a str>> {
+pub fn beyond_boundary<'a>(needs: &'a Needs, guardrails: &Guardrails) -> BTreeMap<String, BTreeSet<&'a str>> {
     let mut beyond: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for grant in &needs.grants {
         for action in &grant.actions {
-            if fence.boundary_denies(action, grant.resources.iter().map(String::as_str)) {
+            if guardrails.boundary_denies(action, grant.resources.iter().map(String::as_str)) {
                 beyond.entry(action.clone()).or_default().insert(&grant.state);
             }
         }
     }
     for (state, action, member) in &needs.overrides {
-        if fence.boundary_denies.members(action).any(|denied| denied == *member) {
+        if guardrails.boundary_denies.members(action).any(|denied| denied == *member) {
             beyond.entry(format!("{action} with {member}")).or_default().insert(state);
         }
     }

@@ -49,7 +49,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let (observed, users, again) = timed(Phase::Observe, join3(observed, users, again)).await;
         again.map_err(fail)?;
         let before = observed.map_err(fail)?.state;
-        prior.in_reach(&before, setting.owner).map_err(fail)?;
+        prior.check_within_guardrails(&before, setting.owner).map_err(fail)?;
         let desired = setting.owner.desired(&State::default(), &prior.managed, &before);
         let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
         let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);

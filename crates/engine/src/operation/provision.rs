@@ -66,7 +66,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
-        if let Some(why) = resource::unavailable(&request.resource_type, setting.fence) {
+        if let Some(why) = resource::unavailable(&request.resource_type, setting.guardrails) {
             return Err(fail(why));
         }
         let properties = object(&request.properties).map_err(fail)?;
@@ -192,9 +192,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         for (name, role) in
             before.roles.iter_mut().filter(|(_, role)| owner.ownership(&role.tags) == Ownership::Managed)
         {
-            if !role.boundary.as_ref().is_some_and(|arn| setting.fence.admits_boundary(arn)) {
+            if !role.boundary.as_ref().is_some_and(|arn| setting.guardrails.allows_boundary(arn)) {
                 let spec = desired.roles.get(name).and_then(|role| role.boundary.clone());
-                role.boundary = spec.or_else(|| Some(setting.fence.boundary.clone()));
+                role.boundary = spec.or_else(|| Some(setting.guardrails.boundary.clone()));
             }
         }
         let mut rounds = ROUNDS;

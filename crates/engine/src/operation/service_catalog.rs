@@ -111,7 +111,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         setting: Setting<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let off = unavailable(TYPE, setting.fence);
+        let off = unavailable(TYPE, setting.guardrails);
         if !was_created && (off.is_some() || lives_as(&self.stacks, request, deadline).await?.is_some()) {
             return Ok(Report::default());
         }
@@ -304,7 +304,7 @@ fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
 }
 
 fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, String> {
-    if let Some(why) = unavailable(TYPE, setting.fence) {
+    if let Some(why) = unavailable(TYPE, setting.guardrails) {
         return Err(why);
     }
     let reader = Reader::new(object(&request.properties)?);

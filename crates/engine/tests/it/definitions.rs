@@ -14,7 +14,7 @@ use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
 use mlops_roles_core::state::ownership::Owner;
 
 use mlops_roles_testkit::fake::simulator::allows;
-use mlops_roles_testkit::stage::{STACK, TYPE, fence};
+use mlops_roles_testkit::stage::{STACK, TYPE, guardrails};
 
 fn folder() -> PathBuf {
     data("definitions")
@@ -37,8 +37,8 @@ fn names(folder: &Path) -> Vec<String> {
 pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
-    let fence = fence();
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let guardrails = guardrails();
+    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
     if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }

@@ -222,7 +222,7 @@ async fn what_the_boundary_denies_of_a_definition_is_told() {
         ),
     ] {
         let mut stage = Stage::new(Fake::new());
-        stage.handler.fence.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
+        stage.handler.guardrails.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
         let answer = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
         assert_eq!(answer.0["Data"]["BeyondBoundary"], expected, "{level}");
     }
@@ -416,13 +416,13 @@ async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
 #[test]
 fn a_wildcard_in_the_resource_of_a_task_is_told() {
     let definition = |resource: &str| json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });
-    let fence = mlops_roles_testkit::stage::fence();
+    let guardrails = mlops_roles_testkit::stage::guardrails();
     let place = mlops_roles_core::iam::arn::Place::of_arn(mlops_roles_testkit::stage::STACK).unwrap();
     let owner = mlops_roles_core::state::ownership::Owner {
         stack_id: mlops_roles_testkit::stage::STACK.into(),
         logical_id: "Role".into(),
     };
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));

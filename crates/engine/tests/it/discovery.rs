@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 
 use mlops_roles_testkit::fake::sagemaker::Region;
 use mlops_roles_testkit::fake::{Fake, Mischief, Role};
-use mlops_roles_testkit::stage::{ROLE, Stage, create, delete, fence, update, with};
+use mlops_roles_testkit::stage::{ROLE, Stage, create, delete, guardrails, update, with};
 
 fn role(name: &str) -> String {
     format!("arn:aws:iam::123456789012:role/SageMaker-{name}")
@@ -252,7 +252,7 @@ async fn the_workflow_role_is_not_taken_for_the_one_that_it_asks_for() {
 async fn a_fence_is_asked_about_the_role_that_was_found_and_about_no_other() {
     let mut stage = Stage::new(account());
     let passable = vec![role("notebook")];
-    stage.handler.fence = Ok(Fence { passable_roles: passable, ..fence() });
+    stage.handler.guardrails = Ok(Guardrails { passable_roles: passable, ..guardrails() });
     let task = json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::sagemaker:createTrainingJob",

@@ -15,7 +15,7 @@ use mlops_roles_core::state::ownership::Owner;
 use crate::definitions::{Call, granted, json_of};
 use mlops_roles_testkit::fake::Fake;
 use mlops_roles_testkit::fake::simulator::allows;
-use mlops_roles_testkit::stage::{STACK, Stage, create, delete, fence, update};
+use mlops_roles_testkit::stage::{STACK, Stage, create, delete, guardrails, update};
 
 const TYPE: &str = "Custom::SageMakerExecutionRole";
 
@@ -39,8 +39,8 @@ fn properties(folder: &Path, name: &str) -> Map<String, Value> {
 fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
-    let fence = fence();
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let guardrails = guardrails();
+    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
     if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }

@@ -86,13 +86,13 @@ async fn each_call_fails_once_in_each_way() {
 async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries() {
     each_call(async |case, at, end| {
         let stage = case.stage();
-        stage.fake.fence();
+        stage.fake.restrict();
         stage.fake.fail(Fault { at, mischief: Mischief::LostAfter, sticky: false });
         let answer = stage.send(&case.event).await.success();
         settle(&stage, case, &answer, end, true, &format!("{}, call {at}", case.name)).await;
         for second in at + 1.. {
             let stage = case.stage();
-            stage.fake.fence();
+            stage.fake.restrict();
             stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
             stage.fake.fail(Fault { at: second, mischief: Mischief::LostAfter, sticky: false });
             let answer = stage.send(&case.event).await;

@@ -70,7 +70,7 @@ async fn the_required_property_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn passed_roles_are_literal_ours_and_inside_the_fence() {
+async fn passed_roles_are_literal_ours_and_inside_the_guardrails() {
     for (arn, part) in [
         ("*", "a pattern would pass more"),
         ("arn:aws:iam::123456789012:role/SageMaker*", "a pattern would pass more"),

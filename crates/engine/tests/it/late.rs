@@ -137,7 +137,7 @@ async fn a_stack_that_does_not_tell_keeps_a_late_event_from_everything() {
 
 fn verifying(books: Books) -> Stage {
     let mut stage = stage_at(books, 0);
-    stage.handler.fence.as_mut().unwrap().verifies_events = true;
+    stage.handler.guardrails.as_mut().unwrap().verifies_events = true;
     stage
 }
 
@@ -214,9 +214,9 @@ async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
             event
         };
         let stage = Stage::new(Fake::new());
-        let mut fence = stage.handler.fence.clone().unwrap();
-        fence.role_paths.push("/service-role/".into());
-        let stage = Stage { handler: Handler { fence: Ok(fence), ..stage.handler.clone() }, ..stage };
+        let mut guardrails = stage.handler.guardrails.clone().unwrap();
+        guardrails.role_paths.push("/service-role/".into());
+        let stage = Stage { handler: Handler { guardrails: Ok(guardrails), ..stage.handler.clone() }, ..stage };
         let id = stage.send(&of_type(create(&properties))).await.success().id().to_owned();
         let standing = stage.fake.books();
         let invented = ["not-created/WorkflowRole", "pipeline-WorkflowRole-1ABCDEFGHIJKL"];
@@ -284,7 +284,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
         event
     };
     let mut stage = stage_at(Books::default(), 20);
-    stage.handler.fence.as_mut().unwrap().role_paths.push("/service-role/".into());
+    stage.handler.guardrails.as_mut().unwrap().role_paths.push("/service-role/".into());
     stage.send(&of_type(create(&provision))).await.success();
     let standing = stage.fake.books();
     stage.fake.hold_as("SageMakerServiceCatalogRoles/WorkflowRole", STACK, "WorkflowRole", "UPDATE_COMPLETE");

@@ -215,7 +215,7 @@ async fn a_changed_path_under_the_same_name_is_refused() {
     let mut stage = Stage::new(Fake::new());
     stage.send(&create(&properties())).await.success();
     let books = stage.fake.books();
-    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
     let answer = stage.send(&update(ROLE, &with(json!({ "Path": "/team/" })), &properties())).await.failure();
     assert!(answer.reason().contains("give `RoleName` a new value too"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
@@ -226,7 +226,7 @@ async fn a_changed_path_replaces_a_role_with_a_derived_name() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let first = stage.send(&create(&nameless)).await.success();
-    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
     let moved = with(json!({ "RoleName": null, "Path": "/team/" }));
     let second = stage.send(&update(first.id(), &moved, &nameless)).await.success();
     assert_ne!(first.id(), second.id());
@@ -242,7 +242,7 @@ async fn a_new_default_path_moves_roles_and_cleans_up_at_the_old_one() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let first = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/team/".into(), "/".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/team/".into(), "/".into()];
     let revised = with(json!({ "RoleName": null, "Revision": "2" }));
     let second = stage.send(&update(&first, &revised, &nameless)).await.success().id().to_owned();
     assert_ne!(first, second);
@@ -261,11 +261,11 @@ async fn a_replacement_that_could_not_be_cleaned_up_is_refused() {
     let mut stage = Stage::new(Fake::new());
     let id = stage.send(&create(&nameless)).await.success().id().to_owned();
     let books = stage.fake.books();
-    stage.handler.fence.as_mut().unwrap().role_paths = vec!["/team/".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/team/".into()];
     let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
     assert!(answer.reason().contains("`RolePaths`"), "{}", answer.reason());
-    stage.handler.fence = Ok(mlops_roles_testkit::stage::fence());
-    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
+    stage.handler.guardrails = Ok(mlops_roles_testkit::stage::guardrails());
+    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
     let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
     assert!(answer.reason().contains("`RoleNamePrefixes`"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), books);
@@ -277,7 +277,7 @@ async fn a_policy_outside_the_prefixes_of_today_is_named_not_forgotten() {
     let named = with(json!({ "PolicyName": "TeamPolicy" }));
     stage.send(&create(&named)).await.success();
     let books = stage.fake.books();
-    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
     for event in [delete(ROLE, &named), update(ROLE, &properties(), &named)] {
         let answer = stage.send(&event).await.failure();
         assert!(answer.reason().contains("policy/TeamPolicy` is outside"), "{}", answer.reason());
@@ -408,7 +408,7 @@ async fn a_new_prefix_of_the_deployer_does_not_hide_the_old_role_from_delete() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let id = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
     stage.send(&delete(&id, &nameless)).await.success();
     assert_eq!(stage.fake.books(), Books::default());
 }
@@ -418,7 +418,7 @@ async fn a_role_outside_the_prefixes_of_today_is_named_not_forgotten() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let id = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
     let answer = stage.send(&delete(&id, &nameless)).await.failure();
     assert!(answer.reason().contains("RoleNamePrefixes"), "{}", answer.reason());
 }
@@ -487,7 +487,7 @@ async fn a_cleanup_that_comes_twice_leaves_the_role_that_took_the_place() {
     let mut stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
     let old = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.fence.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
+    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
     let new = stage.send(&update(&old, &nameless, &nameless)).await.success().id().to_owned();
     assert!(new.starts_with("Team-"), "{new}");
     for _ in 0..3 {

@@ -171,7 +171,7 @@ async fn a_role_with_a_foreign_boundary_or_path_cannot_be_adopted() {
 #[tokio::test(start_paused = true)]
 async fn a_deployer_who_does_not_allow_adoption_is_named() {
     let mut stage = Stage::new(Fake::with(by_hand()));
-    stage.handler.fence.as_mut().unwrap().allow_adoption = false;
+    stage.handler.guardrails.as_mut().unwrap().allow_adoption = false;
     let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
     assert!(answer.reason().contains("`AllowAdoption`"), "{}", answer.reason());
     assert_eq!(stage.fake.books(), by_hand());
@@ -182,7 +182,7 @@ async fn switching_adoption_off_leaves_what_was_adopted_in_service() {
     let mut stage = Stage::new(Fake::with(by_hand()));
     let adopting = with(json!({ "AdoptExisting": "true" }));
     stage.send(&create(&adopting)).await.success();
-    stage.handler.fence.as_mut().unwrap().allow_adoption = false;
+    stage.handler.guardrails.as_mut().unwrap().allow_adoption = false;
     let changed = with(json!({ "AdoptExisting": "true", "Description": "still ours to change" }));
     stage.send(&update(ROLE, &changed, &adopting)).await.success();
     stage.send(&delete(ROLE, &changed)).await.success();
@@ -298,7 +298,7 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
         stage.send(&create(&properties())).await.success();
         let made = stage.fake.books();
         stage.fake.change(|books| books.roles.get_mut(&ROLE.to_lowercase()).unwrap().boundary = boundary);
-        stage.fake.fence();
+        stage.fake.restrict();
         stage.fake.refuse("UpdateRole");
         let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
         let answer = stage.send(&update(ROLE, &new, &properties())).await.failure();

@@ -1,6 +1,6 @@
 //! An answer to every event, and nothing in it or the log that must not be there.
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::{Request, payload};
 use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_engine::deliver::Undelivered;
@@ -148,7 +148,7 @@ async fn a_type_that_is_unknown_or_off_is_refused_and_its_delete_succeeds() {
     stage.send(&event).await.success();
 
     stage.send(&create(&properties())).await.success();
-    stage.handler.fence.as_mut().unwrap().types = vec!["Custom::Other".into()];
+    stage.handler.guardrails.as_mut().unwrap().types = vec!["Custom::Other".into()];
     let answer = stage.send(&create(&properties())).await.failure();
     assert!(answer.reason().contains("`EnabledTypes`"), "{}", answer.reason());
     stage.send(&delete(ROLE, &properties())).await.success();
@@ -166,7 +166,7 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
         ("ALLOW_PUBLISHED_IAM_WRITES", "yes"),
         ("BOUNDARY_DENIES", "Lax"),
     ] {
-        stage.handler.fence = Fence::read(|name| {
+        stage.handler.guardrails = Guardrails::read(|name| {
             let usual = match name {
                 "ROLE_PATHS" => "/",
                 "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
@@ -224,7 +224,7 @@ async fn no_reason_holds_a_control_character() {
 async fn a_success_that_would_not_fit_is_refused_before_any_write() {
     let mut stage = Stage::new(Fake::new());
     let path = format!("/{}/", "p".repeat(510));
-    stage.handler.fence.as_mut().unwrap().role_paths = vec![path];
+    stage.handler.guardrails.as_mut().unwrap().role_paths = vec![path];
     let mut event = create(&with(json!({ "PolicyName": format!("AmazonSageMaker-{}", "p".repeat(100)) })));
     event["RequestId"] = json!("r".repeat(2_000));
     let answer = stage.send(&event).await.failure();

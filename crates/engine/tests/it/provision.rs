@@ -165,7 +165,7 @@ async fn what_we_made_and_is_in_use_is_released_when_it_stays() {
 async fn what_was_provisioned_goes_also_when_the_type_is_switched_off_since() {
     let mut stage = stage(Books::default());
     stage.send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
-    stage.handler.fence.as_mut().unwrap().types.clear();
+    stage.handler.guardrails.as_mut().unwrap().types.clear();
     stage.send(&deleting(json!({ "OnCreate": "Provision" }))).await.success();
     assert_eq!(stage.fake.books(), neighbours(), "a cleanup that fails, fails silently");
 }

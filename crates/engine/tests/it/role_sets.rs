@@ -18,7 +18,7 @@ use mlops_roles_testkit::role_sets::of_type;
 use mlops_roles_testkit::role_sets::stage;
 use mlops_roles_testkit::role_sets::target_account;
 use mlops_roles_testkit::role_sets::wide;
-use mlops_roles_testkit::stage::{STACK, create, delete, fence, from_stack, update};
+use mlops_roles_testkit::stage::{STACK, create, delete, from_stack, guardrails, update};
 use mlops_roles_testkit::{data, repository};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,10 +36,14 @@ fn file(name: &str) -> Value {
     json_of(&folder().join(name)).unwrap()
 }
 
-fn read(kind: &str, properties: &Value, fence: &mlops_roles_core::guardrails::Fence) -> (ResourceSpec, Mistakes) {
+fn read(
+    kind: &str,
+    properties: &Value,
+    guardrails: &mlops_roles_core::guardrails::Guardrails,
+) -> (ResourceSpec, Mistakes) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
-    let setting = Setting { place: &place, fence, owner: &owner, existing: None, found: None };
+    let setting = Setting { place: &place, guardrails, owner: &owner, existing: None, found: None };
     resource::read(kind, properties.as_object().unwrap(), setting).unwrap()
 }
 
@@ -91,7 +95,8 @@ async fn as_published_each_set_is_what_its_tables_say() {
     assert_eq!(published.as_object().unwrap().len(), 5);
     for (name, tables) in published.as_object().unwrap() {
         let mut stage = stage(Books::default());
-        stage.handler.fence = Ok(mlops_roles_core::guardrails::Fence { allow_published_iam_writes: true, ..wide() });
+        stage.handler.guardrails =
+            Ok(mlops_roles_core::guardrails::Guardrails { allow_published_iam_writes: true, ..wide() });
         let asked = asking(&tables["properties"], json!({ "Fidelity": "AsPublished" }));
         let answer = stage.send(&of_type(create(&asked), TYPE)).await.success();
 
@@ -527,10 +532,10 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
             properties["EnvType"] = json!("d");
         }
         // And with as many policies to attach as the deployer can list.
-        let mut fence = wide();
-        fence.managed_policies = vec![format!("arn:aws-us-gov:iam::aws:policy/{}*", "x".repeat(60)); 10];
+        let mut guardrails = wide();
+        guardrails.managed_policies = vec![format!("arn:aws-us-gov:iam::aws:policy/{}*", "x".repeat(60)); 10];
         let properties = asking(&properties, json!({ "RoleNames": roles }));
-        let (_, mistakes) = read(TYPE, &properties, &fence);
+        let (_, mistakes) = read(TYPE, &properties, &guardrails);
         assert!(mistakes.is_empty(), "{set}: {mistakes}");
     }
     spec(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
@@ -874,13 +879,13 @@ async fn all_mistakes_come_at_once_and_nothing_is_written() {
 async fn what_the_deployer_does_not_admit_is_refused() {
     let asked = asking(&json!({ "RoleSet": "ServiceCatalogProjects" }), json!({}));
     let mut stage = stage(Books::default());
-    stage.handler.fence = Ok(fence());
+    stage.handler.guardrails = Ok(guardrails());
     let reason = stage.send(&of_type(create(&asked), TYPE)).await.failure().reason().to_owned();
     assert!(reason.contains("the set has roles at path `/service-role/`, and that is not one of `/`"), "{reason}");
     let asked = json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" });
     let mut narrow = wide();
     narrow.managed_policies.clear();
-    stage.handler.fence = Ok(narrow);
+    stage.handler.guardrails = Ok(narrow);
     let reason = stage.send(&of_type(create(&asked), DEPLOY_TARGET)).await.failure().reason().to_owned();
     assert!(reason.contains("is not on the deployer's `AllowedManagedPolicyArns`"), "{reason}");
     let asked = json!({ "NamePrefix": "bridge-Upper" });
@@ -894,7 +899,7 @@ async fn a_set_whose_prefix_was_taken_away_is_not_forgotten() {
     let asked = environment(json!({}));
     let mut stage = stage(Books::default());
     let made = stage.send(&of_type(create(&asked), TYPE)).await.success();
-    stage.handler.fence = Ok(fence());
+    stage.handler.guardrails = Ok(guardrails());
     let reason = stage.send(&of_type(delete(made.id(), &asked), TYPE)).await.failure().reason().to_owned();
     assert!(reason.contains("outside the deployer's `RoleNamePrefixes`"), "{reason}");
     let new = environment(json!({ "EnvName": "Team" }));
@@ -939,7 +944,7 @@ async fn a_set_tells_what_it_leaves_out_where_no_managed_policy_is_allowed() {
     let mut stage = stage(Books::default());
     let made = stage.send(&of_type(create(&asked(json!({}))), TYPE)).await.success();
     assert_eq!(made.0["Data"]["Warnings"], "");
-    stage.handler.fence.as_mut().unwrap().managed_policies.clear();
+    stage.handler.guardrails.as_mut().unwrap().managed_policies.clear();
     let event = update(made.id(), &asked(json!({})), &asked(json!({})));
     let told = stage.send(&of_type(event, TYPE)).await.success();
     assert_eq!(

@@ -199,7 +199,7 @@ async fn a_deletion_that_is_refused_says_what_is_left_and_the_next_one_finishes(
 #[tokio::test(start_paused = true)]
 async fn a_type_that_is_switched_off_deletes_nothing() {
     let mut stage = stage(console());
-    stage.handler.fence.as_mut().unwrap().types = vec!["Custom::StepFunctionsWorkflowRole".into()];
+    stage.handler.guardrails.as_mut().unwrap().types = vec!["Custom::StepFunctionsWorkflowRole".into()];
     let failed = stage.send(&creating(json!({ "OnCreate": "Delete" }))).await.failure();
     assert!(failed.reason().contains("is switched off"), "{}", failed.reason());
     let mut event = deleting(json!({}));

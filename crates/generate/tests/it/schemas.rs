@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use mlops_roles_core::guardrails::Fence;
+use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
@@ -30,7 +30,7 @@ fn schema(of: &str) -> Value {
 }
 
 /// A deployer who lets everything.
-fn fence() -> Fence {
+fn guardrails() -> Guardrails {
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "Team,AmazonSageMaker,DataScience,ds,DS,bridge,env,1"),
         ("ROLE_PATHS", "/,/team/,/service-role/"),
@@ -40,15 +40,15 @@ fn fence() -> Fence {
         ("ALLOW_ADOPTION", "true"),
         ("ALLOW_PUBLISHED_IAM_WRITES", "true"),
     ]);
-    Fence::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
+    Guardrails::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
 /// What the function makes of the properties.
 fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, Mistakes) {
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
-    let (place, fence) = (Place::of_arn(stack).unwrap(), fence());
+    let (place, guardrails) = (Place::of_arn(stack).unwrap(), guardrails());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
-    let setting = Setting { place: &place, fence: &fence, owner: &owner, existing: None, found: None };
+    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     resource::read(of, properties, setting).unwrap_or_else(|| {
         let reader = Reader::new(properties);
         ServiceCatalogRoles::read(&reader, setting);

@@ -64,7 +64,7 @@ pub(super) struct Inner {
     /// How many calls to IAM a second are served, where that is limited; how many of them are left, and since when.
     pub(super) rate: Option<(f64, f64, Instant)>,
     /// Whether calls are permitted as `template.yaml` has it: some only on what is tagged, some only on bounded roles.
-    pub(super) fenced: bool,
+    pub(super) restricted: bool,
     pub(super) page: usize,
     pub(super) calls: Vec<String>,
     pub(super) faults: Vec<Fault>,
@@ -166,8 +166,8 @@ impl Fake {
         self.state().slow = slow;
     }
 
-    pub fn fence(&self) {
-        self.state().fenced = true;
+    pub fn restrict(&self) {
+        self.state().restricted = true;
     }
 
     pub fn page(&self, page: usize) {

@@ -48,7 +48,7 @@ impl Inner {
         let by_boundary = ["AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"];
         let role = self.books.roles.get(&params.get("RoleName").to_lowercase());
         let unbounded = by_boundary.contains(&action) && role.is_none_or(|role| role.boundary.is_none());
-        let denied = self.fenced && (unmarked || unbounded);
+        let denied = self.restricted && (unmarked || unbounded);
         if denied {
             return Err(Refusal::new(403, "AccessDenied", "not authorized"));
         }
