@@ -3,7 +3,7 @@
 use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use mlops_roles_engine::port::{Fault, Kind, throttles};
+use mlops_roles_engine::port::{Fault, FaultKind, throttles};
 
 /// `None` where the entity is absent.
 pub fn there<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, Fault>
@@ -12,7 +12,7 @@ where
 {
     match fault(call, reply) {
         Ok(reply) => Ok(Some(reply)),
-        Err(fault) if fault.kind == Kind::NotThere => Ok(None),
+        Err(fault) if fault.kind == FaultKind::NotThere => Ok(None),
         Err(fault) => Err(fault),
     }
 }
@@ -23,7 +23,7 @@ where
     E: ProvideErrorMetadata,
 {
     fault(call, reply).map_err(|fault| match fault.kind {
-        Kind::NotThere => Fault { kind: Kind::Unsettled, ..fault },
+        FaultKind::NotThere => Fault { kind: FaultKind::Unsettled, ..fault },
         _ => fault,
     })
 }
@@ -39,7 +39,7 @@ where
 /// Apart from the many types of errors, so that the function has it once.
 fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fault {
     let lost = |message: &str| Fault {
-        kind: Kind::TryAgain,
+        kind: FaultKind::TryAgain,
         outcome_unknown: true,
         call,
         code: String::new(),
@@ -50,11 +50,11 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fau
             let status = context.raw().status().as_u16();
             let code = context.err().code().unwrap_or_default().to_owned();
             let message = context.err().message().unwrap_or("no message").to_owned();
-            let kind = Kind::of(&code, &message, status);
+            let kind = FaultKind::of(&code, &message, status);
             Fault { kind, outcome_unknown: status >= 500, call, code, message }
         }
         SdkError::ConstructionFailure(_) => Fault {
-            kind: Kind::Refused,
+            kind: FaultKind::Refused,
             outcome_unknown: false,
             call,
             code: String::new(),

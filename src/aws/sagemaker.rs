@@ -13,7 +13,7 @@ use aws_types::region::Region;
 
 use crate::aws::error;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_engine::port::{Fault, Kind, Project, SageMaker};
+use mlops_roles_engine::port::{Fault, FaultKind, Project, SageMaker};
 
 /// As many projects as SageMaker lists in one call.
 const PAGE: i32 = 100;
@@ -140,6 +140,6 @@ where
         let absent = fault.code == "ResourceNotFound"
             || fault.code == "ValidationException"
                 && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));
-        if absent { Fault { kind: Kind::NotThere, ..fault } } else { fault }
+        if absent { Fault { kind: FaultKind::NotThere, ..fault } } else { fault }
     })
 }

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from conftest import APP
 from local import REGION, ROOT, TEMPLATE
 from role_sets import PATHS, TYPE, USE, at_once, found, ok
-from test_fence import ADMINISTRATOR
+from test_guardrails import ADMINISTRATOR
 
 DEV, STAGING, PRODUCTION = (digit * 12 for digit in "123")
 # Two that have no dev account with its roles: one never had, of the other the roles were taken down.

@@ -15,7 +15,7 @@ import local
 import role_sets
 from conftest import ADOPTING_APP, APP, MANAGED_POLICY
 from local import ADOPTED_TAG, RESOURCE_TYPE, allow, document, unique
-from test_fence import ADMINISTRATOR, environment
+from test_guardrails import ADMINISTRATOR, environment
 
 EXECUTION_ROLE = "Custom::SageMakerExecutionRole"
 ATTACH = "arn:aws:states:::aws-sdk:iam:attachRolePolicy"

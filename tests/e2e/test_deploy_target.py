@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from conftest import APP
 from local import REGION, ROOT
 from role_sets import DEPLOY_TARGET, found, ok, plain, table
-from test_fence import ADMINISTRATOR
+from test_guardrails import ADMINISTRATOR
 
 ACCOUNT = "666666666666"
 BUCKET = f"bridge-models-{ACCOUNT}-{REGION}"

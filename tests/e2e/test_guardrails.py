@@ -52,7 +52,7 @@ def environment(aws, function, **changes):
 
 
 @pytest.fixture
-def unfenced(aws, function):
+def without_guardrails(aws, function):
     aws.make_policy("their-boundary", local.allow("*"))
     with environment(aws, function, ROLE_NAME_PREFIXES="AmazonSageMaker,Other",
                      NARROWER_PERMISSIONS_BOUNDARY_ARNS=OTHER_BOUNDARY, ALLOWED_MANAGED_POLICY_ARNS=ADMINISTRATOR,
@@ -61,7 +61,7 @@ def unfenced(aws, function):
     aws.iam.delete_policy(PolicyArn=OTHER_BOUNDARY)
 
 
-def test_iam_refuses_what_the_functions_own_checks_would_let_through(aws, unfenced, resource):
+def test_iam_refuses_what_the_functions_own_checks_would_let_through(aws, without_guardrails, resource):
     before = aws.world()
     asked = {
         "iam:GetRole": resource(RoleName="Other-role"),
@@ -85,7 +85,7 @@ def test_iam_refuses_another_path(aws, function, resource):
     assert aws.world() == before
 
 
-def test_the_boundary_keeps_a_role_from_passing_what_the_deployer_did_not_list(aws, unfenced, created):
+def test_the_boundary_keeps_a_role_from_passing_what_the_deployer_did_not_list(aws, without_guardrails, created):
     administrator = local.role_arn("Administrator")
     one = created("passing", SageMakerExecutionRoleArns=[administrator])
     grants = [statement["Resource"] for policy in one.role["inline"].values() for statement in policy]
@@ -95,12 +95,12 @@ def test_the_boundary_keeps_a_role_from_passing_what_the_deployer_did_not_list(a
     assert decision == "implicitDeny"
 
 
-def test_a_boundary_that_somebody_exchanged_is_put_back(aws, unfenced, created):
+def test_a_boundary_that_somebody_exchanged_is_put_back(aws, without_guardrails, created):
     one = created("rebounded")
-    fenced = one.role
+    bounded = one.role
     aws.iam.put_role_permissions_boundary(RoleName=one.physical_id, PermissionsBoundary=OTHER_BOUNDARY)
     assert one.update(Revision="2", Description="x")["Status"] == "SUCCESS"
-    assert one.role == {**fenced, "description": "x"}
+    assert one.role == {**bounded, "description": "x"}
 
 
 # --- the service-catalog roles ---

@@ -243,15 +243,15 @@ def test_the_conditions_hold_without_the_launcher_too(accounts):
     assert [*zip(asked, evaluated(account, asked))] == [*zip(asked, (decision for *_, decision in JUDGED))]
 
 
-def test_no_action_reaches_the_fence_whatever_the_context(accounts):
+def test_no_action_reaches_the_function_itself_whatever_the_context(accounts):
     account = accounts[0]
     policies = [arn for arn, _ in account.policies().values() if arn]
     boundaries = [account.outputs["PermissionsBoundaryArn"], account.aws.policy_arn(NARROW_BOUNDARY)]
-    fence = [account.role_arn, *policies, *boundaries]
+    guarded = [account.role_arn, *policies, *boundaries]
     context = {BOUNDARY: boundaries[0], POLICY: FULL, MARK: "x", f"aws:ResourceTag/{ADOPTED_TAG}": "x"}
     actions = sorted({action for _, _, action in granted(account)} - {"iam:GetPolicy"})
-    asked = [(action, resource, context) for action in actions for resource in fence]
-    assert len(fence) == 7 and set(evaluated(account, asked)) == {"Deny"}
+    asked = [(action, resource, context) for action in actions for resource in guarded]
+    assert len(guarded) == 7 and set(evaluated(account, asked)) == {"Deny"}
 
 
 def test_the_policies_that_iam_rs_evaluates_are_the_deployed_ones(accounts):

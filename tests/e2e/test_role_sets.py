@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from conftest import APP
 from local import REGION, ROOT, allow, unique
 from role_sets import ALLOWED, LAUNCH, PATHS, TYPE, USE, at_once, found, narrowed, ok, published, table
-from test_fence import ADMINISTRATOR
+from test_guardrails import ADMINISTRATOR
 
 ACCOUNT, TRUSTED = "444444444444", "555555555555"
 ENV, CORE = "ds-team-dev", "mlops-roles-core"

@@ -12,7 +12,7 @@ from conftest import CATALOGUING_APP, Resource
 from local import LOGICAL_TAG, REGION, ROOT, STACK_TAG, allow, document, statements, trusting
 from service_catalog import (
     CONSOLE, CONSOLE_POLICY, EC2, LAUNCH, NEIGHBOURS, PATH, TYPE, USE, arn, by_the_console, by_the_solution)
-from test_fence import ADMINISTRATOR
+from test_guardrails import ADMINISTRATOR
 
 OTHER_REGION, NOT_ASKED = "us-east-1", "ap-south-1"
 ID = "SageMakerServiceCatalogRoles/ServiceCatalog"

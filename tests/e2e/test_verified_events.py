@@ -4,7 +4,7 @@ import pytest
 
 import local
 from local import RESOURCE_TYPE, unique
-from test_fence import environment
+from test_guardrails import environment
 
 
 @pytest.fixture(autouse=True)

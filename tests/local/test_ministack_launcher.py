@@ -15,7 +15,7 @@ from launched import (ACCOUNT, LAUNCHER, PYTHON, TRUST, a_zip, allow, document, 
 
 # --- condition keys ---
 
-def test_policy_arn_fences_attach_and_detach(acting, role, policy):
+def test_policy_arn_limits_attach_and_detach(acting, role, policy):
     good, other, name = policy(), policy(), role()
     iam = acting(allow(["iam:AttachRolePolicy", "iam:DetachRolePolicy"], ArnEquals={"iam:PolicyARN": good}))
     iam.attach_role_policy(RoleName=name, PolicyArn=good)
@@ -247,9 +247,9 @@ def test_creating_with_tags_needs_the_tagging_action_too(acting):
         without(**arguments())
         message = refused("AccessDenied", without, Tags=tags, **arguments())
         assert f"not authorized to perform: {tag} on resource" in message
-        fenced = getattr(acting(allow(create), allow(tag, StringEquals={"aws:RequestTag/owner": "us"})), call)
-        fenced(Tags=tags, **arguments())
-        refused("AccessDenied", fenced, Tags=[{"Key": "owner", "Value": "them"}], **arguments())
+        limited = getattr(acting(allow(create), allow(tag, StringEquals={"aws:RequestTag/owner": "us"})), call)
+        limited(Tags=tags, **arguments())
+        refused("AccessDenied", limited, Tags=[{"Key": "owner", "Value": "them"}], **arguments())
 
 
 # --- boundaries of the caller ---

@@ -14,7 +14,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::decide::{Decision, decide, observe};
@@ -95,8 +95,8 @@ impl Account {
 
     /// # Errors
     /// When IAM can't be read.
-    pub async fn observe(&self, query: &Query, setting: Setting<'_>) -> Result<State, String> {
-        observe(&self.iam, query, setting, self.deadline).await.map(|seen| seen.state)
+    pub async fn observe(&self, query: &Query, context: ReadContext<'_>) -> Result<State, String> {
+        observe(&self.iam, query, context, self.deadline).await.map(|seen| seen.state)
     }
 
     /// # Errors
@@ -105,8 +105,8 @@ impl Account {
         &self,
         spec: &ResourceSpec,
         prior: &PriorState,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> Result<Decision, String> {
-        decide(&self.iam, &self.stacks, spec, prior, setting, self.deadline).await
+        decide(&self.iam, &self.stacks, spec, prior, context, self.deadline).await
     }
 }

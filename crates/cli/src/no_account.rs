@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::decide::Decision;
@@ -45,15 +45,15 @@ impl Account {
         match *self {}
     }
 
-    pub async fn observe(&self, _scope: &Query, _setting: Setting<'_>) -> Result<State, String> {
+    pub async fn observe(&self, _query: &Query, _context: ReadContext<'_>) -> Result<State, String> {
         match *self {}
     }
 
     pub async fn decide(
         &self,
-        _wanted: &ResourceSpec,
-        _former: &PriorState,
-        _setting: Setting<'_>,
+        _spec: &ResourceSpec,
+        _prior: &PriorState,
+        _context: ReadContext<'_>,
     ) -> Result<Decision, String> {
         match *self {}
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::execution_role_source::to_be_found;
 use mlops_roles_core::resource::prior::PriorState;
@@ -14,7 +14,7 @@ use mlops_roles_core::resource::properties::Reader;
 use mlops_roles_core::resource::role::hash;
 use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
 use mlops_roles_core::resource::spec::beyond_boundary;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::resource::{is_set, unavailable};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
@@ -46,9 +46,9 @@ struct Course {
 
 impl Subject {
     /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
-    fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, setting: Setting<'_>) -> Self {
+    fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
         let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
-        if let Some(why) = unavailable(kind, setting.guardrails) {
+        if let Some(why) = unavailable(kind, context.guardrails) {
             return refused(why);
         }
         let properties = match object(properties) {
@@ -57,14 +57,14 @@ impl Subject {
         };
         if kind == SERVICE_CATALOG {
             let reader = Reader::new(properties);
-            let asked = ServiceCatalogRoles::read(&reader, setting);
+            let asked = ServiceCatalogRoles::read(&reader, context);
             let provisions = asked.on_create == OnCreate::Provision;
-            let spec = if provisions { asked.spec(&BTreeSet::new(), setting) } else { ResourceSpec::default() };
-            let physical_id = format!("SageMakerServiceCatalogRoles/{}", setting.owner.logical_id);
+            let spec = if provisions { asked.spec(&BTreeSet::new(), context) } else { ResourceSpec::default() };
+            let physical_id = format!("SageMakerServiceCatalogRoles/{}", context.owner.logical_id);
             let spec = ResourceSpec { physical_id, ..spec };
             return Self { spec, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
         }
-        match resource::read(kind, properties, setting) {
+        match resource::read(kind, properties, context) {
             Some((spec, mut mistakes)) => {
                 let all = mistakes.tightened.clone();
                 let warnings = mistakes.tighten(accepted.unwrap_or(&all));
@@ -88,16 +88,21 @@ impl Scene<'_> {
         request: Option<&Request>,
     ) -> Result<Report, String> {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
-        let setting =
-            Setting { place: &self.place, guardrails: &self.guardrails, owner: &owner, existing: None, found: None };
+        let context = ReadContext {
+            place: &self.place,
+            guardrails: &self.guardrails,
+            owner: &owner,
+            existing: None,
+            found: None,
+        };
         let symbols = RefCell::new(self.symbols.clone());
-        let is_delete = matches!(request.map(|request| &request.kind), Some(Kind::Delete { .. }));
-        let accepted = kept_from_before(kind, request, setting);
+        let is_delete = matches!(request.map(|request| &request.operation), Some(Operation::Delete { .. }));
+        let accepted = kept_from_before(kind, request, context);
         let accepted = if request.is_none() && self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
         let (mut read, findings) = loop {
             let (properties, mut findings) = properties(&symbols);
             findings.notes.extend(unfilled(&properties));
-            let mut read = Subject::read(kind, &properties, accepted, setting);
+            let mut read = Subject::read(kind, &properties, accepted, context);
             if is_delete {
                 // It takes properties of any shape.
                 read.mistakes.clear();
@@ -117,7 +122,7 @@ impl Scene<'_> {
             match found {
                 Ok(found) => {
                     let (properties, _) = properties(&RefCell::new(symbols.clone()));
-                    read = Subject::read(kind, &properties, accepted, Setting { found: Some(&found), ..setting });
+                    read = Subject::read(kind, &properties, accepted, ReadContext { found: Some(&found), ..context });
                 }
                 Err(why) => read.mistakes.push(why),
             }
@@ -146,12 +151,12 @@ impl Scene<'_> {
             ..Report::default()
         };
         if report.refusals.is_empty() {
-            match self.course(&mut read, &mut report.notes, request, setting).await {
+            match self.course(&mut read, &mut report.notes, request, context).await {
                 Ok(course) => {
                     let why = read.reason(kind);
                     report.tell(&course.desired, &read.spec.needs, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
-                    let beyond = beyond_boundary(&read.spec.needs, setting.guardrails).into_iter();
+                    let beyond = beyond_boundary(&read.spec.needs, context.guardrails).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
@@ -178,31 +183,33 @@ impl Scene<'_> {
         read: &mut Subject,
         notes: &mut Vec<String>,
         request: Option<&Request>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> Result<Course, String> {
-        let owner = setting.owner;
-        if self.account.is_none() && !matches!(request.map(|request| &request.kind), None | Some(Kind::Create)) {
+        let owner = context.owner;
+        if self.account.is_none()
+            && !matches!(request.map(|request| &request.operation), None | Some(Operation::Create))
+        {
             notes.push(
                 "planned from what the event's properties asked for before: the account was not looked at".to_owned(),
             );
         }
         let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
-        let prior = match request.map(|request| (&request.kind, request)) {
-            Some((Kind::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
-                PriorState::of_update(&request.resource_type, &read.spec, physical_id, old_properties, setting)?
+        let prior = match request.map(|request| (&request.operation, request)) {
+            Some((Operation::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
+                PriorState::of_update(&request.resource_type, &read.spec, physical_id, old_properties, context)?
             }
-            None | Some((Kind::Create | Kind::Update { .. }, _)) => PriorState::default(),
-            Some((Kind::Delete { physical_id }, request)) => {
+            None | Some((Operation::Create | Operation::Update { .. }, _)) => PriorState::default(),
+            Some((Operation::Delete { physical_id }, request)) => {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
-                let prior = PriorState::of_delete(&request.resource_type, physical_id, None, properties, setting)?;
+                let prior = PriorState::of_delete(&request.resource_type, physical_id, None, properties, context)?;
                 let before = match &self.account {
                     None => holding(&prior.managed),
                     Some(account) => {
                         let mut query = Query::default();
                         query.add(&prior.managed);
                         query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
-                        account.observe(&query, setting).await?
+                        account.observe(&query, context).await?
                     }
                 };
                 prior.check_within_guardrails(&before, owner)?;
@@ -211,7 +218,7 @@ impl Scene<'_> {
             }
         };
         let looked_up = |properties: &Value| properties.get("SageMakerExecutionRole").cloned();
-        if let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request
+        if let Some(Request { operation: Operation::Update { old_properties, .. }, properties, .. }) = request
             && looked_up(old_properties) != looked_up(properties)
             && self.account.is_none()
         {
@@ -233,20 +240,20 @@ impl Scene<'_> {
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
             let query = Query::for_roles(asked.names());
-            let seen = account.observe(&query, setting).await?;
+            let seen = account.observe(&query, context).await?;
             let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
-            read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, setting) };
+            read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, context) };
         }
-        let decided = account.decide(&read.spec, &prior, setting).await?;
+        let decided = account.decide(&read.spec, &prior, context).await?;
         Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
     }
 }
 
 /// What the resource had before and may keep, though a new one could not have it.
-fn kept_from_before(kind: &str, request: Option<&Request>, setting: Setting<'_>) -> Vec<String> {
-    let Some(Request { kind: Kind::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
-    let old = old_properties.as_object().and_then(|old| resource::read(kind, old, setting));
+fn kept_from_before(kind: &str, request: Option<&Request>, context: ReadContext<'_>) -> Vec<String> {
+    let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
+    let old = old_properties.as_object().and_then(|old| resource::read(kind, old, context));
     old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default()
 }
 
@@ -265,7 +272,9 @@ fn unfilled(properties: &Value) -> Vec<String> {
 
 /// An Update of the service-catalog roles provisions only where it asks for others, or again.
 fn provisions(request: Option<&Request>) -> bool {
-    let Some(Request { kind: Kind::Update { old_properties, .. }, properties, .. }) = request else { return true };
+    let Some(Request { operation: Operation::Update { old_properties, .. }, properties, .. }) = request else {
+        return true;
+    };
     ["OnCreate", "Roles", "Revision"].iter().any(|name| properties.get(name) != old_properties.get(name))
 }
 
@@ -301,9 +310,9 @@ impl Subject {
             IfInUse::Keep => format!("but for those that something in {regions} uses"),
             IfInUse::Delete => "even when they are in use".to_owned(),
         };
-        let kind = request.map(|request| &request.kind);
+        let kind = request.map(|request| &request.operation);
         let mut notes = Vec::new();
-        if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Kind::Create)) {
+        if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Operation::Create)) {
             notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
         }
         if asked.tears_down {

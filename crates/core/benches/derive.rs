@@ -36,7 +36,7 @@ fn machine(states: usize) -> Value {
 fn deriving(criterion: &mut Criterion) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides = BTreeMap::new();
-    let setting = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides };
+    let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides };
     let mut group = criterion.benchmark_group("derive");
     group.sample_size(20);
     for states in [10, 1_000, 10_000] {
@@ -45,7 +45,7 @@ fn deriving(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::from_parameter(states), &definition, |bencher, definition| {
             bencher.iter(|| {
                 let (machine, _) = asl::read(black_box(definition));
-                let needs = derive(&machine, &Features::default(), setting);
+                let needs = derive(&machine, &Features::default(), context);
                 black_box(documents(&needs.grants))
             });
         });

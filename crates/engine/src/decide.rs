@@ -11,7 +11,7 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::query::Query;
@@ -35,17 +35,17 @@ pub async fn decide(
     stacks: &impl Stacks,
     spec: &ResourceSpec,
     prior: &PriorState,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     deadline: Instant,
 ) -> Result<Decision, String> {
-    let owner = setting.owner;
+    let owner = context.owner;
     let mut query = Query::default();
     query.add(&spec.state);
     query.expect_present(&prior.managed);
-    let observed = observe(iam, &query, setting, deadline).await?;
+    let observed = observe(iam, &query, context, deadline).await?;
     let before = observed.state;
-    writable(iam, stacks, spec, &before, setting, deadline).await?;
-    replaceable(iam, prior, setting, deadline).await?;
+    writable(iam, stacks, spec, &before, context, deadline).await?;
+    replaceable(iam, prior, context, deadline).await?;
     prior.check_within_guardrails(&before, owner)?;
     let desired = owner.desired(&spec.state, &prior.managed, &before);
     within_quota(&desired)?;
@@ -64,16 +64,16 @@ pub async fn decide(
 pub async fn observe(
     iam: &impl Iam,
     query: &Query,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     deadline: Instant,
 ) -> Result<Observation, String> {
     let observed = patiently(deadline, async || iam.observe(query).await).await;
     let mut observed =
         observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
     let state = &observed.state;
-    let ours = setting.owner.roles_of(state);
+    let ours = context.owner.roles_of(state);
     let hidden =
-        |arn: &&String| !state.policies.contains_key(*arn) && setting.guardrails.allows_policy(arn, setting.place);
+        |arn: &&String| !state.policies.contains_key(*arn) && context.guardrails.allows_policy(arn, context.place);
     let more = Query::for_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
@@ -85,7 +85,7 @@ pub async fn observe(
             .state
             .policies
             .into_iter()
-            .filter(|(arn, policy)| query.policies.contains_key(arn) || setting.owner.owns(&policy.tags));
+            .filter(|(arn, policy)| query.policies.contains_key(arn) || context.owner.owns(&policy.tags));
         observed.state.policies.extend(marked);
     }
     Ok(observed)
@@ -96,13 +96,13 @@ pub async fn observe(
 async fn replaceable(
     iam: &impl Iam,
     prior: &PriorState,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     deadline: Instant,
 ) -> Result<(), String> {
     for name in prior.superseded.roles.keys() {
-        let observed = observe(iam, &Query::for_roles([name.clone()]), setting, deadline).await?.state;
-        let role = observed.roles.get(name).filter(|role| setting.owner.owns(&role.tags));
-        if let Some(role) = role.filter(|role| !setting.guardrails.allows_path(&role.path)) {
+        let observed = observe(iam, &Query::for_roles([name.clone()]), context, deadline).await?.state;
+        let role = observed.roles.get(name).filter(|role| context.owner.owns(&role.tags));
+        if let Some(role) = role.filter(|role| !context.guardrails.allows_path(&role.path)) {
             return Err(format!(
                 "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so it \
                  could not be deleted: have it added, then try again; nothing was changed",

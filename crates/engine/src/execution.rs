@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
-use crate::port::{Fault, Iam, Kind};
+use crate::port::{Fault, FaultKind, Iam};
 use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, query_of, sight};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
@@ -104,7 +104,7 @@ impl<I: Iam> Pass<'_, I> {
         let waited = since.elapsed();
         tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
 
-        if fault.kind == Kind::AlreadyThere && step.creates() {
+        if fault.kind == FaultKind::AlreadyThere && step.creates() {
             let Some(there) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
@@ -118,14 +118,14 @@ impl<I: Iam> Pass<'_, I> {
             return Ok(false);
         }
         let mut patience = match fault.kind {
-            Kind::TryAgain => longest,
-            Kind::NotThere | Kind::Unsettled => lag,
-            Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
+            FaultKind::TryAgain => longest,
+            FaultKind::NotThere | FaultKind::Unsettled => lag,
+            FaultKind::AlreadyThere | FaultKind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
         if step.removes() && self.is_gone(&entity, &fault, observed).await {
             // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
-            let detail = fault.kind == Kind::NotThere && !step.deletes();
+            let detail = fault.kind == FaultKind::NotThere && !step.deletes();
             if detail || may_have_landed || waited >= lag {
                 tracing::info!(%step, "nothing was there");
                 return Ok(true);
@@ -142,8 +142,8 @@ impl<I: Iam> Pass<'_, I> {
     /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
     /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
     async fn is_gone(&self, entity: &Entity, fault: &Fault, observed: &mut Option<State>) -> bool {
-        if fault.kind != Kind::Unsettled {
-            return fault.kind == Kind::NotThere;
+        if fault.kind != FaultKind::Unsettled {
+            return fault.kind == FaultKind::NotThere;
         }
         let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&query_of(entity))).await else { return false };
         if self.write_scope.covers(entity, &there.state) {

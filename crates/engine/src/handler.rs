@@ -16,11 +16,11 @@ use crate::telemetry;
 use crate::telemetry::{Phase, timed};
 use mlops_roles_core::guardrails::{Guardrails, MisconfiguredEnvironment};
 use mlops_roles_core::iam::arn::{Arn, Place};
-use mlops_roles_core::protocol::request::{Kind, Request};
+use mlops_roles_core::protocol::request::{Operation, Request};
 use mlops_roles_core::protocol::response::Answer;
 use mlops_roles_core::protocol::target::Address;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::spec::ReadContext;
 
 /// Serves one event at a time; keeps nothing between them.
 #[derive(Clone, Debug)]
@@ -88,7 +88,13 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
     ) -> Result<Done, Failed> {
         telemetry::received(request);
         let Address { stack_id, logical_id, .. } = &request.address;
-        tracing::info!(event = request.kind.name(), kind = request.resource_type, stack_id, logical_id, "received");
+        tracing::info!(
+            event = request.operation.name(),
+            kind = request.resource_type,
+            stack_id,
+            logical_id,
+            "received"
+        );
         // Boxed: the futures of the SDK's calls are large, and this one holds them all.
         let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
         match timeout_at(deadlines.watchdog, work).await {
@@ -114,8 +120,8 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
         if !is_stack || Place::of_arn(stack_id).as_ref() != Some(place) {
             // Nothing was made for such a stack, so there is nothing to delete either.
-            return match request.kind {
-                Kind::Delete { .. } => Ok(nothing(request)),
+            return match request.operation {
+                Operation::Delete { .. } => Ok(nothing(request)),
                 _ => {
                     Err(fail(format!("stack `{stack_id}` is not of {place}, the only place that this function serves")))
                 }
@@ -125,16 +131,18 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         let timely = timely(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
         let asked = timed(Phase::Observe, timely).await.map_err(fail)?;
         let owner = request.owner();
-        let setting = Setting { place, guardrails, owner: &owner, existing: None, found: None };
+        let context = ReadContext { place, guardrails, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {
-            return self.ports.service_catalog(request, asked, setting, deadlines).await;
+            return self.ports.service_catalog(request, asked, context, deadlines).await;
         }
-        match &request.kind {
-            Kind::Create => self.ports.provision(request, asked, setting, None, deadlines).await,
-            Kind::Update { physical_id, old_properties } => {
-                self.ports.provision(request, asked, setting, Some((physical_id, old_properties)), deadlines).await
+        match &request.operation {
+            Operation::Create => self.ports.provision(request, asked, context, None, deadlines).await,
+            Operation::Update { physical_id, old_properties } => {
+                self.ports.provision(request, asked, context, Some((physical_id, old_properties)), deadlines).await
             }
-            Kind::Delete { physical_id } => self.ports.delete(request, asked, setting, physical_id, deadlines).await,
+            Operation::Delete { physical_id } => {
+                self.ports.delete(request, asked, context, physical_id, deadlines).await
+            }
         }
     }
 }

@@ -132,7 +132,7 @@ pub trait Stacks {
 
 /// What a caller does about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     NotThere,
     AlreadyThere,
     /// Throttled, in conflict with another write, or lost on the way: worth repeating while there is time.
@@ -142,7 +142,7 @@ pub enum Kind {
     Refused,
 }
 
-impl Kind {
+impl FaultKind {
     /// By AWS's error code, the message and the HTTP status.
     pub fn of(code: &str, message: &str, status: u16) -> Self {
         match code {
@@ -168,7 +168,7 @@ pub fn throttles(code: &str, status: u16) -> bool {
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Fault {
-    pub kind: Kind,
+    pub kind: FaultKind,
     /// The reply was lost or says nothing: the call may have done its work.
     pub outcome_unknown: bool,
     /// As IAM names the action: `iam:CreateRole`.

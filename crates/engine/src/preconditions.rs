@@ -11,7 +11,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::iam::quota::{INLINE_SIZE_PER_ROLE, TAGS_PER_ENTITY};
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Ownership;
 use mlops_roles_core::state::{Entity, State, Tags};
 
@@ -21,16 +21,16 @@ pub async fn writable(
     stacks: &impl Stacks,
     spec: &ResourceSpec,
     observed: &State,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     until: Instant,
 ) -> Result<(), String> {
     let mut objections = Vec::new();
     for (name, want) in &spec.state.roles {
         let Some((found, have)) = observed.roles.get_key_value(name) else { continue };
         let entity = Entity::Role(name.clone());
-        let boundary = have.boundary.as_ref().filter(|arn| !setting.guardrails.allows_boundary(arn));
-        let ours = setting.owner.owns(&have.tags);
-        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, setting, until).await {
+        let boundary = have.boundary.as_ref().filter(|arn| !context.guardrails.allows_boundary(arn));
+        let ours = context.owner.owns(&have.tags);
+        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, context, until).await {
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
@@ -52,9 +52,9 @@ pub async fn writable(
     for arn in spec.state.policies.keys() {
         let Some(have) = observed.policies.get(arn) else { continue };
         let entity = Entity::Policy(arn.clone());
-        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, setting, until).await {
+        if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, context, until).await {
             objections.push(objection);
-        } else if !setting.owner.owns(&have.tags) {
+        } else if !context.owner.owns(&have.tags) {
             // Whoever else has it would be granted what we write into it.
             let ours: Vec<&Name> = spec.state.roles.keys().collect();
             match other_users(iam, arn, &ours, until).await {
@@ -75,10 +75,10 @@ async fn why_not_writable(
     spec: &ResourceSpec,
     entity: &Entity,
     tags: &Tags,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     deadline: Instant,
 ) -> Option<String> {
-    let (asked, whose, property) = match setting.owner.ownership(tags) {
+    let (asked, whose, property) = match context.owner.ownership(tags) {
         Ownership::Managed | Ownership::Adopted => return None,
         Ownership::Foreign(other) => {
             let asked = spec.adopt_from.as_ref() == Some(&other.stack_id);
@@ -88,7 +88,7 @@ async fn why_not_writable(
         Ownership::Unowned => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
     };
     let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
-    if let Some(place) = elsewhere.filter(|place| place.region != setting.place.region) {
+    if let Some(place) = elsewhere.filter(|place| place.region != context.place.region) {
         let region = place.region;
         return Some(format!(
             "{entity} belongs to a stack of region {region}, and roles and policies are of the whole account: under these \
@@ -99,7 +99,7 @@ async fn why_not_writable(
     if !asked {
         return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
     }
-    if !setting.guardrails.allow_adoption {
+    if !context.guardrails.allow_adoption {
         return Some(format!("{entity} {belongs}: to take it over, the deployer has to set `AllowAdoption`"));
     }
     if let Some(stack) = tags.get("aws:cloudformation:stack-id") {
@@ -117,7 +117,7 @@ async fn why_not_writable(
     });
     match holder.await {
         Ok(None) => None,
-        Ok(Some(holder)) if holder.owner == *setting.owner => None,
+        Ok(Some(holder)) if holder.owner == *context.owner => None,
         Ok(Some(Holder { owner, resource_type })) if may_hold(entity, &resource_type) => {
             Some(format!("{entity} still belongs to {owner}: it can't be adopted"))
         }
@@ -146,10 +146,10 @@ fn may_hold(entity: &Entity, resource_type: &str) -> bool {
 pub async fn absent_boundary(
     iam: &impl Iam,
     spec: &ResourceSpec,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     deadline: Instant,
 ) -> Option<String> {
-    let boundary = Some(&spec.boundary).filter(|arn| setting.guardrails.narrower_boundaries.contains(arn))?;
+    let boundary = Some(&spec.boundary).filter(|arn| context.guardrails.narrower_boundaries.contains(arn))?;
     let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }

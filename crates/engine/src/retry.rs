@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
-use crate::port::{Fault, Iam, Kind};
+use crate::port::{Fault, FaultKind, Iam};
 use crate::telemetry;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::query::Query;
@@ -38,7 +38,7 @@ pub async fn look_until(
             Ok(Ok(observed)) if shows(&observed) => return Some(observed),
             Ok(Ok(observed)) => last = Some(observed),
             // Time without a view does not count as time in which it did not show.
-            Ok(Err(fault)) if fault.kind == Kind::TryAgain => until = deadline.min(Instant::now() + LAG),
+            Ok(Err(fault)) if fault.kind == FaultKind::TryAgain => until = deadline.min(Instant::now() + LAG),
             Ok(Err(_)) | Err(_) => {}
         }
         if Instant::now() + pause >= until {
@@ -63,9 +63,9 @@ pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Fa
             Err(_) => return Err(Cause::OutOfTime),
         };
         let patience = match fault.kind {
-            Kind::TryAgain => Duration::MAX,
-            Kind::Unsettled => LAG,
-            Kind::NotThere | Kind::AlreadyThere | Kind::Refused => Duration::ZERO,
+            FaultKind::TryAgain => Duration::MAX,
+            FaultKind::Unsettled => LAG,
+            FaultKind::NotThere | FaultKind::AlreadyThere | FaultKind::Refused => Duration::ZERO,
         };
         if started.elapsed().saturating_add(pause) > patience || Instant::now() + pause >= deadline {
             return Err(fault.into());

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::port::{StackResource, Stacks};
 use crate::retry::patiently;
 use crate::telemetry;
-use mlops_roles_core::protocol::request::{Kind, Request};
+use mlops_roles_core::protocol::request::{Operation, Request};
 
 /// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
@@ -72,7 +72,7 @@ pub async fn timely(
     let told = patiently(deadline, async || stacks.resource(&owner).await).await;
     let told =
         told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
-    let status = if verifies_all && matches!(request.kind, Kind::Delete { .. }) {
+    let status = if verifies_all && matches!(request.operation, Operation::Delete { .. }) {
         let status = patiently(deadline, async || stacks.status(&owner.stack_id).await).await;
         Some(
             status
@@ -85,7 +85,9 @@ pub async fn timely(
         Some(told) => {
             Err(format!("the stack has it as a `{}`, the event as a `{}`", told.resource_type, request.resource_type))
         }
-        None => judge(&request.kind, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(str::to_owned),
+        None => {
+            judge(&request.operation, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(str::to_owned)
+        }
     };
     judged.map(|()| true).map_err(|why| {
         let what = told.map_or("there is no such resource".to_owned(), |told| {
@@ -119,10 +121,10 @@ pub async fn comes_again(
         let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
         told.ok().flatten().filter(|told| {
             let deletes = told.status.starts_with("DELETE_");
-            let ended = match request.kind {
-                Kind::Delete { .. } if told.status == "CREATE_IN_PROGRESS" => true,
-                Kind::Delete { .. } => !deletes && told.physical_id == request.address.physical_id,
-                Kind::Create if told.status.starts_with("UPDATE_") => true,
+            let ended = match request.operation {
+                Operation::Delete { .. } if told.status == "CREATE_IN_PROGRESS" => true,
+                Operation::Delete { .. } => !deletes && told.physical_id == request.address.physical_id,
+                Operation::Create if told.status.starts_with("UPDATE_") => true,
                 _ => deletes || !told.is_in_progress() || told.is_later_than(signed_at),
             };
             ended && told.is_newer_than(signed_at)
@@ -139,7 +141,7 @@ pub async fn comes_again(
     ended.map_or(Ok(()), |told| {
         Err(format!(
             "this {} was delivered a second time: in its stack, resource `{}` is `{}` by now as `{}`; nothing was changed",
-            request.kind.name(),
+            request.operation.name(),
             owner.logical_id,
             told.status,
             told.physical_id
@@ -214,7 +216,7 @@ async fn course_now(
         return Course::Done;
     }
     // Only what was created is updated.
-    let is_created = matches!(request.kind, Kind::Create) && told.status.starts_with("UPDATE_");
+    let is_created = matches!(request.operation, Operation::Create) && told.status.starts_with("UPDATE_");
     if is_created && is_this && told.is_newer_than(signed_at) {
         return Course::Done;
     }
@@ -280,12 +282,12 @@ impl StackResource {
 /// # Errors
 /// Why the event is not to be followed.
 pub fn judge(
-    kind: &Kind,
+    kind: &Operation,
     told: Option<&StackResource>,
     age: Age,
     stack: Option<Option<&str>>,
 ) -> Result<(), &'static str> {
-    let Kind::Delete { physical_id } = kind else {
+    let Operation::Delete { physical_id } = kind else {
         let at_it =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
         let overtaken = told.is_some_and(|told| told.is_later_than(age.signed_at));

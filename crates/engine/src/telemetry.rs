@@ -166,7 +166,7 @@ pub fn addressed(address: &Address) {
 
 pub fn received(request: &Request) {
     note(|summary| {
-        summary.request_type = request.kind.name();
+        summary.request_type = request.operation.name();
         request.resource_type.clone_into(&mut summary.resource_type);
     });
 }

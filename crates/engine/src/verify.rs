@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::failure::Cause;
-use crate::port::{Fault, Iam, Kind};
+use crate::port::{Fault, FaultKind, Iam};
 use crate::retry::{LAG, patiently};
 use crate::telemetry;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
@@ -34,7 +34,7 @@ pub async fn verify(
         for (check, told) in all.iter_mut().filter(|(_, told)| is_open(told.as_ref())) {
             match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
                 Ok(now) => *told = Some(now),
-                Err(Cause::Fault(fault @ Fault { kind: Kind::NotThere, .. })) => hidden = Some(fault),
+                Err(Cause::Fault(fault @ Fault { kind: FaultKind::NotThere, .. })) => hidden = Some(fault),
                 Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
             }
         }

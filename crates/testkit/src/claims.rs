@@ -16,7 +16,7 @@ use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_core::protocol::response_url::ResponseUrl;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
-use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::deliver::Post;
@@ -133,9 +133,9 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
     let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
     let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
     for found in std::iter::once(None).chain(found.map(Some)) {
-        let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found };
-        let Some((spec, mistakes)) = resource::read(resource_type, properties, setting) else { return };
-        let (again, _) = resource::read(resource_type, properties, setting).unwrap();
+        let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found };
+        let Some((spec, mistakes)) = resource::read(resource_type, properties, context) else { return };
+        let (again, _) = resource::read(resource_type, properties, context).unwrap();
         assert_eq!(spec.state, again.state, "equal input, equal output");
         if !mistakes.is_empty() {
             assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));

@@ -28,11 +28,11 @@ pub struct Features {
 }
 
 /// All that the machine needs, and all that stands against it.
-pub fn derive(machine: &Machine, features: &Features, setting: DeriveContext<'_>) -> Needs {
+pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>) -> Needs {
     let mut needs = Needs::default();
     for task in &machine.tasks {
         let before = needs.grants.len();
-        needs_of(task, setting, &mut needs);
+        needs_of(task, context, &mut needs);
         let actions = needs.grants.iter().skip(before).flat_map(|grant| &grant.actions);
         let overrides = actions.flat_map(|action| {
             let members = BoundaryDenies::Standard.members(action).filter(|member| task.arguments.shows(member));
@@ -42,13 +42,13 @@ pub fn derive(machine: &Machine, features: &Features, setting: DeriveContext<'_>
         needs.overrides.extend(overrides);
     }
     for map in &machine.maps {
-        map_needs(map, features, setting, &mut needs);
+        map_needs(map, features, context, &mut needs);
     }
-    feature_needs(features, setting.place, &mut needs);
+    feature_needs(features, context.place, &mut needs);
     let known = |path: &&String| {
         machine.tasks.iter().any(|task| task.path == **path) || machine.maps.iter().any(|map| map.path == **path)
     };
-    for (path, told) in setting.overrides {
+    for (path, told) in context.overrides {
         if known(&path) {
             idle(path, told, &mut needs);
         } else {
@@ -83,8 +83,8 @@ fn grant(state: &str, actions: &[&str], resources: Vec<Rendered>, condition: Opt
 
 /// A distributed map runs its iterations as executions of the very machine.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html>
-fn map_needs(map: &DistributedMap, features: &Features, setting: DeriveContext<'_>, needs: &mut Needs) {
-    let Place { partition, region, account } = setting.place;
+fn map_needs(map: &DistributedMap, features: &Features, context: DeriveContext<'_>, needs: &mut Needs) {
+    let Place { partition, region, account } = context.place;
     match &features.state_machine {
         None => needs.mistakes.push(format!(
             "state `{}`: a distributed map starts executions of the state machine itself, so `StateMachineName` is needed",
@@ -105,13 +105,13 @@ fn map_needs(map: &DistributedMap, features: &Features, setting: DeriveContext<'
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
-        items(map, part, setting, needs);
+        items(map, part, context, needs);
     }
 }
 
 /// What an `ItemReader` or a `ResultWriter` does in S3.
-fn items(map: &DistributedMap, part: &Task, setting: DeriveContext<'_>, needs: &mut Needs) {
-    let partition = &setting.place.partition;
+fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, needs: &mut Needs) {
+    let partition = &context.place.partition;
     let found = |member: &str| part.arguments.at(member).into_iter().next();
     let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
     if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
@@ -129,7 +129,7 @@ fn items(map: &DistributedMap, part: &Task, setting: DeriveContext<'_>, needs: &
             Some(Found::Literal(_)) if exact => Rendered::exact(arn),
             _ => Rendered::at_run_time(arn, &format!("`{unknown}`")),
         };
-        narrowed(vec![resource], &map.path, setting)
+        narrowed(vec![resource], &map.path, context)
     };
     let object = |key: String, member: &str| on(join(&bucket, exact, &key), member);
     let (actions, resources, condition): (&[&str], _, _) = match part.resource.rsplit(":::").next() {
@@ -191,15 +191,15 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
         let exact = || vec![Rendered::exact(key.clone())];
         let name = features.state_machine.as_deref().unwrap_or("*");
         let machine = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}");
-        let context = |key: &str, value: &str| {
+        let condition_on = |key: &str, value: &str| {
             let operator = if value.contains('*') { "StringLike" } else { "StringEquals" };
             Some(json!({ operator: { format!("kms:EncryptionContext:{key}"): value } }))
         };
-        let condition = context("aws:states:stateMachineArn", &machine);
+        let condition = condition_on("aws:states:stateMachineArn", &machine);
         needs.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
         if features.logging {
             let logs = format!("arn:{partition}:logs:{region}:{account}:*");
-            let condition = context("SourceArn", &logs);
+            let condition = condition_on("SourceArn", &logs);
             needs.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
         }
     }

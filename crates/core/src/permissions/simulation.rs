@@ -13,12 +13,12 @@ pub struct Check {
     pub who: String,
     pub actions: BTreeSet<String>,
     pub resources: BTreeSet<String>,
-    pub context: Vec<Context>,
+    pub context: Vec<ContextEntry>,
 }
 
 /// What the call will carry, as the grant is conditioned on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context {
+pub struct ContextEntry {
     pub key: String,
     pub value: String,
     pub is_bool: bool,
@@ -70,11 +70,11 @@ impl Check {
                 let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
                 // What fits the pattern: an asterisk stands for anything.
                 let value = first.as_str()?.replace('*', "x");
-                Some(Context { key: key.clone(), value, is_bool: operator == "Bool" })
+                Some(ContextEntry { key: key.clone(), value, is_bool: operator == "Bool" })
             })
         });
         // IAM refuses a key that is told twice.
-        let mut context: Vec<Context> = Vec::new();
+        let mut context: Vec<ContextEntry> = Vec::new();
         for one in told {
             if !context.iter().any(|other| other.key.eq_ignore_ascii_case(&one.key)) {
                 context.push(one);
@@ -89,7 +89,7 @@ impl Check {
             who,
             actions: ["iam:PassRole".to_owned()].into(),
             resources: [passing.role.clone()].into(),
-            context: vec![Context { key, value: passing.service.clone(), is_bool: false }],
+            context: vec![ContextEntry { key, value: passing.service.clone(), is_bool: false }],
         }
     }
 }

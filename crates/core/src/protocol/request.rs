@@ -28,13 +28,13 @@ pub struct Request {
     pub address: Address,
     pub resource_type: String,
     pub properties: Value,
-    pub kind: Kind,
+    pub operation: Operation,
     /// How long CloudFormation waits, where the template says so.
     pub service_timeout: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-pub enum Kind {
+pub enum Operation {
     Create,
     Update {
         physical_id: String,
@@ -62,15 +62,15 @@ impl Request {
             .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
         let address = Address::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
         let physical_id = address.physical_id.clone();
-        let (kind, resource_type, properties) = match envelope {
-            Envelope::Create(request) => (Kind::Create, request.resource_type, request.resource_properties),
+        let (operation, resource_type, properties) = match envelope {
+            Envelope::Create(request) => (Operation::Create, request.resource_type, request.resource_properties),
             Envelope::Update(request) => (
-                Kind::Update { physical_id, old_properties: request.old_resource_properties },
+                Operation::Update { physical_id, old_properties: request.old_resource_properties },
                 request.resource_type,
                 request.resource_properties,
             ),
             Envelope::Delete(request) => {
-                (Kind::Delete { physical_id }, request.resource_type, request.resource_properties)
+                (Operation::Delete { physical_id }, request.resource_type, request.resource_properties)
             }
             _ => return Err(broken("the event is of an unknown request type".to_owned())),
         };
@@ -80,7 +80,7 @@ impl Request {
             }
         }
         let service_timeout = properties.get("ServiceTimeout").and_then(seconds);
-        Ok(Self { address, resource_type, properties, kind, service_timeout })
+        Ok(Self { address, resource_type, properties, operation, service_timeout })
     }
 
     pub fn owner(&self) -> Owner {
@@ -88,7 +88,7 @@ impl Request {
     }
 }
 
-impl Kind {
+impl Operation {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create => "Create",
@@ -109,7 +109,7 @@ fn seconds(value: &Value) -> Option<Duration> {
 /// When they are no object.
 pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
     properties.as_object().ok_or_else(|| {
-        let kind = match properties {
+        let operation = match properties {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
@@ -118,6 +118,6 @@ pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        format!("the properties are {kind}, expected an object")
+        format!("the properties are {operation}, expected an object")
     })
 }

@@ -13,7 +13,7 @@ use crate::permissions::simulation::Check;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
-use crate::resource::spec::{Granted, Setting};
+use crate::resource::spec::{Granted, ReadContext};
 
 /// Bytes of a definition.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -22,7 +22,7 @@ const LONGEST: usize = 1_048_576;
 /// `None` where neither property is given. What is wrong is noted.
 pub fn read(
     reader: &Reader<'_>,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     execution_roles: &[String],
     state_machine: Option<&str>,
     itself: &RoleProperties,
@@ -36,7 +36,7 @@ pub fn read(
         state_machine: state_machine.map(str::to_owned),
         logging: reader.flag("Logging").unwrap_or(false),
         tracing: reader.flag("Tracing").unwrap_or(false),
-        key: key(reader, setting),
+        key: key(reader, context),
     };
     let (name, (machine, mut mistakes)) = match (definition, integrations) {
         (None, None) => {
@@ -56,12 +56,12 @@ pub fn read(
             return Some(Granted::default());
         }
     };
-    let of_tasks = DeriveContext { place: setting.place, execution_roles, overrides: &overrides };
+    let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides };
     let mut needs = derive(&machine, &features, of_tasks);
     mistakes.append(&mut needs.mistakes);
     // Those that are told beside the definition are judged where they are told.
     for passing in needs.passings.iter().filter(|passing| !execution_roles.contains(&passing.role)) {
-        role::passable(reader, setting, &format!("{name}, state {}", passing.state), &passing.role, itself);
+        role::passable(reader, context, &format!("{name}, state {}", passing.state), &passing.role, itself);
     }
     let policies = documents(&needs.grants).unwrap_or_else(|why| {
         mistakes.push(why);
@@ -203,9 +203,9 @@ fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
     overrides
 }
 
-fn key(reader: &Reader<'_>, setting: Setting<'_>) -> Option<String> {
+fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
     let key = reader.text("KmsKeyArn")?;
-    let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == setting.place.partition);
+    let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
     if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
         reader.wrong("KmsKeyArn", &key, "the ARN of a key");
     }

@@ -5,11 +5,11 @@ use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
 use crate::resource::properties::Reader;
 use crate::resource::role_set;
-use crate::resource::spec::{ResourceSpec, Setting};
+use crate::resource::spec::{ReadContext, ResourceSpec};
 
 pub const TYPE: &str = "Custom::SageMakerDeployTarget";
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
+pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
@@ -17,10 +17,10 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
             return ResourceSpec::default();
         }
     };
-    let spec = role_set::read(DEPLOY_TARGET, set, reader, setting);
+    let spec = role_set::read(DEPLOY_TARGET, set, reader, context);
     let attached = spec.state.roles.values().flat_map(|role| &role.attached);
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
-        if !setting.guardrails.allows_managed_policy(arn) {
+        if !context.guardrails.allows_managed_policy(arn) {
             reader.note(format!(
                 "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
                  `Scoped`"

@@ -17,7 +17,7 @@ use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
-use crate::resource::spec::{Granted, ResourceSpec, Setting};
+use crate::resource::spec::{Granted, ReadContext, ResourceSpec};
 use crate::text::closest;
 
 pub const TYPE: &str = "Custom::SageMakerExecutionRole";
@@ -56,31 +56,31 @@ struct Ability {
     on: Vec<String>,
 }
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
-    let properties = role::read(reader, setting);
+pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+    let properties = role::read(reader, context);
     let mut needs = Needs::default();
-    always(setting.place, &mut needs);
-    buckets(reader, setting.place, &mut needs);
-    repositories(reader, setting.place, &mut needs);
-    keys(reader, setting.place, &mut needs);
-    network(reader, setting.place, &mut needs);
-    let capabilities = capabilities(reader, setting.place, &mut needs);
+    always(context.place, &mut needs);
+    buckets(reader, context.place, &mut needs);
+    repositories(reader, context.place, &mut needs);
+    keys(reader, context.place, &mut needs);
+    network(reader, context.place, &mut needs);
+    let capabilities = capabilities(reader, context.place, &mut needs);
     let passes_itself = ["Notebook", "Pipelines"].iter().any(|one| capabilities.contains(*one));
     if reader.flag("PassSelf").unwrap_or(passes_itself) {
-        pass_itself(reader, setting, &properties, &mut needs);
+        pass_itself(reader, context, &properties, &mut needs);
     }
     let policies = documents(&needs.grants).unwrap_or_else(|why| {
         reader.note(why);
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
-        own(Check::of_needs(&needs, |property| format!("`{property}`: the role")), setting.place)
+        own(Check::of_needs(&needs, |property| format!("`{property}`: the role")), context.place)
     } else {
         Vec::new()
     };
-    let trust = trust(reader, setting.place, &capabilities);
+    let trust = trust(reader, context.place, &capabilities);
     let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
-    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, setting, trust, granted)
+    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
 }
 
 /// What other accounts own, their policies decide on too, and the simulator does not see those.
@@ -328,9 +328,9 @@ fn name_prefix(reader: &Reader<'_>) -> String {
 }
 
 /// What runs on a notebook or in a pipeline starts jobs with the same role.
-fn pass_itself(reader: &Reader<'_>, setting: Setting<'_>, properties: &RoleProperties, needs: &mut Needs) {
-    let role = setting.place.role_arn(&properties.path, properties.name.as_str());
-    if !setting.guardrails.allows_passing(&role) {
+fn pass_itself(reader: &Reader<'_>, context: ReadContext<'_>, properties: &RoleProperties, needs: &mut Needs) {
+    let role = context.place.role_arn(&properties.path, properties.name.as_str());
+    if !context.guardrails.allows_passing(&role) {
         reader.note(format!(
             "`PassSelf`: the role `{role}` is not within the deployer's `PassableRoleArns`, so it can't pass itself: choose \
              another `RoleName`, or say `false`"

@@ -12,7 +12,7 @@ use crate::iam::quota::POLICY_NAME_LENGTH;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
-use crate::resource::spec::{Granted, NOT_VERIFIED, ResourceSpec, Setting, WARNINGS, beyond_boundary};
+use crate::resource::spec::{Granted, NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS, beyond_boundary};
 use crate::state::{Policy, Role, State};
 
 /// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
@@ -34,14 +34,20 @@ pub struct MadeRole {
 
 impl MadeRole {
     /// Reads what is left of the properties that such types share, and puts all together.
-    pub fn spec(self, reader: &Reader<'_>, setting: Setting<'_>, trust: Document, granted: Granted) -> ResourceSpec {
-        let (place, properties) = (setting.place, self.properties);
+    pub fn spec(
+        self,
+        reader: &Reader<'_>,
+        context: ReadContext<'_>,
+        trust: Document,
+        granted: Granted,
+    ) -> ResourceSpec {
+        let (place, properties) = (context.place, self.properties);
         let mut names_outside_guardrails = Vec::new();
-        let policy_name = role::policy_name(reader, setting, "PolicyName", &mut names_outside_guardrails)
+        let policy_name = role::policy_name(reader, context, "PolicyName", &mut names_outside_guardrails)
             .unwrap_or_else(|| format!("{}-Policy", properties.name));
         let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", self.inline_name);
-        let managed = role::managed_policies(reader, setting);
-        let (adopt_existing, adopt_from) = adoption(reader, setting);
+        let managed = role::managed_policies(reader, context);
+        let (adopt_existing, adopt_from) = adoption(reader, context);
         let settle = settle(reader);
         if let Some(passing) = &granted.passing {
             role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
@@ -78,7 +84,7 @@ impl MadeRole {
             ));
         }
 
-        let beyond = beyond_boundary(&granted.needs, setting.guardrails);
+        let beyond = beyond_boundary(&granted.needs, context.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
         let attributes = BTreeMap::from([
             ("RoleArn".to_owned(), role_arn),
@@ -136,14 +142,14 @@ pub fn settle(reader: &Reader<'_>) -> Duration {
 }
 
 /// `AdoptExisting` and `AdoptFrom`.
-pub fn adoption(reader: &Reader<'_>, setting: Setting<'_>) -> (bool, Option<String>) {
+pub fn adoption(reader: &Reader<'_>, context: ReadContext<'_>) -> (bool, Option<String>) {
     let existing = reader.flag("AdoptExisting").unwrap_or(false);
     let from = reader.text("AdoptFrom");
     if let Some(stack) = &from {
         // Only stacks of this region can be asked whether they still hold what is to be taken over.
         let is_stack = Arn::parse(stack)
             .is_some_and(|arn| arn.service == "cloudformation" && arn.resource.starts_with("stack/"))
-            && Place::of_arn(stack).as_ref() == Some(setting.place);
+            && Place::of_arn(stack).as_ref() == Some(context.place);
         if !is_stack {
             reader.wrong("AdoptFrom", stack, "the id of a stack of this account and region (`arn:…:stack/name/…`)");
         }

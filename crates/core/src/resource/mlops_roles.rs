@@ -4,11 +4,11 @@ use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
 use crate::resource::properties::Reader;
 use crate::resource::role_set;
-use crate::resource::spec::{ResourceSpec, Setting};
+use crate::resource::spec::{ReadContext, ResourceSpec};
 
 pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
+pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let names: Vec<(&str, &str)> =
         catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();
     let Some(name) = reader.choice("RoleSet", &names) else {
@@ -19,7 +19,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
         return ResourceSpec::default();
     };
     match catalog::role_set(name) {
-        Ok(set) => role_set::read(name, set, reader, setting),
+        Ok(set) => role_set::read(name, set, reader, context),
         Err(why) => {
             reader.note(why);
             ResourceSpec::default()

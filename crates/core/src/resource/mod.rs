@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::guardrails::Guardrails;
 use crate::resource::properties::{Mistakes, Reader};
-use crate::resource::spec::{ResourceSpec, Setting};
+use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::text::closest;
 
 /// Every resource type that there is, switched on or not.
@@ -37,14 +37,14 @@ pub const TYPES: [&str; 5] =
 pub fn read(
     resource_type: &str,
     properties: &Map<String, Value>,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
 ) -> Option<(ResourceSpec, Mistakes)> {
     let reader = Reader::new(properties);
     let spec = match resource_type {
-        workflow_role::TYPE => workflow_role::read(&reader, setting),
-        execution_role::TYPE => execution_role::read(&reader, setting),
-        deploy_target::TYPE => deploy_target::read(&reader, setting),
-        mlops_roles::TYPE => mlops_roles::read(&reader, setting),
+        workflow_role::TYPE => workflow_role::read(&reader, context),
+        execution_role::TYPE => execution_role::read(&reader, context),
+        deploy_target::TYPE => deploy_target::read(&reader, context),
+        mlops_roles::TYPE => mlops_roles::read(&reader, context),
         _ => return None,
     };
     Some((spec, reader.finish()))

@@ -7,7 +7,7 @@ use crate::iam::name::Name;
 use crate::resource;
 use crate::resource::role;
 use crate::resource::role_set::ID_PREFIX;
-use crate::resource::spec::{ResourceSpec, Setting};
+use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::state::State;
 use crate::state::ownership::Owner;
 use crate::text::listed;
@@ -34,12 +34,12 @@ impl PriorState {
         spec: &ResourceSpec,
         physical_id: &str,
         properties: &Value,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> Result<Self, String> {
         let empty = Map::new();
         let properties = properties.as_object().unwrap_or(&empty);
         let existing = Name::new(physical_id);
-        let read = |existing| resource::read(kind, properties, Setting { existing, ..setting }).map(|read| read.0);
+        let read = |existing| resource::read(kind, properties, ReadContext { existing, ..context }).map(|read| read.0);
         if existing == Name::new(&spec.physical_id) {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
             let Some(prior) = read(None) else { return Ok(Self::default()) };
@@ -52,7 +52,7 @@ impl PriorState {
         if resource::is_set(kind) {
             return Self::of_other_set(spec, physical_id, read(None).unwrap_or_default());
         }
-        if !setting.guardrails.allows_name(physical_id) {
+        if !context.guardrails.allows_name(physical_id) {
             return Err(format!(
                 "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
                  could not be deleted: have its prefix added, then try again; nothing was changed"
@@ -97,12 +97,12 @@ impl PriorState {
         kind: &str,
         physical_id: &str,
         properties: &Map<String, Value>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> bool {
         if resource::is_set(kind) {
             return !physical_id.starts_with(ID_PREFIX);
         }
-        !matches!(Id::read(physical_id, properties, setting), Id::Role(_))
+        !matches!(Id::read(physical_id, properties, context), Id::Role(_))
     }
 
     /// `lives` is the id under which the stack has the resource by now, where that is another: what it stands for stays.
@@ -114,19 +114,19 @@ impl PriorState {
         physical_id: &str,
         lives: Option<&str>,
         properties: &Map<String, Value>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> Result<Self, String> {
         if !resource::TYPES.contains(&kind) {
             // Of a type that does not exist, nothing was made.
             return Ok(Self::default());
         }
         if resource::is_set(kind) {
-            return Self::of_set(kind, physical_id, lives, properties, setting);
+            return Self::of_set(kind, physical_id, lives, properties, context);
         }
         // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
         // role that took this one's place. Only where the id may be invented do they count.
-        let existing = match Id::read(physical_id, properties, setting) {
-            Id::Role(name) if !setting.guardrails.allows_name(physical_id) => {
+        let existing = match Id::read(physical_id, properties, context) {
+            Id::Role(name) if !context.guardrails.allows_name(physical_id) => {
                 return Err(format!(
                     "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its \
                      prefix added, then delete again"
@@ -139,7 +139,7 @@ impl PriorState {
         let mut prior = Self::default();
         let mut surplus_arns = Vec::new();
         for existing in existing {
-            let named = Setting { existing: existing.as_ref(), ..setting };
+            let named = ReadContext { existing: existing.as_ref(), ..context };
             let Some((read, _)) = resource::read(kind, properties, named) else { continue };
             if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
                 continue;
@@ -148,11 +148,11 @@ impl PriorState {
             prior.names_outside_guardrails.extend(read.names_outside_guardrails);
             surplus_arns.extend(read.surplus_arns);
         }
-        let paths = &setting.guardrails.role_paths;
+        let paths = &context.guardrails.role_paths;
         let arns = prior.managed.policies.keys().chain(&surplus_arns);
         let names = arns.filter_map(|arn| Some(Arn::parse(arn)?.iam_entity("policy")?.1));
         prior.alternate_arns =
-            names.flat_map(|name| paths.iter().map(|path| setting.place.policy_arn(path, name))).collect();
+            names.flat_map(|name| paths.iter().map(|path| context.place.policy_arn(path, name))).collect();
         Ok(prior)
     }
 
@@ -162,9 +162,9 @@ impl PriorState {
         physical_id: &str,
         lives: Option<&str>,
         properties: &Map<String, Value>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
     ) -> Result<Self, String> {
-        let Some((read, _)) = resource::read(kind, properties, setting) else { return Ok(Self::default()) };
+        let Some((read, _)) = resource::read(kind, properties, context) else { return Ok(Self::default()) };
         if lives == Some(read.physical_id.as_str()) {
             return Ok(Self::default());
         }
@@ -223,17 +223,17 @@ enum Id {
 }
 
 impl Id {
-    fn read(physical_id: &str, properties: &Map<String, Value>, setting: Setting<'_>) -> Self {
+    fn read(physical_id: &str, properties: &Map<String, Value>, context: ReadContext<'_>) -> Self {
         if !role::is_role_name(physical_id) {
             return Self::Nothing;
         }
         let explicit = properties.get("RoleName").and_then(Value::as_str) == Some(physical_id);
-        let stack = setting.owner.stack_id.split('/').nth(1).unwrap_or_default();
+        let stack = context.owner.stack_id.split('/').nth(1).unwrap_or_default();
         let start: String = stack.chars().take(8).collect();
         let name = Name::new(physical_id);
-        if explicit || role::is_derived(physical_id, setting) {
+        if explicit || role::is_derived(physical_id, context) {
             Self::Role(name)
-        } else if setting.guardrails.allows_name(physical_id) {
+        } else if context.guardrails.allows_name(physical_id) {
             Self::Perhaps(name)
         } else if physical_id.starts_with(&start) {
             Self::Nothing

@@ -8,7 +8,7 @@ use crate::iam::name::{Name, is_iam_name};
 use crate::iam::quota::{POLICY_NAME_LENGTH, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
 use crate::resource::properties::Reader;
 use crate::resource::reserved::reserved;
-use crate::resource::spec::Setting;
+use crate::resource::spec::ReadContext;
 use crate::state::Tags;
 use crate::state::ownership::{Owner, TAG_KEYS};
 use crate::text::listed;
@@ -33,12 +33,12 @@ pub struct RoleProperties {
     pub tags: Tags,
 }
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
-    let path = path(reader, setting);
-    let asked = name_within_guardrails(reader, setting, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
+pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
+    let path = path(reader, context);
+    let asked = name_within_guardrails(reader, context, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
     let told = asked.is_some();
-    let name = setting.existing.cloned().or(asked).unwrap_or_else(|| derived_name(setting, &path));
-    if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| setting.existing.is_none()) {
+    let name = context.existing.cloned().or(asked).unwrap_or_else(|| derived_name(context, &path));
+    if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| context.existing.is_none()) {
         let missing = if told { "" } else { "missing, and " };
         reader.tighten(format!("`RoleName`: {missing}{why}"));
     }
@@ -49,17 +49,17 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> RoleProperties {
         max_session_duration: reader
             .number("MaxSessionDuration", SESSION_SECONDS, "seconds")
             .unwrap_or(*SESSION_SECONDS.start()),
-        boundary: boundary(reader, setting),
+        boundary: boundary(reader, context),
         tags: tags(reader),
     }
 }
 
 /// The same for the same stack, logical id and create-only properties, so that a second delivery finds what the first
 /// made, and different when any of them differs, so that an old and a new role can stand side by side.
-fn derived_name(setting: Setting<'_>, path: &str) -> Name {
-    let owner = setting.owner;
+fn derived_name(context: ReadContext<'_>, path: &str) -> Name {
+    let owner = context.owner;
     let hash = hash(owner, path);
-    let prefix = setting.guardrails.role_name_prefixes.first().map_or("", String::as_str);
+    let prefix = context.guardrails.role_name_prefixes.first().map_or("", String::as_str);
     let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
     // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
     let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
@@ -77,12 +77,12 @@ pub fn hash(owner: &Owner, path: &str) -> String {
 }
 
 /// Whether we derived the name for this resource, under whatever prefix.
-pub fn is_derived(name: &str, setting: Setting<'_>) -> bool {
-    setting.guardrails.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(setting.owner, path))))
+pub fn is_derived(name: &str, context: ReadContext<'_>) -> bool {
+    context.guardrails.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(context.owner, path))))
 }
 
-fn path(reader: &Reader<'_>, setting: Setting<'_>) -> String {
-    let guardrails = setting.guardrails;
+fn path(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
+    let guardrails = context.guardrails;
     let default = guardrails.default_path().to_owned();
     let Some(path) = reader.text("Path") else { return default };
     let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
@@ -106,8 +106,8 @@ fn description(reader: &Reader<'_>) -> String {
     text
 }
 
-pub fn boundary(reader: &Reader<'_>, setting: Setting<'_>) -> String {
-    let guardrails = setting.guardrails;
+pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
+    let guardrails = context.guardrails;
     let Some(arn) = reader.text("PermissionsBoundary") else { return guardrails.boundary.clone() };
     if !guardrails.allows_boundary(&arn) {
         let mut allowed = vec![guardrails.boundary.clone()];
@@ -145,17 +145,17 @@ pub fn tags(reader: &Reader<'_>) -> Tags {
 /// goes to `names_outside_guardrails`.
 pub fn policy_name(
     reader: &Reader<'_>,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     property: &'static str,
     names_outside_guardrails: &mut Vec<String>,
 ) -> Option<String> {
-    name_within_guardrails(reader, setting, property, POLICY_NAME_LENGTH, names_outside_guardrails)
+    name_within_guardrails(reader, context, property, POLICY_NAME_LENGTH, names_outside_guardrails)
 }
 
 /// A name of at most `longest` characters with one of the deployer's prefixes.
 fn name_within_guardrails(
     reader: &Reader<'_>,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     property: &'static str,
     longest: usize,
     names_outside_guardrails: &mut Vec<String>,
@@ -163,8 +163,8 @@ fn name_within_guardrails(
     let name = reader.text(property)?;
     if !is_iam_name(&name, longest) {
         reader.wrong(property, &name, &name_rule(longest));
-    } else if !setting.guardrails.allows_name(&name) {
-        let prefixes = listed(&setting.guardrails.role_name_prefixes);
+    } else if !context.guardrails.allows_name(&name) {
+        let prefixes = listed(&context.guardrails.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.wrong(property, &name, &expected);
         names_outside_guardrails.push(name);
@@ -186,21 +186,21 @@ pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: 
 /// ARNs of roles that a made role may pass: of this account, literal, inside the deployer's fence, and not itself.
 pub fn passed_roles(
     reader: &Reader<'_>,
-    setting: Setting<'_>,
+    context: ReadContext<'_>,
     property: &'static str,
     itself: &RoleProperties,
 ) -> Vec<String> {
     let mut arns = Vec::new();
     for (path, text) in reader.texts(property) {
-        passable(reader, setting, &path, &text, itself);
+        passable(reader, context, &path, &text, itself);
         arns.push(text);
     }
     arns
 }
 
 /// Notes what stands against passing the role.
-pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &str, itself: &RoleProperties) {
-    let place = setting.place;
+pub fn passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text: &str, itself: &RoleProperties) {
+    let place = context.place;
     let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
     let entity = arn.and_then(|arn| arn.iam_entity("role"));
     match (arn, entity) {
@@ -210,8 +210,8 @@ pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &st
         (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
                 reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
-            } else if !setting.guardrails.allows_passing(text) {
-                let passable = listed(&setting.guardrails.passable_roles);
+            } else if !context.guardrails.allows_passing(text) {
+                let passable = listed(&context.guardrails.passable_roles);
                 reader.wrong(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
             }
         }
@@ -227,8 +227,8 @@ pub fn passable(reader: &Reader<'_>, setting: Setting<'_>, path: &str, text: &st
 }
 
 /// ARNs of managed policies to attach besides: AWS's or this account's, on the deployer's list.
-pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String> {
-    let place = setting.place;
+pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<String> {
+    let place = context.place;
     let mut arns = Vec::new();
     for (path, text) in reader.texts("ManagedPolicyArns") {
         let arn = Arn::parse(&text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
@@ -238,8 +238,8 @@ pub fn managed_policies(reader: &Reader<'_>, setting: Setting<'_>) -> Vec<String
         if !ours_or_aws || text.contains(['*', '?']) {
             let example = format!("arn:{}:iam::aws:policy/AmazonSageMakerReadOnly", place.partition);
             reader.wrong(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
-        } else if !setting.guardrails.allows_managed_policy(&text) {
-            let allowed = match setting.guardrails.managed_policies.as_slice() {
+        } else if !context.guardrails.allows_managed_policy(&text) {
+            let allowed = match context.guardrails.managed_policies.as_slice() {
                 [] => "no managed policy".to_owned(),
                 some => format!("one of {}", listed(some)),
             };

@@ -15,7 +15,7 @@ use crate::resource::made_role::{adoption, settle};
 use crate::resource::properties::Reader;
 use crate::resource::reserved::reserved;
 use crate::resource::role;
-use crate::resource::spec::{ResourceSpec, Setting, WARNINGS};
+use crate::resource::spec::{ReadContext, ResourceSpec, WARNINGS};
 use crate::state::ownership::TAG_KEYS;
 use crate::state::{Policy, Role, State, Tags};
 use crate::text::{closest, listed, shown};
@@ -39,7 +39,7 @@ enum Told<'a> {
 struct Asked<'a> {
     set: &'static RoleSet,
     reader: &'a Reader<'a>,
-    setting: Setting<'a>,
+    context: ReadContext<'a>,
     values: Values,
     as_published: bool,
     /// Names that the deployer's prefixes don't admit.
@@ -49,17 +49,17 @@ struct Asked<'a> {
 }
 
 /// Reads the properties that the set's file and all sets know.
-pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
+pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
     let as_published = fidelity.unwrap_or(false);
-    let boundary = role::boundary(reader, setting);
-    let mut values = parameters(set, reader, setting, as_published);
+    let boundary = role::boundary(reader, context);
+    let mut values = parameters(set, reader, context, as_published);
     values.insert("Boundary".to_owned(), boundary.clone());
-    values.insert(MANAGED_POLICIES.to_owned(), setting.guardrails.managed_policies.join(","));
+    values.insert(MANAGED_POLICIES.to_owned(), context.guardrails.managed_policies.join(","));
     let mut asked = Asked {
         set,
         reader,
-        setting,
+        context,
         values,
         as_published,
         names_outside_guardrails: Vec::new(),
@@ -68,7 +68,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     let roles = asked.role_names();
     let policies = asked.policy_names();
     asked.refuse_outsiders();
-    if as_published && set.publishes_iam_writes(&asked.values) && !setting.guardrails.allow_published_iam_writes {
+    if as_published && set.publishes_iam_writes(&asked.values) && !context.guardrails.allow_published_iam_writes {
         let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
         reader.tighten(format!(
             "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}`{of_account} make and \
@@ -77,7 +77,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
     }
     let physical_id = asked.physical_id(set_name);
     let tags = role::tags(reader);
-    let (adopt_existing, adopt_from) = adoption(reader, setting);
+    let (adopt_existing, adopt_from) = adoption(reader, context);
     let mut state = State::default();
     // Of a policy that no role of the set has, the boundary says nothing.
     let mut of_roles: Vec<&[Statement]> = Vec::new();
@@ -143,13 +143,13 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, setting:
 }
 
 /// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
-fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, as_published: bool) -> Values {
-    let mut values = catalog::values_of(setting.place);
+fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>, as_published: bool) -> Values {
+    let mut values = catalog::values_of(context.place);
     let mut wrong: Vec<String> = Vec::new();
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
-            (Some(text), _) => parameter.read(&text, setting.place).unwrap_or_else(|| {
+            (Some(text), _) => parameter.read(&text, context.place).unwrap_or_else(|| {
                 reader.wrong(name, &text, &parameter.expected());
                 wrong.push(format!("${{{name}}}"));
                 text
@@ -167,7 +167,7 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, setting: Setting<'_>, 
                     (value, _) => value.unwrap_or_default(),
                 };
                 let is_told = wrong.iter().any(|part| default.contains(part));
-                if !is_told && parameter.read(&value, setting.place).is_none() {
+                if !is_told && parameter.read(&value, context.place).is_none() {
                     let expected = parameter.expected();
                     reader.note(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
                 }
@@ -236,7 +236,7 @@ impl Asked<'_> {
             if !self.is_name(&name, ROLE_NAME_LENGTH, told) {
                 continue;
             }
-            if !self.setting.guardrails.allows_path(&entry.path) {
+            if !self.context.guardrails.allows_path(&entry.path) {
                 self.elsewhere.insert(entry.path.clone());
             }
             let name = Name::new(name);
@@ -251,7 +251,7 @@ impl Asked<'_> {
                 });
             }
             self.values.insert(id.to_owned(), name.to_string());
-            self.values.insert(format!("{id}.Arn"), self.setting.place.role_arn(&entry.path, name.as_str()));
+            self.values.insert(format!("{id}.Arn"), self.context.place.role_arn(&entry.path, name.as_str()));
             names.insert(id, name);
         }
         names
@@ -267,7 +267,7 @@ impl Asked<'_> {
             let id = id.as_str();
             let Some(name) = filled(&entry.name, &self.values) else { continue };
             if self.is_name(&name, POLICY_NAME_LENGTH, Told::Default(id, &entry.name)) {
-                let arn = self.setting.place.policy_arn("/", &name);
+                let arn = self.context.place.policy_arn("/", &name);
                 self.values.insert(format!("{id}.Arn"), arn.clone());
                 arns.insert(id, arn);
             }
@@ -322,7 +322,7 @@ impl Asked<'_> {
             }
             return false;
         }
-        if !self.setting.guardrails.allows_name(name) {
+        if !self.context.guardrails.allows_name(name) {
             self.names_outside_guardrails.push(name.to_owned());
             return false;
         }
@@ -330,7 +330,7 @@ impl Asked<'_> {
     }
 
     fn refuse_outsiders(&self) {
-        let (reader, guardrails) = (self.reader, self.setting.guardrails);
+        let (reader, guardrails) = (self.reader, self.context.guardrails);
         if !self.names_outside_guardrails.is_empty() {
             reader.note(format!(
                 "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
@@ -359,7 +359,7 @@ impl Asked<'_> {
 
     /// What the set leaves out here.
     fn remarks(&self) -> Vec<String> {
-        if self.as_published || !self.setting.guardrails.managed_policies.is_empty() {
+        if self.as_published || !self.context.guardrails.managed_policies.is_empty() {
             return Vec::new();
         }
         let limited = self.set.limited_by(MANAGED_POLICIES, &self.values).into_iter();
@@ -377,14 +377,14 @@ impl Asked<'_> {
 
     /// Actions that the boundary of `template.yaml` denies.
     fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
-        let guardrails = self.setting.guardrails;
+        let guardrails = self.context.guardrails;
         let statements = catalog::of_iam(statements, &self.values, self.as_published);
         statements.iter().flat_map(|statement| beyond_boundary(statement, guardrails)).collect()
     }
 
     fn role(&self, id: &str, entry: &RoleEntry) -> Role {
         let reader = self.reader;
-        let partition = &self.setting.place.partition;
+        let partition = &self.context.place.partition;
         let attached = entry.managed.iter().filter_map(|managed| {
             let policy = managed.policy(&self.values)?;
             let is_own = policy.starts_with("${");

@@ -7,7 +7,7 @@ use crate::iam::name::Name;
 use crate::resource::properties::Reader;
 use crate::resource::service_catalog_role;
 use crate::resource::service_catalog_role::{ROLES, ServiceCatalogRole};
-use crate::resource::spec::{ResourceSpec, Setting};
+use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::state::State;
 use crate::text::closest;
 
@@ -52,14 +52,14 @@ pub struct ServiceCatalogRoles {
 }
 
 impl ServiceCatalogRoles {
-    pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> Self {
+    pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> Self {
         let roles = roles(reader);
         let on_create = [("Keep", OnCreate::Keep), ("Delete", OnCreate::Delete), ("Provision", OnCreate::Provision)];
         let on_create = reader.choice("OnCreate", &on_create).unwrap_or(OnCreate::Keep);
         let tears_down = reader.choice("OnDelete", &[("Delete", true), ("Keep", false)]).unwrap_or(true);
         let if_in_use = [("Fail", IfInUse::Fail), ("Keep", IfInUse::Keep), ("Delete", IfInUse::Delete)];
         let if_in_use = reader.choice("IfInUse", &if_in_use).unwrap_or(IfInUse::Fail);
-        let regions = regions(reader, setting);
+        let regions = regions(reader, context);
         let disable_portfolio = reader.flag("DisablePortfolio").unwrap_or(false);
         let in_use_within = reader.number("InUseWithinDays", 0..=TRACKED_DAYS, "days").unwrap_or(0);
 
@@ -100,9 +100,9 @@ impl ServiceCatalogRoles {
     }
 
     /// What `OnCreate: Provision` makes: all but the `kept` roles of others.
-    pub fn spec(&self, kept: &BTreeSet<Name>, setting: Setting<'_>) -> ResourceSpec {
+    pub fn spec(&self, kept: &BTreeSet<Name>, context: ReadContext<'_>) -> ResourceSpec {
         let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
-        let roles = roles.map(|role| (role.name(), role.role(setting.place, &setting.guardrails.boundary)));
+        let roles = roles.map(|role| (role.name(), role.role(context.place, &context.guardrails.boundary)));
         ResourceSpec { state: State { roles: roles.collect(), ..State::default() }, ..ResourceSpec::default() }
     }
 }
@@ -136,7 +136,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
 }
 
 /// `None` where the property is absent.
-fn regions(reader: &Reader<'_>, setting: Setting<'_>) -> Option<BTreeSet<String>> {
+fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<String>> {
     let texts = reader.texts_if_any("Regions")?;
     if texts.is_empty() || texts.len() > MOST_REGIONS {
         let expected = format!("1 to {MOST_REGIONS} regions");
@@ -145,11 +145,11 @@ fn regions(reader: &Reader<'_>, setting: Setting<'_>) -> Option<BTreeSet<String>
     let mut regions = BTreeSet::new();
     for (path, text) in texts {
         let text = text.trim().to_owned();
-        if is_region(&text, &setting.place.partition) {
+        if is_region(&text, &context.place.partition) {
             regions.insert(text);
         } else {
             let expected =
-                format!("a region of partition {}, such as `{}`", setting.place.partition, setting.place.region);
+                format!("a region of partition {}, such as `{}`", context.place.partition, context.place.region);
             reader.wrong(&path, &text, &expected);
         }
     }

@@ -22,7 +22,7 @@ pub const NOT_VERIFIED: &str = "NotVerified";
 
 /// What properties are read against.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<'a> {
+pub struct ReadContext<'a> {
     pub place: &'a Place,
     pub guardrails: &'a Guardrails,
     pub owner: &'a Owner,

@@ -9,7 +9,7 @@ use crate::resource::execution_role_source;
 use crate::resource::execution_role_source::Source;
 use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
-use crate::resource::spec::{Granted, ResourceSpec, Setting};
+use crate::resource::spec::{Granted, ReadContext, ResourceSpec};
 use crate::resource::{definition, guide, role};
 
 pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
@@ -20,25 +20,25 @@ const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
 pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 
-pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
-    let place = setting.place;
-    let properties = role::read(reader, setting);
+pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+    let place = context.place;
+    let properties = role::read(reader, context);
     let source = Source::read(reader);
-    let mut passed = role::passed_roles(reader, setting, "SageMakerExecutionRoleArns", &properties);
-    match (&source, setting.found) {
+    let mut passed = role::passed_roles(reader, context, "SageMakerExecutionRoleArns", &properties);
+    match (&source, context.found) {
         _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.note(
             "`SageMakerExecutionRole`: only goes without `SageMakerExecutionRoleArns`, which names the roles itself"
                 .to_owned(),
         ),
         (Some(_), Some(found)) => {
-            role::passable(reader, setting, "SageMakerExecutionRole", found, &properties);
+            role::passable(reader, context, "SageMakerExecutionRole", found, &properties);
             passed.push(found.to_owned());
         }
         (Some(_), None) => passed.push(execution_role_source::to_be_found(place)),
         (None, _) => {}
     }
     let state_machine = state_machine_name(reader);
-    let granted = definition::read(reader, setting, &passed, state_machine.as_deref(), &properties);
+    let granted = definition::read(reader, context, &passed, state_machine.as_deref(), &properties);
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
         reader.note(
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
@@ -54,7 +54,7 @@ pub fn read(reader: &Reader<'_>, setting: Setting<'_>) -> ResourceSpec {
     });
     let trust = trust(place, state_machine.as_deref());
     let made = MadeRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
-    let mut spec = made.spec(reader, setting, trust, granted);
+    let mut spec = made.spec(reader, context, trust, granted);
     // Many would not fit an answer.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };
     spec.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);

@@ -13,7 +13,7 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::query::Query;
@@ -26,7 +26,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         asked: bool,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         physical_id: &str,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
@@ -34,28 +34,28 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
         let kind = &request.resource_type;
-        let lives = if PriorState::goes_by_properties(kind, physical_id, properties, setting) {
+        let lives = if PriorState::goes_by_properties(kind, physical_id, properties, context) {
             lives_as(&self.stacks, request, deadlines.work).await.map_err(fail)?
         } else {
             None
         };
-        let prior = PriorState::of_delete(kind, physical_id, lives.as_deref(), properties, setting).map_err(fail)?;
+        let prior = PriorState::of_delete(kind, physical_id, lives.as_deref(), properties, context).map_err(fail)?;
         let mut query = Query::default();
         query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
         query.expect_present(&prior.managed);
-        let observed = observe(&self.iam, &query, setting, deadlines.work);
+        let observed = observe(&self.iam, &query, context, deadlines.work);
         let users = users(&self.iam, prior.managed.policies.keys(), deadlines.work);
         let again = comes_again(&self.stacks, request, asked, deadlines.work);
         let (observed, users, again) = timed(Phase::Observe, join3(observed, users, again)).await;
         again.map_err(fail)?;
         let before = observed.map_err(fail)?.state;
-        prior.check_within_guardrails(&before, setting.owner).map_err(fail)?;
-        let desired = setting.owner.desired(&State::default(), &prior.managed, &before);
-        let ours: Vec<&Name> = setting.owner.roles_of(&before).map(|(name, _)| name).collect();
+        prior.check_within_guardrails(&before, context.owner).map_err(fail)?;
+        let desired = context.owner.desired(&State::default(), &prior.managed, &before);
+        let ours: Vec<&Name> = context.owner.roles_of(&before).map(|(name, _)| name).collect();
         let unused = unused(&self.iam, gone(&desired, &before), &ours, &users, deadlines.work);
         timed(Phase::Observe, unused).await.map_err(fail)?;
-        show(&plan(&desired, &before), &before, setting.owner);
-        let write_scope = WriteScope::owned_by(setting.owner);
+        show(&plan(&desired, &before), &before, context.owner);
+        let write_scope = WriteScope::owned_by(context.owner);
         match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, before, deadlines.work)).await {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),

@@ -18,11 +18,11 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::propagation::is_waited_for;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Mistakes;
-use mlops_roles_core::resource::spec::{NOT_VERIFIED, ResourceSpec, Setting, WARNINGS};
+use mlops_roles_core::resource::spec::{NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS};
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::{Ownership, WriteScope};
 use mlops_roles_core::state::query::Query;
@@ -61,21 +61,21 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         asked: bool,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         old: Option<(&str, &Value)>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
-        if let Some(why) = resource::unavailable(&request.resource_type, setting.guardrails) {
+        if let Some(why) = resource::unavailable(&request.resource_type, context.guardrails) {
             return Err(fail(why));
         }
         let properties = object(&request.properties).map_err(fail)?;
-        let read = |setting| {
-            resource::read(&request.resource_type, properties, setting)
+        let read = |context| {
+            resource::read(&request.resource_type, properties, context)
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
-        let (mut spec, mut mistakes) = read(setting)?;
-        let accepted = self.accepted(request, &spec, &mistakes, setting, deadlines.work).await.map_err(fail)?;
+        let (mut spec, mut mistakes) = read(context)?;
+        let accepted = self.accepted(request, &spec, &mistakes, context, deadlines.work).await.map_err(fail)?;
         let mut warnings = mistakes.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
@@ -83,13 +83,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if let Some(source) = spec.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
-            let found = find(&self.iam, &self.sagemaker, source, setting.place, &itself, deadlines.work);
+            let found = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
             let found = timed(Phase::Observe, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
-            (spec, mistakes) = read(Setting { found: Some(&found), ..setting })?;
+            (spec, mistakes) = read(ReadContext { found: Some(&found), ..context })?;
             mistakes.tighten(&accepted);
         }
-        let absent = absent_boundary(&self.iam, &spec, setting, deadlines.work);
+        let absent = absent_boundary(&self.iam, &spec, context, deadlines.work);
         mistakes.wrong.extend(timed(Phase::Observe, absent).await);
         if !mistakes.wrong.is_empty() {
             return Err(fail(mistakes.to_string()));
@@ -106,10 +106,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let prior = match old {
             None => PriorState::default(),
             Some((id, properties)) => {
-                PriorState::of_update(&request.resource_type, &spec, id, properties, setting).map_err(fail)?
+                PriorState::of_update(&request.resource_type, &spec, id, properties, context).map_err(fail)?
             }
         };
-        let brought = self.bring_about(request, asked, (&spec, &prior), setting, deadlines).await.map_err(&fail)?;
+        let brought = self.bring_about(request, asked, (&spec, &prior), context, deadlines).await.map_err(&fail)?;
         warnings.extend(brought.verified.denied);
         tell(request, &mut spec, WARNINGS, &warnings);
         if spec.attributes.contains_key(NOT_VERIFIED) {
@@ -126,22 +126,22 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         request: &Request,
         spec: &ResourceSpec,
         mistakes: &Mistakes,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Vec<String>, String> {
-        let Kind::Update { physical_id, old_properties } = &request.kind else { return Ok(Vec::new()) };
+        let Operation::Update { physical_id, old_properties } = &request.operation else { return Ok(Vec::new()) };
         if mistakes.tightened.is_empty() {
             return Ok(Vec::new());
         }
         let empty = Map::new();
-        let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), setting);
+        let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
         let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
         let replaces = spec.physical_id != *physical_id;
         for tries in 0..=ASKED_AGAIN {
             if tries > 0 {
                 telemetry::pause(PAUSE).await;
             }
-            let told = patiently(deadline, async || self.stacks.resource(setting.owner).await).await;
+            let told = patiently(deadline, async || self.stacks.resource(context.owner).await).await;
             let told = told.map_err(|cause| {
                 format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
             })?;
@@ -149,7 +149,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             if !replaces && told.physical_id == *physical_id && mistakes.tightened.iter().all(|one| old.contains(one)) {
                 return Ok(old);
             }
-            let rolls_back = rolls_back(&self.stacks, &setting.owner.stack_id, deadline).await;
+            let rolls_back = rolls_back(&self.stacks, &context.owner.stack_id, deadline).await;
             if rolls_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
                 return Ok(mistakes.tightened.clone());
             }
@@ -164,15 +164,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         request: &Request,
         asked: bool,
         (spec, prior): (&ResourceSpec, &PriorState),
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadlines: Deadlines,
     ) -> Result<Brought, String> {
-        let owner = setting.owner;
-        let decided = decide(&self.iam, &self.stacks, spec, prior, setting, deadlines.work);
+        let owner = context.owner;
+        let decided = decide(&self.iam, &self.stacks, spec, prior, context, deadlines.work);
         let at_first = async {
             // Before the resource: a rollback that begins in between is seen at the end.
-            let rolled_back = match request.kind {
-                Kind::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, soon(deadlines.work)).await,
+            let rolled_back = match request.operation {
+                Operation::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, soon(deadlines.work)).await,
                 _ => None,
             };
             comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
@@ -182,7 +182,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let Decision { query, metadata, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
-            let verified = self.verify(spec, &desired, rolled_back, setting, deadlines.work).await;
+            let verified = self.verify(spec, &desired, rolled_back, context, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
             return verified.map(|verified| Brought { metadata, verified });
         }
@@ -192,9 +192,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         for (name, role) in
             before.roles.iter_mut().filter(|(_, role)| owner.ownership(&role.tags) == Ownership::Managed)
         {
-            if !role.boundary.as_ref().is_some_and(|arn| setting.guardrails.allows_boundary(arn)) {
+            if !role.boundary.as_ref().is_some_and(|arn| context.guardrails.allows_boundary(arn)) {
                 let spec = desired.roles.get(name).and_then(|role| role.boundary.clone());
-                role.boundary = spec.or_else(|| Some(setting.guardrails.boundary.clone()));
+                role.boundary = spec.or_else(|| Some(context.guardrails.boundary.clone()));
             }
         }
         let mut rounds = ROUNDS;
@@ -233,7 +233,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                             format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((observed, _)), _) => {
-                            match self.verify(spec, &desired, rolled_back, setting, deadlines.work).await {
+                            match self.verify(spec, &desired, rolled_back, context, deadlines.work).await {
                                 Ok(verified) => return Ok(Brought { metadata: observed.metadata, verified }),
                                 Err(denied) => denied,
                             }
@@ -277,13 +277,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         spec: &ResourceSpec,
         desired: &State,
         rolled_back: Option<bool>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Verified, String> {
         let mut verified = Verified::default();
         for name in spec.state.roles.keys().filter(|_| !spec.checks.is_empty()) {
             let path = desired.roles.get(name).map_or("/", |role| role.path.as_str());
-            let arn = setting.place.role_arn(path, name.as_str());
+            let arn = context.place.role_arn(path, name.as_str());
             match timed(Phase::Confirm, verify(&self.iam, &arn, &spec.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
                 Err(denied) if rolled_back == Some(true) => {

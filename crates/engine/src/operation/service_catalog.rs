@@ -18,7 +18,7 @@ use crate::telemetry::{Phase, timed};
 use crate::usage::{NAMED, Usage, summed_up};
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
-use mlops_roles_core::protocol::request::{Kind, Request, object};
+use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::protocol::response::{Answer, LONGEST};
 use mlops_roles_core::protocol::target::Address;
 use mlops_roles_core::resource::prior::PriorState;
@@ -27,7 +27,7 @@ use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCata
 use mlops_roles_core::resource::service_catalog_role::{
     PATH, ROLES, ServiceCatalogRole, is_console_policy, launch_role, use_role,
 };
-use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::resource::unavailable;
 use mlops_roles_core::state::ownership::{Owner, WriteScope, released_tags};
 use mlops_roles_core::state::query::Query;
@@ -50,7 +50,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         asked_stack: bool,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let address = &request.address;
@@ -58,27 +58,27 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
         let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
         timed(Phase::Observe, again).await.map_err(fail)?;
-        let report = match &request.kind {
-            Kind::Create => {
-                let asked = read(request, setting).map_err(fail)?;
+        let report = match &request.operation {
+            Operation::Create => {
+                let asked = read(request, context).map_err(fail)?;
                 match asked.on_create {
-                    OnCreate::Keep => self.report(&asked, setting, deadlines.work).await,
+                    OnCreate::Keep => self.report(&asked, context, deadlines.work).await,
                     OnCreate::Delete => {
                         let sent = address.response_url.signed_at();
-                        self.tear_down(&asked, asked.names(), sent, setting, deadlines.work).await
+                        self.tear_down(&asked, asked.names(), sent, context, deadlines.work).await
                     }
-                    OnCreate::Provision => self.supply(request, &asked, setting, deadlines).await,
+                    OnCreate::Provision => self.supply(request, &asked, context, deadlines).await,
                 }
             }
-            Kind::Update { old_properties, .. } => {
-                let asked = read(request, setting).map_err(fail)?;
+            Operation::Update { old_properties, .. } => {
+                let asked = read(request, context).map_err(fail)?;
                 // All else that can change says what a Delete will do, and touches nothing.
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
                 {
-                    self.supply(request, &asked, setting, deadlines).await
+                    self.supply(request, &asked, context, deadlines).await
                 } else {
-                    self.report(&asked, setting, deadlines.work).await.and_then(|report| {
+                    self.report(&asked, context, deadlines.work).await.and_then(|report| {
                         // The Delete that takes them away will have to know where to look.
                         let blind = asked.regions.is_empty() && !report.provisioned.is_empty();
                         if blind {
@@ -89,14 +89,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     })
                 }
             }
-            Kind::Delete { physical_id } => {
-                self.delete_service_catalog(request, *physical_id == given_out, setting, deadlines.work).await
+            Operation::Delete { physical_id } => {
+                self.delete_service_catalog(request, *physical_id == given_out, context, deadlines.work).await
             }
         };
         let report = report.map_err(fail)?;
         tracing::info!(?report, "service-catalog roles");
-        let physical_id = match request.kind {
-            Kind::Create => given_out,
+        let physical_id = match request.operation {
+            Operation::Create => given_out,
             _ => address.physical_id.clone(),
         };
         Ok(report.done(address, physical_id))
@@ -108,27 +108,27 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         was_created: bool,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let off = unavailable(TYPE, setting.guardrails);
+        let off = unavailable(TYPE, context.guardrails);
         if !was_created && (off.is_some() || lives_as(&self.stacks, request, deadline).await?.is_some()) {
             return Ok(Report::default());
         }
         let empty = Map::new();
         let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
-        let mut asked = ServiceCatalogRoles::read(&reader, setting);
+        let mut asked = ServiceCatalogRoles::read(&reader, context);
         if !was_created {
             // Nobody has come to use what was made a moment ago.
             (asked.regions, asked.in_use_within) = (BTreeSet::new(), 0);
         } else if asked.regions.is_empty() {
-            asked.regions.insert(setting.place.region.clone());
+            asked.regions.insert(context.place.region.clone());
         }
         let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
-            let others = observe(&self.iam, &Query::for_roles(named), setting, deadline).await;
+            let others = observe(&self.iam, &Query::for_roles(named), context, deadline).await;
             let others =
-                others.map(|observed| observed.state.roles.values().any(|role| !setting.owner.owns(&role.tags)));
+                others.map(|observed| observed.state.roles.values().any(|role| !context.owner.owns(&role.tags)));
             if others.unwrap_or(true) {
                 return Err(why);
             }
@@ -136,7 +136,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
             // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
-            let stack_id = &setting.owner.stack_id;
+            let stack_id = &context.owner.stack_id;
             let status = patiently(deadline, async || self.stacks.status(stack_id).await).await;
             let status = status
                 .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
@@ -144,21 +144,21 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 named.clear();
             }
         }
-        self.tear_down(&asked, named, request.address.response_url.signed_at(), setting, deadline).await
+        self.tear_down(&asked, named, request.address.response_url.signed_at(), context, deadline).await
     }
 
     /// What there is and who uses it. Touches nothing.
     async fn report(
         &self,
         asked: &ServiceCatalogRoles,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let observed = timed(Phase::Observe, observe(&self.iam, &every_role(), setting, deadline)).await?;
+        let observed = timed(Phase::Observe, observe(&self.iam, &every_role(), context, deadline)).await?;
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
         let mut usage = timed(Phase::Observe, usage).await;
-        usage.of_roles(&observed, setting.owner, asked.in_use_within);
-        Ok(Report { usage, ..Report::of(asked, &observed.state, setting.owner) })
+        usage.of_roles(&observed, context.owner, asked.in_use_within);
+        Ok(Report { usage, ..Report::of(asked, &observed.state, context.owner) })
     }
 
     /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
@@ -166,14 +166,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         asked: &ServiceCatalogRoles,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadlines: Deadlines,
     ) -> Result<Report, String> {
-        let mut report = self.report(asked, setting, deadlines.work).await?;
-        let spec = asked.spec(&report.kept, setting);
+        let mut report = self.report(asked, context, deadlines.work).await?;
+        let spec = asked.spec(&report.kept, context);
         report.provisioned.extend(spec.state.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(request, true, (&spec, &PriorState::default()), setting, deadlines).await?;
+        self.bring_about(request, true, (&spec, &PriorState::default()), context, deadlines).await?;
         Ok(report)
     }
 
@@ -184,18 +184,18 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         asked: &ServiceCatalogRoles,
         mut named: BTreeSet<Name>,
         sent: Option<i64>,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Report, String> {
-        let owner = setting.owner;
-        let mut observed = timed(Phase::Observe, observe(&self.iam, &every_role(), setting, deadline)).await?;
+        let owner = context.owner;
+        let mut observed = timed(Phase::Observe, observe(&self.iam, &every_role(), context, deadline)).await?;
         let mut report = Report::of(asked, &observed.state, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !observed.metadata.get(name).is_some_and(|known| is_late(known.made_at)));
         // From here on it is only about what should go.
         observed.state.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
         if named.contains(&use_role()) {
-            observed.state.policies = self.console_policies(is_late, setting, deadline).await?;
+            observed.state.policies = self.console_policies(is_late, context, deadline).await?;
         }
         let mut ends_portfolios = asked.disable_portfolio && !named.is_empty();
         if !observed.state.roles.is_empty() || ends_portfolios {
@@ -249,14 +249,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     async fn console_policies(
         &self,
         is_late: impl Fn(i64) -> bool,
-        setting: Setting<'_>,
+        context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<BTreeMap<String, Policy>, String> {
         let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
-        let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, setting.place) && !is_late(*at));
+        let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, context.place) && !is_late(*at));
         let query = Query::for_policies(console.map(|(arn, _)| arn));
-        Ok(observe(&self.iam, &query, setting, deadline).await?.state.policies)
+        Ok(observe(&self.iam, &query, context, deadline).await?.state.policies)
     }
 
     /// A policy that hangs on anything but roles that go stays, whoever made it.
@@ -303,12 +303,12 @@ fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
     [but_launch, end]
 }
 
-fn read(request: &Request, setting: Setting<'_>) -> Result<ServiceCatalogRoles, String> {
-    if let Some(why) = unavailable(TYPE, setting.guardrails) {
+fn read(request: &Request, context: ReadContext<'_>) -> Result<ServiceCatalogRoles, String> {
+    if let Some(why) = unavailable(TYPE, context.guardrails) {
         return Err(why);
     }
     let reader = Reader::new(object(&request.properties)?);
-    let asked = ServiceCatalogRoles::read(&reader, setting);
+    let asked = ServiceCatalogRoles::read(&reader, context);
     let mistakes = reader.finish();
     if mistakes.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
 }

@@ -10,7 +10,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::asl;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
 
 use mlops_roles_testkit::fake::simulator::allows;
@@ -38,8 +38,8 @@ pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
     let guardrails = guardrails();
-    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
+    let (spec, mistakes) = resource::read(TYPE, properties, context).unwrap();
     if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 

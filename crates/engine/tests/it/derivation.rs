@@ -2,7 +2,7 @@
 
 use mlops_roles_core::guardrails::boundary::BoundaryDenies;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::spec::Setting;
+use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_testkit::fake::Fake;
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, update, with};
 use serde_json::{Value, json};
@@ -422,12 +422,12 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
         stack_id: mlops_roles_testkit::stage::STACK.into(),
         logical_id: "Role".into(),
     };
-    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
+    let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));
         let (spec, mistakes) =
-            resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), setting).unwrap();
+            resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), context).unwrap();
         assert!(mistakes.is_empty(), "{mistakes}");
         let [grant] = spec.needs.grants.as_slice() else { panic!("{:?}", spec.needs.grants) };
         assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::execution_role::capability_names;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
 
 use crate::definitions::{Call, granted, json_of};
@@ -40,8 +40,8 @@ fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
     let guardrails = guardrails();
-    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    let (spec, mistakes) = resource::read(TYPE, properties, setting).unwrap();
+    let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
+    let (spec, mistakes) = resource::read(TYPE, properties, context).unwrap();
     if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 

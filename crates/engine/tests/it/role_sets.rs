@@ -8,7 +8,7 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::properties::Mistakes;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::{Owner, TAG_KEYS};
 use mlops_roles_testkit::fake::simulator::allows;
 use mlops_roles_testkit::fake::{ACCOUNT, Books};
@@ -43,8 +43,8 @@ fn read(
 ) -> (ResourceSpec, Mistakes) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
-    let setting = Setting { place: &place, guardrails, owner: &owner, existing: None, found: None };
-    resource::read(kind, properties.as_object().unwrap(), setting).unwrap()
+    let context = ReadContext { place: &place, guardrails, owner: &owner, existing: None, found: None };
+    resource::read(kind, properties.as_object().unwrap(), context).unwrap()
 }
 
 fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {

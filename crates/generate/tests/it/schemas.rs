@@ -13,7 +13,7 @@ use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
 use mlops_roles_core::resource::properties::{Mistakes, Reader};
 use mlops_roles_core::resource::service_catalog::ServiceCatalogRoles;
-use mlops_roles_core::resource::spec::{ResourceSpec, Setting};
+use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
 
 const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
@@ -48,10 +48,10 @@ fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, Mistakes
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
     let (place, guardrails) = (Place::of_arn(stack).unwrap(), guardrails());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
-    let setting = Setting { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    resource::read(of, properties, setting).unwrap_or_else(|| {
+    let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
+    resource::read(of, properties, context).unwrap_or_else(|| {
         let reader = Reader::new(properties);
-        ServiceCatalogRoles::read(&reader, setting);
+        ServiceCatalogRoles::read(&reader, context);
         (ResourceSpec::default(), reader.finish())
     })
 }

@@ -16,7 +16,7 @@ use mlops_roles_core::state::observation::{LastUse, Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, Tags};
-use mlops_roles_engine::port::{Fault, Holder, Iam, Kind, ONE_CALL, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{Fault, FaultKind, Holder, Iam, ONE_CALL, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
 use super::call::Call;
@@ -76,7 +76,7 @@ fn tags(entity: &Value) -> Tags {
 /// `None` where it is absent.
 fn there(reply: Result<Value, Fault>) -> Result<Option<Value>, Fault> {
     match reply {
-        Err(fault) if fault.kind == Kind::NotThere => Ok(None),
+        Err(fault) if fault.kind == FaultKind::NotThere => Ok(None),
         reply => reply.map(Some),
     }
 }
@@ -84,7 +84,7 @@ fn there(reply: Result<Value, Fault>) -> Result<Option<Value>, Fault> {
 /// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
 fn changing<T>(reply: Result<T, Fault>) -> Result<T, Fault> {
     reply.map_err(|fault| match fault.kind {
-        Kind::NotThere => Fault { kind: Kind::Unsettled, ..fault },
+        FaultKind::NotThere => Fault { kind: FaultKind::Unsettled, ..fault },
         _ => fault,
     })
 }
@@ -92,7 +92,7 @@ fn changing<T>(reply: Result<T, Fault>) -> Result<T, Fault> {
 impl Fake {
     async fn reply(&self, name: &'static str, call: Call) -> Result<Value, Fault> {
         let lost = |message: &str| Fault {
-            kind: Kind::TryAgain,
+            kind: FaultKind::TryAgain,
             outcome_unknown: true,
             call: name,
             code: String::new(),
@@ -102,7 +102,7 @@ impl Fake {
             Err(_) => Err(lost("no reply in time")),
             Ok(Err(Failure::Lost)) => Err(lost("the connection failed")),
             Ok(Err(Failure::Refused(refusal))) => Err(Fault {
-                kind: Kind::of(&refusal.code, &refusal.message, refusal.status),
+                kind: FaultKind::of(&refusal.code, &refusal.message, refusal.status),
                 outcome_unknown: refusal.status >= 500,
                 call: name,
                 code: refusal.code,
@@ -494,7 +494,7 @@ impl Fake {
             let absent = fault.code == "ResourceNotFound"
                 || fault.code == "ValidationException"
                     && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));
-            if absent { Fault { kind: Kind::NotThere, ..fault } } else { fault }
+            if absent { Fault { kind: FaultKind::NotThere, ..fault } } else { fault }
         })
     }
 

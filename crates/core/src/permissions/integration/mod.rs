@@ -88,12 +88,12 @@ struct Need {
 }
 
 /// What a task needs. All that stands against it is noted.
-pub fn needs_of(task: &Task, setting: DeriveContext<'_>, needs: &mut Needs) {
+pub fn needs_of(task: &Task, context: DeriveContext<'_>, needs: &mut Needs) {
     if !task.credentials.is_empty() {
         // The task's own actions are then the other role's business.
         // Roles to pass are none to become: only `ResourceOverrides` tells those.
-        let setting = DeriveContext { execution_roles: &[], ..setting };
-        let on = task.credentials.iter().map(|found| pattern::role(found, "Credentials.RoleArn", &task.path, setting));
+        let context = DeriveContext { execution_roles: &[], ..context };
+        let on = task.credentials.iter().map(|found| pattern::role(found, "Credentials.RoleArn", &task.path, context));
         match on.collect::<Result<Vec<_>, _>>() {
             Ok(roles) => {
                 let roles = roles.into_iter().flatten().map(Rendered::exact).collect();
@@ -113,12 +113,12 @@ pub fn needs_of(task: &Task, setting: DeriveContext<'_>, needs: &mut Needs) {
             let resources = [Rendered::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
             needs.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
         }
-        Ok(Target::Sdk { service, action }) => sdk::needs_of(task, service, action, setting, needs),
+        Ok(Target::Sdk { service, action }) => sdk::needs_of(task, service, action, context, needs),
         Ok(Target::Integration { service, action, pattern }) => {
             match integration(service, action, pattern, task.express) {
                 Ok(integration) => {
                     for need in &integration.grants {
-                        need.of(task, pattern.starts_with("sync"), setting, needs);
+                        need.of(task, pattern.starts_with("sync"), context, needs);
                     }
                 }
                 Err(why) => needs.wrong(&task.path, &why),
@@ -203,7 +203,7 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
 }
 
 impl Need {
-    fn of(&self, task: &Task, sync: bool, setting: DeriveContext<'_>, needs: &mut Needs) {
+    fn of(&self, task: &Task, sync: bool, context: DeriveContext<'_>, needs: &mut Needs) {
         let state = &task.path;
         let given = |member: &String| match member.split_once('=') {
             None => task.arguments.shows(member),
@@ -215,10 +215,10 @@ impl Need {
             return;
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
-            needs.grants.push(hears_of_end(state, rule, setting.place));
+            needs.grants.push(hears_of_end(state, rule, context.place));
         }
         for member in &self.pass {
-            needs.pass(task, member, &self.to, setting);
+            needs.pass(task, member, &self.to, context);
         }
         let mut actions = self.allow.clone();
         if sync {
@@ -233,12 +233,12 @@ impl Need {
             .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
         let mut resources = Vec::new();
         for on in &self.on {
-            match Pattern::read(on).render(task, stands_in, &self.why, setting) {
+            match Pattern::read(on).render(task, stands_in, &self.why, context) {
                 Ok(rendered) => resources.extend(rendered),
                 Err(why) => return needs.wrong(state, &why),
             }
         }
-        let condition = self.condition.as_ref().map(|condition| pattern::condition(condition, task, setting));
+        let condition = self.condition.as_ref().map(|condition| pattern::condition(condition, task, context));
         match condition.transpose() {
             Ok(condition) if !resources.is_empty() => needs.grant(state, actions, resources, condition),
             Ok(_) => {}

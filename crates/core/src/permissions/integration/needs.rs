@@ -60,9 +60,9 @@ impl Needs {
     }
 
     /// The roles at a member, where there are any, to be handed to the service.
-    pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, setting: DeriveContext<'_>) {
+    pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, context: DeriveContext<'_>) {
         for found in task.arguments.at(member) {
-            match pattern::role(&found, member, &task.path, setting) {
+            match pattern::role(&found, member, &task.path, context) {
                 Ok(roles) => self.passings.extend(roles.into_iter().map(|role| Passing {
                     state: task.path.clone(),
                     role,

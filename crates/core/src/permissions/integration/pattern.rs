@@ -51,9 +51,9 @@ impl<'a> Pattern<'a> {
         task: &Task,
         stands_in: bool,
         why: &str,
-        setting: DeriveContext<'_>,
+        context: DeriveContext<'_>,
     ) -> Result<Vec<Rendered>, String> {
-        let place = setting.place;
+        let place = context.place;
         if self.service.is_empty() {
             return Ok(vec![Rendered::always("*".to_owned(), why)]);
         }
@@ -67,7 +67,7 @@ impl<'a> Pattern<'a> {
         let mut rest = self.text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inside, after) = after.split_once('}').unwrap_or((after, ""));
-            let pieces = Hole::read(inside).fill(task, self.service, stands_in, setting)?;
+            let pieces = Hole::read(inside).fill(task, self.service, stands_in, context)?;
             done = done
                 .iter()
                 .flat_map(|so_far| {
@@ -90,7 +90,7 @@ impl<'a> Pattern<'a> {
                 one.open = Some(Open::Always(why.to_owned()));
             }
         }
-        Ok(narrowed(done, &task.path, setting))
+        Ok(narrowed(done, &task.path, context))
     }
 }
 
@@ -109,7 +109,7 @@ impl<'a> Hole<'a> {
         task: &Task,
         service: &str,
         stands_in: bool,
-        setting: DeriveContext<'_>,
+        context: DeriveContext<'_>,
     ) -> Result<Vec<(Piece, Option<Open>)>, String> {
         let mut found = task.arguments.at(self.member);
         if found.is_empty() {
@@ -129,7 +129,7 @@ impl<'a> Hole<'a> {
                 (found, _) => found,
             };
             if self.how == "role" {
-                let roles = role(&found, self.member, &task.path, setting)?;
+                let roles = role(&found, self.member, &task.path, context)?;
                 pieces.extend(roles.into_iter().map(|role| (Piece::Whole(role), None)));
                 continue;
             }
@@ -138,7 +138,7 @@ impl<'a> Hole<'a> {
                     if text.contains(['*', '?']) {
                         return Err(format!("`{}` is `{text}`: a name holds no wildcard", self.member));
                     }
-                    let turned = turned(&text, self.how, service, setting.place)
+                    let turned = turned(&text, self.how, service, context.place)
                         .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
                     pieces.extend(turned.into_iter().map(|piece| {
                         let open = piece.text().contains('*').then(|| Open::Always(covered(self.how).to_owned()));
@@ -147,7 +147,7 @@ impl<'a> Hole<'a> {
                 }
                 Found::Expression { prefix } => {
                     let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
-                    let widened = widened(known, self.how, service, setting.place);
+                    let widened = widened(known, self.how, service, context.place);
                     let open = Open::at_run_time(&format!("`{}`", self.member));
                     pieces.extend(widened.into_iter().map(|piece| (piece, Some(open.clone()))));
                 }
@@ -159,8 +159,8 @@ impl<'a> Hole<'a> {
 }
 
 /// The roles that stand at a member: a literal one, or those told by hand where only run time knows.
-pub fn role(found: &Found, member: &str, state: &str, setting: DeriveContext<'_>) -> Result<Vec<String>, String> {
-    let place = setting.place;
+pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>) -> Result<Vec<String>, String> {
+    let place = context.place;
     match found {
         Found::Absent => Ok(Vec::new()),
         Found::Literal(text) => {
@@ -179,17 +179,17 @@ pub fn role(found: &Found, member: &str, state: &str, setting: DeriveContext<'_>
             }
         }
         Found::Expression { .. } => {
-            let told = setting.overrides.get(state).into_iter().flatten();
+            let told = context.overrides.get(state).into_iter().flatten();
             let told: Vec<String> = told.filter(|arn| arn.contains(":role/")).cloned().collect();
             if !told.is_empty() {
                 Ok(told)
-            } else if setting.execution_roles.is_empty() {
+            } else if context.execution_roles.is_empty() {
                 Err(format!(
                     "only run time knows the role at `{member}`: name the roles in `SageMakerExecutionRoleArns` or in \
                      `ResourceOverrides`"
                 ))
             } else {
-                Ok(setting.execution_roles.to_vec())
+                Ok(context.execution_roles.to_vec())
             }
         }
     }
@@ -372,14 +372,14 @@ fn expected(how: &str) -> &'static str {
 }
 
 /// A condition with what stands at its members filled in.
-pub fn condition(condition: &Value, task: &Task, setting: DeriveContext<'_>) -> Result<Value, String> {
+pub fn condition(condition: &Value, task: &Task, context: DeriveContext<'_>) -> Result<Value, String> {
     Ok(match condition {
         Value::Object(members) => {
-            let filled = members.iter().map(|(key, value)| Ok((key.clone(), self::condition(value, task, setting)?)));
+            let filled = members.iter().map(|(key, value)| Ok((key.clone(), self::condition(value, task, context)?)));
             Value::Object(filled.collect::<Result<Map<_, _>, String>>()?)
         }
         Value::String(text) => match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(hole) => Hole::read(hole).value(task, setting)?,
+            Some(hole) => Hole::read(hole).value(task, context)?,
             None => condition.clone(),
         },
         other => other.clone(),
@@ -388,11 +388,11 @@ pub fn condition(condition: &Value, task: &Task, setting: DeriveContext<'_>) -> 
 
 impl Hole<'_> {
     /// For a condition: a text, or several.
-    fn value(&self, task: &Task, setting: DeriveContext<'_>) -> Result<Value, String> {
+    fn value(&self, task: &Task, context: DeriveContext<'_>) -> Result<Value, String> {
         let mut values: Vec<String> = Vec::new();
         for found in task.arguments.at(self.member) {
             match (self.how, found) {
-                ("role", found) => values.extend(role(&found, self.member, &task.path, setting)?),
+                ("role", found) => values.extend(role(&found, self.member, &task.path, context)?),
                 (_, Found::Literal(text)) if text.contains(['*', '?']) => {
                     return Err(format!("`{}` is `{text}`: it holds a wildcard", self.member));
                 }

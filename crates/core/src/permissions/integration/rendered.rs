@@ -56,8 +56,8 @@ impl Open {
 
 /// What only run time knows can be told by hand: ARNs of the state's overrides stand in for the wildcards that they are
 /// within.
-pub fn narrowed(rendered: Vec<Rendered>, state: &str, setting: DeriveContext<'_>) -> Vec<Rendered> {
-    let Some(told) = setting.overrides.get(state) else { return rendered };
+pub fn narrowed(rendered: Vec<Rendered>, state: &str, context: DeriveContext<'_>) -> Vec<Rendered> {
+    let Some(told) = context.overrides.get(state) else { return rendered };
     let narrow = |one: Rendered| -> Vec<Rendered> {
         let replaceable = matches!(one.open, Some(Open::AtRunTime(_)));
         let within = told.iter().filter(|arn| replaceable && crate::iam::arn::matches(&one.arn, arn));

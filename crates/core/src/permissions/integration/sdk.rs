@@ -30,7 +30,7 @@ static TABLE: LazyLock<Result<Table, String>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("aws-sdk.json")).map_err(|error| format!("the table is broken: {error}"))
 });
 
-pub fn needs_of(task: &Task, service: &str, action: &str, setting: DeriveContext<'_>, needs: &mut Needs) {
+pub fn needs_of(task: &Task, service: &str, action: &str, context: DeriveContext<'_>, needs: &mut Needs) {
     let table = match TABLE.as_ref() {
         Ok(table) => table,
         Err(why) => return needs.wrong(&task.path, why),
@@ -49,10 +49,10 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: DeriveContext
     // What SageMaker runs with, it has to be passed.
     for member in ["RoleArn", "ExecutionRoleArn"].into_iter().filter(|_| prefix == "sagemaker") {
         if task.arguments.shows(member) {
-            needs.pass(task, member, "sagemaker.amazonaws.com", setting);
+            needs.pass(task, member, "sagemaker.amazonaws.com", context);
         }
     }
-    let told = setting.overrides.get(&task.path).into_iter().flatten();
+    let told = context.overrides.get(&task.path).into_iter().flatten();
     let told: Vec<Rendered> = told
         .filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.service == prefix))
         .map(|arn| Rendered::by_hand(arn))
@@ -70,7 +70,7 @@ pub fn needs_of(task: &Task, service: &str, action: &str, setting: DeriveContext
     }
     let mut resources = Vec::new();
     for on in patterns.into_values() {
-        match Pattern::read(on).render(task, false, "every log stream of the group", setting) {
+        match Pattern::read(on).render(task, false, "every log stream of the group", context) {
             Ok(rendered) => resources.extend(rendered),
             Err(why) => return needs.wrong(&task.path, &why),
         }
