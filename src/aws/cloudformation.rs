@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 
-use crate::aws::error::fault;
+use crate::aws::error::classify;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_engine::port::{Fault, Holder, StackResource, Stacks};
+use mlops_roles_engine::port::{AwsError, Holder, StackResource, Stacks};
 
 #[derive(Clone, Debug)]
 pub struct Region {
@@ -33,9 +33,9 @@ pub struct Stack {
 impl Region {
     /// # Errors
     /// When `CloudFormation` refuses to tell.
-    pub async fn stack(&self, name: &str) -> Result<Option<Stack>, Fault> {
+    pub async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
         let reply = self.client.describe_stacks().stack_name(name).send().await;
-        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let reply = unknown_is_none(classify("cloudformation:DescribeStacks", reply))?;
         let Some(found) = reply.and_then(|reply| reply.stacks.unwrap_or_default().into_iter().next()) else {
             return Ok(None);
         };
@@ -48,7 +48,7 @@ impl Region {
         let mut resources = BTreeMap::new();
         let mut pages = self.client.list_stack_resources().stack_name(name).into_paginator().send();
         while let Some(page) = pages.next().await {
-            for resource in fault("cloudformation:ListStackResources", page)?.stack_resource_summaries() {
+            for resource in classify("cloudformation:ListStackResources", page)?.stack_resource_summaries() {
                 let physical = resource.physical_resource_id().filter(|_| lives(resource.resource_status()));
                 resources.extend(
                     resource
@@ -63,9 +63,9 @@ impl Region {
 }
 
 impl Stacks for Region {
-    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError> {
         let reply = self.client.describe_stack_resources().physical_resource_id(physical_id).send().await;
-        let resources = match unknown_is_none(fault("cloudformation:DescribeStackResources", reply))? {
+        let resources = match unknown_is_none(classify("cloudformation:DescribeStackResources", reply))? {
             Some(reply) => reply.stack_resources.unwrap_or_default(),
             None => return Ok(None),
         };
@@ -86,10 +86,10 @@ impl Stacks for Region {
         Ok(held.map(|resource| holder(resource, resource.logical_resource_id(), resource.resource_type())))
     }
 
-    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+    async fn holds(&self, resource: &Owner) -> Result<bool, AwsError> {
         let call = self.client.describe_stack_resources().stack_name(&resource.stack_id);
         let reply = call.logical_resource_id(&resource.logical_id).send().await;
-        let reply = unknown_is_none(fault("cloudformation:DescribeStackResources", reply))?;
+        let reply = unknown_is_none(classify("cloudformation:DescribeStackResources", reply))?;
         let resources = reply.and_then(|reply| reply.stack_resources).unwrap_or_default();
         Ok(resources
             .iter()
@@ -97,10 +97,10 @@ impl Stacks for Region {
             .any(|resource| lives(resource.resource_status())))
     }
 
-    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, AwsError> {
         let call = self.client.describe_stack_resource().stack_name(&owner.stack_id);
         let reply = call.logical_resource_id(&owner.logical_id).send().await;
-        let reply = unknown_is_none(fault("cloudformation:DescribeStackResource", reply))?;
+        let reply = unknown_is_none(classify("cloudformation:DescribeStackResource", reply))?;
         Ok(reply.and_then(|reply| reply.stack_resource_detail).map(|detail| StackResource {
             physical_id: detail.physical_resource_id.unwrap_or_default(),
             resource_type: detail.resource_type.unwrap_or_default(),
@@ -109,9 +109,9 @@ impl Stacks for Region {
         }))
     }
 
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError> {
         let reply = self.client.describe_stacks().stack_name(stack_id).send().await;
-        let reply = unknown_is_none(fault("cloudformation:DescribeStacks", reply))?;
+        let reply = unknown_is_none(classify("cloudformation:DescribeStacks", reply))?;
         let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
         Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| status.as_str().to_owned()))
     }
@@ -129,10 +129,10 @@ fn lives(status: Option<&ResourceStatus>) -> bool {
 }
 
 /// CloudFormation's word for "no such stack or resource" is a `ValidationError` that says so.
-fn unknown_is_none<T>(reply: Result<T, Fault>) -> Result<Option<T>, Fault> {
+fn unknown_is_none<T>(reply: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match reply {
         Ok(reply) => Ok(Some(reply)),
-        Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),
-        Err(fault) => Err(fault),
+        Err(error) if error.code == "ValidationError" && error.message.contains("does not exist") => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -3,33 +3,33 @@
 use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use mlops_roles_engine::port::{Fault, FaultKind, throttles};
+use mlops_roles_engine::port::{AwsError, FaultKind, throttles};
 
 /// `None` where the entity is absent.
-pub fn there<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, Fault>
+pub fn if_exists<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata,
 {
-    match fault(call, reply) {
+    match classify(call, reply) {
         Ok(reply) => Ok(Some(reply)),
-        Err(fault) if fault.kind == FaultKind::NotThere => Ok(None),
-        Err(fault) => Err(fault),
+        Err(error) if error.kind == FaultKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
-pub fn changing<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+pub fn unless_changed<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,
 {
-    fault(call, reply).map_err(|fault| match fault.kind {
-        FaultKind::NotThere => Fault { kind: FaultKind::Unsettled, ..fault },
-        _ => fault,
+    classify(call, reply).map_err(|error| match error.kind {
+        FaultKind::NotFound => AwsError { kind: FaultKind::MaybePropagating, ..error },
+        _ => error,
     })
 }
 
 /// What an error means to us, by its code on the wire: not every operation models every error that it returns.
-pub fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+pub fn classify<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,
 {
@@ -37,9 +37,9 @@ where
 }
 
 /// Apart from the many types of errors, so that the function has it once.
-fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fault {
-    let lost = |message: &str| Fault {
-        kind: FaultKind::TryAgain,
+fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> AwsError {
+    let lost = |message: &str| AwsError {
+        kind: FaultKind::Transient,
         outcome_unknown: true,
         call,
         code: String::new(),
@@ -51,9 +51,9 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Fau
             let code = context.err().code().unwrap_or_default().to_owned();
             let message = context.err().message().unwrap_or("no message").to_owned();
             let kind = FaultKind::of(&code, &message, status);
-            Fault { kind, outcome_unknown: status >= 500, call, code, message }
+            AwsError { kind, outcome_unknown: status >= 500, call, code, message }
         }
-        SdkError::ConstructionFailure(_) => Fault {
+        SdkError::ConstructionFailure(_) => AwsError {
             kind: FaultKind::Refused,
             outcome_unknown: false,
             call,

@@ -13,7 +13,7 @@ use aws_types::region::Region;
 
 use crate::aws::error;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_engine::port::{Fault, FaultKind, Project, SageMaker};
+use mlops_roles_engine::port::{AwsError, FaultKind, Project, SageMaker};
 
 /// As many projects as SageMaker lists in one call.
 const PAGE: i32 = 100;
@@ -35,9 +35,9 @@ impl Regions {
 }
 
 impl SageMaker for Regions {
-    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         let call = self.client(region).list_projects().max_results(PAGE).set_next_token(page.map(str::to_owned));
-        let reply = fault("sagemaker:ListProjects", call.send().await)?;
+        let reply = classify("sagemaker:ListProjects", call.send().await)?;
         let listed = reply.project_summary_list.unwrap_or_default().into_iter();
         let live = listed.filter(|one| one.project_status != Some(ProjectStatus::DeleteCompleted));
         let projects = live.map(|project| Project {
@@ -47,18 +47,18 @@ impl SageMaker for Regions {
         Ok((projects.collect(), reply.next_token.filter(|token| !token.is_empty())))
     }
 
-    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault> {
+    async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError> {
         let reply = self.client(region).get_sagemaker_servicecatalog_portfolio_status().send().await;
-        let status = fault("sagemaker:GetSagemakerServicecatalogPortfolioStatus", reply)?.status;
+        let status = classify("sagemaker:GetSagemakerServicecatalogPortfolioStatus", reply)?.status;
         Ok(status != Some(SagemakerServicecatalogStatus::Disabled))
     }
 
-    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault> {
+    async fn disable_portfolio(&self, region: &str) -> Result<(), AwsError> {
         let reply = self.client(region).disable_sagemaker_servicecatalog_portfolio().send().await;
-        fault("sagemaker:DisableSagemakerServicecatalogPortfolio", reply).map(drop)
+        classify("sagemaker:DisableSagemakerServicecatalogPortfolio", reply).map(drop)
     }
 
-    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault> {
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError> {
         let client = self.client(region);
         let one = |role: Option<String>| role.filter(|role| !role.is_empty()).into_iter().collect();
         Ok(match source {
@@ -66,7 +66,7 @@ impl SageMaker for Regions {
             Source::UserProfile { domain, name } => one(user_profile(&client, domain, name).await?),
             Source::Space { domain: id, name } => {
                 let reply = client.describe_space().domain_id(id).space_name(name).send().await;
-                let space = fault("sagemaker:DescribeSpace", reply)?;
+                let space = classify("sagemaker:DescribeSpace", reply)?;
                 let sharing = space.space_sharing_settings.and_then(|settings| settings.sharing_type);
                 let owner = space.ownership_settings.and_then(|settings| settings.owner_user_profile_name);
                 match owner.filter(|_| sharing == Some(SharingType::Private)) {
@@ -76,12 +76,12 @@ impl SageMaker for Regions {
             }
             Source::NotebookInstance(name) => {
                 let reply = client.describe_notebook_instance().notebook_instance_name(name).send().await;
-                one(fault("sagemaker:DescribeNotebookInstance", reply)?.role_arn)
+                one(classify("sagemaker:DescribeNotebookInstance", reply)?.role_arn)
             }
             Source::Endpoint(name) => endpoint(&client, name).await?,
             Source::Pipeline(name) => {
                 let reply = client.describe_pipeline().pipeline_name(name).send().await;
-                one(fault("sagemaker:DescribePipeline", reply)?.role_arn)
+                one(classify("sagemaker:DescribePipeline", reply)?.role_arn)
             }
             // That is asked of IAM.
             Source::RoleNamePrefix(_) => BTreeSet::new(),
@@ -94,30 +94,30 @@ struct Domain {
     of_spaces: Option<String>,
 }
 
-async fn domain(client: &Client, id: &str) -> Result<Domain, Fault> {
-    let domain = fault("sagemaker:DescribeDomain", client.describe_domain().domain_id(id).send().await)?;
+async fn domain(client: &Client, id: &str) -> Result<Domain, AwsError> {
+    let domain = classify("sagemaker:DescribeDomain", client.describe_domain().domain_id(id).send().await)?;
     Ok(Domain {
         of_users: domain.default_user_settings.and_then(|settings| settings.execution_role),
         of_spaces: domain.default_space_settings.and_then(|settings| settings.execution_role),
     })
 }
 
-async fn user_profile(client: &Client, domain_id: &str, name: &str) -> Result<Option<String>, Fault> {
+async fn user_profile(client: &Client, domain_id: &str, name: &str) -> Result<Option<String>, AwsError> {
     let reply = client.describe_user_profile().domain_id(domain_id).user_profile_name(name).send().await;
-    let settings = fault("sagemaker:DescribeUserProfile", reply)?.user_settings;
+    let settings = classify("sagemaker:DescribeUserProfile", reply)?.user_settings;
     match settings.and_then(|settings| settings.execution_role).filter(|role| !role.is_empty()) {
         Some(own) => Ok(Some(own)),
         None => Ok(domain(client, domain_id).await?.of_users),
     }
 }
 
-async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, Fault> {
+async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, AwsError> {
     let reply = client.describe_endpoint().endpoint_name(name).send().await;
-    let Some(config) = fault("sagemaker:DescribeEndpoint", reply)?.endpoint_config_name else {
+    let Some(config) = classify("sagemaker:DescribeEndpoint", reply)?.endpoint_config_name else {
         return Ok(BTreeSet::new());
     };
     let reply = client.describe_endpoint_config().endpoint_config_name(config).send().await;
-    let config = fault("sagemaker:DescribeEndpointConfig", reply)?;
+    let config = classify("sagemaker:DescribeEndpointConfig", reply)?;
     if let Some(role) = config.execution_role_arn.filter(|role| !role.is_empty()) {
         return Ok([role].into());
     }
@@ -126,20 +126,20 @@ async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, Fault
     let mut roles = BTreeSet::new();
     for model in models {
         let reply = client.describe_model().model_name(model).send().await;
-        roles.extend(fault("sagemaker:DescribeModel", reply)?.execution_role_arn.filter(|role| !role.is_empty()));
+        roles.extend(classify("sagemaker:DescribeModel", reply)?.execution_role_arn.filter(|role| !role.is_empty()));
     }
     Ok(roles)
 }
 
 /// SageMaker's words for "no such thing" differ by the thing.
-fn fault<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+fn classify<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,
 {
-    error::fault(call, reply).map_err(|fault| {
-        let absent = fault.code == "ResourceNotFound"
-            || fault.code == "ValidationException"
-                && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));
-        if absent { Fault { kind: FaultKind::NotThere, ..fault } } else { fault }
+    error::classify(call, reply).map_err(|error| {
+        let absent = error.code == "ResourceNotFound"
+            || error.code == "ValidationException"
+                && (error.message.contains("RecordNotFound") || error.message.starts_with("Could not find"));
+        if absent { AwsError { kind: FaultKind::NotFound, ..error } } else { error }
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use mlops_roles_engine::retry::LAG;
+use mlops_roles_engine::retry::PROPAGATION_TIMEOUT;
 
 use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::service_catalog;
@@ -174,7 +174,7 @@ async fn all_that_is_in_doubt_is_looked_for_side_by_side() {
         let answer = stage.send(&create(&properties())).await.failure();
         assert!(answer.reason().contains("everything is as it was before"), "{}", answer.reason());
         assert_eq!(stage.fake.calls()[2..6], ["CreatePolicy", "CreateRole", "CreatePolicy", "CreateRole"]);
-        assert!(begun.elapsed() < LAG * 3 / 2, "{:?} for {lost:?}", begun.elapsed());
+        assert!(begun.elapsed() < PROPAGATION_TIMEOUT * 3 / 2, "{:?} for {lost:?}", begun.elapsed());
         assert_eq!(stage.fake.books(), Books::default(), "{lost:?}");
     }
 }

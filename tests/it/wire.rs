@@ -198,8 +198,8 @@ async fn walk(account: &Account, times: usize) {
                 // Twice without harm: what is taken away is not there, what is made is there already.
                 match account.execute(step).await {
                     Ok(()) => {}
-                    Err(fault) if fault.kind == FaultKind::NotThere && step.removes() => {}
-                    Err(fault) if fault.kind == FaultKind::AlreadyThere && step.creates() => {}
+                    Err(fault) if fault.kind == FaultKind::NotFound && step.removes() => {}
+                    Err(fault) if fault.kind == FaultKind::AlreadyExists && step.creates() => {}
                     Err(fault) => panic!("{step}: {fault}"),
                 }
             }
@@ -220,9 +220,9 @@ async fn refusals(account: &Account) {
     assert_eq!(account.users_of_policy(ARN).await.unwrap(), ["role AmazonSageMaker-Wire"]);
     assert_eq!(account.users_of_policy(&format!("{ARN}-absent")).await.unwrap(), Vec::<String>::new());
     let conflict = kind(Step::DeleteRole { role: role.clone() }).await;
-    assert_eq!((conflict.kind, conflict.code.as_str()), (FaultKind::Unsettled, "DeleteConflict"));
+    assert_eq!((conflict.kind, conflict.code.as_str()), (FaultKind::MaybePropagating, "DeleteConflict"));
     let absent = kind(Step::DeleteRole { role: Name::new("AmazonSageMaker-Absent") }).await;
-    assert_eq!((absent.kind, absent.code.as_str()), (FaultKind::NotThere, "NoSuchEntity"));
+    assert_eq!((absent.kind, absent.code.as_str()), (FaultKind::NotFound, "NoSuchEntity"));
     assert!(owner().owns_entity(
         &Entity::Role(role),
         &account.observe(&Query::for_roles([Name::new("AmazonSageMaker-Wire")])).await.unwrap().state
@@ -251,7 +251,7 @@ async fn every_step_works_against_moto() {
 async fn a_connection_that_is_refused_leaves_the_outcome_open() {
     let server = Server { process: Command::new("true").spawn().unwrap(), port: 9 };
     let fault = server.account().observe(&Query::for_policy(ARN)).await.unwrap_err();
-    assert_eq!((fault.kind, fault.outcome_unknown), (FaultKind::TryAgain, true));
+    assert_eq!((fault.kind, fault.outcome_unknown), (FaultKind::Transient, true));
 }
 
 /// What moto knows of it; user profiles and spaces it does not.
@@ -292,6 +292,6 @@ async fn execution_roles_are_found_in_motos_sagemaker() {
     }
     for absent in [Source::NotebookInstance("x".into()), Source::Endpoint("x".into())] {
         let fault = regions.execution_roles("us-east-1", &absent).await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::NotThere, "{absent}: {fault}");
+        assert_eq!(fault.kind, FaultKind::NotFound, "{absent}: {fault}");
     }
 }

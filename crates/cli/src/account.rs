@@ -57,7 +57,7 @@ impl Account {
     /// # Errors
     /// When there is no such stack, or it may not be read.
     pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
-        let stack = self.stacks.stack(name).await.map_err(|fault| format!("stack `{name}`: {fault}"))?;
+        let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: {error}"))?;
         let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
         let place = Place::of_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
         Ok((stack, place))
@@ -77,7 +77,7 @@ impl Account {
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
-            let seen = self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|fault| fault.to_string())?;
+            let seen = self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|error| error.to_string())?;
             if let Some(role) = seen.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
-use crate::port::{Fault, FaultKind, Iam};
-use crate::retry::{FIRST_PAUSE, LAG, LONGEST_PAUSE, query_of, sight};
+use crate::port::{AwsError, FaultKind, Iam};
+use crate::retry::{FIRST_PAUSE, LONGEST_PAUSE, PROPAGATION_TIMEOUT, query_of, sight};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
@@ -15,10 +15,10 @@ use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
 /// The same on the way back, where time is short and a step that is refused is passed over.
-const LAG_OF_UNDO: Duration = Duration::from_secs(8);
+const ROLLBACK_PROPAGATION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long one step of the way back is tried at the most.
-const LONGEST_OF_UNDO: Duration = Duration::from_secs(20);
+const ROLLBACK_STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One way through a plan.
 #[derive(Debug)]
@@ -84,7 +84,11 @@ impl<I: Iam> Pass<'_, I> {
         observed: &mut Option<State>,
     ) -> Result<bool, Refusal> {
         let (iam, write_scope, deadline) = (self.iam, self.write_scope, self.deadline);
-        let (lag, longest) = if self.undoing { (LAG_OF_UNDO, LONGEST_OF_UNDO) } else { (LAG, Duration::MAX) };
+        let (lag, longest) = if self.undoing {
+            (ROLLBACK_PROPAGATION_TIMEOUT, ROLLBACK_STEP_TIMEOUT)
+        } else {
+            (PROPAGATION_TIMEOUT, Duration::MAX)
+        };
         let entity = step.entity();
         if Instant::now() >= deadline {
             return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: trouble.unsure });
@@ -96,15 +100,15 @@ impl<I: Iam> Pass<'_, I> {
         }
         let since = *trouble.since.get_or_insert_with(Instant::now);
         trouble.tries += 1;
-        let Ok(Err(fault)) = outcome else {
+        let Ok(Err(error)) = outcome else {
             return Err(Refusal { cause: Cause::OutOfTime, may_have_landed: true });
         };
-        trouble.unsure |= fault.outcome_unknown;
+        trouble.unsure |= error.outcome_unknown;
         let may_have_landed = trouble.unsure;
         let waited = since.elapsed();
-        tracing::warn!(%step, %fault, tries = trouble.tries, "not done yet");
+        tracing::warn!(%step, %error, tries = trouble.tries, "not done yet");
 
-        if fault.kind == FaultKind::AlreadyThere && step.creates() {
+        if error.kind == FaultKind::AlreadyExists && step.creates() {
             let Some(there) = sight(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_landed: true });
             };
@@ -117,15 +121,15 @@ impl<I: Iam> Pass<'_, I> {
             *observed = Some(there.state);
             return Ok(false);
         }
-        let mut patience = match fault.kind {
-            FaultKind::TryAgain => longest,
-            FaultKind::NotThere | FaultKind::Unsettled => lag,
-            FaultKind::AlreadyThere | FaultKind::Refused => Duration::ZERO,
+        let mut patience = match error.kind {
+            FaultKind::Transient => longest,
+            FaultKind::NotFound | FaultKind::MaybePropagating => lag,
+            FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
         };
         let pause = trouble.pause();
-        if step.removes() && self.is_gone(&entity, &fault, observed).await {
+        if step.removes() && self.is_gone(&entity, &error, observed).await {
             // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
-            let detail = fault.kind == FaultKind::NotThere && !step.deletes();
+            let detail = error.kind == FaultKind::NotFound && !step.deletes();
             if detail || may_have_landed || waited >= lag {
                 tracing::info!(%step, "nothing was there");
                 return Ok(true);
@@ -133,7 +137,7 @@ impl<I: Iam> Pass<'_, I> {
             patience = Duration::MAX;
         }
         if waited.saturating_add(pause) > patience || Instant::now() + pause >= deadline {
-            return Err(Refusal { cause: fault.into(), may_have_landed });
+            return Err(Refusal { cause: error.into(), may_have_landed });
         }
         telemetry::pause(pause).await;
         Ok(false)
@@ -141,9 +145,9 @@ impl<I: Iam> Pass<'_, I> {
 
     /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
     /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
-    async fn is_gone(&self, entity: &Entity, fault: &Fault, observed: &mut Option<State>) -> bool {
-        if fault.kind != FaultKind::Unsettled {
-            return fault.kind == FaultKind::NotThere;
+    async fn is_gone(&self, entity: &Entity, error: &AwsError, observed: &mut Option<State>) -> bool {
+        if error.kind != FaultKind::MaybePropagating {
+            return error.kind == FaultKind::NotFound;
         }
         let Ok(Ok(there)) = timeout_at(self.deadline, self.iam.observe(&query_of(entity))).await else { return false };
         if self.write_scope.covers(entity, &there.state) {

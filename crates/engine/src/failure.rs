@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::port::Fault;
+use crate::port::AwsError;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::{Entity, State};
 
@@ -41,7 +41,7 @@ pub struct Failure {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Cause {
     #[error("{0}")]
-    Fault(#[from] Fault),
+    Aws(#[from] AwsError),
     /// Somebody made it between our look and our step.
     #[error("{0} was made by somebody else in the meantime; it was not touched")]
     Foreign(Entity),

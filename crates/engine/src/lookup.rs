@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::failure::Cause;
-use crate::port::{Fault, FaultKind, Iam, SageMaker};
+use crate::port::{AwsError, FaultKind, Iam, SageMaker};
 use crate::retry::patiently;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::{PROPERTY, Source};
@@ -57,14 +57,14 @@ fn listed(roles: &BTreeSet<String>) -> String {
 /// Why it is not told, and what to do about it.
 fn untold(source: &Source, place: &Place, cause: &Cause) -> String {
     let why = match cause {
-        Cause::Fault(Fault { kind: FaultKind::NotThere, call, .. }) if source.call() == *call => {
+        Cause::Aws(AwsError { kind: FaultKind::NotFound, call, .. }) if source.call() == *call => {
             format!("does not exist in {} ({cause}): correct the name, or look in its own region", place.region)
         }
-        Cause::Fault(Fault { kind: FaultKind::NotThere, .. }) => format!("what it runs with does not exist ({cause})"),
-        Cause::Fault(Fault { kind: FaultKind::Unsettled, .. }) => {
+        Cause::Aws(AwsError { kind: FaultKind::NotFound, .. }) => format!("what it runs with does not exist ({cause})"),
+        Cause::Aws(AwsError { kind: FaultKind::MaybePropagating, .. }) => {
             format!("the function may not look at it: {cause}")
         }
-        Cause::Fault(Fault { kind: FaultKind::TryAgain, .. }) | Cause::OutOfTime => {
+        Cause::Aws(AwsError { kind: FaultKind::Transient, .. }) | Cause::OutOfTime => {
             format!("AWS did not tell before the time was up, try again later: {cause}")
         }
         _ => cause.to_string(),

@@ -20,26 +20,26 @@ pub const ONE_CALL: Duration = Duration::from_secs(20);
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Iam {
     /// The roles and policies of the scope that exist.
-    async fn observe(&self, query: &Query) -> Result<Observation, Fault>;
+    async fn observe(&self, query: &Query) -> Result<Observation, AwsError>;
 
     /// One step. Taking it twice does no harm.
-    async fn execute(&self, step: &Step) -> Result<(), Fault>;
+    async fn execute(&self, step: &Step) -> Result<(), AwsError>;
 
     /// Whether there is such a policy.
-    async fn has_policy(&self, arn: &str) -> Result<bool, Fault>;
+    async fn has_policy(&self, arn: &str) -> Result<bool, AwsError>;
 
     /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault>;
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError>;
 
     /// What the role is denied of the check, as IAM simulates it, and what IAM can't judge.
-    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault>;
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError>;
 
     /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
     /// epoch.
-    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault>;
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError>;
 
     /// The ARNs of the roles whose names begin so.
-    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault>;
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError>;
 }
 
 /// The three services together.
@@ -83,15 +83,15 @@ pub struct Project {
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait SageMaker {
     /// A page of the region's projects that are not deleted, and the token of the next one. The first has none.
-    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault>;
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError>;
 
     /// Whether SageMaker's service-catalog portfolio is enabled in the region.
-    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault>;
+    async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError>;
 
-    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault>;
+    async fn disable_portfolio(&self, region: &str) -> Result<(), AwsError>;
 
     /// The ARNs of the roles that it runs with: none where it has none, several where its parts have different ones.
-    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault>;
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError>;
 }
 
 /// What CloudFormation says of a resource in its stack.
@@ -117,28 +117,28 @@ pub struct Holder {
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Stacks {
     /// The resource in its stack, also of a stack that was deleted. `None` where it never had it.
-    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault>;
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, AwsError>;
 
     /// The stack resource with this physical id that has not been deleted. Where several share the id, `CloudFormation` tells
     /// one of them, of whatever type.
-    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault>;
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError>;
 
     /// Whether the stack still has this resource, as one of the function's types.
-    async fn holds(&self, resource: &Owner) -> Result<bool, Fault>;
+    async fn holds(&self, resource: &Owner) -> Result<bool, AwsError>;
 
     /// Where the stack is, as `CloudFormation` names it: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` for no such stack.
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault>;
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError>;
 }
 
 /// What a caller does about a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    NotThere,
-    AlreadyThere,
+    NotFound,
+    AlreadyExists,
     /// Throttled, in conflict with another write, or lost on the way: worth repeating while there is time.
-    TryAgain,
+    Transient,
     /// Refused for what IAM may not have noticed yet: a grant, a principal or a detachment made seconds ago.
-    Unsettled,
+    MaybePropagating,
     Refused,
 }
 
@@ -146,14 +146,16 @@ impl FaultKind {
     /// By AWS's error code, the message and the HTTP status.
     pub fn of(code: &str, message: &str, status: u16) -> Self {
         match code {
-            "NoSuchEntity" => Self::NotThere,
-            "EntityAlreadyExists" => Self::AlreadyThere,
-            "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Self::TryAgain,
-            _ if throttles(code, status) => Self::TryAgain,
+            "NoSuchEntity" => Self::NotFound,
+            "EntityAlreadyExists" => Self::AlreadyExists,
+            "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Self::Transient,
+            _ if throttles(code, status) => Self::Transient,
             // A function that was deployed a moment ago has its permissions late.
-            "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => Self::Unsettled,
-            "MalformedPolicyDocument" if message.contains("Invalid principal") => Self::Unsettled,
-            _ if status >= 500 => Self::TryAgain,
+            "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => {
+                Self::MaybePropagating
+            }
+            "MalformedPolicyDocument" if message.contains("Invalid principal") => Self::MaybePropagating,
+            _ if status >= 500 => Self::Transient,
             _ => Self::Refused,
         }
     }
@@ -167,7 +169,7 @@ pub fn throttles(code: &str, status: u16) -> bool {
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Fault {
+pub struct AwsError {
     pub kind: FaultKind,
     /// The reply was lost or says nothing: the call may have done its work.
     pub outcome_unknown: bool,
@@ -178,7 +180,7 @@ pub struct Fault {
     pub message: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.call)?;
         if !self.code.is_empty() {

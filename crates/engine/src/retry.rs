@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
-use crate::port::{Fault, FaultKind, Iam};
+use crate::port::{AwsError, FaultKind, Iam};
 use crate::telemetry;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Entity, State};
 
 /// How long a refusal is put down to IAM's lag rather than believed. Its changes mostly show within seconds.
-pub const LAG: Duration = Duration::from_secs(30);
+pub const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(30);
 pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
@@ -30,7 +30,7 @@ pub async fn look_until(
     shows: impl Fn(&Observation) -> bool,
     deadline: Instant,
 ) -> Option<Observation> {
-    let mut until = deadline.min(Instant::now() + LAG);
+    let mut until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
     let mut pause = FIRST_PAUSE;
     let mut last = None;
     loop {
@@ -38,7 +38,9 @@ pub async fn look_until(
             Ok(Ok(observed)) if shows(&observed) => return Some(observed),
             Ok(Ok(observed)) => last = Some(observed),
             // Time without a view does not count as time in which it did not show.
-            Ok(Err(fault)) if fault.kind == FaultKind::TryAgain => until = deadline.min(Instant::now() + LAG),
+            Ok(Err(error)) if error.kind == FaultKind::Transient => {
+                until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT)
+            }
             Ok(Err(_)) | Err(_) => {}
         }
         if Instant::now() + pause >= until {
@@ -53,24 +55,24 @@ pub async fn look_until(
 ///
 /// # Errors
 /// The last fault, when it does not pass in time.
-pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, Fault>) -> Result<T, Cause> {
+pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, AwsError>) -> Result<T, Cause> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
-        let fault = match timeout_at(deadline, ask()).await {
+        let error = match timeout_at(deadline, ask()).await {
             Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(fault)) => fault,
+            Ok(Err(error)) => error,
             Err(_) => return Err(Cause::OutOfTime),
         };
-        let patience = match fault.kind {
-            FaultKind::TryAgain => Duration::MAX,
-            FaultKind::Unsettled => LAG,
-            FaultKind::NotThere | FaultKind::AlreadyThere | FaultKind::Refused => Duration::ZERO,
+        let patience = match error.kind {
+            FaultKind::Transient => Duration::MAX,
+            FaultKind::MaybePropagating => PROPAGATION_TIMEOUT,
+            FaultKind::NotFound | FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
         };
         if started.elapsed().saturating_add(pause) > patience || Instant::now() + pause >= deadline {
-            return Err(fault.into());
+            return Err(error.into());
         }
-        tracing::warn!(%fault, "asking again");
+        tracing::warn!(%error, "asking again");
         telemetry::pause(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }

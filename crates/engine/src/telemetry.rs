@@ -49,7 +49,7 @@ pub enum Phase {
     Apply,
     /// The wait until a new role can be used.
     #[serde(rename = "SettleMs")]
-    Settle,
+    PropagationWait,
     /// Until what was done shows, and is permitted.
     #[serde(rename = "ConfirmMs")]
     Confirm,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::failure::Cause;
-use crate::port::{Fault, FaultKind, Iam};
-use crate::retry::{LAG, patiently};
+use crate::port::{AwsError, FaultKind, Iam};
+use crate::retry::{PROPAGATION_TIMEOUT, patiently};
 use crate::telemetry;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 
@@ -26,7 +26,7 @@ pub async fn verify(
     checks: &[Check],
     deadline: Instant,
 ) -> Result<Vec<String>, String> {
-    let until = deadline.min(Instant::now() + LAG);
+    let until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
     // Each with what was told of it at last.
     let mut all: Vec<(&Check, Option<Simulated>)> = checks.iter().map(|check| (check, None)).collect();
     loop {
@@ -34,7 +34,7 @@ pub async fn verify(
         for (check, told) in all.iter_mut().filter(|(_, told)| is_open(told.as_ref())) {
             match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
                 Ok(now) => *told = Some(now),
-                Err(Cause::Fault(fault @ Fault { kind: FaultKind::NotThere, .. })) => hidden = Some(fault),
+                Err(Cause::Aws(error @ AwsError { kind: FaultKind::NotFound, .. })) => hidden = Some(error),
                 Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
             }
         }
@@ -42,8 +42,8 @@ pub async fn verify(
             break;
         }
         if Instant::now() + PAUSE >= until {
-            if let Some(fault) = hidden {
-                return Err(format!("could not verify the permissions: {fault}"));
+            if let Some(error) = hidden {
+                return Err(format!("could not verify the permissions: {error}"));
             }
             let denied = all.iter().flat_map(|(check, told)| told.iter().map(move |told| (&check.who, &told.denials)));
             let mut texts = denied.flat_map(|(who, denials)| {

@@ -19,7 +19,7 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Role, State};
 use mlops_roles_engine::port::{
-    Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
+    AwsError, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
 };
 
 pub const ACCOUNT: &str = "123456789012";
@@ -67,7 +67,7 @@ impl Account {
 }
 
 impl Iam for Account {
-    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+    async fn observe(&self, query: &Query) -> Result<Observation, AwsError> {
         let mut state = self.state();
         state.roles.retain(|name, _| query.roles.contains_key(name));
         state.policies.retain(|arn, _| query.policies.contains_key(arn));
@@ -77,48 +77,48 @@ impl Iam for Account {
         Ok(Observation { state, metadata })
     }
 
-    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+    async fn execute(&self, step: &Step) -> Result<(), AwsError> {
         let state = self.0.take();
         self.0.replace(after(state, step));
         Ok(())
     }
 
-    async fn has_policy(&self, _arn: &str) -> Result<bool, Fault> {
+    async fn has_policy(&self, _arn: &str) -> Result<bool, AwsError> {
         Ok(true)
     }
 
-    async fn users_of_policy(&self, _arn: &str) -> Result<Vec<String>, Fault> {
+    async fn users_of_policy(&self, _arn: &str) -> Result<Vec<String>, AwsError> {
         Ok(Vec::new())
     }
 
-    async fn simulate(&self, _role_arn: &str, _check: &Check) -> Result<Simulated, Fault> {
+    async fn simulate(&self, _role_arn: &str, _check: &Check) -> Result<Simulated, AwsError> {
         Ok(Simulated::default())
     }
 
-    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError> {
         let below = format!("arn:aws:iam::{ACCOUNT}:policy{path}");
         Ok(self.0.borrow().policies.keys().filter(|arn| arn.starts_with(&below)).map(|arn| (arn.clone(), 0)).collect())
     }
 
-    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError> {
         Ok(Some(PASSABLE.to_owned()).filter(|_| "MySageMakerRole".starts_with(prefix)).into_iter().collect())
     }
 }
 
 impl SageMaker for Account {
-    async fn projects(&self, _region: &str, _page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+    async fn projects(&self, _region: &str, _page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         Ok((Vec::new(), None))
     }
 
-    async fn has_portfolio(&self, _region: &str) -> Result<bool, Fault> {
+    async fn has_portfolio(&self, _region: &str) -> Result<bool, AwsError> {
         Ok(false)
     }
 
-    async fn disable_portfolio(&self, _region: &str) -> Result<(), Fault> {
+    async fn disable_portfolio(&self, _region: &str) -> Result<(), AwsError> {
         Ok(())
     }
 
-    async fn execution_roles(&self, _region: &str, _source: &Source) -> Result<BTreeSet<String>, Fault> {
+    async fn execution_roles(&self, _region: &str, _source: &Source) -> Result<BTreeSet<String>, AwsError> {
         Ok(BTreeSet::from([PASSABLE.to_owned()]))
     }
 }
@@ -130,20 +130,20 @@ pub struct Stack {
 }
 
 impl Stacks for Stack {
-    async fn resource(&self, _owner: &Owner) -> Result<Option<StackResource>, Fault> {
+    async fn resource(&self, _owner: &Owner) -> Result<Option<StackResource>, AwsError> {
         let (resource_type, status) = (self.resource_type.clone(), "CREATE_IN_PROGRESS".to_owned());
         Ok(Some(StackResource { physical_id: String::new(), resource_type, status, since: None }))
     }
 
-    async fn holder(&self, _physical_id: &str) -> Result<Option<Holder>, Fault> {
+    async fn holder(&self, _physical_id: &str) -> Result<Option<Holder>, AwsError> {
         Ok(None)
     }
 
-    async fn holds(&self, _resource: &Owner) -> Result<bool, Fault> {
+    async fn holds(&self, _resource: &Owner) -> Result<bool, AwsError> {
         Ok(false)
     }
 
-    async fn status(&self, _stack_id: &str) -> Result<Option<String>, Fault> {
+    async fn status(&self, _stack_id: &str) -> Result<Option<String>, AwsError> {
         Ok(Some("DELETE_IN_PROGRESS".to_owned()))
     }
 }

@@ -13,7 +13,7 @@ use aws_sdk_iam::types::{
 };
 use futures_util::future::{try_join, try_join_all};
 
-use crate::aws::error::{fault, there};
+use crate::aws::error::{classify, if_exists};
 use crate::aws::iam::throttle::Line;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
@@ -21,7 +21,7 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::Tags;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::query::Query;
-use mlops_roles_engine::port::{Fault, Iam};
+use mlops_roles_engine::port::{AwsError, Iam};
 
 /// Versions that a managed policy keeps.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -47,14 +47,14 @@ impl Account {
 
     /// Makes the document the default one: a former version that holds it, when there is one, and the version that it
     /// takes the place of then goes; else a new version, for which the oldest makes room.
-    async fn set_policy_document(&self, arn: &str, wanted: &Document) -> Result<(), Fault> {
+    async fn set_policy_document(&self, arn: &str, wanted: &Document) -> Result<(), AwsError> {
         let versions = self.read_versions(arn).await?;
         let id = |version: &PolicyVersion| version.version_id.clone().unwrap_or_default();
         let current = versions.iter().map(|(version, _)| version).find(|version| version.is_default_version);
         // An earlier try may have landed, or the list lags and shows what was the default: saying so again serves both.
         if let Some((held, _)) = versions.iter().find(|(_, document)| document == wanted) {
             let call = self.client.set_default_policy_version().policy_arn(arn).version_id(id(held));
-            fault("iam:SetDefaultPolicyVersion", call.send().await)?;
+            classify("iam:SetDefaultPolicyVersion", call.send().await)?;
             if let Some(replaced) = current.filter(|current| current.version_id != held.version_id) {
                 self.delete_version_if_possible(arn, &id(replaced)).await;
             }
@@ -67,23 +67,23 @@ impl Account {
             let oldest = id(oldest);
             tracing::info!(policy = arn, version = oldest, "deleting the oldest version to make room");
             let call = self.client.delete_policy_version().policy_arn(arn).version_id(&oldest);
-            there("iam:DeletePolicyVersion", call.send().await)?;
+            if_exists("iam:DeletePolicyVersion", call.send().await)?;
         }
         let call = self.client.create_policy_version().policy_arn(arn).policy_document(wanted.to_string());
-        fault("iam:CreatePolicyVersion", call.set_as_default(true).send().await).map(drop)
+        classify("iam:CreatePolicyVersion", call.set_as_default(true).send().await).map(drop)
     }
 
     /// The document is in place already, so a version that stays behind is no failure: it grants nothing.
     async fn delete_version_if_possible(&self, arn: &str, version: &str) {
         let call = self.client.delete_policy_version().policy_arn(arn).version_id(version);
-        if let Err(fault) = there("iam:DeletePolicyVersion", call.send().await) {
-            tracing::warn!(policy = arn, version, %fault, "an unused version of the policy stays");
+        if let Err(error) = if_exists("iam:DeletePolicyVersion", call.send().await) {
+            tracing::warn!(policy = arn, version, %error, "an unused version of the policy stays");
         }
     }
 
     /// Most policies have one version, so the others are asked for only once IAM minds them.
-    async fn delete_policy(&self, arn: &str) -> Result<(), Fault> {
-        let delete = async || fault("iam:DeletePolicy", self.client.delete_policy().policy_arn(arn).send().await);
+    async fn delete_policy(&self, arn: &str) -> Result<(), AwsError> {
+        let delete = async || classify("iam:DeletePolicy", self.client.delete_policy().policy_arn(arn).send().await);
         let refused = match delete().await {
             Err(refused) if refused.code == DELETE_CONFLICT => refused,
             reply => return reply.map(drop),
@@ -96,7 +96,7 @@ impl Account {
         for version in others {
             let version = version.version_id.unwrap_or_default();
             let call = self.client.delete_policy_version().policy_arn(arn).version_id(version);
-            there("iam:DeletePolicyVersion", call.send().await)?;
+            if_exists("iam:DeletePolicyVersion", call.send().await)?;
         }
         delete().await.map(drop)
     }
@@ -109,7 +109,7 @@ impl Account {
         actions: &[&String],
         resources: &[&String],
         check: &Check,
-    ) -> Result<Simulated, Fault> {
+    ) -> Result<Simulated, AwsError> {
         let context = check.context.iter().map(|context| {
             let kind = if context.is_bool { ContextKeyTypeEnum::Boolean } else { ContextKeyTypeEnum::String };
             let entry = ContextEntry::builder().context_key_name(&context.key).context_key_type(kind);
@@ -121,7 +121,7 @@ impl Account {
         let call = call.set_context_entries(Some(context.collect()));
         let ask = |marker| call.clone().set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let pages = fault("iam:SimulatePrincipalPolicy", pages)?;
+        let pages = classify("iam:SimulatePrincipalPolicy", pages)?;
         let results: Vec<_> = pages.into_iter().filter_map(|page| page.evaluation_results).flatten().collect();
         let judged: BTreeSet<String> =
             results.iter().map(|result| result.eval_action_name.to_ascii_lowercase()).collect();
@@ -132,7 +132,7 @@ impl Account {
 }
 
 impl Iam for Account {
-    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+    async fn observe(&self, query: &Query) -> Result<Observation, AwsError> {
         let mut observed = Observation::default();
         let roles = try_join_all(
             query.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), query.skip_instance_profiles)),
@@ -147,7 +147,7 @@ impl Iam for Account {
         Ok(observed)
     }
 
-    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+    async fn execute(&self, step: &Step) -> Result<(), AwsError> {
         self.line.turn().await;
         let client = &self.client;
         match step {
@@ -155,15 +155,15 @@ impl Iam for Account {
                 let (path, name) = path_and_name(arn);
                 let call = client.create_policy().policy_name(name).path(path).set_tags(Some(sdk_tags(&policy.tags)));
                 let call = call.policy_document(policy.document.to_string());
-                fault("iam:CreatePolicy", call.send().await).map(drop)
+                classify("iam:CreatePolicy", call.send().await).map(drop)
             }
             Step::TagPolicy { arn, tags } => {
                 let call = client.tag_policy().policy_arn(arn).set_tags(Some(sdk_tags(tags)));
-                fault("iam:TagPolicy", call.send().await).map(drop)
+                classify("iam:TagPolicy", call.send().await).map(drop)
             }
             Step::UntagPolicy { arn, keys } => {
                 let call = client.untag_policy().policy_arn(arn).set_tag_keys(Some(keys.iter().cloned().collect()));
-                fault("iam:UntagPolicy", call.send().await).map(drop)
+                classify("iam:UntagPolicy", call.send().await).map(drop)
             }
             Step::SetPolicyDocument { arn, document } => self.set_policy_document(arn, document).await,
             Step::DeletePolicy { arn } => self.delete_policy(arn).await,
@@ -177,72 +177,72 @@ impl Iam for Account {
                     .max_session_duration(made.max_session_duration)
                     .set_permissions_boundary(made.boundary.clone())
                     .set_tags(Some(sdk_tags(&made.tags)));
-                fault("iam:CreateRole", call.send().await).map(drop)
+                classify("iam:CreateRole", call.send().await).map(drop)
             }
             Step::TagRole { role, tags } => {
                 let call = client.tag_role().role_name(role.as_str()).set_tags(Some(sdk_tags(tags)));
-                fault("iam:TagRole", call.send().await).map(drop)
+                classify("iam:TagRole", call.send().await).map(drop)
             }
             Step::UntagRole { role, keys } => {
                 let keys = Some(keys.iter().cloned().collect());
                 let call = client.untag_role().role_name(role.as_str()).set_tag_keys(keys);
-                fault("iam:UntagRole", call.send().await).map(drop)
+                classify("iam:UntagRole", call.send().await).map(drop)
             }
             Step::SetBoundary { role, arn } => {
                 let call = client.put_role_permissions_boundary().role_name(role.as_str()).permissions_boundary(arn);
-                fault("iam:PutRolePermissionsBoundary", call.send().await).map(drop)
+                classify("iam:PutRolePermissionsBoundary", call.send().await).map(drop)
             }
             Step::RemoveBoundary { role } => {
                 let call = client.delete_role_permissions_boundary().role_name(role.as_str());
-                fault("iam:DeleteRolePermissionsBoundary", call.send().await).map(drop)
+                classify("iam:DeleteRolePermissionsBoundary", call.send().await).map(drop)
             }
             Step::SetTrust { role, trust } => {
                 let call = client.update_assume_role_policy().role_name(role.as_str());
                 let call = call.policy_document(trust.to_string());
-                fault("iam:UpdateAssumeRolePolicy", call.send().await).map(drop)
+                classify("iam:UpdateAssumeRolePolicy", call.send().await).map(drop)
             }
             Step::SetDetails { role, description, max_session_duration } => {
                 let call = client.update_role().role_name(role.as_str()).description(description);
                 let call = call.max_session_duration(*max_session_duration);
-                fault("iam:UpdateRole", call.send().await).map(drop)
+                classify("iam:UpdateRole", call.send().await).map(drop)
             }
             Step::Attach { role, arn } => {
                 let call = client.attach_role_policy().role_name(role.as_str()).policy_arn(arn);
-                fault("iam:AttachRolePolicy", call.send().await).map(drop)
+                classify("iam:AttachRolePolicy", call.send().await).map(drop)
             }
             Step::Detach { role, arn } => {
                 let call = client.detach_role_policy().role_name(role.as_str()).policy_arn(arn);
-                fault("iam:DetachRolePolicy", call.send().await).map(drop)
+                classify("iam:DetachRolePolicy", call.send().await).map(drop)
             }
             Step::PutInline { role, name, document } => {
                 let call = client.put_role_policy().role_name(role.as_str()).policy_name(name);
-                fault("iam:PutRolePolicy", call.policy_document(document.to_string()).send().await).map(drop)
+                classify("iam:PutRolePolicy", call.policy_document(document.to_string()).send().await).map(drop)
             }
             Step::DeleteInline { role, name } => {
                 let call = client.delete_role_policy().role_name(role.as_str()).policy_name(name);
-                fault("iam:DeleteRolePolicy", call.send().await).map(drop)
+                classify("iam:DeleteRolePolicy", call.send().await).map(drop)
             }
             Step::RemoveFromInstanceProfile { role, profile } => {
                 let call = client.remove_role_from_instance_profile().instance_profile_name(profile);
                 let reply = call.role_name(role.as_str()).send().await;
-                fault("iam:RemoveRoleFromInstanceProfile", reply).map(drop)
+                classify("iam:RemoveRoleFromInstanceProfile", reply).map(drop)
             }
             Step::DeleteRole { role } => {
-                fault("iam:DeleteRole", client.delete_role().role_name(role.as_str()).send().await).map(drop)
+                classify("iam:DeleteRole", client.delete_role().role_name(role.as_str()).send().await).map(drop)
             }
         }
     }
 
-    async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
+    async fn has_policy(&self, arn: &str) -> Result<bool, AwsError> {
         let reply = self.line.read(|| self.client.get_policy().policy_arn(arn).send()).await;
-        Ok(there("iam:GetPolicy", reply)?.is_some())
+        Ok(if_exists("iam:GetPolicy", reply)?.is_some())
     }
 
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError> {
         let ask = |marker| self.client.list_entities_for_policy().policy_arn(arn).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let mut users = Vec::new();
-        for page in there("iam:ListEntitiesForPolicy", pages)?.unwrap_or_default() {
+        for page in if_exists("iam:ListEntitiesForPolicy", pages)?.unwrap_or_default() {
             let roles = page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name);
             users.extend(roles.map(|name| format!("role {name}")));
             let people = page.policy_users.unwrap_or_default().into_iter().filter_map(|user| user.user_name);
@@ -255,7 +255,7 @@ impl Iam for Account {
         Ok(users)
     }
 
-    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault> {
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError> {
         // An asterisk stands for no resource at all, and IAM takes none beside ARNs.
         let (any, arns): (Vec<&String>, Vec<&String>) = check.resources.iter().partition(|one| *one == "*");
         let all: Vec<&String> = check.actions.iter().collect();
@@ -263,11 +263,11 @@ impl Iam for Account {
         for resources in [any, arns].into_iter().filter(|resources| !resources.is_empty()) {
             // Actions that IAM's simulator does not know can't be asked of beside others: then each alone.
             match self.simulated(role_arn, &all, &resources, check).await {
-                Err(fault) if is_no_judgement(&fault) => {
+                Err(error) if is_no_judgement(&error) => {
                     for action in &check.actions {
                         match self.simulated(role_arn, &[action], &resources, check).await {
-                            Err(fault) if is_no_judgement(&fault) => {
-                                whole.unjudged.insert(action.clone(), fault.message);
+                            Err(error) if is_no_judgement(&error) => {
+                                whole.unjudged.insert(action.clone(), error.message);
                             }
                             told => whole.merge(told?),
                         }
@@ -279,27 +279,27 @@ impl Iam for Account {
         Ok(whole)
     }
 
-    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError> {
         let call = self.client.list_policies().scope(PolicyScopeType::Local).path_prefix(path);
         let ask = |marker| call.clone().set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let policies = fault("iam:ListPolicies", pages)?.into_iter().filter_map(|page| page.policies).flatten();
+        let policies = classify("iam:ListPolicies", pages)?.into_iter().filter_map(|page| page.policies).flatten();
         let made_at = |policy: &Policy| policy.create_date.map_or(0, |at| at.secs());
         Ok(policies.filter_map(|policy| Some((policy.arn.clone()?, made_at(&policy)))).collect())
     }
 
-    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError> {
         let ask = |marker| self.client.list_roles().max_items(MOST_LISTED).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let roles = fault("iam:ListRoles", pages)?.into_iter().flat_map(|page| page.roles);
+        let roles = classify("iam:ListRoles", pages)?.into_iter().flat_map(|page| page.roles);
         Ok(roles.filter(|role| role.role_name.starts_with(prefix)).map(|role| role.arn).collect())
     }
 }
 
 /// Whether IAM says that it can't simulate this, rather than what comes of it.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html#API_SimulatePrincipalPolicy_Errors>
-fn is_no_judgement(fault: &Fault) -> bool {
-    matches!(fault.code.as_str(), "InvalidInput" | "PolicyEvaluation")
+fn is_no_judgement(error: &AwsError) -> bool {
+    matches!(error.code.as_str(), "InvalidInput" | "PolicyEvaluation")
 }
 
 /// Of several resources the result tells the most restrictive decision, and its name for them all is a template; what is

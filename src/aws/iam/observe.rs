@@ -9,13 +9,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::future::{join, join_all, try_join_all, try_join3};
 use percent_encoding::percent_decode_str;
 
-use crate::aws::error::{changing, fault, there};
+use crate::aws::error::{classify, if_exists, unless_changed};
 use crate::aws::iam::Account;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::state::observation::{LastUse, RoleMetadata};
 use mlops_roles_core::state::{Policy, Role, Tags};
-use mlops_roles_engine::port::Fault;
+use mlops_roles_engine::port::AwsError;
 
 /// The default version of a policy that was never changed: asked for before the policy has told its own.
 const FIRST_VERSION: &str = "v1";
@@ -33,7 +33,7 @@ impl Account {
         name: &Name,
         likely: Option<&BTreeSet<String>>,
         skip_instance_profiles: bool,
-    ) -> Result<Option<(Name, Role, RoleMetadata)>, Fault> {
+    ) -> Result<Option<(Name, Role, RoleMetadata)>, AwsError> {
         let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
@@ -42,7 +42,7 @@ impl Account {
             }
             None => (role.await, None),
         };
-        let Some(role) = there("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
+        let Some(role) = if_exists("iam:GetRole", reply)?.and_then(|reply| reply.role) else { return Ok(None) };
         let (attached, inline, instance_profiles) = match details {
             Some(details) => details?,
             None => self.details(name, &BTreeSet::new(), skip_instance_profiles).await?,
@@ -72,22 +72,22 @@ impl Account {
         role: &Name,
         inline: &BTreeSet<String>,
         skip_instance_profiles: bool,
-    ) -> Result<Details, Fault> {
+    ) -> Result<Details, AwsError> {
         let profiles =
             async { if skip_instance_profiles { Ok(BTreeSet::new()) } else { self.instance_profiles(role).await } };
         Box::pin(try_join3(self.attached(role), self.inline(role, inline), profiles)).await
     }
 
-    async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
+    async fn attached(&self, role: &Name) -> Result<BTreeSet<String>, AwsError> {
         let ask = |marker| self.client.list_attached_role_policies().role_name(role.as_str()).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let pages = changing("iam:ListAttachedRolePolicies", pages)?;
+        let pages = unless_changed("iam:ListAttachedRolePolicies", pages)?;
         let policies = pages.into_iter().filter_map(|page| page.attached_policies).flatten();
         Ok(policies.filter_map(|policy| policy.policy_arn).collect())
     }
 
     /// Those that are known are read while the others are still looked for.
-    async fn inline(&self, role: &Name, known: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, Fault> {
+    async fn inline(&self, role: &Name, known: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
         let all = known.iter().map(|name| self.inline_policy(role, name));
         let (names, known) = join(self.inline_names(role), join_all(all)).await;
         let names = names?;
@@ -95,7 +95,7 @@ impl Account {
         let others = join_all(others.map(|name| self.inline_policy(role, name))).await;
         let mut documents = BTreeMap::new();
         for (name, reply) in known.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
-            let reply = changing("iam:GetRolePolicy", reply)?;
+            let reply = unless_changed("iam:GetRolePolicy", reply)?;
             documents.insert(name, document(&reply.policy_document));
         }
         Ok(documents)
@@ -110,22 +110,23 @@ impl Account {
         (name.to_owned(), self.line.read(ask).await)
     }
 
-    async fn inline_names(&self, role: &Name) -> Result<Vec<String>, Fault> {
+    async fn inline_names(&self, role: &Name) -> Result<Vec<String>, AwsError> {
         let ask = |marker| self.client.list_role_policies().role_name(role.as_str()).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        Ok(changing("iam:ListRolePolicies", pages)?.into_iter().flat_map(|page| page.policy_names).collect())
+        Ok(unless_changed("iam:ListRolePolicies", pages)?.into_iter().flat_map(|page| page.policy_names).collect())
     }
 
-    async fn instance_profiles(&self, role: &Name) -> Result<BTreeSet<String>, Fault> {
+    async fn instance_profiles(&self, role: &Name) -> Result<BTreeSet<String>, AwsError> {
         let ask =
             |marker| self.client.list_instance_profiles_for_role().role_name(role.as_str()).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let profiles =
-            changing("iam:ListInstanceProfilesForRole", pages)?.into_iter().flat_map(|page| page.instance_profiles);
+        let profiles = unless_changed("iam:ListInstanceProfilesForRole", pages)?
+            .into_iter()
+            .flat_map(|page| page.instance_profiles);
         Ok(profiles.map(|profile| profile.instance_profile_name).collect())
     }
 
-    pub(super) async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, Fault> {
+    pub(super) async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, AwsError> {
         let policy = self.line.read(|| self.client.get_policy().policy_arn(arn).send());
         let (reply, first) = if likely {
             let (reply, first) = join(policy, self.version(arn, FIRST_VERSION)).await;
@@ -133,7 +134,7 @@ impl Account {
         } else {
             (policy.await, None)
         };
-        let Some(policy) = there("iam:GetPolicy", reply)?.and_then(|reply| reply.policy) else { return Ok(None) };
+        let Some(policy) = if_exists("iam:GetPolicy", reply)?.and_then(|reply| reply.policy) else { return Ok(None) };
         let version = policy.default_version_id.unwrap_or_default();
         let document = match first.filter(|_| version == FIRST_VERSION) {
             Some(first) => first?,
@@ -142,27 +143,27 @@ impl Account {
         Ok(Some((arn.to_owned(), Policy { document, tags: tags_of(policy.tags.unwrap_or_default()) })))
     }
 
-    pub(super) async fn version(&self, arn: &str, version: &str) -> Result<Document, Fault> {
+    pub(super) async fn version(&self, arn: &str, version: &str) -> Result<Document, AwsError> {
         let ask = || self.client.get_policy_version().policy_arn(arn).version_id(version).send();
-        let version = changing("iam:GetPolicyVersion", self.line.read(ask).await)?.policy_version;
+        let version = unless_changed("iam:GetPolicyVersion", self.line.read(ask).await)?.policy_version;
         Ok(document(version.and_then(|version| version.document).as_deref().unwrap_or_default()))
     }
 
     /// The default one first.
-    pub(super) async fn versions(&self, arn: &str) -> Result<Vec<PolicyVersion>, Fault> {
+    pub(super) async fn versions(&self, arn: &str) -> Result<Vec<PolicyVersion>, AwsError> {
         let ask = |marker| self.client.list_policy_versions().policy_arn(arn).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
-        let pages = fault("iam:ListPolicyVersions", pages)?.into_iter();
+        let pages = classify("iam:ListPolicyVersions", pages)?.into_iter();
         let mut versions: Vec<PolicyVersion> = pages.filter_map(|page| page.versions).flatten().collect();
         versions.sort_by_key(|version| !version.is_default_version);
         Ok(versions)
     }
 
     /// The versions with their documents.
-    pub(super) async fn read_versions(&self, arn: &str) -> Result<Vec<(PolicyVersion, Document)>, Fault> {
+    pub(super) async fn read_versions(&self, arn: &str) -> Result<Vec<(PolicyVersion, Document)>, AwsError> {
         let versions = self.versions(arn).await?.into_iter().map(|version| async {
             let document = self.version(arn, version.version_id.as_deref().unwrap_or_default()).await?;
-            Ok::<_, Fault>((version, document))
+            Ok::<_, AwsError>((version, document))
         });
         try_join_all(versions).await
     }

@@ -13,7 +13,7 @@ use crate::state::State;
 const TRIED_AT_ONCE: [&str; 2] = ["events:PutRule", "logs:CreateLogDelivery"];
 
 /// Whether the steps make a role or change who may assume it, or give one what its state machine needs at once.
-pub fn is_waited_for(steps: &[Step], before: &State, desired: &State) -> bool {
+pub fn needs_propagation(steps: &[Step], before: &State, desired: &State) -> bool {
     let is_new = steps.iter().any(|step| matches!(step, Step::CreateRole { .. } | Step::SetTrust { .. }));
     is_new || !needed_at_once(desired).is_subset(&needed_at_once(before))
 }

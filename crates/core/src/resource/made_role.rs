@@ -48,7 +48,7 @@ impl MadeRole {
         let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", self.inline_name);
         let managed = role::managed_policies(reader, context);
         let (adopt_existing, adopt_from) = adoption(reader, context);
-        let settle = settle(reader);
+        let propagation_wait = propagation_wait(reader);
         if let Some(passing) = &granted.passing {
             role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
         }
@@ -117,7 +117,7 @@ impl MadeRole {
             adopt_from,
             needs: granted.needs,
             checks: granted.checks,
-            settle,
+            propagation_wait,
             names_outside_guardrails,
             surplus_arns,
             boundary,
@@ -136,7 +136,7 @@ fn sha256(policies: &[Document]) -> String {
 }
 
 /// How long to wait once a role was made.
-pub fn settle(reader: &Reader<'_>) -> Duration {
+pub fn propagation_wait(reader: &Reader<'_>) -> Duration {
     let seconds = reader.number("SettleSeconds", SETTLE_RANGE, "seconds").unwrap_or(SETTLE_SECONDS);
     Duration::from_secs(seconds.unsigned_abs().into())
 }

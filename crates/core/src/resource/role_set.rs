@@ -11,7 +11,7 @@ use crate::guardrails::Guardrails;
 use crate::iam::document::{Document, hex};
 use crate::iam::name::{Name, is_iam_name};
 use crate::iam::quota::{INLINE_SIZE_PER_ROLE, POLICY_NAME_LENGTH, POLICY_SIZE, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
-use crate::resource::made_role::{adoption, settle};
+use crate::resource::made_role::{adoption, propagation_wait};
 use crate::resource::properties::Reader;
 use crate::resource::reserved::reserved;
 use crate::resource::role;
@@ -133,7 +133,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context:
         attributes,
         adopt_existing,
         adopt_from,
-        settle: settle(reader),
+        propagation_wait: propagation_wait(reader),
         remarks,
         names_outside_guardrails,
         boundary,

@@ -56,7 +56,7 @@ pub struct ResourceSpec {
     /// What the role must be allowed once it stands. Empty where nobody asked.
     pub checks: Vec<Check>,
     /// How long to wait once a role was made.
-    pub settle: Duration,
+    pub propagation_wait: Duration,
     /// Names that the deployer's prefixes don't admit (any more): of policies, of a set of roles too.
     pub names_outside_guardrails: Vec<String>,
     /// Policies that the same properties may have led to before. ARNs.

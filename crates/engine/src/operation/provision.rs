@@ -8,7 +8,7 @@ use crate::lookup::find;
 use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::absent_boundary;
-use crate::retry::{LAG, look_until, patiently};
+use crate::retry::{PROPAGATION_TIMEOUT, look_until, patiently};
 use crate::staleness::{ASKED_AGAIN, Course, PAUSE, comes_again, course, rolls_back, soon};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
@@ -16,7 +16,7 @@ use crate::verify::verify;
 use futures_util::future::join;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
-use mlops_roles_core::plan::propagation::is_waited_for;
+use mlops_roles_core::plan::propagation::needs_propagation;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
@@ -33,7 +33,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A look that takes so long was repeated: IAM did not show at once what was written.
-const LAGS: Duration = Duration::from_secs(1);
+const SLOW_CONFIRMATION: Duration = Duration::from_secs(1);
 
 /// How often what was done is put right when it does not show, because somebody else acts at the same time.
 const ROUNDS: u32 = 2;
@@ -201,9 +201,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let (reached, unsure, what) = loop {
             match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, from, deadlines.work)).await {
                 Ok(mut reached) => {
-                    if is_waited_for(&steps, &before, &desired) {
-                        let left = deadlines.work.saturating_duration_since(Instant::now() + LAG);
-                        timed(Phase::Settle, telemetry::wait(spec.settle.min(left))).await;
+                    if needs_propagation(&steps, &before, &desired) {
+                        let left = deadlines.work.saturating_duration_since(Instant::now() + PROPAGATION_TIMEOUT);
+                        timed(Phase::PropagationWait, telemetry::wait(spec.propagation_wait.min(left))).await;
                     }
                     let asked_at = Instant::now();
                     let ask =
@@ -211,7 +211,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     let confirmed = self.confirm(spec, &query, &desired, deadlines.work);
                     let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
                     // What lagged for us did so for whoever came to delete it or to bring back what was before.
-                    if course == Course::Waits && asked_at.elapsed() >= LAGS {
+                    if course == Course::Waits && asked_at.elapsed() >= SLOW_CONFIRMATION {
                         course = timed(Phase::Confirm, ask()).await;
                     }
                     let why = match (confirmed, course) {

@@ -11,7 +11,7 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
-use mlops_roles_engine::port::{Fault, Holder, Iam, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{AwsError, Holder, Iam, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
 
@@ -59,67 +59,67 @@ macro_rules! ask {
 }
 
 impl Iam for Face {
-    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+    async fn observe(&self, query: &Query) -> Result<Observation, AwsError> {
         ask!(self, iam, observe(query))
     }
 
-    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+    async fn execute(&self, step: &Step) -> Result<(), AwsError> {
         ask!(self, iam, execute(step))
     }
 
-    async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
+    async fn has_policy(&self, arn: &str) -> Result<bool, AwsError> {
         ask!(self, iam, has_policy(arn))
     }
 
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError> {
         ask!(self, iam, users_of_policy(arn))
     }
 
-    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault> {
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError> {
         ask!(self, iam, simulate(role_arn, check))
     }
 
-    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError> {
         ask!(self, iam, policies_below(path))
     }
 
-    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError> {
         ask!(self, iam, roles_named(prefix))
     }
 }
 
 impl Stacks for Face {
-    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, AwsError> {
         ask!(self, stacks, resource(owner))
     }
 
-    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError> {
         ask!(self, stacks, holder(physical_id))
     }
 
-    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+    async fn holds(&self, resource: &Owner) -> Result<bool, AwsError> {
         ask!(self, stacks, holds(resource))
     }
 
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError> {
         ask!(self, stacks, status(stack_id))
     }
 }
 
 impl SageMaker for Face {
-    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         ask!(self, sagemaker, projects(region, page))
     }
 
-    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault> {
+    async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError> {
         ask!(self, sagemaker, has_portfolio(region))
     }
 
-    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault> {
+    async fn disable_portfolio(&self, region: &str) -> Result<(), AwsError> {
         ask!(self, sagemaker, disable_portfolio(region))
     }
 
-    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault> {
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError> {
         ask!(self, sagemaker, execution_roles(region, source))
     }
 }

@@ -16,7 +16,7 @@ use mlops_roles_core::state::observation::{LastUse, Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, Tags};
-use mlops_roles_engine::port::{Fault, FaultKind, Holder, Iam, ONE_CALL, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{AwsError, FaultKind, Holder, Iam, ONE_CALL, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
 use super::call::Call;
@@ -74,25 +74,25 @@ fn tags(entity: &Value) -> Tags {
 }
 
 /// `None` where it is absent.
-fn there(reply: Result<Value, Fault>) -> Result<Option<Value>, Fault> {
+fn there(reply: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
     match reply {
-        Err(fault) if fault.kind == FaultKind::NotThere => Ok(None),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
         reply => reply.map(Some),
     }
 }
 
 /// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
-fn changing<T>(reply: Result<T, Fault>) -> Result<T, Fault> {
+fn changing<T>(reply: Result<T, AwsError>) -> Result<T, AwsError> {
     reply.map_err(|fault| match fault.kind {
-        FaultKind::NotThere => Fault { kind: FaultKind::Unsettled, ..fault },
+        FaultKind::NotFound => AwsError { kind: FaultKind::MaybePropagating, ..fault },
         _ => fault,
     })
 }
 
 impl Fake {
-    async fn reply(&self, name: &'static str, call: Call) -> Result<Value, Fault> {
-        let lost = |message: &str| Fault {
-            kind: FaultKind::TryAgain,
+    async fn reply(&self, name: &'static str, call: Call) -> Result<Value, AwsError> {
+        let lost = |message: &str| AwsError {
+            kind: FaultKind::Transient,
             outcome_unknown: true,
             call: name,
             code: String::new(),
@@ -101,7 +101,7 @@ impl Fake {
         match timeout(ONE_CALL, self.ask(&call)).await {
             Err(_) => Err(lost("no reply in time")),
             Ok(Err(Failure::Lost)) => Err(lost("the connection failed")),
-            Ok(Err(Failure::Refused(refusal))) => Err(Fault {
+            Ok(Err(Failure::Refused(refusal))) => Err(AwsError {
                 kind: FaultKind::of(&refusal.code, &refusal.message, refusal.status),
                 outcome_unknown: refusal.status >= 500,
                 call: name,
@@ -112,12 +112,12 @@ impl Fake {
         }
     }
 
-    async fn of_iam(&self, Asked(name, params): Asked) -> Result<Value, Fault> {
+    async fn of_iam(&self, Asked(name, params): Asked) -> Result<Value, AwsError> {
         self.reply(name, Call::Iam(params)).await
     }
 
     /// All pages of a list.
-    async fn pages(&self, Asked(name, params): Asked, list: &str) -> Result<Vec<Value>, Fault> {
+    async fn pages(&self, Asked(name, params): Asked, list: &str) -> Result<Vec<Value>, AwsError> {
         let (mut items, mut marker) = (Vec::new(), None);
         loop {
             let asked = Asked(name, params.clone());
@@ -136,7 +136,7 @@ impl Fake {
         name: &Name,
         likely: Option<&BTreeSet<String>>,
         skip_instance_profiles: bool,
-    ) -> Result<Option<(Name, Role, RoleMetadata)>, Fault> {
+    ) -> Result<Option<(Name, Role, RoleMetadata)>, AwsError> {
         let role = self.of_iam(ask("iam:GetRole").of_role(name));
         let (reply, details) = match likely {
             Some(inline) => {
@@ -174,7 +174,7 @@ impl Fake {
         role: &Name,
         inline: &BTreeSet<String>,
         skip_instance_profiles: bool,
-    ) -> Result<Details, Fault> {
+    ) -> Result<Details, AwsError> {
         let attached = async {
             let listed = self.pages(ask("iam:ListAttachedRolePolicies").of_role(role), "AttachedPolicies").await;
             Ok(changing(listed)?.iter().map(|policy| text(&policy["PolicyArn"])).collect())
@@ -189,7 +189,7 @@ impl Fake {
         try_join3(attached, self.inline(role, inline), profiles).await
     }
 
-    async fn inline(&self, role: &Name, metadata: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, Fault> {
+    async fn inline(&self, role: &Name, metadata: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
         let read = async |name: String| {
             let asked = ask("iam:GetRolePolicy").of_role(role).with("PolicyName", &name);
             (name, self.of_iam(asked).await)
@@ -207,7 +207,7 @@ impl Fake {
         Ok(documents)
     }
 
-    async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, Fault> {
+    async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, AwsError> {
         let policy = self.of_iam(ask("iam:GetPolicy").of_policy(arn));
         let (reply, first) = if likely {
             let (reply, first) = join(policy, self.version(arn, "v1")).await;
@@ -225,13 +225,13 @@ impl Fake {
         Ok(Some((arn.to_owned(), Policy { document, tags: tags(policy) })))
     }
 
-    async fn version(&self, arn: &str, version: &str) -> Result<Document, Fault> {
+    async fn version(&self, arn: &str, version: &str) -> Result<Document, AwsError> {
         let asked = ask("iam:GetPolicyVersion").of_policy(arn).with("VersionId", version);
         Ok(Document::parse(&text(&changing(self.of_iam(asked).await)?["PolicyVersion"]["Document"])))
     }
 
     /// Their ids, and whether each is the default one.
-    async fn versions(&self, arn: &str) -> Result<Vec<(String, bool)>, Fault> {
+    async fn versions(&self, arn: &str) -> Result<Vec<(String, bool)>, AwsError> {
         let versions = self.pages(ask("iam:ListPolicyVersions").of_policy(arn), "Versions").await?;
         let told = |version: &Value| (text(&version["VersionId"]), version["IsDefaultVersion"] == true);
         let mut versions: Vec<_> = versions.iter().map(told).collect();
@@ -239,9 +239,9 @@ impl Fake {
         Ok(versions)
     }
 
-    async fn set_policy_document(&self, arn: &str, spec: &Document) -> Result<(), Fault> {
+    async fn set_policy_document(&self, arn: &str, spec: &Document) -> Result<(), AwsError> {
         let versions = self.versions(arn).await?;
-        let read = versions.iter().map(async |(id, _)| Ok::<_, Fault>((id, self.version(arn, id).await?)));
+        let read = versions.iter().map(async |(id, _)| Ok::<_, AwsError>((id, self.version(arn, id).await?)));
         let documents = try_join_all(read).await?;
         let default = versions.iter().find(|(_, is_default)| *is_default).map(|(id, _)| id);
         if let Some((held, _)) = documents.iter().find(|(_, document)| document == spec) {
@@ -261,12 +261,12 @@ impl Fake {
         self.of_iam(asked.with("SetAsDefault", true)).await.map(drop)
     }
 
-    async fn delete_version(&self, arn: &str, version: &str) -> Result<(), Fault> {
+    async fn delete_version(&self, arn: &str, version: &str) -> Result<(), AwsError> {
         let asked = ask("iam:DeletePolicyVersion").of_policy(arn).with("VersionId", version);
         there(self.of_iam(asked).await).map(drop)
     }
 
-    async fn delete_policy(&self, arn: &str) -> Result<(), Fault> {
+    async fn delete_policy(&self, arn: &str) -> Result<(), AwsError> {
         let delete = async || self.of_iam(ask("iam:DeletePolicy").of_policy(arn)).await.map(drop);
         let refused = match delete().await {
             Err(refused) if refused.code == "DeleteConflict" => refused,
@@ -288,7 +288,7 @@ impl Fake {
         actions: &[&String],
         arns: &[&String],
         check: &Check,
-    ) -> Result<Simulated, Fault> {
+    ) -> Result<Simulated, AwsError> {
         let asked = ask("iam:SimulatePrincipalPolicy").with("PolicySourceArn", role);
         let asked = asked.members("ActionNames", actions.iter().copied());
         let asked = asked.members("ResourceArns", arns.iter().copied());
@@ -316,7 +316,7 @@ impl Fake {
 }
 
 impl Iam for Fake {
-    async fn observe(&self, query: &Query) -> Result<Observation, Fault> {
+    async fn observe(&self, query: &Query) -> Result<Observation, AwsError> {
         let mut observed = Observation::default();
         let roles = try_join_all(
             query.roles.iter().map(|(name, likely)| self.role(name, likely.as_ref(), query.skip_instance_profiles)),
@@ -331,7 +331,7 @@ impl Iam for Fake {
         Ok(observed)
     }
 
-    async fn execute(&self, step: &Step) -> Result<(), Fault> {
+    async fn execute(&self, step: &Step) -> Result<(), AwsError> {
         let asked = match step {
             Step::SetPolicyDocument { arn, document } => return self.set_policy_document(arn, document).await,
             Step::DeletePolicy { arn } => return self.delete_policy(arn).await,
@@ -375,11 +375,11 @@ impl Iam for Fake {
         self.of_iam(asked).await.map(drop)
     }
 
-    async fn has_policy(&self, arn: &str) -> Result<bool, Fault> {
+    async fn has_policy(&self, arn: &str) -> Result<bool, AwsError> {
         Ok(there(self.of_iam(ask("iam:GetPolicy").of_policy(arn)).await)?.is_some())
     }
 
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, Fault> {
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError> {
         let reply = there(self.of_iam(ask("iam:ListEntitiesForPolicy").of_policy(arn)).await)?.unwrap_or_default();
         let roles = listed(&reply, "PolicyRoles").map(|role| format!("role {}", text(&role["RoleName"])));
         let users = listed(&reply, "PolicyUsers").map(|user| format!("user {}", text(&user["UserName"])));
@@ -388,7 +388,7 @@ impl Iam for Fake {
         Ok(all)
     }
 
-    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, Fault> {
+    async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError> {
         let (any, arns): (Vec<&String>, Vec<&String>) = check.resources.iter().partition(|one| *one == "*");
         let all: Vec<&String> = check.actions.iter().collect();
         let mut whole = Simulated::default();
@@ -410,13 +410,13 @@ impl Iam for Fake {
         Ok(whole)
     }
 
-    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, Fault> {
+    async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError> {
         let asked = ask("iam:ListPolicies").with("Scope", "Local").with("PathPrefix", path);
         let policies = self.pages(asked, "Policies").await?;
         Ok(policies.iter().map(|policy| (text(&policy["Arn"]), policy["CreateDate"].as_i64().unwrap())).collect())
     }
 
-    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError> {
         let roles = self.pages(ask("iam:ListRoles"), "Roles").await?;
         let named = roles.iter().filter(|role| text(&role["RoleName"]).starts_with(prefix));
         Ok(named.map(|role| text(&role["Arn"])).collect())
@@ -425,7 +425,7 @@ impl Iam for Fake {
 
 impl Fake {
     /// `None` where CloudFormation knows no such stack or resource.
-    async fn of_stacks(&self, Asked(name, params): Asked) -> Result<Option<Value>, Fault> {
+    async fn of_stacks(&self, Asked(name, params): Asked) -> Result<Option<Value>, AwsError> {
         match self.reply(name, Call::CloudFormation(params)).await {
             Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),
             reply => reply.map(Some),
@@ -438,7 +438,7 @@ fn lives(resource: &Value) -> bool {
 }
 
 impl Stacks for Fake {
-    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, Fault> {
+    async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError> {
         let asked = ask("cloudformation:DescribeStackResources").with("PhysicalResourceId", physical_id);
         let reply = self.of_stacks(asked).await?.unwrap_or_default();
         let mut found =
@@ -455,7 +455,7 @@ impl Stacks for Fake {
         }))
     }
 
-    async fn holds(&self, resource: &Owner) -> Result<bool, Fault> {
+    async fn holds(&self, resource: &Owner) -> Result<bool, AwsError> {
         let asked = ask("cloudformation:DescribeStackResources").with("StackName", &resource.stack_id);
         let reply = self.of_stacks(asked.with("LogicalResourceId", &resource.logical_id)).await?.unwrap_or_default();
         let of_iam = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
@@ -465,7 +465,7 @@ impl Stacks for Fake {
         }))
     }
 
-    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, Fault> {
+    async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, AwsError> {
         let asked = ask("cloudformation:DescribeStackResource").with("StackName", &owner.stack_id);
         let reply = self.of_stacks(asked.with("LogicalResourceId", &owner.logical_id)).await?;
         Ok(reply.map(|reply| {
@@ -479,14 +479,19 @@ impl Stacks for Fake {
         }))
     }
 
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, Fault> {
+    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError> {
         let reply = self.of_stacks(ask("cloudformation:DescribeStacks").with("StackName", stack_id)).await?;
         Ok(reply.and_then(|reply| listed(&reply, "Stacks").next().map(|stack| text(&stack["StackStatus"]))))
     }
 }
 
 impl Fake {
-    async fn of_sagemaker(&self, name: &'static str, region: &str, members: &[(&str, &str)]) -> Result<Value, Fault> {
+    async fn of_sagemaker(
+        &self,
+        name: &'static str,
+        region: &str,
+        members: &[(&str, &str)],
+    ) -> Result<Value, AwsError> {
         let members = members.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let action = name.rsplit(':').next().unwrap().to_owned();
         let request = Request { action, region: region.to_owned(), members };
@@ -494,16 +499,16 @@ impl Fake {
             let absent = fault.code == "ResourceNotFound"
                 || fault.code == "ValidationException"
                     && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));
-            if absent { Fault { kind: FaultKind::NotThere, ..fault } } else { fault }
+            if absent { AwsError { kind: FaultKind::NotFound, ..fault } } else { fault }
         })
     }
 
-    async fn domain(&self, region: &str, id: &str, settings: &str) -> Result<String, Fault> {
+    async fn domain(&self, region: &str, id: &str, settings: &str) -> Result<String, AwsError> {
         let domain = self.of_sagemaker("sagemaker:DescribeDomain", region, &[("DomainId", id)]).await?;
         Ok(text(&domain[settings]["ExecutionRole"]))
     }
 
-    async fn user_profile(&self, region: &str, domain: &str, name: &str) -> Result<String, Fault> {
+    async fn user_profile(&self, region: &str, domain: &str, name: &str) -> Result<String, AwsError> {
         let members = [("DomainId", domain), ("UserProfileName", name)];
         let profile = self.of_sagemaker("sagemaker:DescribeUserProfile", region, &members).await?;
         match text(&profile["UserSettings"]["ExecutionRole"]) {
@@ -512,7 +517,7 @@ impl Fake {
         }
     }
 
-    async fn endpoint(&self, region: &str, name: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn endpoint(&self, region: &str, name: &str) -> Result<BTreeSet<String>, AwsError> {
         let endpoint = self.of_sagemaker("sagemaker:DescribeEndpoint", region, &[("EndpointName", name)]).await?;
         let Some(config) = endpoint["EndpointConfigName"].as_str() else { return Ok(BTreeSet::new()) };
         let members = [("EndpointConfigName", config)];
@@ -532,7 +537,7 @@ impl Fake {
 }
 
 impl SageMaker for Fake {
-    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), Fault> {
+    async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         let token: Vec<(&str, &str)> = page.map(|page| ("NextToken", page)).into_iter().collect();
         let reply = self.of_sagemaker("sagemaker:ListProjects", region, &token).await?;
         let live = listed(&reply, "ProjectSummaryList").filter(|one| one["ProjectStatus"] != "DeleteCompleted");
@@ -540,16 +545,16 @@ impl SageMaker for Fake {
         Ok((projects.collect(), reply["NextToken"].as_str().map(str::to_owned)))
     }
 
-    async fn has_portfolio(&self, region: &str) -> Result<bool, Fault> {
+    async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError> {
         let call = "sagemaker:GetSagemakerServicecatalogPortfolioStatus";
         Ok(self.of_sagemaker(call, region, &[]).await?["Status"] != "Disabled")
     }
 
-    async fn disable_portfolio(&self, region: &str) -> Result<(), Fault> {
+    async fn disable_portfolio(&self, region: &str) -> Result<(), AwsError> {
         self.of_sagemaker("sagemaker:DisableSagemakerServicecatalogPortfolio", region, &[]).await.map(drop)
     }
 
-    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, Fault> {
+    async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError> {
         let one = |role: String| Some(role).filter(|role| !role.is_empty()).into_iter().collect();
         Ok(match source {
             Source::Domain(id) => one(self.domain(region, id, "DefaultUserSettings").await?),
