@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::execution::Pass;
+use crate::execution::Execution;
 use crate::failure::{Cause, Failure, Stopped};
 use crate::port::Iam;
 use mlops_roles_core::plan::after::after;
@@ -17,39 +17,43 @@ use mlops_roles_core::state::ownership::WriteScope;
 ///
 /// # Errors
 /// When a step is refused, what is to be made turns out to be there, or the deadline comes.
-pub async fn converge(
+pub async fn apply(
     iam: &impl Iam,
     write_scope: &WriteScope<'_>,
     desired: &State,
     from: State,
     deadline: Instant,
 ) -> Result<State, Stopped> {
-    let mut pass = Pass { iam, write_scope, deadline, undoing: false, reached: from, troubles: Vec::new() };
+    let mut execution =
+        Execution { iam, write_scope, deadline, rolling_back: false, reached: from, retry_states: Vec::new() };
     loop {
-        let steps = plan(desired, &pass.reached);
+        let steps = plan(desired, &execution.reached);
         if steps.is_empty() {
-            return Ok(pass.reached);
+            return Ok(execution.reached);
         }
-        let refused = pass.take(round(&steps)).await;
+        let refused = execution.take(round(&steps)).await;
         if refused.is_empty() {
             continue;
         }
         // What was to be tried again beside what is refused may have landed too.
-        let open = plan(desired, &pass.reached);
-        let unsure = pass.troubles.iter().filter(|(step, trouble)| trouble.unsure && open.contains(step));
-        let mut landed: Vec<Step> = unsure.map(|(step, _)| step.clone()).collect();
+        let open = plan(desired, &execution.reached);
+        let outcome_unknown = execution
+            .retry_states
+            .iter()
+            .filter(|(step, retry_state)| retry_state.outcome_unknown && open.contains(step));
+        let mut may_be_applied: Vec<Step> = outcome_unknown.map(|(step, _)| step.clone()).collect();
         let only_found = refused.iter().all(|(_, refusal)| matches!(refusal.cause, Cause::Found(_)));
-        if only_found && !landed.is_empty() {
+        if only_found && !may_be_applied.is_empty() {
             // The plan is made anew from what is known for sure: first that has to be.
             continue;
         }
         let mut failures = Vec::new();
         for (step, refusal) in refused {
-            landed.extend(refusal.may_have_landed.then(|| step.clone()));
+            may_be_applied.extend(refusal.may_have_applied.then(|| step.clone()));
             failures.push(Failure { step, cause: refusal.cause });
         }
-        let unsure = landed.iter().filter(|step| step.creates()).map(Step::entity).collect();
-        let reached = landed.iter().fold(pass.reached, after);
-        return Err(Stopped { reached, unsure, failures });
+        let outcome_unknown = may_be_applied.iter().filter(|step| step.creates()).map(Step::entity).collect();
+        let reached = may_be_applied.iter().fold(execution.reached, after);
+        return Err(Stopped { reached, outcome_unknown, failures });
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
     pub work: Instant,
-    pub undo: Instant,
+    pub rollback: Instant,
     /// For whatever hangs although it must not.
     pub watchdog: Instant,
     pub answer: Instant,
@@ -19,10 +19,10 @@ impl Deadlines {
     pub fn of(remaining: Duration) -> Self {
         let end = Instant::now() + remaining;
         let answer = Duration::from_secs(20).min(remaining / 5);
-        let undo = Duration::from_mins(1).min(remaining / 4);
+        let rollback = Duration::from_mins(1).min(remaining / 4);
         Self {
-            work: end - answer - undo,
-            undo: end - answer,
+            work: end - answer - rollback,
+            rollback: end - answer,
             watchdog: end - answer * 3 / 4,
             answer: end - answer / 10,
         }

@@ -13,7 +13,7 @@ pub struct Stopped {
     /// The world as far as it was changed: steps that IAM took, and those that it may have taken.
     pub reached: State,
     /// What may have been created: the reply was lost.
-    pub unsure: BTreeSet<Entity>,
+    pub outcome_unknown: BTreeSet<Entity>,
     /// One or more, of steps that were tried side by side.
     pub failures: Vec<Failure>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::execution::{Pass, replace};
+use crate::execution::{Execution, replace};
 use crate::failure::{Cause, Failure};
 use crate::port::Iam;
 use crate::retry::{LONGEST_PAUSE, sight};
@@ -21,17 +21,17 @@ use mlops_roles_core::state::{Entity, State};
 ///
 /// # Errors
 /// The steps of the way back that were not taken.
-pub async fn undo(
+pub async fn roll_back(
     iam: &impl Iam,
     write_scope: &WriteScope<'_>,
     before: &State,
     mut reached: State,
-    unsure: &BTreeSet<Entity>,
+    outcome_unknown: &BTreeSet<Entity>,
     deadline: Instant,
 ) -> Result<(), Vec<Failure>> {
     let mut stuck: Vec<Failure> = Vec::new();
-    let sights = join_all(unsure.iter().map(|entity| sight(iam, entity, deadline))).await;
-    for (entity, observed) in unsure.iter().zip(sights) {
+    let sights = join_all(outcome_unknown.iter().map(|entity| sight(iam, entity, deadline))).await;
+    for (entity, observed) in outcome_unknown.iter().zip(sights) {
         match observed {
             Some(observed) if write_scope.covers(entity, &observed.state) => {
                 replace(&mut reached, entity, observed.state)
@@ -46,11 +46,11 @@ pub async fn undo(
             }
         }
     }
-    let mut pass = Pass { iam, write_scope, deadline, undoing: true, reached, troubles: Vec::new() };
+    let mut execution = Execution { iam, write_scope, deadline, rolling_back: true, reached, retry_states: Vec::new() };
     loop {
         // A look in between may show again what a step that is stuck was to take away.
         let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);
-        let steps: Vec<Step> = plan(before, &pass.reached).into_iter().filter(|step| !is_stuck(step)).collect();
+        let steps: Vec<Step> = plan(before, &execution.reached).into_iter().filter(|step| !is_stuck(step)).collect();
         if steps.is_empty() {
             break;
         }
@@ -60,9 +60,9 @@ pub async fn undo(
             untags && stuck.iter().any(|failure| failure.step.entity() == step.entity())
         };
         let (kept, taken): (Vec<Step>, Vec<Step>) = round(&steps).into_iter().partition(is_kept);
-        let refused = pass.take(taken).await.into_iter().map(|(step, refusal)| (step, refusal.cause));
+        let refused = execution.take(taken).await.into_iter().map(|(step, refusal)| (step, refusal.cause));
         for (step, cause) in kept.into_iter().map(|step| (step, Cause::Kept)).chain(refused) {
-            pass.reached = after(pass.reached, &step);
+            execution.reached = after(execution.reached, &step);
             stuck.push(Failure { step, cause });
         }
     }

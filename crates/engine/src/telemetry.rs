@@ -54,7 +54,7 @@ pub enum Phase {
     #[serde(rename = "ConfirmMs")]
     Confirm,
     #[serde(rename = "UndoMs")]
-    Undo,
+    Rollback,
     #[serde(rename = "AnswerMs")]
     Answer,
 }

@@ -1,6 +1,6 @@
 //! Delete: what the resource has made goes.
 
-use crate::apply::converge;
+use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{gone, observe};
 use crate::operation::outcome::{Done, Failed, failed, nothing, show, unfinished};
@@ -56,7 +56,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         timed(Phase::Observe, unused).await.map_err(fail)?;
         show(&plan(&desired, &before), &before, context.owner);
         let write_scope = WriteScope::owned_by(context.owner);
-        match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, before, deadlines.work)).await {
+        match timed(Phase::Apply, apply(&self.iam, &write_scope, &desired, before, deadlines.work)).await {
             Ok(_) => Ok(nothing(request)),
             Err(stopped) => Err(fail(unfinished(&stopped, &desired))),
         }

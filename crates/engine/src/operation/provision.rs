@@ -1,6 +1,6 @@
 //! Create and Update: what the properties ask for comes into being, or everything is as it was.
 
-use crate::apply::converge;
+use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{Decision, decide};
 use crate::failure::{Cause, Failures};
@@ -40,7 +40,7 @@ const ROUNDS: u32 = 2;
 
 /// What came of a Create or Update.
 #[derive(Debug)]
-pub struct Brought {
+pub struct Reconciled {
     /// What IAM knows of the roles.
     metadata: BTreeMap<Name, RoleMetadata>,
     verified: Verified,
@@ -109,13 +109,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 PriorState::of_update(&request.resource_type, &spec, id, properties, context).map_err(fail)?
             }
         };
-        let brought = self.bring_about(request, asked, (&spec, &prior), context, deadlines).await.map_err(&fail)?;
-        warnings.extend(brought.verified.denied);
+        let reconciled = self.reconcile(request, asked, (&spec, &prior), context, deadlines).await.map_err(&fail)?;
+        warnings.extend(reconciled.verified.denied);
         tell(request, &mut spec, WARNINGS, &warnings);
         if spec.attributes.contains_key(NOT_VERIFIED) {
-            tell(request, &mut spec, NOT_VERIFIED, &brought.verified.not_judged);
+            tell(request, &mut spec, NOT_VERIFIED, &reconciled.verified.not_judged);
         }
-        Done::of(&spec, &brought.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
+        Done::of(&spec, &reconciled.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
     /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
@@ -159,14 +159,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
 
     /// From one look at the account to what is wanted, or back to what the look showed. `asked` tells whether the stack was,
     /// whether the event still counts.
-    pub(super) async fn bring_about(
+    pub(super) async fn reconcile(
         &self,
         request: &Request,
         asked: bool,
         (spec, prior): (&ResourceSpec, &PriorState),
         context: ReadContext<'_>,
         deadlines: Deadlines,
-    ) -> Result<Brought, String> {
+    ) -> Result<Reconciled, String> {
         let owner = context.owner;
         let decided = decide(&self.iam, &self.stacks, spec, prior, context, deadlines.work);
         let at_first = async {
@@ -184,7 +184,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if steps.is_empty() {
             let verified = self.verify(spec, &desired, rolled_back, context, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
-            return verified.map(|verified| Brought { metadata, verified });
+            return verified.map(|verified| Reconciled { metadata, verified });
         }
         let write_scope = WriteScope::owned_by(owner);
         let mut from = before.clone();
@@ -198,8 +198,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
         }
         let mut rounds = ROUNDS;
-        let (reached, unsure, what) = loop {
-            match timed(Phase::Apply, converge(&self.iam, &write_scope, &desired, from, deadlines.work)).await {
+        let (reached, outcome_unknown, what) = loop {
+            match timed(Phase::Apply, apply(&self.iam, &write_scope, &desired, from, deadlines.work)).await {
                 Ok(mut reached) => {
                     if needs_propagation(&steps, &before, &desired) {
                         let left = deadlines.work.saturating_duration_since(Instant::now() + PROPAGATION_TIMEOUT);
@@ -234,7 +234,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         }
                         (Ok((observed, _)), _) => {
                             match self.verify(spec, &desired, rolled_back, context, deadlines.work).await {
-                                Ok(verified) => return Ok(Brought { metadata: observed.metadata, verified }),
+                                Ok(verified) => return Ok(Reconciled { metadata: observed.metadata, verified }),
                                 Err(denied) => denied,
                             }
                         }
@@ -253,21 +253,21 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         before.merge(observed);
                         desired = owner.desired(&spec.state, &prior.managed, &before);
                     }
-                    None => break (stopped.reached, stopped.unsure, Failures(&stopped.failures).to_string()),
+                    None => break (stopped.reached, stopped.outcome_unknown, Failures(&stopped.failures).to_string()),
                 },
             }
         };
         let mut ours = prior.managed.clone();
         ours.merge(spec.state.clone());
-        let given_up = self.give_up(
+        let reason = self.roll_back_operation(
             request,
             (&spec.physical_id, rolled_back),
             &what,
             (&before, &ours),
-            (reached, unsure),
-            deadlines.undo,
+            (reached, outcome_unknown),
+            deadlines.rollback,
         );
-        Err(timed(Phase::Undo, given_up).await)
+        Err(timed(Phase::Rollback, reason).await)
     }
 
     /// Whether the roles that stand are allowed what was asked to be verified. A rollback goes on all the same: a stack whose

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::failure::Failures;
 use crate::port::{Iam, Ports, SageMaker, Stacks};
-use crate::rollback::undo;
+use crate::rollback::roll_back;
 use crate::staleness::{Course, course};
 use crate::telemetry;
 use mlops_roles_core::protocol::request::Request;
@@ -17,13 +17,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
     /// have come and gone. Asked once more after the last write. What another delivery of the event has made stays. Gives the
     /// reason to answer with.
-    pub(crate) async fn give_up(
+    pub(crate) async fn roll_back_operation(
         &self,
         request: &Request,
         (physical_id, rolled_back): (&str, Option<bool>),
         what: &str,
         (before, ours): (&State, &State),
-        (reached, unsure): (State, BTreeSet<Entity>),
+        (reached, outcome_unknown): (State, BTreeSet<Entity>),
         deadline: Instant,
     ) -> String {
         tracing::error!(what, "undoing");
@@ -38,14 +38,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let (goes_first, mut goes_then) = (goes(first), false);
         let done = if goes_first {
-            undo(&self.iam, &write_scope, &nothing, reached, &unsure, deadline).await
+            roll_back(&self.iam, &write_scope, &nothing, reached, &outcome_unknown, deadline).await
         } else {
-            let done = undo(&self.iam, &write_scope, before, reached, &unsure, deadline).await;
+            let done = roll_back(&self.iam, &write_scope, before, reached, &outcome_unknown, deadline).await;
             goes_then = goes(course().await);
             if goes_then {
                 let nothing = owner.desired(&State::default(), ours, before);
                 // What was stuck before is still to be told.
-                done.and(undo(&self.iam, &write_scope, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
+                done.and(roll_back(&self.iam, &write_scope, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
             } else {
                 done
             }

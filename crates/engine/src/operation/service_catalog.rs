@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Map;
 use tokio::time::Instant;
 
-use crate::apply::converge;
+use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::observe;
 use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
@@ -173,7 +173,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let spec = asked.spec(&report.kept, context);
         report.provisioned.extend(spec.state.roles.keys().cloned());
         report.missing.clear();
-        self.bring_about(request, true, (&spec, &PriorState::default()), context, deadlines).await?;
+        self.reconcile(request, true, (&spec, &PriorState::default()), context, deadlines).await?;
         Ok(report)
     }
 
@@ -235,7 +235,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let write_scope = WriteScope { owner, also_deletable };
         let mut from = observed.state;
         for desired in &stages {
-            let reached = timed(Phase::Apply, converge(&self.iam, &write_scope, desired, from, deadline)).await;
+            let reached = timed(Phase::Apply, apply(&self.iam, &write_scope, desired, from, deadline)).await;
             from = reached.map_err(|stopped| unfinished(&stopped, &stages[1]))?;
         }
         report.deleted = going.roles.into_keys().collect();
