@@ -11,7 +11,7 @@ use crate::deadlines::Deadlines;
 use crate::deliver::{Post, Undelivered};
 use crate::operation::outcome::{Done, Failed, failed, nothing};
 use crate::port::{Iam, Ports, SageMaker, Stacks, Transport};
-use crate::staleness::{Age, timely};
+use crate::staleness::{EventAge, check_staleness};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
 use mlops_roles_core::guardrails::{Guardrails, MisconfiguredEnvironment};
@@ -58,7 +58,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         }
         let (address, outcome) = match read {
             Ok(request) => {
-                let age = Age { signed_at: request.address.response_url.signed_at(), now: invocation.now };
+                let age = EventAge { signed_at: request.address.response_url.signed_at(), now: invocation.now };
                 let outcome = self.guarded(&request, place.as_ref(), age, deadlines).await;
                 (request.address, outcome)
             }
@@ -83,7 +83,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         &self,
         request: &Request,
         place: Option<&Place>,
-        age: Age,
+        age: EventAge,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         telemetry::received(request);
@@ -111,7 +111,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         &self,
         request: &Request,
         place: Option<&Place>,
-        age: Age,
+        age: EventAge,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.address, reason);
@@ -128,8 +128,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             };
         }
         let guardrails = self.guardrails.as_ref().map_err(|error| fail(error.to_string()))?;
-        let timely = timely(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
-        let asked = timed(Phase::Observe, timely).await.map_err(fail)?;
+        let check_staleness =
+            check_staleness(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
+        let asked = timed(Phase::Observe, check_staleness).await.map_err(fail)?;
         let owner = request.owner();
         let context = ReadContext { place, guardrails, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {

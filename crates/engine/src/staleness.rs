@@ -15,40 +15,40 @@ use mlops_roles_core::protocol::request::{Operation, Request};
 
 /// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
-const YOUNG: Duration = Duration::from_secs(45);
+const FIRST_DELIVERY_WINDOW: Duration = Duration::from_secs(45);
 
 /// How long after its signature an event's own operation may at the latest have begun. A later status is another
 /// operation's.
 const AT_ONCE: i64 = 2;
 
 /// How long an event waits at the most for an answer that it can do without.
-const ASKING: Duration = Duration::from_secs(10);
+const OPTIONAL_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a stack is asked again before an event is refused for what it tells, which may be what was a moment ago.
-pub const ASKED_AGAIN: u32 = 3;
+pub const REPEATS: u32 = 3;
 pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
-const SKEW: Duration = Duration::from_secs(30);
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// Until when to wait for an answer of the stack that an event can do without.
-pub fn soon(deadline: Instant) -> Instant {
-    deadline.min(Instant::now() + ASKING)
+pub fn optional_deadline(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + OPTIONAL_ANSWER_TIMEOUT)
 }
 
 /// What is known of an event before its stack is asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Age {
+pub struct EventAge {
     /// When the event was signed, in seconds since the epoch; `None` where its URL does not say.
     pub signed_at: Option<i64>,
     /// The same for now.
     pub now: i64,
 }
 
-impl Age {
+impl EventAge {
     /// Whether it may have come late. CloudFormation dates its URLs; of one without, nobody can tell.
     fn is_old(self) -> bool {
-        let limit = i64::try_from(YOUNG.as_secs()).unwrap_or(i64::MAX);
+        let limit = i64::try_from(FIRST_DELIVERY_WINDOW.as_secs()).unwrap_or(i64::MAX);
         self.signed_at.is_some_and(|signed| self.now.saturating_sub(signed) > limit)
     }
 }
@@ -58,10 +58,10 @@ impl Age {
 ///
 /// # Errors
 /// When CloudFormation is not at it, or can't be asked.
-pub async fn timely(
+pub async fn check_staleness(
     stacks: &impl Stacks,
     request: &Request,
-    age: Age,
+    age: EventAge,
     verifies_all: bool,
     deadline: Instant,
 ) -> Result<bool, String> {
@@ -81,15 +81,14 @@ pub async fn timely(
     } else {
         None
     };
-    let judged = match told.as_ref().filter(|told| told.resource_type != request.resource_type) {
+    let checked = match told.as_ref().filter(|told| told.resource_type != request.resource_type) {
         Some(told) => {
             Err(format!("the stack has it as a `{}`, the event as a `{}`", told.resource_type, request.resource_type))
         }
-        None => {
-            judge(&request.operation, told.as_ref(), age, status.as_ref().map(Option::as_deref)).map_err(str::to_owned)
-        }
+        None => check_operation(&request.operation, told.as_ref(), age, status.as_ref().map(Option::as_deref))
+            .map_err(str::to_owned),
     };
-    judged.map(|()| true).map_err(|why| {
+    checked.map(|()| true).map_err(|why| {
         let what = told.map_or("there is no such resource".to_owned(), |told| {
             format!("resource `{}` is `{}` as `{}`", owner.logical_id, told.status, told.physical_id)
         });
@@ -104,7 +103,7 @@ pub async fn timely(
 ///
 /// # Errors
 /// When it has ended.
-pub async fn comes_again(
+pub async fn check_redelivery(
     stacks: &impl Stacks,
     request: &Request,
     asked: bool,
@@ -115,7 +114,7 @@ pub async fn comes_again(
         return Ok(());
     }
     let owner = request.owner();
-    let until = soon(deadline);
+    let until = optional_deadline(deadline);
     let has_ended = async || {
         let told = patiently(until, async || stacks.resource(&owner).await).await;
         let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
@@ -131,7 +130,7 @@ pub async fn comes_again(
         })
     };
     let mut ended = has_ended().await;
-    for _ in 0..ASKED_AGAIN {
+    for _ in 0..REPEATS {
         if ended.is_none() {
             break;
         }
@@ -151,87 +150,89 @@ pub async fn comes_again(
 
 /// Where CloudFormation is with the resource after a write of a Create or Update.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum StackProgress {
     /// It waits for this event.
-    Waits,
+    Waiting,
     /// Another delivery of the same event has succeeded, and the stack lives with what both made: nothing of it is to be
     /// repaired or rolled back.
-    Done,
+    Succeeded,
     /// It is at something else: what was made is to be rolled back. While that passes, it may also be the end of what another
     /// delivery of the same event has brought about.
     MovedOn { deletes: bool, is_passing: bool, why: String },
 }
 
 /// Asked after the last write, so nothing is written unseen. `physical_id` is what the event leads to, empty where that is
-/// not known; `rolled_back` is whether the stack did at the first look, where it told.
+/// not known; `was_rolling_back` is whether the stack did at the first look, where it told.
 ///
 /// A stack that does not tell counts as one that waits.
-pub async fn course(
+pub async fn stack_progress(
     stacks: &impl Stacks,
     request: &Request,
     physical_id: &str,
-    rolled_back: Option<bool>,
+    was_rolling_back: Option<bool>,
     deadline: Instant,
-) -> Course {
-    let mut course = course_now(stacks, request, physical_id, rolled_back, deadline).await;
+) -> StackProgress {
+    let mut stack_progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
     // The resource of a Create becomes CREATE_IN_PROGRESS a second time once CloudFormation has the answer, and is
     // CREATE_COMPLETE a moment later.
-    for _ in 0..ASKED_AGAIN {
+    for _ in 0..REPEATS {
         let is_time = Instant::now() + PAUSE < deadline;
-        if !(is_time && matches!(course, Course::MovedOn { is_passing: true, .. })) {
+        if !(is_time && matches!(stack_progress, StackProgress::MovedOn { is_passing: true, .. })) {
             break;
         }
         telemetry::pause(PAUSE).await;
-        course = course_now(stacks, request, physical_id, rolled_back, deadline).await;
+        stack_progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
     }
-    course
+    stack_progress
 }
 
-async fn course_now(
+async fn stack_progress_now(
     stacks: &impl Stacks,
     request: &Request,
     physical_id: &str,
-    rolled_back: Option<bool>,
+    was_rolling_back: Option<bool>,
     deadline: Instant,
-) -> Course {
+) -> StackProgress {
     let owner = request.owner();
     let told = async { patiently(deadline, async || stacks.resource(&owner).await).await };
-    let begins_to_roll_back =
-        async { rolled_back == Some(false) && rolls_back(stacks, &owner.stack_id, soon(deadline)).await == Some(true) };
-    let (told, begins_to_roll_back) = join(told, begins_to_roll_back).await;
+    let starts_rolling_back = async {
+        was_rolling_back == Some(false)
+            && is_rolling_back(stacks, &owner.stack_id, optional_deadline(deadline)).await == Some(true)
+    };
+    let (told, starts_rolling_back) = join(told, starts_rolling_back).await;
     let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
     let Ok(Some(told)) = told else {
-        if begins_to_roll_back {
+        if starts_rolling_back {
             let why = "CloudFormation has moved on, the stack rolls back".to_owned();
-            return Course::MovedOn { deletes: false, is_passing: false, why };
+            return StackProgress::MovedOn { deletes: false, is_passing: false, why };
         }
-        return Course::Waits;
+        return StackProgress::Waiting;
     };
     let signed_at = request.address.response_url.signed_at();
     let deletes = told.status.starts_with("DELETE_");
     let ended = !told.is_in_progress() && told.is_newer_than(signed_at);
     let is_complete = matches!(told.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
     let is_this = physical_id.is_empty() || told.physical_id == physical_id;
-    if ended && is_complete && is_this && !begins_to_roll_back {
-        return Course::Done;
+    if ended && is_complete && is_this && !starts_rolling_back {
+        return StackProgress::Succeeded;
     }
     // Only what was created is updated.
     let is_created = matches!(request.operation, Operation::Create) && told.status.starts_with("UPDATE_");
     if is_created && is_this && told.is_newer_than(signed_at) {
-        return Course::Done;
+        return StackProgress::Succeeded;
     }
-    if !(deletes || ended || begins_to_roll_back || told.is_later_than(signed_at)) {
-        return Course::Waits;
+    if !(deletes || ended || starts_rolling_back || told.is_later_than(signed_at)) {
+        return StackProgress::Waiting;
     }
-    let back = if begins_to_roll_back { ", and the stack rolls back" } else { "" };
+    let back = if starts_rolling_back { ", and the stack rolls back" } else { "" };
     let why =
         format!("CloudFormation has moved on, resource `{}` is `{}` in its stack{back}", owner.logical_id, told.status);
-    let is_passing = told.is_in_progress() && !deletes && !begins_to_roll_back;
-    Course::MovedOn { deletes, is_passing, why }
+    let is_passing = told.is_in_progress() && !deletes && !starts_rolling_back;
+    StackProgress::MovedOn { deletes, is_passing, why }
 }
 
 /// Whether the stack goes back to what it was before an update that failed; `None` where it does not tell.
-pub async fn rolls_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
+pub async fn is_rolling_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
     let status = patiently(deadline, async || stacks.status(stack_id).await).await;
     let status = status.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the state of the stack")).ok()?;
     Some(status?.starts_with("UPDATE_ROLLBACK"))
@@ -242,16 +243,20 @@ pub async fn rolls_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant)
 ///
 /// # Errors
 /// When the stack can't be asked.
-pub async fn lives_as(stacks: &impl Stacks, request: &Request, deadline: Instant) -> Result<Option<String>, String> {
+pub async fn current_physical_id(
+    stacks: &impl Stacks,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Option<String>, String> {
     let owner = request.owner();
     let told = patiently(deadline, async || stacks.resource(&owner).await).await;
     let told =
         told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
-    let lives = |told: &StackResource| {
+    let alternate_id = |told: &StackResource| {
         let fails_or_begins = matches!(told.status.as_str(), "CREATE_FAILED" | "CREATE_IN_PROGRESS");
         !told.status.starts_with("DELETE_") && !fails_or_begins && told.physical_id != request.address.physical_id
     };
-    Ok(told.filter(lives).map(|told| told.physical_id).filter(|id| !id.is_empty()))
+    Ok(told.filter(alternate_id).map(|told| told.physical_id).filter(|id| !id.is_empty()))
 }
 
 impl StackResource {
@@ -266,7 +271,7 @@ impl StackResource {
 
     /// Whether its operation began after the event was signed, by more than clocks may be apart.
     fn is_later_than(&self, signed_at: Option<i64>) -> bool {
-        let skew = i64::try_from(SKEW.as_secs()).unwrap_or(0);
+        let skew = i64::try_from(CLOCK_SKEW.as_secs()).unwrap_or(0);
         self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew))
     }
 
@@ -281,17 +286,21 @@ impl StackResource {
 ///
 /// # Errors
 /// Why the event is not to be followed.
-pub fn judge(
+pub fn check_operation(
     kind: &Operation,
     told: Option<&StackResource>,
-    age: Age,
+    age: EventAge,
     stack: Option<Option<&str>>,
 ) -> Result<(), &'static str> {
     let Operation::Delete { physical_id } = kind else {
-        let at_it =
+        let is_current =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
-        let overtaken = told.is_some_and(|told| told.is_later_than(age.signed_at));
-        return if at_it && !overtaken { Ok(()) } else { Err("CloudFormation is not at this, or not any more") };
+        let superseded_by_stack = told.is_some_and(|told| told.is_later_than(age.signed_at));
+        return if is_current && !superseded_by_stack {
+            Ok(())
+        } else {
+            Err("CloudFormation is not at this, or not any more")
+        };
     };
     let state = told.map(|told| told.status.as_str());
     let at_work = |stack: Option<&str>| stack.is_some_and(|status| status.ends_with("_IN_PROGRESS"));

@@ -6,7 +6,7 @@ use crate::decide::{gone, observe};
 use crate::operation::outcome::{Done, Failed, failed, nothing, show, unfinished};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::{unused, users};
-use crate::staleness::{comes_again, lives_as};
+use crate::staleness::{check_redelivery, current_physical_id};
 use crate::telemetry::{Phase, timed};
 use futures_util::future::join3;
 use mlops_roles_core::iam::name::Name;
@@ -34,18 +34,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
         let kind = &request.resource_type;
-        let lives = if PriorState::goes_by_properties(kind, physical_id, properties, context) {
-            lives_as(&self.stacks, request, deadlines.work).await.map_err(fail)?
+        let alternate_id = if PriorState::goes_by_properties(kind, physical_id, properties, context) {
+            current_physical_id(&self.stacks, request, deadlines.work).await.map_err(fail)?
         } else {
             None
         };
-        let prior = PriorState::of_delete(kind, physical_id, lives.as_deref(), properties, context).map_err(fail)?;
+        let prior =
+            PriorState::of_delete(kind, physical_id, alternate_id.as_deref(), properties, context).map_err(fail)?;
         let mut query = Query::default();
         query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
         query.expect_present(&prior.managed);
         let observed = observe(&self.iam, &query, context, deadlines.work);
         let users = users(&self.iam, prior.managed.policies.keys(), deadlines.work);
-        let again = comes_again(&self.stacks, request, asked, deadlines.work);
+        let again = check_redelivery(&self.stacks, request, asked, deadlines.work);
         let (observed, users, again) = timed(Phase::Observe, join3(observed, users, again)).await;
         again.map_err(fail)?;
         let before = observed.map_err(fail)?.state;

@@ -9,7 +9,9 @@ use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::absent_boundary;
 use crate::retry::{PROPAGATION_TIMEOUT, look_until, patiently};
-use crate::staleness::{ASKED_AGAIN, Course, PAUSE, comes_again, course, rolls_back, soon};
+use crate::staleness::{
+    PAUSE, REPEATS, StackProgress, check_redelivery, is_rolling_back, optional_deadline, stack_progress,
+};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
 use crate::verify::verify;
@@ -137,7 +139,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
         let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
         let replaces = spec.physical_id != *physical_id;
-        for tries in 0..=ASKED_AGAIN {
+        for tries in 0..=REPEATS {
             if tries > 0 {
                 telemetry::pause(PAUSE).await;
             }
@@ -149,8 +151,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             if !replaces && told.physical_id == *physical_id && mistakes.tightened.iter().all(|one| old.contains(one)) {
                 return Ok(old);
             }
-            let rolls_back = rolls_back(&self.stacks, &context.owner.stack_id, deadline).await;
-            if rolls_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
+            let is_rolling_back = is_rolling_back(&self.stacks, &context.owner.stack_id, deadline).await;
+            if is_rolling_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
                 return Ok(mistakes.tightened.clone());
             }
         }
@@ -171,18 +173,20 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let decided = decide(&self.iam, &self.stacks, spec, prior, context, deadlines.work);
         let at_first = async {
             // Before the resource: a rollback that begins in between is seen at the end.
-            let rolled_back = match request.operation {
-                Operation::Update { .. } => rolls_back(&self.stacks, &owner.stack_id, soon(deadlines.work)).await,
+            let was_rolling_back = match request.operation {
+                Operation::Update { .. } => {
+                    is_rolling_back(&self.stacks, &owner.stack_id, optional_deadline(deadlines.work)).await
+                }
                 _ => None,
             };
-            comes_again(&self.stacks, request, asked, deadlines.work).await.map(|()| rolled_back)
+            check_redelivery(&self.stacks, request, asked, deadlines.work).await.map(|()| was_rolling_back)
         };
-        let (rolled_back, decided) = timed(Phase::Observe, join(at_first, decided)).await;
-        let rolled_back = rolled_back?;
+        let (was_rolling_back, decided) = timed(Phase::Observe, join(at_first, decided)).await;
+        let was_rolling_back = was_rolling_back?;
         let Decision { query, metadata, mut before, mut desired, steps } = decided?;
         show(&steps, &before, owner);
         if steps.is_empty() {
-            let verified = self.verify(spec, &desired, rolled_back, context, deadlines.work).await;
+            let verified = self.verify(spec, &desired, was_rolling_back, context, deadlines.work).await;
             let verified = verified.map_err(|why| format!("{why}; nothing was changed"));
             return verified.map(|verified| Reconciled { metadata, verified });
         }
@@ -206,18 +210,19 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         timed(Phase::PropagationWait, telemetry::wait(spec.propagation_wait.min(left))).await;
                     }
                     let asked_at = Instant::now();
-                    let ask =
-                        async || course(&self.stacks, request, &spec.physical_id, rolled_back, deadlines.work).await;
+                    let ask = async || {
+                        stack_progress(&self.stacks, request, &spec.physical_id, was_rolling_back, deadlines.work).await
+                    };
                     let confirmed = self.confirm(spec, &query, &desired, deadlines.work);
-                    let (confirmed, mut course) = timed(Phase::Confirm, join(confirmed, ask())).await;
+                    let (confirmed, mut stack_progress) = timed(Phase::Confirm, join(confirmed, ask())).await;
                     // What lagged for us did so for whoever came to delete it or to bring back what was before.
-                    if course == Course::Waits && asked_at.elapsed() >= SLOW_CONFIRMATION {
-                        course = timed(Phase::Confirm, ask()).await;
+                    if stack_progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
+                        stack_progress = timed(Phase::Confirm, ask()).await;
                     }
-                    let why = match (confirmed, course) {
-                        (_, Course::MovedOn { why, .. }) => why,
+                    let why = match (confirmed, stack_progress) {
+                        (_, StackProgress::MovedOn { why, .. }) => why,
                         // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
-                        (Ok((observed, true)), Course::Waits) if rounds > 0 => {
+                        (Ok((observed, true)), StackProgress::Waiting) if rounds > 0 => {
                             let foreign_entities = owner.foreign_entities(&spec.state, &observed.state);
                             if foreign_entities.is_empty() {
                                 rounds -= 1;
@@ -233,7 +238,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                             format!("{all} was made by somebody else in the meantime")
                         }
                         (Ok((observed, _)), _) => {
-                            match self.verify(spec, &desired, rolled_back, context, deadlines.work).await {
+                            match self.verify(spec, &desired, was_rolling_back, context, deadlines.work).await {
                                 Ok(verified) => return Ok(Reconciled { metadata: observed.metadata, verified }),
                                 Err(denied) => denied,
                             }
@@ -261,7 +266,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         ours.merge(spec.state.clone());
         let reason = self.roll_back_operation(
             request,
-            (&spec.physical_id, rolled_back),
+            (&spec.physical_id, was_rolling_back),
             &what,
             (&before, &ours),
             (reached, outcome_unknown),
@@ -276,7 +281,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         spec: &ResourceSpec,
         desired: &State,
-        rolled_back: Option<bool>,
+        was_rolling_back: Option<bool>,
         context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Verified, String> {
@@ -286,7 +291,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let arn = context.place.role_arn(path, name.as_str());
             match timed(Phase::Confirm, verify(&self.iam, &arn, &spec.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
-                Err(denied) if rolled_back == Some(true) => {
+                Err(denied) if was_rolling_back == Some(true) => {
                     tracing::warn!(denied, "the stack rolls back, so this stops nothing");
                     verified.denied.push(denied);
                 }

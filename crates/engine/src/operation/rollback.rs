@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::failure::Failures;
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::rollback::roll_back;
-use crate::staleness::{Course, course};
+use crate::staleness::{StackProgress, stack_progress};
 use crate::telemetry;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::state::ownership::WriteScope;
@@ -20,7 +20,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     pub(crate) async fn roll_back_operation(
         &self,
         request: &Request,
-        (physical_id, rolled_back): (&str, Option<bool>),
+        (physical_id, was_rolling_back): (&str, Option<bool>),
         what: &str,
         (before, ours): (&State, &State),
         (reached, outcome_unknown): (State, BTreeSet<Entity>),
@@ -29,11 +29,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         tracing::error!(what, "undoing");
         let owner = request.owner();
         let write_scope = WriteScope::owned_by(&owner);
-        let course = async || course(&self.stacks, request, physical_id, rolled_back, deadline).await;
-        let goes = |course: Course| matches!(course, Course::MovedOn { deletes: true, .. });
+        let stack_progress =
+            async || stack_progress(&self.stacks, request, physical_id, was_rolling_back, deadline).await;
+        let goes =
+            |stack_progress: StackProgress| matches!(stack_progress, StackProgress::MovedOn { deletes: true, .. });
         let nothing = owner.desired(&State::default(), ours, &reached);
-        let first = course().await;
-        if first == Course::Done {
+        let first = stack_progress().await;
+        if first == StackProgress::Succeeded {
             return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
         }
         let (goes_first, mut goes_then) = (goes(first), false);
@@ -41,7 +43,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             roll_back(&self.iam, &write_scope, &nothing, reached, &outcome_unknown, deadline).await
         } else {
             let done = roll_back(&self.iam, &write_scope, before, reached, &outcome_unknown, deadline).await;
-            goes_then = goes(course().await);
+            goes_then = goes(stack_progress().await);
             if goes_then {
                 let nothing = owner.desired(&State::default(), ours, before);
                 // What was stuck before is still to be told.

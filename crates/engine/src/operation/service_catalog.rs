@@ -13,7 +13,7 @@ use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::other_users;
 use crate::retry::patiently;
-use crate::staleness::{comes_again, lives_as};
+use crate::staleness::{check_redelivery, current_physical_id};
 use crate::telemetry::{Phase, timed};
 use crate::usage::{NAMED, Usage, summed_up};
 use mlops_roles_core::iam::name::Name;
@@ -56,7 +56,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let address = &request.address;
         let fail = |reason: String| failed(address, reason);
         let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
-        let again = comes_again(&self.stacks, request, asked_stack, deadlines.work);
+        let again = check_redelivery(&self.stacks, request, asked_stack, deadlines.work);
         timed(Phase::Observe, again).await.map_err(fail)?;
         let report = match &request.operation {
             Operation::Create => {
@@ -112,7 +112,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         deadline: Instant,
     ) -> Result<Report, String> {
         let off = unavailable(TYPE, context.guardrails);
-        if !was_created && (off.is_some() || lives_as(&self.stacks, request, deadline).await?.is_some()) {
+        if !was_created && (off.is_some() || current_physical_id(&self.stacks, request, deadline).await?.is_some()) {
             return Ok(Report::default());
         }
         let empty = Map::new();

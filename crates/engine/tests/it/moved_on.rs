@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_engine::staleness::{Course, comes_again, course};
+use mlops_roles_engine::staleness::{StackProgress, check_redelivery, stack_progress};
 
 use mlops_roles_testkit::fake::{Fake, Mischief};
 use mlops_roles_testkit::signed::{SENT, sent};
@@ -23,8 +23,8 @@ fn held(status: &str, since: i64) -> Fake {
     fake
 }
 
-async fn ask(fake: &Fake, event: Value, rolled_back: Option<bool>) -> Course {
-    course(fake, &request(event), ROLE, rolled_back, Instant::now() + Duration::from_mins(3)).await
+async fn ask(fake: &Fake, event: Value, rolled_back: Option<bool>) -> StackProgress {
+    stack_progress(fake, &request(event), ROLE, rolled_back, Instant::now() + Duration::from_mins(3)).await
 }
 
 /// Once CloudFormation has the answer to a Create, its resource is `CREATE_IN_PROGRESS` anew for a moment.
@@ -36,9 +36,9 @@ async fn the_end_of_a_create_is_not_taken_for_another_operation() {
         fake.hold_as(ROLE, STACK, "WorkflowRole", "CREATE_COMPLETE");
     };
     let (told, ()) = tokio::join!(ask(&fake, create(&properties()), None), ends);
-    assert_eq!(told, Course::Done);
+    assert_eq!(told, StackProgress::Succeeded);
     let told = ask(&held("CREATE_IN_PROGRESS", 62), create(&properties()), None).await;
-    assert!(matches!(told, Course::MovedOn { deletes: false, .. }), "{told:?}");
+    assert!(matches!(told, StackProgress::MovedOn { deletes: false, .. }), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,8 +46,8 @@ async fn asking_again_ends_with_the_time_that_there_is() {
     for millis in [100, 900, 1_500, 2_500] {
         let deadline = Instant::now() + Duration::from_millis(millis);
         let event = request(create(&properties()));
-        let told = course(&held("CREATE_IN_PROGRESS", 62), &event, ROLE, None, deadline).await;
-        assert!(matches!(told, Course::MovedOn { .. }) && Instant::now() < deadline, "{millis}: {told:?}");
+        let told = stack_progress(&held("CREATE_IN_PROGRESS", 62), &event, ROLE, None, deadline).await;
+        assert!(matches!(told, StackProgress::MovedOn { .. }) && Instant::now() < deadline, "{millis}: {told:?}");
     }
 }
 
@@ -55,9 +55,9 @@ async fn asking_again_ends_with_the_time_that_there_is() {
 async fn what_is_updated_was_created() {
     for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED"] {
         let fake = held(status, 15);
-        assert_eq!(ask(&fake, create(&properties()), None).await, Course::Done, "{status}");
+        assert_eq!(ask(&fake, create(&properties()), None).await, StackProgress::Succeeded, "{status}");
         let event = request(create(&properties()));
-        let again = comes_again(&fake, &event, false, Instant::now() + Duration::from_mins(3)).await;
+        let again = check_redelivery(&fake, &event, false, Instant::now() + Duration::from_mins(3)).await;
         assert!(again.unwrap_err().contains("delivered a second time"), "{status}");
     }
 }
@@ -70,7 +70,7 @@ async fn a_stack_that_rolls_back_has_moved_on_whatever_its_resource_tells() {
         fake.stack_status(status);
         fake.refuse("DescribeStackResource");
         let told = ask(&fake, event.clone(), Some(false)).await;
-        assert!(matches!(told, Course::MovedOn { deletes: false, .. }), "{status}: {told:?}");
+        assert!(matches!(told, StackProgress::MovedOn { deletes: false, .. }), "{status}: {told:?}");
     }
 }
 
@@ -80,7 +80,7 @@ async fn a_stack_that_can_not_be_asked_takes_no_time_from_the_work() {
     fake.break_action("DescribeStacks", Mischief::Throttled);
     let begun = Instant::now();
     let event = update(ROLE, &with(json!({ "Description": "new" })), &properties());
-    assert_eq!(ask(&fake, event, Some(false)).await, Course::Waits);
+    assert_eq!(ask(&fake, event, Some(false)).await, StackProgress::Waiting);
     assert!(begun.elapsed() <= Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
