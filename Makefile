@@ -13,8 +13,8 @@ CHECKS := format layers clippy generated dependencies oldest-rust templates
 DEV_BUILD := cargo build --locked --workspace --all-features --examples
 DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # What is not repeated behind the real clients: what tries everything, and what knows one face or none.
-ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery execution_role faults hosts interleavings \
-  law log machines preview response_url role_set_faults rounds schemas simulation wire wire_faults)
+ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery execution_role faults dns_cache interleavings \
+  law log machines preview response_url role_set_faults schedule schemas simulation wire wire_faults)
 # Tests in as many processes, each with a local AWS of its own: most of the time they wait.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny

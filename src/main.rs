@@ -18,7 +18,7 @@ use mlops_roles_core::protocol::request::payload;
 use mlops_roles_engine::deliver::Post;
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::Ports;
-use mlops_roles_engine::telemetry::Summary;
+use mlops_roles_engine::telemetry::Telemetry;
 
 use config::{sdk_config, variable};
 
@@ -50,8 +50,8 @@ async fn serve() -> Result<(), Error> {
             remaining: remaining(event.context.deadline),
             now: i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX),
         };
-        let (outcome, summary) = Summary::of(handler.handle(&payload(event.payload.get()), &invocation)).await;
-        log::line(&summary.line(&function, since_epoch().as_millis()));
+        let (outcome, telemetry) = Telemetry::gather(handler.handle(&payload(event.payload.get()), &invocation)).await;
+        log::line(&telemetry.line(&function, since_epoch().as_millis()));
         outcome.map_err(Error::from)
     }))
     .await

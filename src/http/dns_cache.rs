@@ -14,23 +14,23 @@ use tower_service::Service;
 pub const KNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// What was looked up last, and when. Whoever asks meanwhile waits for it.
-type Known = Arc<tokio::sync::Mutex<Option<(Instant, Vec<SocketAddr>)>>>;
+type Lookup = Arc<tokio::sync::Mutex<Option<(Instant, Vec<SocketAddr>)>>>;
 
 /// In front of whatever looks hosts up.
 #[derive(Clone, Debug)]
-pub struct Hosts<R> {
+pub struct DnsCache<R> {
     resolver: R,
     /// A handful.
-    known: Arc<Mutex<Vec<(Name, Known)>>>,
+    lookups: Arc<Mutex<Vec<(Name, Lookup)>>>,
 }
 
-impl<R> Hosts<R> {
+impl<R> DnsCache<R> {
     pub fn new(resolver: R) -> Self {
-        Self { resolver, known: Arc::default() }
+        Self { resolver, lookups: Arc::default() }
     }
 }
 
-impl<R> Service<Name> for Hosts<R>
+impl<R> Service<Name> for DnsCache<R>
 where
     R: Service<Name, Response: Iterator<Item = SocketAddr>, Future: Send> + Clone + Send + 'static,
 {
@@ -43,23 +43,23 @@ where
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let mut hosts = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = hosts.iter().find(|(host, _)| *host == name).map(|(_, known)| Arc::clone(known));
-        let known = known.unwrap_or_else(|| {
-            let known = Known::default();
-            hosts.push((name.clone(), Arc::clone(&known)));
-            known
+        let mut hosts = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        let lookups = hosts.iter().find(|(host, _)| *host == name).map(|(_, lookups)| Arc::clone(lookups));
+        let lookups = lookups.unwrap_or_else(|| {
+            let lookups = Lookup::default();
+            hosts.push((name.clone(), Arc::clone(&lookups)));
+            lookups
         });
         let mut resolver = self.resolver.clone();
         Box::pin(async move {
-            let mut known = known.lock().await;
-            if let Some((at, addresses)) = &*known
+            let mut lookups = lookups.lock().await;
+            if let Some((at, addresses)) = &*lookups
                 && at.elapsed() < KNOWN_FOR
             {
                 return Ok(addresses.clone().into_iter());
             }
             let addresses: Vec<SocketAddr> = resolver.call(name).await?.collect();
-            *known = Some((Instant::now(), addresses.clone()));
+            *lookups = Some((Instant::now(), addresses.clone()));
             Ok(addresses.into_iter())
         })
     }

@@ -27,7 +27,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::http::counting::counting;
-use crate::http::dns_cache::Hosts;
+use crate::http::dns_cache::DnsCache;
 
 /// Until the head of the response is there.
 const ONE_REQUEST: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ fn over(client: impl Future<Output = Client<Https, SdkBody>> + Send + 'static) -
 }
 
 fn client() -> io::Result<Client<Https, SdkBody>> {
-    let mut tcp = Tcp::new_with_resolver(Hosts::new(GaiResolver::new()));
+    let mut tcp = Tcp::new_with_resolver(DnsCache::new(GaiResolver::new()));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
@@ -76,7 +76,7 @@ fn client() -> io::Result<Client<Https, SdkBody>> {
     Ok(client.build(connector))
 }
 
-type Https = HttpsConnector<Tcp<Hosts<GaiResolver>>>;
+type Https = HttpsConnector<Tcp<DnsCache<GaiResolver>>>;
 
 /// With the client, once that is ready.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use mlops_roles::http::counting::counting;
-use mlops_roles_engine::telemetry::Summary;
+use mlops_roles_engine::telemetry::Telemetry;
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -33,8 +33,8 @@ async fn calls_are_counted_by_action_and_the_answer_is_none() {
         drop(call("{}", Some("SageMaker.ListProjects")));
         drop(call("{\"Status\":\"SUCCESS\"}", None));
     };
-    let ((), summary) = Summary::of(calls).await;
-    let told: Value = serde_json::from_str(&summary.line("f", 0)).unwrap();
+    let ((), telemetry) = Telemetry::gather(calls).await;
+    let told: Value = serde_json::from_str(&telemetry.line("f", 0)).unwrap();
     assert_eq!(told["CallsByAction"], json!({ "GetRole": 2, "PutRolePolicy": 1, "ListProjects": 1 }));
     assert_eq!(told["Calls"], 4);
 }

@@ -12,7 +12,7 @@ mod calls;
 mod campaign;
 mod counting;
 mod delivery;
-mod hosts;
+mod dns_cache;
 mod log;
 mod simulation;
 mod wire;

@@ -7,7 +7,7 @@ use crate::failure::{Cause, Failure, Stopped};
 use crate::port::Iam;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
-use mlops_roles_core::plan::schedule::round;
+use mlops_roles_core::plan::schedule::next_round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::WriteScope;
@@ -31,7 +31,7 @@ pub async fn apply(
         if steps.is_empty() {
             return Ok(execution.reached);
         }
-        let refused = execution.take(round(&steps)).await;
+        let refused = execution.take(next_round(&steps)).await;
         if refused.is_empty() {
             continue;
         }

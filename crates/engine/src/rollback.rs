@@ -11,7 +11,7 @@ use crate::port::Iam;
 use crate::retry::{LONGEST_PAUSE, sight};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
-use mlops_roles_core::plan::schedule::round;
+use mlops_roles_core::plan::schedule::next_round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
@@ -59,7 +59,7 @@ pub async fn roll_back(
             let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
             untags && stuck.iter().any(|failure| failure.step.entity() == step.entity())
         };
-        let (kept, taken): (Vec<Step>, Vec<Step>) = round(&steps).into_iter().partition(is_kept);
+        let (kept, taken): (Vec<Step>, Vec<Step>) = next_round(&steps).into_iter().partition(is_kept);
         let refused = execution.take(taken).await.into_iter().map(|(step, refusal)| (step, refusal.cause));
         for (step, cause) in kept.into_iter().map(|step| (step, Cause::Kept)).chain(refused) {
             execution.reached = after(execution.reached, &step);

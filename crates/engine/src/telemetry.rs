@@ -36,7 +36,7 @@ const METRICS: [(&str, &str); 8] = [
 const LONGEST_TEXT: usize = 2_000;
 
 tokio::task_local! {
-    static CURRENT: RefCell<Summary>;
+    static CURRENT: RefCell<Telemetry>;
 }
 
 /// A part of the work whose time is told by itself.
@@ -61,7 +61,7 @@ pub enum Phase {
 
 /// What is gathered of one event.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub struct Telemetry {
     request_type: &'static str,
     resource_type: String,
     logical_id: String,
@@ -85,15 +85,15 @@ pub struct Summary {
     took: Duration,
 }
 
-impl Summary {
+impl Telemetry {
     /// Does the work, and tells what was gathered meanwhile.
-    pub async fn of<T>(work: impl Future<Output = T>) -> (T, Self) {
+    pub async fn gather<T>(work: impl Future<Output = T>) -> (T, Self) {
         let work = async {
             let started = Instant::now();
             let output = work.await;
-            let mut summary = CURRENT.with(RefCell::take);
-            summary.took = started.elapsed();
-            (output, summary)
+            let mut telemetry = CURRENT.with(RefCell::take);
+            telemetry.took = started.elapsed();
+            (output, telemetry)
         };
         CURRENT.scope(RefCell::default(), work).await
     }
@@ -152,67 +152,67 @@ fn cut(text: &str) -> String {
 }
 
 /// Outside of an event nothing is gathered.
-fn note(change: impl FnOnce(&mut Summary)) {
-    CURRENT.try_with(|summary| change(&mut summary.borrow_mut())).unwrap_or_default();
+fn record(change: impl FnOnce(&mut Telemetry)) {
+    CURRENT.try_with(|telemetry| change(&mut telemetry.borrow_mut())).unwrap_or_default();
 }
 
 pub fn addressed(address: &Address) {
-    note(|summary| {
-        address.logical_id.clone_into(&mut summary.logical_id);
-        address.stack_id.clone_into(&mut summary.stack_id);
-        address.request_id.clone_into(&mut summary.request_id);
+    record(|telemetry| {
+        address.logical_id.clone_into(&mut telemetry.logical_id);
+        address.stack_id.clone_into(&mut telemetry.stack_id);
+        address.request_id.clone_into(&mut telemetry.request_id);
     });
 }
 
 pub fn received(request: &Request) {
-    note(|summary| {
-        summary.request_type = request.operation.name();
-        request.resource_type.clone_into(&mut summary.resource_type);
+    record(|telemetry| {
+        telemetry.request_type = request.operation.name();
+        request.resource_type.clone_into(&mut telemetry.resource_type);
     });
 }
 
 pub fn planned(steps: &[Step]) {
-    note(|summary| summary.plan = steps.iter().map(Step::to_string).collect());
+    record(|telemetry| telemetry.plan = steps.iter().map(Step::to_string).collect());
 }
 
 pub fn left_behind(steps: usize) {
-    note(|summary| summary.left_behind = steps);
+    record(|telemetry| telemetry.left_behind = steps);
 }
 
 pub fn answering(answer: &Answer, bytes: usize) {
-    note(|summary| {
-        answer.physical_resource_id.clone_into(&mut summary.physical_id);
-        summary.answer = Some((answer.status, answer.reason.clone()));
-        summary.answer_bytes = bytes;
+    record(|telemetry| {
+        answer.physical_resource_id.clone_into(&mut telemetry.physical_id);
+        telemetry.answer = Some((answer.status, answer.reason.clone()));
+        telemetry.answer_bytes = bytes;
     });
 }
 
 /// `status` is that of the response that took the answer.
 pub fn answered(status: u16) {
-    note(|summary| summary.answer_status = Some(status));
+    record(|telemetry| telemetry.answer_status = Some(status));
 }
 
 /// One more call to AWS, by its action.
 pub fn called(action: String) {
-    note(|summary| *summary.calls.entry(action).or_default() += 1);
+    record(|telemetry| *telemetry.calls.entry(action).or_default() += 1);
 }
 
 /// Does a part of the work and adds its time.
 pub async fn timed<T>(phase: Phase, work: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let output = work.await;
-    note(|summary| *summary.phases.entry(phase).or_default() += milliseconds(started.elapsed()));
+    record(|telemetry| *telemetry.phases.entry(phase).or_default() += milliseconds(started.elapsed()));
     output
 }
 
 /// Waits before something is tried again.
 pub async fn pause(duration: Duration) {
-    note(|summary| summary.retries += 1);
+    record(|telemetry| telemetry.retries += 1);
     wait(duration).await;
 }
 
 pub async fn wait(duration: Duration) {
-    note(|summary| summary.waited += duration);
+    record(|telemetry| telemetry.waited += duration);
     // A timer takes a millisecond even for nothing.
     if !duration.is_zero() {
         sleep(duration).await;

@@ -14,7 +14,7 @@ use aws_sdk_iam::types::{
 use futures_util::future::{try_join, try_join_all};
 
 use crate::aws::error::{classify, if_exists};
-use crate::aws::iam::throttle::Line;
+use crate::aws::iam::throttle::Throttle;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
@@ -37,12 +37,12 @@ const DELETE_CONFLICT: &str = "DeleteConflict";
 #[derive(Clone, Debug)]
 pub struct Account {
     client: Client,
-    line: Arc<Line>,
+    throttle: Arc<Throttle>,
 }
 
 impl Account {
     pub fn new(client: Client) -> Self {
-        Self { client, line: Arc::default() }
+        Self { client, throttle: Arc::default() }
     }
 
     /// Makes the document the default one: a former version that holds it, when there is one, and the version that it
@@ -148,7 +148,7 @@ impl Iam for Account {
     }
 
     async fn execute(&self, step: &Step) -> Result<(), AwsError> {
-        self.line.turn().await;
+        self.throttle.turn().await;
         let client = &self.client;
         match step {
             Step::CreatePolicy { arn, policy } => {
@@ -234,7 +234,7 @@ impl Iam for Account {
     }
 
     async fn has_policy(&self, arn: &str) -> Result<bool, AwsError> {
-        let reply = self.line.read(|| self.client.get_policy().policy_arn(arn).send()).await;
+        let reply = self.throttle.read(|| self.client.get_policy().policy_arn(arn).send()).await;
         Ok(if_exists("iam:GetPolicy", reply)?.is_some())
     }
 

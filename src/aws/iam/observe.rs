@@ -34,7 +34,7 @@ impl Account {
         likely: Option<&BTreeSet<String>>,
         skip_instance_profiles: bool,
     ) -> Result<Option<(Name, Role, RoleMetadata)>, AwsError> {
-        let role = self.line.read(|| self.client.get_role().role_name(name.as_str()).send());
+        let role = self.throttle.read(|| self.client.get_role().role_name(name.as_str()).send());
         let (reply, details) = match likely {
             Some(inline) => {
                 let (reply, details) = join(role, self.details(name, inline, skip_instance_profiles)).await;
@@ -107,7 +107,7 @@ impl Account {
         name: &str,
     ) -> (String, Result<GetRolePolicyOutput, SdkError<GetRolePolicyError, HttpResponse>>) {
         let ask = || self.client.get_role_policy().role_name(role.as_str()).policy_name(name).send();
-        (name.to_owned(), self.line.read(ask).await)
+        (name.to_owned(), self.throttle.read(ask).await)
     }
 
     async fn inline_names(&self, role: &Name) -> Result<Vec<String>, AwsError> {
@@ -127,7 +127,7 @@ impl Account {
     }
 
     pub(super) async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, AwsError> {
-        let policy = self.line.read(|| self.client.get_policy().policy_arn(arn).send());
+        let policy = self.throttle.read(|| self.client.get_policy().policy_arn(arn).send());
         let (reply, first) = if likely {
             let (reply, first) = join(policy, self.version(arn, FIRST_VERSION)).await;
             (reply, Some(first))
@@ -145,7 +145,7 @@ impl Account {
 
     pub(super) async fn version(&self, arn: &str, version: &str) -> Result<Document, AwsError> {
         let ask = || self.client.get_policy_version().policy_arn(arn).version_id(version).send();
-        let version = unless_changed("iam:GetPolicyVersion", self.line.read(ask).await)?.policy_version;
+        let version = unless_changed("iam:GetPolicyVersion", self.throttle.read(ask).await)?.policy_version;
         Ok(document(version.and_then(|version| version.document).as_deref().unwrap_or_default()))
     }
 
@@ -183,7 +183,7 @@ impl Account {
     {
         let (mut pages, mut marker) = (Vec::new(), None);
         loop {
-            let page = self.line.read(|| ask(marker.clone())).await?;
+            let page = self.throttle.read(|| ask(marker.clone())).await?;
             marker = more(&page);
             pages.push(page);
             if marker.is_none() {

@@ -24,18 +24,18 @@ const PAUSES: [Duration; 5] = [
 
 /// Calls go side by side, but begin one after the other.
 #[derive(Debug)]
-pub struct Line {
+pub struct Throttle {
     places: Semaphore,
     turn: Mutex<()>,
 }
 
-impl Default for Line {
+impl Default for Throttle {
     fn default() -> Self {
         Self { places: Semaphore::new(AT_ONCE), turn: Mutex::default() }
     }
 }
 
-impl Line {
+impl Throttle {
     /// Waits until the call before is on its way: to make one takes milliseconds with the share of a CPU that Lambda gives.
     pub async fn turn(&self) {
         let _turn = self.turn.lock().await;

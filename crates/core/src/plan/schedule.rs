@@ -9,7 +9,7 @@ const AT_ONCE: usize = 4;
 /// Of the steps of a plan, in its order, those that wait for none before them. Never empty where the plan is not; no two are
 /// of one role or policy, for IAM may refuse writes to one thing that overlap.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html> (`ConcurrentModification`)
-pub fn round(steps: &[Step]) -> Vec<Step> {
+pub fn next_round(steps: &[Step]) -> Vec<Step> {
     let waits = |at: usize, step: &Step| steps.iter().take(at).any(|earlier| step.waits_for(earlier));
     steps
         .iter()

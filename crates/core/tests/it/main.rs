@@ -7,4 +7,4 @@
 
 mod law;
 mod machines;
-mod rounds;
+mod schedule;

@@ -1,14 +1,14 @@
 //! The line that each event leaves in the log, and the metrics in it.
 
-use mlops_roles_engine::telemetry::Summary;
+use mlops_roles_engine::telemetry::Telemetry;
 use mlops_roles_testkit::fake::{Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{POLICY, ROLE, SECRET, STACK, Stage, TYPE, create, delete, properties, update, with};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn line(stage: &Stage, event: &Value) -> Value {
-    let (_, summary) = Summary::of(Box::pin(stage.try_send(event))).await;
-    let line = summary.line("mlops-roles-7c1d", 1_800_000_000_123);
+    let (_, telemetry) = Telemetry::gather(Box::pin(stage.try_send(event))).await;
+    let line = telemetry.line("mlops-roles-7c1d", 1_800_000_000_123);
     assert!(!line.contains('\n') && !line.contains(SECRET), "{line}");
     serde_json::from_str(&line).unwrap()
 }

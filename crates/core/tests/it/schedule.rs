@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
-use mlops_roles_core::plan::schedule::round;
+use mlops_roles_core::plan::schedule::next_round;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::Entity;
 use mlops_roles_core::state::State;
@@ -20,7 +20,7 @@ fn check(a: &State, b: &State) {
         if steps.is_empty() {
             break;
         }
-        let side_by_side = round(&steps);
+        let side_by_side = next_round(&steps);
         assert!(!side_by_side.is_empty() && side_by_side.len() <= 4);
         let forth = side_by_side.iter().fold(state.clone(), after);
         let back = side_by_side.iter().rev().fold(state.clone(), after);

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::sleep;
 use tower_service::Service;
 
-use mlops_roles::http::dns_cache::{Hosts, KNOWN_FOR};
+use mlops_roles::http::dns_cache::{DnsCache, KNOWN_FOR};
 
 /// Takes a second, and tells each time another address. The host `none` is not found.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ impl Service<Name> for Slow {
 }
 
 /// The last part of the addresses that so many who ask at once are told.
-async fn told(hosts: &Hosts<Slow>, name: &str, askers: usize) -> Vec<Option<u8>> {
+async fn told(hosts: &DnsCache<Slow>, name: &str, askers: usize) -> Vec<Option<u8>> {
     let asked = (0..askers).map(|_| hosts.clone().call(name.parse().unwrap()));
     let last = |mut addresses: std::vec::IntoIter<SocketAddr>| match addresses.next() {
         Some(SocketAddr::V4(address)) => address.ip().octets()[3],
@@ -52,7 +52,7 @@ async fn told(hosts: &Hosts<Slow>, name: &str, askers: usize) -> Vec<Option<u8>>
 #[tokio::test(start_paused = true)]
 async fn those_who_ask_at_once_are_told_by_one_look_up_for_each_host() {
     let slow = Slow::default();
-    let hosts = Hosts::new(slow.clone());
+    let hosts = DnsCache::new(slow.clone());
     assert_eq!(told(&hosts, "iam.amazonaws.com", 8).await, [Some(1); 8]);
     assert_eq!(told(&hosts, "iam.amazonaws.com", 1).await, [Some(1)]);
     assert_eq!(told(&hosts, "cloudformation.eu-west-1.amazonaws.com", 2).await, [Some(2); 2]);
@@ -62,7 +62,7 @@ async fn those_who_ask_at_once_are_told_by_one_look_up_for_each_host() {
 #[tokio::test(start_paused = true)]
 async fn what_is_known_is_soon_looked_up_anew_and_a_failure_at_once() {
     let slow = Slow::default();
-    let hosts = Hosts::new(slow.clone());
+    let hosts = DnsCache::new(slow.clone());
     assert_eq!(told(&hosts, "iam.amazonaws.com", 1).await, [Some(1)]);
     sleep(KNOWN_FOR).await;
     assert_eq!(told(&hosts, "iam.amazonaws.com", 1).await, [Some(2)]);
