@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::port::{Iam, Stacks};
 use crate::preconditions::{unused, within_quota, writable};
-use crate::retry::{look_until, patiently};
+use crate::retry;
+use crate::retry::poll_until;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
@@ -67,7 +68,7 @@ pub async fn observe(
     context: ReadContext<'_>,
     deadline: Instant,
 ) -> Result<Observation, String> {
-    let observed = patiently(deadline, async || iam.observe(query).await).await;
+    let observed = retry::until(deadline, async || iam.observe(query).await).await;
     let mut observed =
         observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
     let state = &observed.state;
@@ -78,7 +79,7 @@ pub async fn observe(
     if !more.policies.is_empty() {
         // What is attached exists: where it does not show, IAM lags.
         let all = |attached: &Observation| attached.state.policies.len() == more.policies.len();
-        let attached = look_until(iam, &more, all, deadline).await;
+        let attached = poll_until(iam, &more, all, deadline).await;
         let attached =
             attached.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
         let marked = attached

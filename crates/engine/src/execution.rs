@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
 use crate::port::{AwsError, FaultKind, Iam};
-use crate::retry::{FIRST_PAUSE, LONGEST_PAUSE, PROPAGATION_TIMEOUT, query_of, sight};
+use crate::retry::{FIRST_PAUSE, LONGEST_PAUSE, PROPAGATION_TIMEOUT, query_of, wait_until_visible};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
@@ -109,7 +109,7 @@ impl<I: Iam> Execution<'_, I> {
         tracing::warn!(%step, %error, tries = retry_state.tries, "not done yet");
 
         if error.kind == FaultKind::AlreadyExists && step.creates() {
-            let Some(there) = sight(iam, &entity, deadline).await else {
+            let Some(there) = wait_until_visible(iam, &entity, deadline).await else {
                 return Err(Refusal { cause: Cause::Hidden(entity), may_have_applied: true });
             };
             if !write_scope.covers(&entity, &there.state) {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::failure::Cause;
 use crate::port::{AwsError, FaultKind, Iam, SageMaker};
-use crate::retry::patiently;
+use crate::retry;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::{PROPERTY, Source};
 
@@ -26,7 +26,7 @@ pub async fn find(
     itself: &[&str],
     deadline: Instant,
 ) -> Result<String, String> {
-    let asked = patiently(deadline, async || match source {
+    let asked = retry::until(deadline, async || match source {
         Source::RoleNamePrefix(prefix) => iam.roles_named(prefix).await,
         source => sagemaker.execution_roles(&place.region, source).await,
     });

@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, timeout_at};
 
 use crate::port::{Holder, Iam, Stacks};
-use crate::retry::patiently;
+use crate::retry;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
@@ -109,7 +109,7 @@ async fn why_not_writable(
         Entity::Role(name) => name.as_str(),
         Entity::Policy(arn) => arn,
     };
-    let holder = patiently(deadline, async || match &whose {
+    let holder = retry::until(deadline, async || match &whose {
         Some(other) => {
             Ok(stacks.holds(other).await?.then(|| Holder { owner: other.clone(), resource_type: String::new() }))
         }
@@ -150,7 +150,7 @@ pub async fn absent_boundary(
     deadline: Instant,
 ) -> Option<String> {
     let boundary = Some(&spec.boundary).filter(|arn| context.guardrails.narrower_boundaries.contains(arn))?;
-    let is_there = patiently(deadline, async || iam.has_policy(boundary).await).await;
+    let is_there = retry::until(deadline, async || iam.has_policy(boundary).await).await;
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }
 
@@ -196,7 +196,7 @@ pub async fn users(
 
 /// Who else has the policy attached or as a boundary.
 pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
-    let users = patiently(deadline, async || iam.users_of_policy(arn).await).await;
+    let users = retry::until(deadline, async || iam.users_of_policy(arn).await).await;
     let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
     Ok(others(users, ours))
 }

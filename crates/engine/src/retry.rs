@@ -17,14 +17,14 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Looks until the entity is visible, or for as long as IAM may lag.
-pub async fn sight(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observation> {
+pub async fn wait_until_visible(iam: &impl Iam, entity: &Entity, deadline: Instant) -> Option<Observation> {
     let query = query_of(entity);
     let visible = |observed: &Observation| observed.state != State::default();
-    look_until(iam, &query, visible, deadline).await.filter(visible)
+    poll_until(iam, &query, visible, deadline).await.filter(visible)
 }
 
 /// Looks until it shows what is waited for, or for as long as IAM may lag; then what it showed last.
-pub async fn look_until(
+pub async fn poll_until(
     iam: &impl Iam,
     query: &Query,
     shows: impl Fn(&Observation) -> bool,
@@ -55,7 +55,7 @@ pub async fn look_until(
 ///
 /// # Errors
 /// The last fault, when it does not pass in time.
-pub async fn patiently<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, AwsError>) -> Result<T, Cause> {
+pub async fn until<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, AwsError>) -> Result<T, Cause> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {

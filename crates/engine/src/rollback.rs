@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::execution::{Execution, replace};
 use crate::failure::{Cause, Failure};
 use crate::port::Iam;
-use crate::retry::{LONGEST_PAUSE, sight};
+use crate::retry::{LONGEST_PAUSE, wait_until_visible};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::next_round;
@@ -30,8 +30,8 @@ pub async fn roll_back(
     deadline: Instant,
 ) -> Result<(), Vec<Failure>> {
     let mut stuck: Vec<Failure> = Vec::new();
-    let sights = join_all(outcome_unknown.iter().map(|entity| sight(iam, entity, deadline))).await;
-    for (entity, observed) in outcome_unknown.iter().zip(sights) {
+    let found = join_all(outcome_unknown.iter().map(|entity| wait_until_visible(iam, entity, deadline))).await;
+    for (entity, observed) in outcome_unknown.iter().zip(found) {
         match observed {
             Some(observed) if write_scope.covers(entity, &observed.state) => {
                 replace(&mut reached, entity, observed.state)

@@ -9,7 +9,7 @@ use futures_util::future::join;
 use tokio::time::Instant;
 
 use crate::port::{StackResource, Stacks};
-use crate::retry::patiently;
+use crate::retry;
 use crate::telemetry;
 use mlops_roles_core::protocol::request::{Operation, Request};
 
@@ -69,11 +69,11 @@ pub async fn check_staleness(
         return Ok(false);
     }
     let owner = request.owner();
-    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
+    let told = retry::until(deadline, async || stacks.resource(&owner).await).await;
     let told =
         told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
     let status = if verifies_all && matches!(request.operation, Operation::Delete { .. }) {
-        let status = patiently(deadline, async || stacks.status(&owner.stack_id).await).await;
+        let status = retry::until(deadline, async || stacks.status(&owner.stack_id).await).await;
         Some(
             status
                 .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?,
@@ -116,7 +116,7 @@ pub async fn check_redelivery(
     let owner = request.owner();
     let until = optional_deadline(deadline);
     let has_ended = async || {
-        let told = patiently(until, async || stacks.resource(&owner).await).await;
+        let told = retry::until(until, async || stacks.resource(&owner).await).await;
         let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
         told.ok().flatten().filter(|told| {
             let deletes = told.status.starts_with("DELETE_");
@@ -194,7 +194,7 @@ async fn stack_progress_now(
     deadline: Instant,
 ) -> StackProgress {
     let owner = request.owner();
-    let told = async { patiently(deadline, async || stacks.resource(&owner).await).await };
+    let told = async { retry::until(deadline, async || stacks.resource(&owner).await).await };
     let starts_rolling_back = async {
         was_rolling_back == Some(false)
             && is_rolling_back(stacks, &owner.stack_id, optional_deadline(deadline)).await == Some(true)
@@ -233,7 +233,7 @@ async fn stack_progress_now(
 
 /// Whether the stack goes back to what it was before an update that failed; `None` where it does not tell.
 pub async fn is_rolling_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
-    let status = patiently(deadline, async || stacks.status(stack_id).await).await;
+    let status = retry::until(deadline, async || stacks.status(stack_id).await).await;
     let status = status.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the state of the stack")).ok()?;
     Some(status?.starts_with("UPDATE_ROLLBACK"))
 }
@@ -249,7 +249,7 @@ pub async fn current_physical_id(
     deadline: Instant,
 ) -> Result<Option<String>, String> {
     let owner = request.owner();
-    let told = patiently(deadline, async || stacks.resource(&owner).await).await;
+    let told = retry::until(deadline, async || stacks.resource(&owner).await).await;
     let told =
         told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
     let alternate_id = |told: &StackResource| {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::failure::Cause;
 use crate::port::{Project, SageMaker};
-use crate::retry::patiently;
+use crate::retry;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::{Owner, Ownership};
@@ -47,7 +47,7 @@ impl Usage {
         let now = Instant::now();
         let until = now + PATIENCE.min(deadline.saturating_duration_since(now) / 2);
         let asked = regions.iter().map(|region| async move {
-            let portfolio = patiently(until, async || sagemaker.has_portfolio(region).await);
+            let portfolio = retry::until(until, async || sagemaker.has_portfolio(region).await);
             let (projects, portfolio) = join(projects(sagemaker, region, until), portfolio).await;
             (region.clone(), InRegion { projects, portfolio })
         });
@@ -133,7 +133,7 @@ async fn projects(sagemaker: &impl SageMaker, region: &str, until: Instant) -> R
     let (mut projects, mut page) = (Vec::new(), None);
     loop {
         let token: Option<&str> = page.as_deref();
-        let (more, next) = patiently(until, async || sagemaker.projects(region, token).await).await?;
+        let (more, next) = retry::until(until, async || sagemaker.projects(region, token).await).await?;
         projects.extend(more);
         if next.is_none() {
             return Ok(projects);

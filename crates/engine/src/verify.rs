@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::failure::Cause;
 use crate::port::{AwsError, FaultKind, Iam};
-use crate::retry::{PROPAGATION_TIMEOUT, patiently};
+use crate::retry;
+use crate::retry::PROPAGATION_TIMEOUT;
 use crate::telemetry;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 
@@ -32,7 +33,7 @@ pub async fn verify(
     loop {
         let mut hidden = None;
         for (check, told) in all.iter_mut().filter(|(_, told)| is_open(told.as_ref())) {
-            match patiently(deadline, async || iam.simulate(role_arn, check).await).await {
+            match retry::until(deadline, async || iam.simulate(role_arn, check).await).await {
                 Ok(now) => *told = Some(now),
                 Err(Cause::Aws(error @ AwsError { kind: FaultKind::NotFound, .. })) => hidden = Some(error),
                 Err(cause) => return Err(format!("could not verify the permissions: {cause}")),

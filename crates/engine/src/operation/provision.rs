@@ -8,7 +8,8 @@ use crate::lookup::find;
 use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::absent_boundary;
-use crate::retry::{PROPAGATION_TIMEOUT, look_until, patiently};
+use crate::retry;
+use crate::retry::{PROPAGATION_TIMEOUT, poll_until};
 use crate::staleness::{
     PAUSE, REPEATS, StackProgress, check_redelivery, is_rolling_back, optional_deadline, stack_progress,
 };
@@ -143,7 +144,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             if tries > 0 {
                 telemetry::pause(PAUSE).await;
             }
-            let told = patiently(deadline, async || self.stacks.resource(context.owner).await).await;
+            let told = retry::until(deadline, async || self.stacks.resource(context.owner).await).await;
             let told = told.map_err(|cause| {
                 format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
             })?;
@@ -314,7 +315,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let mut query = query.clone();
         query.expect_present(desired);
         query.skip_instance_profiles = true;
-        let observed = look_until(&self.iam, &query, shows, deadline).await.unwrap_or_default();
+        let observed = poll_until(&self.iam, &query, shows, deadline).await.unwrap_or_default();
         let mut roles = spec.state.roles.keys();
         if let Some(hidden) = roles.find(|name| !observed.metadata.contains_key(name)) {
             return Err(hidden);

@@ -12,7 +12,7 @@ use crate::decide::observe;
 use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::other_users;
-use crate::retry::patiently;
+use crate::retry;
 use crate::staleness::{check_redelivery, current_physical_id};
 use crate::telemetry::{Phase, timed};
 use crate::usage::{NAMED, Usage, summed_up};
@@ -137,7 +137,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
             // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
             let stack_id = &context.owner.stack_id;
-            let status = patiently(deadline, async || self.stacks.status(stack_id).await).await;
+            let status = retry::until(deadline, async || self.stacks.status(stack_id).await).await;
             let status = status
                 .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
             if status.is_some_and(|status| status.contains("ROLLBACK")) {
@@ -252,7 +252,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<BTreeMap<String, Policy>, String> {
-        let listed = patiently(deadline, async || self.iam.policies_below(PATH).await).await;
+        let listed = retry::until(deadline, async || self.iam.policies_below(PATH).await).await;
         let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, context.place) && !is_late(*at));
         let query = Query::for_policies(console.map(|(arn, _)| arn));
@@ -277,7 +277,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
 
     async fn disable_portfolios(&self, usage: &mut Usage, deadline: Instant) -> Result<(), String> {
         for region in usage.idle_portfolios() {
-            let disabled = patiently(deadline, async || self.sagemaker.disable_portfolio(&region).await).await;
+            let disabled = retry::until(deadline, async || self.sagemaker.disable_portfolio(&region).await).await;
             disabled.map_err(|cause| {
                 format!("could not disable the portfolio in {region}: {cause}; no role was changed")
             })?;
