@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
-use mlops_roles::aws::cloudformation::Region;
-use mlops_roles::aws::iam::Account;
-use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles::aws::cloudformation::CloudFormationClient;
+use mlops_roles::aws::iam::IamClient;
+use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles::http::connector;
 use mlops_roles::http::transport::HttpTransport;
 use mlops_roles::log;
@@ -36,9 +36,9 @@ async fn serve() -> Result<(), Error> {
     }
     let handler = Handler {
         ports: Ports {
-            iam: Account::new(aws_sdk_iam::Client::new(&config)),
-            stacks: Region::new(aws_sdk_cloudformation::Client::new(&config)),
-            sagemaker: Regions::new(sagemaker.build()),
+            iam: IamClient::new(aws_sdk_iam::Client::new(&config)),
+            stacks: CloudFormationClient::new(aws_sdk_cloudformation::Client::new(&config)),
+            sagemaker: SageMakerClients::new(sagemaker.build()),
         },
         guardrails: Guardrails::read(variable),
         post: Post { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },

@@ -10,11 +10,11 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::port::{AwsError, Holder, StackResource, Stacks};
 
 #[derive(Clone, Debug)]
-pub struct Region {
+pub struct CloudFormationClient {
     client: Client,
 }
 
-impl Region {
+impl CloudFormationClient {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -30,7 +30,7 @@ pub struct Stack {
     pub resources: BTreeMap<String, String>,
 }
 
-impl Region {
+impl CloudFormationClient {
     /// # Errors
     /// When `CloudFormation` refuses to tell.
     pub async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
@@ -62,7 +62,7 @@ impl Region {
     }
 }
 
-impl Stacks for Region {
+impl Stacks for CloudFormationClient {
     async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError> {
         let reply = self.client.describe_stack_resources().physical_resource_id(physical_id).send().await;
         let resources = match unknown_is_none(classify("cloudformation:DescribeStackResources", reply))? {

@@ -20,11 +20,11 @@ const PAGE: i32 = 100;
 
 /// The service in any region. A client is made when a region is asked: most events ask none.
 #[derive(Clone, Debug)]
-pub struct Regions {
+pub struct SageMakerClients {
     config: SdkConfig,
 }
 
-impl Regions {
+impl SageMakerClients {
     pub fn new(config: SdkConfig) -> Self {
         Self { config }
     }
@@ -34,7 +34,7 @@ impl Regions {
     }
 }
 
-impl SageMaker for Regions {
+impl SageMaker for SageMakerClients {
     async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         let call = self.client(region).list_projects().max_results(PAGE).set_next_token(page.map(str::to_owned));
         let reply = classify("sagemaker:ListProjects", call.send().await)?;

@@ -17,8 +17,8 @@ use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_types::SdkConfig;
 use serde_json::json;
 
-use mlops_roles::aws::iam::Account;
-use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles::aws::iam::IamClient;
+use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles::http::connector;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
@@ -77,7 +77,7 @@ impl Server {
         stream.write_all(request.as_bytes()).is_ok() && stream.read_exact(&mut reply).is_ok() && reply.ends_with(b"200")
     }
 
-    fn account(&self) -> Account {
+    fn account(&self) -> IamClient {
         let http = connector();
         let config = aws_sdk_iam::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -87,13 +87,13 @@ impl Server {
             .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| http.clone()))
             .build();
-        Account::new(aws_sdk_iam::Client::from_conf(config))
+        IamClient::new(aws_sdk_iam::Client::from_conf(config))
     }
 }
 
 impl Server {
     /// Of `sagemaker.rs`, and its SDK's own client to make things with.
-    fn sagemaker(&self) -> (Regions, aws_sdk_sagemaker::Client) {
+    fn sagemaker(&self) -> (SageMakerClients, aws_sdk_sagemaker::Client) {
         let http = connector();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -103,7 +103,7 @@ impl Server {
             .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| http.clone()))
             .build();
-        (Regions::new(config.clone()), aws_sdk_sagemaker::Client::new(&config))
+        (SageMakerClients::new(config.clone()), aws_sdk_sagemaker::Client::new(&config))
     }
 }
 
@@ -165,7 +165,7 @@ fn state(change: impl FnOnce(&mut Role, &mut Policy)) -> State {
 }
 
 /// Every step over the wire, and what the next look shows of it.
-async fn walk(account: &Account, times: usize) {
+async fn walk(account: &IamClient, times: usize) {
     let mut query = Query::default();
     query.add(&state(|_, _| {}));
     let ends = [
@@ -210,7 +210,7 @@ async fn walk(account: &Account, times: usize) {
     }
 }
 
-async fn refusals(account: &Account) {
+async fn refusals(account: &IamClient) {
     let state = state(|_, _| {});
     for step in plan(&state, &State::default()) {
         account.execute(&step).await.unwrap();

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use mlops_roles::aws::cloudformation;
 use mlops_roles::aws::cloudformation::Stack;
 use mlops_roles::aws::iam;
-use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles::http::ready_connector;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::name::Name;
@@ -27,9 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]
 pub struct Account {
-    iam: iam::Account,
-    stacks: cloudformation::Region,
-    sagemaker: Regions,
+    iam: iam::IamClient,
+    stacks: cloudformation::CloudFormationClient,
+    sagemaker: SageMakerClients,
     deadline: Instant,
 }
 
@@ -47,9 +47,9 @@ impl Account {
         }
         let config = loader.load().await;
         Ok(Self {
-            iam: iam::Account::new(aws_sdk_iam::Client::new(&config)),
-            stacks: cloudformation::Region::new(aws_sdk_cloudformation::Client::new(&config)),
-            sagemaker: Regions::new(config),
+            iam: iam::IamClient::new(aws_sdk_iam::Client::new(&config)),
+            stacks: cloudformation::CloudFormationClient::new(aws_sdk_cloudformation::Client::new(&config)),
+            sagemaker: SageMakerClients::new(config),
             deadline: Instant::now() + PATIENCE,
         })
     }

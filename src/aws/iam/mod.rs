@@ -35,12 +35,12 @@ const DELETE_CONFLICT: &str = "DeleteConflict";
 
 /// The client must not retry by itself: `apply.rs` does, and has to know of every lost reply.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct IamClient {
     client: Client,
     throttle: Arc<Throttle>,
 }
 
-impl Account {
+impl IamClient {
     pub fn new(client: Client) -> Self {
         Self { client, throttle: Arc::default() }
     }
@@ -102,7 +102,7 @@ impl Account {
     }
 }
 
-impl Account {
+impl IamClient {
     async fn simulated(
         &self,
         role_arn: &str,
@@ -131,7 +131,7 @@ impl Account {
     }
 }
 
-impl Iam for Account {
+impl Iam for IamClient {
     async fn observe(&self, query: &Query) -> Result<Observation, AwsError> {
         let mut observed = Observation::default();
         let roles = try_join_all(

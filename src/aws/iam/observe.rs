@@ -10,7 +10,7 @@ use futures_util::future::{join, join_all, try_join_all, try_join3};
 use percent_encoding::percent_decode_str;
 
 use crate::aws::error::{classify, if_exists, unless_changed};
-use crate::aws::iam::Account;
+use crate::aws::iam::IamClient;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::state::observation::{LastUse, RoleMetadata};
@@ -26,7 +26,7 @@ const DEFAULT_SESSION: i32 = 3_600;
 /// What is told of a role by calls of their own: attached policies, inline policies, instance profiles.
 type Details = (BTreeSet<String>, BTreeMap<String, Document>, BTreeSet<String>);
 
-impl Account {
+impl IamClient {
     /// `likely` has the inline policies of a role that is likely to be there, as far as they are known.
     pub(super) async fn role(
         &self,

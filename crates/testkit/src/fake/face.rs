@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 #[cfg(feature = "wire")]
-use mlops_roles::aws::{cloudformation::Region, iam::Account, sagemaker::Regions};
+use mlops_roles::aws::{cloudformation::CloudFormationClient, iam::IamClient, sagemaker::SageMakerClients};
 
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
@@ -18,9 +18,9 @@ use super::account::Fake;
 #[cfg(feature = "wire")]
 #[derive(Clone, Debug)]
 pub struct Clients {
-    iam: Account,
-    stacks: Region,
-    sagemaker: Regions,
+    iam: IamClient,
+    stacks: CloudFormationClient,
+    sagemaker: SageMakerClients,
 }
 
 #[derive(Clone, Debug)]

@@ -18,9 +18,9 @@ use aws_types::region::Region as Place;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use mlops_roles::aws::cloudformation::Region;
-use mlops_roles::aws::iam::Account;
-use mlops_roles::aws::sagemaker::Regions;
+use mlops_roles::aws::cloudformation::CloudFormationClient;
+use mlops_roles::aws::iam::IamClient;
+use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles_engine::port::ONE_CALL;
 
 use super::account::Fake;
@@ -35,23 +35,23 @@ const DOCUMENTS: [&str; 3] = ["AssumeRolePolicyDocument", "Document", "PolicyDoc
 const DATES: [&str; 5] = ["CreateDate", "CreationTime", "LastUpdatedTimestamp", "LastUsedDate", "Timestamp"];
 
 impl Fake {
-    pub fn iam(&self) -> Account {
+    pub fn iam(&self) -> IamClient {
         let config = aws_sdk_iam::config::Builder::from(&self.config());
-        Account::new(aws_sdk_iam::Client::from_conf(
+        IamClient::new(aws_sdk_iam::Client::from_conf(
             config.behavior_version(aws_sdk_iam::config::BehaviorVersion::latest()).build(),
         ))
     }
 
-    pub fn stacks(&self) -> Region {
+    pub fn stacks(&self) -> CloudFormationClient {
         let config = aws_sdk_cloudformation::config::Builder::from(&self.config());
-        Region::new(aws_sdk_cloudformation::Client::from_conf(
+        CloudFormationClient::new(aws_sdk_cloudformation::Client::from_conf(
             config.behavior_version(aws_sdk_cloudformation::config::BehaviorVersion::latest()).build(),
         ))
     }
 
-    pub fn sagemaker(&self) -> Regions {
+    pub fn sagemaker(&self) -> SageMakerClients {
         let latest = aws_sdk_sagemaker::config::BehaviorVersion::latest();
-        Regions::new(self.config().into_builder().behavior_version(latest).build())
+        SageMakerClients::new(self.config().into_builder().behavior_version(latest).build())
     }
 
     fn config(&self) -> SdkConfig {
