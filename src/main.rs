@@ -15,7 +15,7 @@ use mlops_roles::http::transport::HttpTransport;
 use mlops_roles::log;
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::payload;
-use mlops_roles_engine::deliver::Post;
+use mlops_roles_engine::deliver::ResponseSender;
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::Ports;
 use mlops_roles_engine::telemetry::Telemetry;
@@ -41,7 +41,7 @@ async fn serve() -> Result<(), Error> {
             sagemaker: SageMakerClients::new(sagemaker.build()),
         },
         guardrails: Guardrails::read(variable),
-        post: Post { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },
+        sender: ResponseSender { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },
     };
     let function = variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {

@@ -7,7 +7,7 @@ use mlops_roles_testkit::stage::Stage;
 /// The calls that an event took, its answer, and the account afterwards.
 struct Outcome {
     calls: Vec<String>,
-    answer: String,
+    response: String,
     books: Books,
 }
 
@@ -16,8 +16,8 @@ async fn outcome(face: Face, account: Fake, case: &Case, fault: Option<Fault>) -
     if let Some(fault) = fault {
         stage.fake.fail(fault);
     }
-    let answer = stage.send(&case.event).await.0.to_string();
-    Outcome { calls: stage.fake.calls(), answer, books: stage.fake.books() }
+    let response = stage.send(&case.event).await.0.to_string();
+    Outcome { calls: stage.fake.calls(), response, books: stage.fake.books() }
 }
 
 async fn of_port(case: &Case, fault: Option<Fault>) -> Outcome {
@@ -41,7 +41,7 @@ fn numbered(calls: &[String]) -> Vec<(&String, usize)> {
 async fn an_event_ends_alike_through_the_port_and_on_the_wire() {
     for case in cases().await {
         let alike = |port: &Outcome, wire: &Outcome, what: &str| {
-            assert_eq!(port.answer, wire.answer, "{what}");
+            assert_eq!(port.response, wire.response, "{what}");
             assert!(port.books == wire.books, "{what}: the accounts differ");
         };
         let (port, wire) = (of_port(&case, None).await, of_wire(&case, None).await);

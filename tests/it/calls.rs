@@ -139,9 +139,9 @@ async fn what_takes_many_calls_gets_through_an_account_that_takes_few() {
         if let Some(per_second) = per_second {
             stage.fake.throttle(per_second);
         }
-        let answer = stage.send(&service_catalog::deleting(json!({}))).await.success();
+        let response = stage.send(&service_catalog::deleting(json!({}))).await.success();
         assert_eq!(
-            service_catalog::attribute(&answer, "DeletedRoles"),
+            service_catalog::attribute(&response, "DeletedRoles"),
             service_catalog::names(&["LaunchRole", "UseRole"])
         );
         stage.fake.calls().len()
@@ -171,8 +171,8 @@ async fn all_that_is_in_doubt_is_looked_for_side_by_side() {
             stage.fake.fail(Fault { at, mischief, sticky: false });
         }
         let begun = Instant::now();
-        let answer = stage.send(&create(&properties())).await.failure();
-        assert!(answer.reason().contains("everything is as it was before"), "{}", answer.reason());
+        let response = stage.send(&create(&properties())).await.failure();
+        assert!(response.reason().contains("everything is as it was before"), "{}", response.reason());
         assert_eq!(stage.fake.calls()[2..6], ["CreatePolicy", "CreateRole", "CreatePolicy", "CreateRole"]);
         assert!(begun.elapsed() < PROPAGATION_TIMEOUT * 3 / 2, "{:?} for {lost:?}", begun.elapsed());
         assert_eq!(stage.fake.books(), Books::default(), "{lost:?}");

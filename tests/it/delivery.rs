@@ -4,9 +4,9 @@ use crate::log::Lines;
 use mlops_roles::http::connector;
 use mlops_roles::http::transport::HttpTransport;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::response::Response;
 use mlops_roles_core::protocol::response_url::ResponseUrl;
-use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_engine::deliver::{DeliveryError, ResponseSender};
 use mlops_roles_testkit::stage::{create, properties};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -76,15 +76,16 @@ async fn serve(replies: &[Reply]) -> Server {
     Server { endpoint, requests }
 }
 
-async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, Undelivered>, Vec<String>) {
+async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, DeliveryError>, Vec<String>) {
     tokio::task::LocalSet::new()
         .run_until(async {
             let server = serve(replies).await;
-            let post = Post { transport: HttpTransport(connector()), endpoint: Some(server.endpoint.clone()) };
+            let sender =
+                ResponseSender { transport: HttpTransport(connector()), endpoint: Some(server.endpoint.clone()) };
             let request = Request::read(&create(&properties())).unwrap();
-            let answer = Answer::failed(&request.address, "id", "why".into());
+            let response = Response::failed(&request.target, "id", "why".into());
             let url = ResponseUrl::new(&format!("{}/bucket/key?Signature=a%2Fb%3D", server.endpoint));
-            let delivered = post.deliver(&url, &answer, None, Instant::now() + within).await;
+            let delivered = sender.deliver(&url, &response, None, Instant::now() + within).await;
             let requests = server.requests.lock().unwrap().clone();
             (delivered, requests)
         })
@@ -133,7 +134,7 @@ async fn what_will_not_pass_is_an_error_at_once_and_no_redirect_is_followed() {
         [Reply::Status(400), Reply::Status(403), Reply::Status(404), Reply::Redirect(301), Reply::Redirect(307)]
     {
         let (delivered, requests) = deliver(&[reply], Duration::from_secs(8)).await;
-        assert!(matches!(delivered, Err(Undelivered::Refused { .. })));
+        assert!(matches!(delivered, Err(DeliveryError::Refused { .. })));
         assert_eq!(requests.len(), 1);
     }
 }
@@ -143,18 +144,18 @@ async fn tries_end_with_the_deadline() {
     for reply in [Reply::Status(503), Reply::Hang, Reply::CloseAtOnce] {
         let started = Instant::now();
         let (delivered, _) = deliver(&[reply], Duration::from_secs(2)).await;
-        assert!(matches!(delivered, Err(Undelivered::OutOfTime { .. })));
+        assert!(matches!(delivered, Err(DeliveryError::OutOfTime { .. })));
         assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     }
 }
 
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
-    let post = Post { transport: HttpTransport(connector()), endpoint: Some("http://127.0.0.1:9".into()) };
+    let sender = ResponseSender { transport: HttpTransport(connector()), endpoint: Some("http://127.0.0.1:9".into()) };
     let request = Request::read(&create(&properties())).unwrap();
-    let answer = Answer::failed(&request.address, "id", "why".into());
+    let response = Response::failed(&request.target, "id", "why".into());
     let url = ResponseUrl::new("http://127.0.0.1:9/?Signature=secret");
-    let error = post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
+    let error = sender.deliver(&url, &response, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
 
@@ -171,10 +172,10 @@ async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
         hello
     });
     let url = ResponseUrl::new(&format!("{endpoint}/"));
-    let post = Post { transport: HttpTransport(connector()), endpoint: Some(endpoint) };
+    let sender = ResponseSender { transport: HttpTransport(connector()), endpoint: Some(endpoint) };
     let request = Request::read(&create(&properties())).unwrap();
-    let answer = Answer::failed(&request.address, "id", "why".into());
-    post.deliver(&url, &answer, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
+    let response = Response::failed(&request.target, "id", "why".into());
+    sender.deliver(&url, &response, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
     let suites = timeout(Duration::from_secs(5), hello).await.unwrap().unwrap();
     assert!(suites.windows(4).any(|four| four == AES_128_THEN_AES_256), "{suites:x?}");
 }
@@ -185,7 +186,7 @@ async fn the_http_client_prints_no_response_url_at_trace_level() {
     let subscriber = mlops_roles::log::subscriber(Level::TRACE, lines.clone());
     let replies = [Reply::Status(503), Reply::CloseHalfWay, Reply::Status(403)];
     let (delivered, requests) = deliver(&replies, Duration::from_secs(8)).with_subscriber(subscriber).await;
-    assert!(matches!(delivered, Err(Undelivered::Refused { status: 403 })));
+    assert!(matches!(delivered, Err(DeliveryError::Refused { status: 403 })));
     assert!(requests[0].contains("Signature=a%2Fb%3D"));
     assert!(lines.text().contains("answer not delivered yet"));
     assert!(!lines.text().contains("Signature"), "{}", lines.text());

@@ -48,8 +48,8 @@ async fn the_response_url_is_in_no_line_and_no_answer_at_trace_level() {
     let subscriber = log::subscriber(Level::TRACE, lines.clone());
     async {
         let stage = Stage::new(Fake::new());
-        let answer = stage.send(&create(&properties())).await.success();
-        assert!(!answer.0.to_string().contains(SECRET));
+        let response = stage.send(&create(&properties())).await.success();
+        assert!(!response.0.to_string().contains(SECRET));
         stage.send(&create(&with(json!({ "SettleSeconds": "x" })))).await.failure();
         stage.fake.fail(Fault { at: stage.fake.calls().len() + 1, mischief: Mischief::Panic, sticky: false });
         stage.send(&delete(ROLE, &properties())).await.failure();

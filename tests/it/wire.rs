@@ -63,14 +63,14 @@ impl Server {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self { process, port };
         let begun = Instant::now();
-        while !server.answers(health) {
+        while !server.responses(health) {
             assert!(begun.elapsed() < Duration::from_mins(1), "{command:?} does not answer");
             sleep(Duration::from_millis(100));
         }
         server
     }
 
-    fn answers(&self, path: &str) -> bool {
+    fn responses(&self, path: &str) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
         let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
         let mut reply = [0; 12];

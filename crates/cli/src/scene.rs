@@ -264,7 +264,7 @@ impl<'a> Scene<'a> {
     async fn event(&self, event: &Value) -> Result<Report, String> {
         let request = Request::read(event).map_err(|broken| broken.why)?;
         let properties = |_: &RefCell<Symbols>| (request.properties.clone(), Findings::default());
-        let id = &request.address.logical_id;
+        let id = &request.target.logical_id;
         self.report(id, &request.resource_type, &properties, Some(&request)).await
     }
 

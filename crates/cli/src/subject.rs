@@ -140,7 +140,7 @@ impl Scene<'_> {
         }
         let (open, mistakes): (Vec<_>, Vec<_>) =
             read.mistakes.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
-        let given_out = request.filter(|_| is_delete).map(|request| request.address.physical_id.clone());
+        let given_out = request.filter(|_| is_delete).map(|request| request.target.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),
             resource_type: kind.to_owned(),

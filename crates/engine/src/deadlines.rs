@@ -11,20 +11,20 @@ pub struct Deadlines {
     pub rollback: Instant,
     /// For whatever hangs although it must not.
     pub watchdog: Instant,
-    pub answer: Instant,
+    pub response: Instant,
 }
 
 impl Deadlines {
     /// Undo keeps up to a minute and the answer up to 20 seconds; of a short time each keeps its share.
     pub fn of(remaining: Duration) -> Self {
         let end = Instant::now() + remaining;
-        let answer = Duration::from_secs(20).min(remaining / 5);
+        let response = Duration::from_secs(20).min(remaining / 5);
         let rollback = Duration::from_mins(1).min(remaining / 4);
         Self {
-            work: end - answer - rollback,
-            rollback: end - answer,
-            watchdog: end - answer * 3 / 4,
-            answer: end - answer / 10,
+            work: end - response - rollback,
+            rollback: end - response,
+            watchdog: end - response * 3 / 4,
+            response: end - response / 10,
         }
     }
 }

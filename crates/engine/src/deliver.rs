@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::port::{Transport, TransportError};
 use crate::telemetry;
 use mlops_roles_core::iam::arn::Place;
-use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::response::Response;
 use mlops_roles_core::protocol::response_url::{ResponseUrl, UntrustedUrl};
 
 const ONE_TRY: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// CloudFormation has certainly not been told. Lambda is to run the event again, which finds the work done.
 #[derive(Debug, thiserror::Error)]
-pub enum Undelivered {
+pub enum DeliveryError {
     #[error("the answer was not sent: {0}")]
     Untrusted(#[from] UntrustedUrl),
     #[error("the answer was refused with status {status}")]
@@ -29,16 +29,16 @@ pub enum Undelivered {
 
 /// Where answers go out, and the one endpoint besides CloudFormation's that they may go to.
 #[derive(Clone, Debug)]
-pub struct Post<T> {
+pub struct ResponseSender<T> {
     pub transport: T,
     /// `AWS_ENDPOINT_URL`, where the deployer set it.
     pub endpoint: Option<String>,
 }
 
-impl<T: Transport> Post<T> {
+impl<T: Transport> ResponseSender<T> {
     /// # Errors
     /// When an answer may not go there.
-    pub fn check(&self, to: &ResponseUrl, place: Option<&Place>) -> Result<(), Undelivered> {
+    pub fn check(&self, to: &ResponseUrl, place: Option<&Place>) -> Result<(), DeliveryError> {
         to.checked(self.endpoint.as_deref(), place)?;
         Ok(())
     }
@@ -51,13 +51,13 @@ impl<T: Transport> Post<T> {
     pub async fn deliver(
         &self,
         to: &ResponseUrl,
-        answer: &Answer,
+        response: &Response,
         place: Option<&Place>,
         deadline: Instant,
-    ) -> Result<u16, Undelivered> {
+    ) -> Result<u16, DeliveryError> {
         let url = to.checked(self.endpoint.as_deref(), place)?;
-        let body = answer.body();
-        telemetry::answering(answer, body.len());
+        let body = response.body();
+        telemetry::responding(response, body.len());
         let mut pause = FIRST_PAUSE;
         let mut tries = 0;
         let mut last = "no time was left".to_owned();
@@ -66,12 +66,12 @@ impl<T: Transport> Post<T> {
             let until = deadline.min(Instant::now() + ONE_TRY);
             match timeout_at(until, self.transport.put(&url, &body)).await {
                 Ok(Ok(status @ 200..300)) => {
-                    telemetry::answered(status);
+                    telemetry::responded(status);
                     return Ok(status);
                 }
                 Ok(Ok(status)) => {
                     if !matches!(status, 408 | 429 | 500..) {
-                        return Err(Undelivered::Refused { status });
+                        return Err(DeliveryError::Refused { status });
                     }
                     last = format!("status {status}");
                 }
@@ -83,6 +83,6 @@ impl<T: Transport> Post<T> {
             telemetry::pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
-        Err(Undelivered::OutOfTime { tries, last })
+        Err(DeliveryError::OutOfTime { tries, last })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::timeout_at;
 
 use crate::deadlines::Deadlines;
-use crate::deliver::{Post, Undelivered};
+use crate::deliver::{DeliveryError, ResponseSender};
 use crate::operation::outcome::{Done, Failed, failed, nothing};
 use crate::port::{Iam, Ports, SageMaker, Stacks, Transport};
 use crate::staleness::{EventAge, check_staleness};
@@ -17,8 +17,8 @@ use crate::telemetry::{Phase, timed};
 use mlops_roles_core::guardrails::{Guardrails, MisconfiguredEnvironment};
 use mlops_roles_core::iam::arn::{Arn, Place};
 use mlops_roles_core::protocol::request::{Operation, Request};
-use mlops_roles_core::protocol::response::Answer;
-use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::protocol::response::Response;
+use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::spec::ReadContext;
 
@@ -27,7 +27,7 @@ use mlops_roles_core::resource::spec::ReadContext;
 pub struct Handler<I, S, M, T> {
     pub ports: Ports<I, S, M>,
     pub guardrails: Result<Guardrails, MisconfiguredEnvironment>,
-    pub post: Post<T>,
+    pub sender: ResponseSender<T>,
 }
 
 /// What Lambda says of an invocation.
@@ -45,37 +45,37 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
     ///
     /// # Errors
     /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
-    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), Undelivered> {
+    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), DeliveryError> {
         let place = Place::of_arn(&invocation.function_arn);
         let read = Request::read(payload);
         let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
         let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
-        let address = read.as_ref().map_or_else(|broken| broken.address.as_ref(), |request| Some(&request.address));
-        if let Some(address) = address {
-            telemetry::addressed(address);
+        let target = read.as_ref().map_or_else(|broken| broken.target.as_ref(), |request| Some(&request.target));
+        if let Some(target) = target {
+            telemetry::targeted(target);
             // Before any work: what nobody will hear of is not begun.
-            self.post.check(&address.response_url, place.as_ref())?;
+            self.sender.check(&target.response_url, place.as_ref())?;
         }
-        let (address, outcome) = match read {
+        let (target, outcome) = match read {
             Ok(request) => {
-                let age = EventAge { signed_at: request.address.response_url.signed_at(), now: invocation.now };
+                let age = EventAge { signed_at: request.target.response_url.signed_at(), now: invocation.now };
                 let outcome = self.guarded(&request, place.as_ref(), age, deadlines).await;
-                (request.address, outcome)
+                (request.target, outcome)
             }
             Err(broken) => {
                 tracing::error!(why = broken.why, "not a custom resource request");
-                let Some(address) = broken.address else { return Err(Undelivered::Nobody { why: broken.why }) };
-                let failed = failed(&address, broken.why);
-                (address, Err(failed))
+                let Some(target) = broken.target else { return Err(DeliveryError::Nobody { why: broken.why }) };
+                let failed = failed(&target, broken.why);
+                (target, Err(failed))
             }
         };
-        let answer = match outcome {
-            Ok(done) => Answer::success(&address, &done.physical_id, done.data),
-            Err(failed) => Answer::failed(&address, &failed.physical_id, failed.reason),
+        let response = match outcome {
+            Ok(done) => Response::success(&target, &done.physical_id, done.data),
+            Err(failed) => Response::failed(&target, &failed.physical_id, failed.reason),
         };
-        tracing::info!(status = ?answer.status, reason = answer.reason, id = answer.physical_resource_id, "answering");
-        let delivery = self.post.deliver(&address.response_url, &answer, place.as_ref(), deadlines.answer);
-        timed(Phase::Answer, delivery).await.map(drop)
+        tracing::info!(status = ?response.status, reason = response.reason, id = response.physical_resource_id, "answering");
+        let delivery = self.sender.deliver(&target.response_url, &response, place.as_ref(), deadlines.response);
+        timed(Phase::Response, delivery).await.map(drop)
     }
 
     /// The work, with an outcome even when it panics or hangs.
@@ -87,7 +87,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         telemetry::received(request);
-        let Address { stack_id, logical_id, .. } = &request.address;
+        let ResponseTarget { stack_id, logical_id, .. } = &request.target;
         tracing::info!(
             event = request.operation.name(),
             kind = request.resource_type,
@@ -101,9 +101,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => {
                 let reason = format!("the function panicked, which is a mistake of its own: {}", message(&*panic));
-                Err(failed(&request.address, reason))
+                Err(failed(&request.target, reason))
             }
-            Err(_) => Err(failed(&request.address, "the function ran out of time".to_owned())),
+            Err(_) => Err(failed(&request.target, "the function ran out of time".to_owned())),
         }
     }
 
@@ -114,9 +114,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         age: EventAge,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
-        let fail = |reason: String| failed(&request.address, reason);
+        let fail = |reason: String| failed(&request.target, reason);
         let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
-        let stack_id = &request.address.stack_id;
+        let stack_id = &request.target.stack_id;
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
         if !is_stack || Place::of_arn(stack_id).as_ref() != Some(place) {
             // Nothing was made for such a stack, so there is nothing to delete either.

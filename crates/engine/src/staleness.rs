@@ -109,7 +109,7 @@ pub async fn check_redelivery(
     asked: bool,
     deadline: Instant,
 ) -> Result<(), String> {
-    let signed_at = request.address.response_url.signed_at();
+    let signed_at = request.target.response_url.signed_at();
     if asked || signed_at.is_none() {
         return Ok(());
     }
@@ -122,7 +122,7 @@ pub async fn check_redelivery(
             let deletes = told.status.starts_with("DELETE_");
             let ended = match request.operation {
                 Operation::Delete { .. } if told.status == "CREATE_IN_PROGRESS" => true,
-                Operation::Delete { .. } => !deletes && told.physical_id == request.address.physical_id,
+                Operation::Delete { .. } => !deletes && told.physical_id == request.target.physical_id,
                 Operation::Create if told.status.starts_with("UPDATE_") => true,
                 _ => deletes || !told.is_in_progress() || told.is_later_than(signed_at),
             };
@@ -208,7 +208,7 @@ async fn stack_progress_now(
         }
         return StackProgress::Waiting;
     };
-    let signed_at = request.address.response_url.signed_at();
+    let signed_at = request.target.response_url.signed_at();
     let deletes = told.status.starts_with("DELETE_");
     let ended = !told.is_in_progress() && told.is_newer_than(signed_at);
     let is_complete = matches!(told.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
@@ -254,7 +254,7 @@ pub async fn current_physical_id(
         told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
     let alternate_id = |told: &StackResource| {
         let fails_or_begins = matches!(told.status.as_str(), "CREATE_FAILED" | "CREATE_IN_PROGRESS");
-        !told.status.starts_with("DELETE_") && !fails_or_begins && told.physical_id != request.address.physical_id
+        !told.status.starts_with("DELETE_") && !fails_or_begins && told.physical_id != request.target.physical_id
     };
     Ok(told.filter(alternate_id).map(|told| told.physical_id).filter(|id| !id.is_empty()))
 }

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use mlops_roles_core::iam::document::json;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::protocol::response::{Answer, Status};
-use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::protocol::response::{Response, Status};
+use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource::TYPES;
 
 const NAMESPACE: &str = "mlops-roles";
@@ -56,7 +56,7 @@ pub enum Phase {
     #[serde(rename = "UndoMs")]
     Rollback,
     #[serde(rename = "AnswerMs")]
-    Answer,
+    Response,
 }
 
 /// What is gathered of one event.
@@ -78,7 +78,7 @@ pub struct Telemetry {
     waited: Duration,
     /// Steps of the way back that were not taken.
     left_behind: usize,
-    answer: Option<(Status, String)>,
+    response: Option<(Status, String)>,
     answer_bytes: usize,
     answer_status: Option<u16>,
     phases: BTreeMap<Phase, u64>,
@@ -100,7 +100,7 @@ impl Telemetry {
 
     /// The line, in CloudWatch's embedded metric format. `at` is in milliseconds since the epoch.
     pub fn line(&self, function: &str, at: u128) -> String {
-        let (outcome, reason) = match &self.answer {
+        let (outcome, reason) = match &self.response {
             Some((Status::Success, _)) => ("SUCCESS", ""),
             Some((Status::Failed, reason)) => ("FAILED", reason.as_str()),
             None => ("NONE", ""),
@@ -156,11 +156,11 @@ fn record(change: impl FnOnce(&mut Telemetry)) {
     CURRENT.try_with(|telemetry| change(&mut telemetry.borrow_mut())).unwrap_or_default();
 }
 
-pub fn addressed(address: &Address) {
+pub fn targeted(target: &ResponseTarget) {
     record(|telemetry| {
-        address.logical_id.clone_into(&mut telemetry.logical_id);
-        address.stack_id.clone_into(&mut telemetry.stack_id);
-        address.request_id.clone_into(&mut telemetry.request_id);
+        target.logical_id.clone_into(&mut telemetry.logical_id);
+        target.stack_id.clone_into(&mut telemetry.stack_id);
+        target.request_id.clone_into(&mut telemetry.request_id);
     });
 }
 
@@ -179,16 +179,16 @@ pub fn left_behind(steps: usize) {
     record(|telemetry| telemetry.left_behind = steps);
 }
 
-pub fn answering(answer: &Answer, bytes: usize) {
+pub fn responding(response: &Response, bytes: usize) {
     record(|telemetry| {
-        answer.physical_resource_id.clone_into(&mut telemetry.physical_id);
-        telemetry.answer = Some((answer.status, answer.reason.clone()));
+        response.physical_resource_id.clone_into(&mut telemetry.physical_id);
+        telemetry.response = Some((response.status, response.reason.clone()));
         telemetry.answer_bytes = bytes;
     });
 }
 
 /// `status` is that of the response that took the answer.
-pub fn answered(status: u16) {
+pub fn responded(status: u16) {
     record(|telemetry| telemetry.answer_status = Some(status));
 }
 

@@ -12,14 +12,14 @@ use mlops_roles_core::iam::name::is_iam_name;
 use mlops_roles_core::iam::quota::INLINE_SIZE_PER_ROLE;
 use mlops_roles_core::iam::quota::ROLE_NAME_LENGTH;
 use mlops_roles_core::protocol::request::{Request, payload};
-use mlops_roles_core::protocol::response::{Answer, LONGEST};
+use mlops_roles_core::protocol::response::{LONGEST, Response};
 use mlops_roles_core::protocol::response_url::ResponseUrl;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
 use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
-use mlops_roles_engine::deliver::Post;
+use mlops_roles_engine::deliver::ResponseSender;
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::Ports;
 
@@ -81,7 +81,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
             sagemaker: account.clone(),
         },
         guardrails: Ok(guardrails()),
-        post: Post { transport: mailbox.clone(), endpoint: None },
+        sender: ResponseSender { transport: mailbox.clone(), endpoint: None },
     };
     let invocation = Invocation {
         function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
@@ -89,25 +89,25 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
         now: 1_800_000_000,
     };
     let delivered = run(handler.handle(event, &invocation));
-    let mut answers = mailbox.take();
+    let mut responses = mailbox.take();
     if delivered.is_err() {
-        assert!(answers.is_empty(), "an answer went out, and Lambda hears that none did");
+        assert!(responses.is_empty(), "an answer went out, and Lambda hears that none did");
         return None;
     }
-    assert_eq!(answers.len(), 1);
-    let (_, body) = answers.remove(0);
-    let answer: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(responses.len(), 1);
+    let (_, body) = responses.remove(0);
+    let response: Value = serde_json::from_slice(&body).unwrap();
     let repeated = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"];
-    let echoes: usize = repeated.iter().map(|name| answer[name].to_string().len()).sum();
-    let reason = answer["Reason"].as_str().unwrap_or_default();
+    let echoes: usize = repeated.iter().map(|name| response[name].to_string().len()).sum();
+    let reason = response["Reason"].as_str().unwrap_or_default();
     // What CloudFormation wants to have repeated it keeps short itself.
     if echoes + 200 < LONGEST {
         assert!(body.len() <= LONGEST, "{} bytes", body.len());
-        assert_eq!(answer["Status"] == "FAILED", !reason.is_empty(), "a reason for a failure");
+        assert_eq!(response["Status"] == "FAILED", !reason.is_empty(), "a reason for a failure");
     }
-    assert_ne!(answer["PhysicalResourceId"], "");
+    assert_ne!(response["PhysicalResourceId"], "");
     assert!(!reason.contains("panicked") && !reason.contains("ran out of time"), "{reason}");
-    Some(answer)
+    Some(response)
 }
 
 /// `["Custom::Type", {properties}]`: they lead to what IAM takes and the fence allows, or to a mistake.
@@ -200,7 +200,7 @@ pub fn response_url(text: &str) -> bool {
         "ResourceType": "Custom::X", "LogicalResourceId": "Role", "ResourceProperties": {},
     });
     let request = Request::read(&event).unwrap();
-    let answer = Answer::failed(&request.address, "id", "why".into());
+    let response = Response::failed(&request.target, "id", "why".into());
     for endpoint in [None, Some(ENDPOINT.to_owned())] {
         let mailbox = Mailbox::default();
         let allowed = [
@@ -212,10 +212,10 @@ pub fn response_url(text: &str) -> bool {
             format!("https://{HOST}.s3-fips.dualstack.us-east-1.amazonaws.com/"),
         ];
         let local = endpoint.is_some();
-        let post = Post { transport: mailbox.clone(), endpoint };
+        let sender = ResponseSender { transport: mailbox.clone(), endpoint };
         let place = place();
         let sent = run(async {
-            post.deliver(&url, &answer, Some(&place), Instant::now() + Duration::from_secs(1)).await.is_ok()
+            sender.deliver(&url, &response, Some(&place), Instant::now() + Duration::from_secs(1)).await.is_ok()
         });
         let went = mailbox.take();
         assert_eq!(went.len(), usize::from(sent));

@@ -1,7 +1,7 @@
 //! The service-catalog roles as the console makes them, and the events of the type that deletes them.
 
 use crate::fake::{Books, Fake, Policy, Role};
-use crate::stage::{Answer, Stage, create, delete, update};
+use crate::stage::{Response, Stage, create, delete, update};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -169,8 +169,8 @@ pub fn writes(stage: &Stage) -> Vec<String> {
     stage.fake.calls().into_iter().filter(|call| !reads(call)).collect()
 }
 
-pub fn attribute(answer: &Answer, name: &str) -> BTreeSet<String> {
-    let text = answer.0["Data"][name].as_str().unwrap_or_else(|| panic!("{name} is missing in {}", answer.0));
+pub fn attribute(response: &Response, name: &str) -> BTreeSet<String> {
+    let text = response.0["Data"][name].as_str().unwrap_or_else(|| panic!("{name} is missing in {}", response.0));
     text.split(", ").filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 

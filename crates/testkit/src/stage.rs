@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use mlops_roles_core::guardrails::Guardrails;
-use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_engine::deliver::{DeliveryError, ResponseSender};
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::{Ports, Transport, TransportError};
 
@@ -80,11 +80,11 @@ impl Stage {
 
     pub fn before(face: Face, account: Fake) -> Self {
         let mailbox = Mailbox::default();
-        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
         let handler = Handler {
             ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face },
             guardrails: Ok(guardrails()),
-            post,
+            sender,
         };
         let invocation = Invocation {
             function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
@@ -95,25 +95,25 @@ impl Stage {
     }
 
     /// Sends the event and takes the one answer to it.
-    pub async fn send(&self, event: &Value) -> Answer {
+    pub async fn send(&self, event: &Value) -> Response {
         let delivered = Box::pin(self.handler.handle(event, &self.invocation)).await;
         delivered.expect("the answer is delivered");
-        let mut answers = self.mailbox.take();
-        assert_eq!(answers.len(), 1, "one answer to {event}");
-        Answer(answers.remove(0))
+        let mut responses = self.mailbox.take();
+        assert_eq!(responses.len(), 1, "one answer to {event}");
+        Response(responses.remove(0))
     }
 
-    pub async fn try_send(&self, event: &Value) -> Result<(), Undelivered> {
+    pub async fn try_send(&self, event: &Value) -> Result<(), DeliveryError> {
         Box::pin(self.handler.handle(event, &self.invocation)).await
     }
 
     /// Sends the event and, as Lambda does, sends it again when the process dies.
-    pub async fn send_until_answered(&self, event: &Value) -> Answer {
+    pub async fn send_until_answered(&self, event: &Value) -> Response {
         for _ in 0..3 {
             tokio::select! {
                 delivered = Box::pin(self.handler.handle(event, &self.invocation)) => {
                     delivered.expect("the answer is delivered");
-                    return Answer(self.mailbox.take().remove(0));
+                    return Response(self.mailbox.take().remove(0));
                 }
                 () = self.fake.killed() => {}
             }
@@ -123,9 +123,9 @@ impl Stage {
 }
 
 #[derive(Clone, Debug)]
-pub struct Answer(pub Value);
+pub struct Response(pub Value);
 
-impl Answer {
+impl Response {
     pub fn id(&self) -> &str {
         self.0["PhysicalResourceId"].as_str().unwrap()
     }

@@ -7,7 +7,7 @@ use aws_lambda_events::cloudformation::CloudFormationCustomResourceRequest as En
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::protocol::target::Address;
+use crate::protocol::target::ResponseTarget;
 use crate::state::ownership::Owner;
 
 /// Stands for what is nested deeper than a JSON parser without a stack of its own goes.
@@ -25,7 +25,7 @@ pub fn payload(text: &str) -> Value {
 
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub address: Address,
+    pub target: ResponseTarget,
     pub resource_type: String,
     pub properties: Value,
     pub operation: Operation,
@@ -49,7 +49,7 @@ pub enum Operation {
 /// An event that is none, with as much of the envelope as there is. Without a response URL nobody can be answered.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    pub address: Option<Address>,
+    pub target: Option<ResponseTarget>,
     pub why: String,
 }
 
@@ -57,11 +57,12 @@ impl Request {
     /// # Errors
     /// When the payload is no custom resource request.
     pub fn read(payload: &Value) -> Result<Self, Box<Broken>> {
-        let broken = |why: String| Box::new(Broken { address: Address::salvage(payload), why });
+        let broken = |why: String| Box::new(Broken { target: ResponseTarget::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
             .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
-        let address = Address::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
-        let physical_id = address.physical_id.clone();
+        let target =
+            ResponseTarget::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
+        let physical_id = target.physical_id.clone();
         let (operation, resource_type, properties) = match envelope {
             Envelope::Create(request) => (Operation::Create, request.resource_type, request.resource_properties),
             Envelope::Update(request) => (
@@ -74,17 +75,17 @@ impl Request {
             }
             _ => return Err(broken("the event is of an unknown request type".to_owned())),
         };
-        for (field, text) in [("StackId", &address.stack_id), ("LogicalResourceId", &address.logical_id)] {
+        for (field, text) in [("StackId", &target.stack_id), ("LogicalResourceId", &target.logical_id)] {
             if text.is_empty() {
                 return Err(broken(format!("the event has an empty `{field}`")));
             }
         }
         let service_timeout = properties.get("ServiceTimeout").and_then(seconds);
-        Ok(Self { address, resource_type, properties, operation, service_timeout })
+        Ok(Self { target, resource_type, properties, operation, service_timeout })
     }
 
     pub fn owner(&self) -> Owner {
-        Owner { stack_id: self.address.stack_id.clone(), logical_id: self.address.logical_id.clone() }
+        Owner { stack_id: self.target.stack_id.clone(), logical_id: self.target.logical_id.clone() }
     }
 }
 

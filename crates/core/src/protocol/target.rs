@@ -6,7 +6,7 @@ use crate::protocol::response_url::ResponseUrl;
 
 /// What to answer to, and what the answer repeats.
 #[derive(Clone, Debug)]
-pub struct Address {
+pub struct ResponseTarget {
     pub response_url: ResponseUrl,
     pub stack_id: String,
     pub request_id: String,
@@ -15,7 +15,7 @@ pub struct Address {
     pub physical_id: String,
 }
 
-impl Address {
+impl ResponseTarget {
     /// Whatever fields are there, from any payload.
     pub(super) fn salvage(payload: &Value) -> Option<Self> {
         let text = |field| payload.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -30,7 +30,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         physical_id: &str,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
-        let fail = |reason: String| failed(&request.address, reason);
+        let fail = |reason: String| failed(&request.target, reason);
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
         let kind = &request.resource_type;

@@ -8,8 +8,8 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::protocol::response::{Answer, LONGEST};
-use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource::spec::ResourceSpec;
 use mlops_roles_core::state::observation::RoleMetadata;
 use mlops_roles_core::state::ownership::Owner;
@@ -44,13 +44,13 @@ impl Done {
     }
 }
 
-pub fn failed(address: &Address, reason: String) -> Failed {
-    Failed { physical_id: address.physical_id.clone(), reason }
+pub fn failed(target: &ResponseTarget, reason: String) -> Failed {
+    Failed { physical_id: target.physical_id.clone(), reason }
 }
 
 /// Success without anything to show.
 pub fn nothing(request: &Request) -> Done {
-    Done { physical_id: request.address.physical_id.clone(), data: BTreeMap::new() }
+    Done { physical_id: request.target.physical_id.clone(), data: BTreeMap::new() }
 }
 
 /// What the function noticed, as an attribute, as far as it fits the answer: in full, only counted, or in the log alone.
@@ -69,7 +69,7 @@ pub fn tell(request: &Request, spec: &mut ResourceSpec, attribute: &str, texts: 
 pub fn measure(request: &Request, spec: &ResourceSpec) -> Result<(), String> {
     let mut data = spec.attributes.clone();
     data.extend(spec.role_ids.keys().map(|attribute| ((*attribute).to_owned(), "x".repeat(LONGEST_ROLE_ID))));
-    let size = Answer::success(&request.address, &spec.physical_id, data).body().len();
+    let size = Response::success(&request.target, &spec.physical_id, data).body().len();
     if size <= LONGEST {
         return Ok(());
     }

@@ -68,7 +68,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         old: Option<(&str, &Value)>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
-        let fail = |reason: String| failed(&request.address, reason);
+        let fail = |reason: String| failed(&request.target, reason);
         if let Some(why) = resource::unavailable(&request.resource_type, context.guardrails) {
             return Err(fail(why));
         }
@@ -82,7 +82,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let mut warnings = mistakes.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
-        let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.address.physical_id).to_owned();
+        let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.target.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         if let Some(source) = spec.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];

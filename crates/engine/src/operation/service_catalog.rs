@@ -19,8 +19,8 @@ use crate::usage::{NAMED, Usage, summed_up};
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
-use mlops_roles_core::protocol::response::{Answer, LONGEST};
-use mlops_roles_core::protocol::target::Address;
+use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Reader;
 use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE};
@@ -53,9 +53,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         context: ReadContext<'_>,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
-        let address = &request.address;
-        let fail = |reason: String| failed(address, reason);
-        let given_out = format!("SageMakerServiceCatalogRoles/{}", address.logical_id);
+        let target = &request.target;
+        let fail = |reason: String| failed(target, reason);
+        let given_out = format!("SageMakerServiceCatalogRoles/{}", target.logical_id);
         let again = check_redelivery(&self.stacks, request, asked_stack, deadlines.work);
         timed(Phase::Observe, again).await.map_err(fail)?;
         let report = match &request.operation {
@@ -64,7 +64,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 match asked.on_create {
                     OnCreate::Keep => self.report(&asked, context, deadlines.work).await,
                     OnCreate::Delete => {
-                        let sent = address.response_url.signed_at();
+                        let sent = target.response_url.signed_at();
                         self.tear_down(&asked, asked.names(), sent, context, deadlines.work).await
                     }
                     OnCreate::Provision => self.supply(request, &asked, context, deadlines).await,
@@ -97,9 +97,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         tracing::info!(?report, "service-catalog roles");
         let physical_id = match request.operation {
             Operation::Create => given_out,
-            _ => address.physical_id.clone(),
+            _ => target.physical_id.clone(),
         };
-        Ok(report.done(address, physical_id))
+        Ok(report.done(target, physical_id))
     }
 
     /// Takes down what the properties name, and what this resource made. Under an id that we never gave out the Create has
@@ -144,7 +144,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 named.clear();
             }
         }
-        self.tear_down(&asked, named, request.address.response_url.signed_at(), context, deadline).await
+        self.tear_down(&asked, named, request.target.response_url.signed_at(), context, deadline).await
     }
 
     /// What there is and who uses it. Touches nothing.
@@ -329,7 +329,7 @@ impl Report {
     }
 
     /// The attributes. The uses are as many as fit the answer.
-    fn done(&self, address: &Address, physical_id: String) -> Done {
+    fn done(&self, target: &ResponseTarget, physical_id: String) -> Done {
         let names = |names: &BTreeSet<Name>| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         let mut data = BTreeMap::from([
             ("DeletedRoles".to_owned(), names(&self.deleted)),
@@ -344,7 +344,7 @@ impl Report {
         let texts = self.usage.texts();
         for most in (0..=texts.len().min(NAMED)).rev() {
             data.insert("InUseBy".to_owned(), summed_up(&texts, most));
-            if Answer::success(address, &physical_id, data.clone()).body().len() <= LONGEST {
+            if Response::success(target, &physical_id, data.clone()).body().len() <= LONGEST {
                 break;
             }
         }

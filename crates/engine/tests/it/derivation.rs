@@ -53,15 +53,15 @@ async fn what_is_too_large_for_one_policy_is_split_and_joined_again() {
     let stage = Stage::new(Fake::new());
     let names: Vec<String> = (0..200).map(|i| format!("function-with-a-name-{i}")).collect();
     let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
-    let answer = stage.send(&create(&many)).await.success();
-    let arns: Vec<String> = answer.0["Data"]["PolicyArns"].as_str().unwrap().split(',').map(str::to_owned).collect();
+    let response = stage.send(&create(&many)).await.success();
+    let arns: Vec<String> = response.0["Data"]["PolicyArns"].as_str().unwrap().split(',').map(str::to_owned).collect();
     assert!(arns.len() > 2, "{arns:?}");
-    assert_eq!(answer.0["Data"]["PolicyArn"], POLICY);
+    assert_eq!(response.0["Data"]["PolicyArn"], POLICY);
     let books = stage.fake.books();
     assert_eq!(books.roles[&ROLE.to_lowercase()].attached, arns.iter().cloned().collect());
     let all: String = books.policies.values().map(|policy| policy.versions[&policy.default].to_string()).collect();
     assert!(names.iter().all(|name| all.contains(&format!("function:{name}\""))));
-    assert_eq!(stage.send(&create(&many)).await.success().0, answer.0, "equal input, equal bytes");
+    assert_eq!(stage.send(&create(&many)).await.success().0, response.0, "equal input, equal bytes");
     let few = asking(invoking(&["score"]), json!({}));
     stage.send(&update(ROLE, &few, &many)).await.success();
     assert_eq!(stage.fake.books().policies.len(), 1);
@@ -104,12 +104,12 @@ async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_t
     let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
     let stage = Stage::new(Fake::new());
     stage.fake.unjudged("s3:GetObject");
-    let answer = stage.send(&create(&verified)).await.success();
-    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let response = stage.send(&create(&verified)).await.success();
+    assert_eq!(response.0["Data"]["NotVerified"], "s3:GetObject");
     let mut again = verified.clone();
     again["Revision"] = json!("2");
-    let answer = stage.send(&update(ROLE, &again, &verified)).await.success();
-    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject", "also where there is nothing to change");
+    let response = stage.send(&update(ROLE, &again, &verified)).await.success();
+    assert_eq!(response.0["Data"]["NotVerified"], "s3:GetObject", "also where there is nothing to change");
 
     stage.fake.beyond_boundary("lambda:");
     let reason = stage.send(&update(ROLE, &verified, &again)).await.failure().reason().to_owned();
@@ -127,8 +127,8 @@ async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_t
     assert!(blind.fake.books().roles.is_empty());
 
     let judged = Stage::new(Fake::new());
-    let answer = judged.send(&create(&verified)).await.success();
-    assert_eq!(answer.0["Data"]["NotVerified"], "");
+    let response = judged.send(&create(&verified)).await.success();
+    assert_eq!(response.0["Data"]["NotVerified"], "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,8 +136,8 @@ async fn what_the_simulator_tells_nothing_of_is_not_verified() {
     let verified = asking(two_buckets(), json!({ "VerifyPermissions": "true" }));
     let stage = Stage::new(Fake::new());
     stage.fake.silent_about("s3:");
-    let answer = stage.send(&create(&verified)).await.success();
-    assert_eq!(answer.0["Data"]["NotVerified"], "s3:GetObject");
+    let response = stage.send(&create(&verified)).await.success();
+    assert_eq!(response.0["Data"]["NotVerified"], "s3:GetObject");
     let mute = Stage::new(Fake::new());
     mute.fake.silent_about("");
     let reason = mute.send(&create(&verified)).await.failure().reason().to_owned();
@@ -154,10 +154,10 @@ async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
             stage.send(&create(&verified("one"))).await.success();
             stage.fake.stack_status(status);
             stage.fake.beyond_boundary("lambda:");
-            let answer = stage.send(&update(ROLE, &verified(now), &verified("one"))).await;
-            assert_eq!(answer.succeeded(), goes_on, "{answer:?}");
+            let response = stage.send(&update(ROLE, &verified(now), &verified("one"))).await;
+            assert_eq!(response.succeeded(), goes_on, "{response:?}");
             if goes_on {
-                let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+                let told = response.0["Data"]["Warnings"].as_str().unwrap();
                 assert!(told.contains("may not `lambda:InvokeFunction`"), "{told}");
             }
         }
@@ -223,8 +223,8 @@ async fn what_the_boundary_denies_of_a_definition_is_told() {
     ] {
         let mut stage = Stage::new(Fake::new());
         stage.handler.guardrails.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
-        let answer = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
-        assert_eq!(answer.0["Data"]["BeyondBoundary"], expected, "{level}");
+        let response = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
+        assert_eq!(response.0["Data"]["BeyondBoundary"], expected, "{level}");
     }
 }
 
@@ -357,13 +357,13 @@ async fn a_policy_name_that_leaves_no_room_for_a_number_is_refused_where_one_is_
 #[tokio::test(start_paused = true)]
 async fn what_goes_only_with_a_definition_is_refused_without_one() {
     let stage = Stage::new(Fake::new());
-    let answer = stage
+    let response = stage
         .send(&create(&with(json!({ "Logging": "true", "VerifyPermissions": "true", "ResourceOverrides": {} }))))
         .await
         .failure();
     for name in ["Logging", "VerifyPermissions", "ResourceOverrides"] {
         let mistake = format!("`{name}`: only goes with `Definition` or `Integrations`");
-        assert!(answer.reason().contains(&mistake), "{}", answer.reason());
+        assert!(response.reason().contains(&mistake), "{}", response.reason());
     }
     let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));
     assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: only goes without"));

@@ -103,8 +103,8 @@ async fn each_thing_tells_the_role_that_it_runs_with() {
     ] {
         let stage = Stage::new(account());
         stage.fake.page(1);
-        let answer = stage.send(&create(&asking(source.clone()))).await.success();
-        assert_eq!(answer.0["Data"]["SageMakerExecutionRoleArn"], found, "{source}");
+        let response = stage.send(&create(&asking(source.clone()))).await.success();
+        assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], found, "{source}");
         assert_eq!(passed(&stage), format!("[{found:?}]"), "{source}");
         // Delete does not look: what it was found by may be gone.
         stage.fake.change(|books| books.regions.clear());
@@ -168,8 +168,8 @@ async fn an_update_looks_again_and_a_changed_role_changes_the_grant() {
     });
     let mut again = asked.clone();
     again["Revision"] = json!("2");
-    let answer = stage.send(&update(ROLE, &again, &asked)).await.success();
-    assert_eq!(answer.0["Data"]["SageMakerExecutionRoleArn"], role("new"));
+    let response = stage.send(&update(ROLE, &again, &asked)).await.success();
+    assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], role("new"));
     assert_eq!(passed(&stage), format!("[{:?}]", role("new")));
 }
 
@@ -243,8 +243,8 @@ async fn the_workflow_role_is_not_taken_for_the_one_that_it_asks_for() {
     let mut replaced = again.clone();
     (replaced["RoleName"], replaced["PolicyName"]) = (json!("AmazonSageMaker-Two"), json!("AmazonSageMaker-Two"));
     for event in [create(&asked), create(&asked), update(ROLE, &again, &asked), update(ROLE, &replaced, &again)] {
-        let answer = stage.send(&event).await.success();
-        assert_eq!(answer.0["Data"]["SageMakerExecutionRoleArn"], found);
+        let response = stage.send(&event).await.success();
+        assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], found);
     }
 }
 

@@ -120,7 +120,7 @@ fn patterns_match_as_iam_has_it() {
 #[tokio::test(start_paused = true)]
 async fn the_role_comes_out_as_the_guide_corrected_has_it() {
     let stage = Stage::new(Fake::new());
-    let answer = stage.send(&create(&properties())).await.success();
+    let response = stage.send(&create(&properties())).await.success();
     let books = stage.fake.books();
     let role = &books.roles[&ROLE.to_lowercase()];
     assert_eq!(
@@ -164,8 +164,8 @@ async fn the_role_comes_out_as_the_guide_corrected_has_it() {
     assert_eq!(statements.len(), 2);
     assert!(!policy.to_string().contains("PassRole"));
 
-    let data = &answer.0["Data"];
-    assert_eq!(answer.id(), ROLE);
+    let data = &response.0["Data"];
+    assert_eq!(response.id(), ROLE);
     assert_eq!(data["RoleArn"], "arn:aws:iam::123456789012:role/AmazonSageMaker-Churn");
     assert_eq!(data["RoleName"], ROLE);
     assert_eq!(data["RoleId"], role.id);

@@ -7,14 +7,14 @@ use serde_json::Value;
 use mlops_roles_testkit::fake::{Books, Fake};
 use mlops_roles_testkit::role_sets;
 use mlops_roles_testkit::service_catalog::console;
-use mlops_roles_testkit::stage::{Answer, Stage};
+use mlops_roles_testkit::stage::{Response, Stage};
 
 fn event(name: &str) -> Value {
     let path = repository().join("events").join(name).with_extension("json");
     serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
 }
 
-async fn send(stage: &Stage, name: &str) -> Answer {
+async fn send(stage: &Stage, name: &str) -> Response {
     stage.send(&event(name)).await
 }
 

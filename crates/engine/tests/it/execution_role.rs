@@ -183,8 +183,8 @@ async fn access_that_is_denied_is_told_by_property_and_undone() {
     stage.send(&of_type(delete("AmazonSageMaker-Execution", &asking(json!({}))))).await.success();
 
     stage.fake.beyond_boundary("s3:ListBucket");
-    let answer = stage.send(&of_type(create(&asking(json!({ "VerifyAccess": "true" }))))).await.failure();
-    let reason = answer.reason();
+    let response = stage.send(&of_type(create(&asking(json!({ "VerifyAccess": "true" }))))).await.failure();
+    let reason = response.reason();
     assert!(
         reason.contains("`Buckets[0]`: the role may not `s3:ListBucket` on `arn:aws:s3:::churn-data`: denied by"),
         "{reason}"

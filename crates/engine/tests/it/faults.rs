@@ -6,7 +6,7 @@ use mlops_roles_testkit::cases::cases;
 use mlops_roles_testkit::cases::foreign;
 use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::service_catalog::{joined, neighbours};
-use mlops_roles_testkit::stage::{Answer, BOUNDARY, POLICY, ROLE, Stage, create, delete, properties, update, with};
+use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, Response, Stage, create, delete, properties, update, with};
 use serde_json::json;
 
 /// Every case with every one of its calls, and where the case ends when nothing fails.
@@ -29,19 +29,19 @@ fn theirs(books: &Books) -> Books {
 }
 
 /// Success means the end; failure means the start, or for Delete that the next one finishes.
-async fn settle(stage: &Stage, case: &Case, answer: &Answer, end: &Books, undone: bool, what: &str) {
+async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, undone: bool, what: &str) {
     let books = stage.fake.books().meaning();
     assert_eq!(theirs(&books), theirs(&case.start.meaning()), "{what}: something foreign changed");
-    if answer.succeeded() {
-        assert_eq!(books, *end, "{what}: {}", answer.0);
+    if response.succeeded() {
+        assert_eq!(books, *end, "{what}: {}", response.0);
         return;
     }
     if undone && !case.forward {
-        assert_eq!(books, case.start.meaning(), "{what}: {}", answer.0);
+        assert_eq!(books, case.start.meaning(), "{what}: {}", response.0);
         assert!(
-            answer.reason().contains("as it was before") || answer.reason().contains("nothing was"),
+            response.reason().contains("as it was before") || response.reason().contains("nothing was"),
             "{what}: {}",
-            answer.reason()
+            response.reason()
         );
     }
     stage.fake.heal();
@@ -62,7 +62,7 @@ async fn settle(stage: &Stage, case: &Case, answer: &Answer, end: &Books, undone
         assert_eq!(restored.policies[POLICY].tags, case.restored.policies[POLICY].tags, "{what}");
         return;
     }
-    assert_eq!(restored, case.restored.meaning(), "{what}: after {}", answer.0);
+    assert_eq!(restored, case.restored.meaning(), "{what}: after {}", response.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,12 +71,12 @@ async fn each_call_fails_once_in_each_way() {
         for mischief in ONCE {
             let stage = case.stage();
             stage.fake.fail(Fault { at, mischief, sticky: false });
-            let answer = stage.send(&case.event).await;
+            let response = stage.send(&case.event).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
             if !matches!(mischief, Mischief::Refused | Mischief::Panic) {
-                assert!(answer.succeeded(), "{what}: a passing fault is got over: {}", answer.0);
+                assert!(response.succeeded(), "{what}: a passing fault is got over: {}", response.0);
             }
-            settle(&stage, case, &answer, end, mischief != Mischief::Panic, &what).await;
+            settle(&stage, case, &response, end, mischief != Mischief::Panic, &what).await;
         }
     })
     .await;
@@ -88,18 +88,18 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
         let stage = case.stage();
         stage.fake.restrict();
         stage.fake.fail(Fault { at, mischief: Mischief::LostAfter, sticky: false });
-        let answer = stage.send(&case.event).await.success();
-        settle(&stage, case, &answer, end, true, &format!("{}, call {at}", case.name)).await;
+        let response = stage.send(&case.event).await.success();
+        settle(&stage, case, &response, end, true, &format!("{}, call {at}", case.name)).await;
         for second in at + 1.. {
             let stage = case.stage();
             stage.fake.restrict();
             stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
             stage.fake.fail(Fault { at: second, mischief: Mischief::LostAfter, sticky: false });
-            let answer = stage.send(&case.event).await;
+            let response = stage.send(&case.event).await;
             let reached = stage.fake.calls().len() > second;
             let what = format!("{}, calls {at} and {second}", case.name);
-            assert!(!answer.reason().contains("the way back failed too"), "{what}: {}", answer.reason());
-            settle(&stage, case, &answer, end, true, &what).await;
+            assert!(!response.reason().contains("the way back failed too"), "{what}: {}", response.reason());
+            settle(&stage, case, &response, end, true, &what).await;
             if !reached {
                 break;
             }
@@ -116,11 +116,11 @@ async fn each_call_fails_once_while_reads_lag() {
             let stage = case.stage();
             stage.fake.lag(lag);
             stage.fake.fail(Fault { at, mischief, sticky: false });
-            let answer = stage.send_until_answered(&case.event).await;
+            let response = stage.send_until_answered(&case.event).await;
             tokio::time::sleep(lag).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
-            assert!(answer.succeeded() || mischief == Mischief::Refused, "{what}: {}", answer.0);
-            settle(&stage, case, &answer, end, true, &what).await;
+            assert!(response.succeeded() || mischief == Mischief::Refused, "{what}: {}", response.0);
+            settle(&stage, case, &response, end, true, &what).await;
         }
     })
     .await;
@@ -140,10 +140,10 @@ async fn each_call_fails_for_good() {
         for mischief in ways {
             let stage = case.stage();
             stage.fake.fail(Fault { at, mischief, sticky: true });
-            let answer = stage.send(&case.event).await;
+            let response = stage.send(&case.event).await;
             let what = format!("{}, call {at} and its like, {mischief:?}", case.name);
             // Undo may need the very action that fails.
-            settle(&stage, case, &answer, end, false, &what).await;
+            settle(&stage, case, &response, end, false, &what).await;
         }
     })
     .await;
@@ -158,11 +158,11 @@ async fn a_second_failure_on_the_way_back_is_told_and_mended_by_what_follows() {
                 let stage = case.stage();
                 stage.fake.fail(Fault { at: first, mischief: Mischief::Refused, sticky: false });
                 stage.fake.fail(Fault { at: second, mischief, sticky: false });
-                let answer = stage.send(&case.event).await;
+                let response = stage.send(&case.event).await;
                 reached |= stage.fake.calls().len() > second;
                 let what = format!("{}, calls {first} and {second}, {mischief:?}", case.name);
-                let undone = !answer.reason().contains("the way back failed too");
-                settle(&stage, case, &answer, end, undone, &what).await;
+                let undone = !response.reason().contains("the way back failed too");
+                settle(&stage, case, &response, end, undone, &what).await;
             }
             if !reached {
                 break;
@@ -178,9 +178,9 @@ async fn a_process_that_dies_at_any_call_finishes_when_the_event_comes_again() {
         for mischief in [Mischief::KillBefore, Mischief::KillAfter] {
             let stage = case.stage();
             stage.fake.fail(Fault { at, mischief, sticky: false });
-            let answer = stage.send_until_answered(&case.event).await;
+            let response = stage.send_until_answered(&case.event).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
-            assert!(answer.succeeded(), "{what}: {}", answer.0);
+            assert!(response.succeeded(), "{what}: {}", response.0);
             assert_eq!(stage.fake.books().meaning(), *end, "{what}");
         }
     })
@@ -255,14 +255,14 @@ async fn with_any_time_left_the_answer_comes_before_the_end() {
             stage.invocation.remaining = std::time::Duration::from_millis(milliseconds.into());
             stage.fake.fail(Fault { at, mischief: Mischief::HangAfter, sticky: true });
             let started = tokio::time::Instant::now();
-            let answer = stage.send(&case.event).await;
+            let response = stage.send(&case.event).await;
             assert!(
                 started.elapsed().as_secs_f64() < f64::from(milliseconds) / 1_000.0,
                 "{milliseconds} ms, call {at}: {:?}",
                 started.elapsed()
             );
             stage.fake.heal();
-            if !answer.succeeded() {
+            if !response.succeeded() {
                 stage.send(&case.after_failure).await.success();
                 assert_eq!(stage.fake.books().meaning(), case.restored.meaning(), "{milliseconds} ms, call {at}");
             }
@@ -285,9 +285,9 @@ async fn with_no_time_left_nothing_is_begun() {
 async fn a_failure_names_the_step_the_call_and_the_outcome() {
     let stage = Stage::new(Fake::new());
     stage.fake.fail(Fault { at: 4, mischief: Mischief::Refused, sticky: false });
-    let answer = stage.send(&create(&properties())).await.failure();
+    let response = stage.send(&create(&properties())).await.failure();
     assert_eq!(
-        answer.reason(),
+        response.reason(),
         "could not attach `arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy` to role \
          `AmazonSageMaker-Churn`: iam:AttachRolePolicy: UnmodifiableEntity: refused for the test; everything is as it \
          was before"
@@ -310,8 +310,8 @@ async fn one_step_that_cannot_be_undone_keeps_no_other_from_it() {
     let at = twin.fake.calls().iter().rposition(|call| call == "UpdateRole").unwrap();
     stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
     stage.fake.refuse("DetachRolePolicy");
-    let answer = stage.send(&event).await.failure();
-    assert_eq!(answer.reason().matches("could not detach").count(), 1, "{}", answer.reason());
+    let response = stage.send(&event).await.failure();
+    assert_eq!(response.reason().matches("could not detach").count(), 1, "{}", response.reason());
     let (role, prior) = (&stage.fake.books().roles[&ROLE.to_lowercase()], &before.roles[&ROLE.to_lowercase()]);
     assert_eq!((&role.inline, &role.description), (&prior.inline, &prior.description));
     assert_eq!(role.attached.len(), 2, "the one step that could not be undone");

@@ -38,14 +38,14 @@ async fn a_project_in_any_region_on_any_page_is_use() {
     }
 
     let kept = stage(books.clone());
-    let answer = kept.send(&deleting(json!({ "IfInUse": "Keep" }))).await.success();
+    let response = kept.send(&deleting(json!({ "IfInUse": "Keep" }))).await.success();
     assert_eq!(kept.fake.books(), before);
-    assert_eq!(attribute(&answer, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
-    assert!(answer.0["Data"]["InUseBy"].as_str().unwrap().contains("`churn`"), "{}", answer.0);
+    assert_eq!(attribute(&response, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
+    assert!(response.0["Data"]["InUseBy"].as_str().unwrap().contains("`churn`"), "{}", response.0);
 
     let forced = stage(books);
-    let answer = forced.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles"), names(&["LaunchRole", "UseRole"]));
+    let response = forced.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles"), names(&["LaunchRole", "UseRole"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,9 +115,9 @@ async fn a_recent_use_counts_only_where_it_is_asked_for_and_for_that_role() {
     assert_eq!(recent.fake.books(), joined(books.clone(), neighbours()));
 
     let keeping = json!({ "InUseWithinDays": "10", "IfInUse": "Keep" });
-    let answer = recent.send(&deleting(keeping)).await.success();
+    let response = recent.send(&deleting(keeping)).await.success();
     assert_eq!(
-        attribute(&answer, "KeptRoles"),
+        attribute(&response, "KeptRoles"),
         names(&["LaunchRole", "UseRole"]),
         "while one stays, so does LaunchRole"
     );
@@ -128,8 +128,8 @@ async fn a_recent_use_counts_only_where_it_is_asked_for_and_for_that_role() {
     });
     let with_glue = role("AmazonSageMakerServiceCatalogProductsGlueRole", "/", &[], &[]);
     recent.fake.change(|books| drop(books.roles.insert(with_glue.name.to_lowercase(), with_glue)));
-    let answer = recent.send(&deleting(glue)).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles"), names(&["GlueRole"]));
+    let response = recent.send(&deleting(glue)).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles"), names(&["GlueRole"]));
     assert_eq!(recent.fake.books(), joined(books.clone(), neighbours()));
 
     for days in ["8", "0"] {
@@ -147,8 +147,8 @@ async fn an_enabled_portfolio_is_no_use_and_goes_only_when_told_before_the_roles
         books
     };
     let untold = stage(enabled());
-    let answer = untold.send(&deleting(json!({}))).await.success();
-    assert_eq!(answer.0["Data"]["EnabledPortfolios"], "eu-west-1, us-east-1");
+    let response = untold.send(&deleting(json!({}))).await.success();
+    assert_eq!(response.0["Data"]["EnabledPortfolios"], "eu-west-1, us-east-1");
     assert_eq!(untold.fake.books().regions, enabled().regions);
 
     let told = stage(enabled());
@@ -201,8 +201,8 @@ async fn the_uses_are_told_as_far_as_the_answer_has_room() {
     let projects = (0..500).map(|i| (format!("{}-{i}", "long".repeat(7)), "CreateCompleted".to_owned())).collect();
     books.regions.insert("us-east-1".into(), Region { projects, ..Region::default() });
     let stage = stage(books);
-    let answer = stage.send(&creating(json!({}))).await.success();
-    let uses = answer.0["Data"]["InUseBy"].as_str().unwrap();
+    let response = stage.send(&creating(json!({}))).await.success();
+    let uses = response.0["Data"]["InUseBy"].as_str().unwrap();
     assert!(uses.starts_with("project `long") && uses.ends_with("; 480 more"), "{uses}");
     let reason = stage.send(&deleting(json!({}))).await.failure().reason().to_owned();
     assert!(reason.contains("end that use") && reason.ends_with("; 480 more"), "{reason}");
@@ -215,8 +215,8 @@ async fn time_that_is_short_is_shared_between_the_question_and_the_work() {
     for call in ["ListProjects", "GetSagemakerServicecatalogPortfolioStatus"] {
         stage.fake.break_action(call, Mischief::HangAfter);
     }
-    let answer = stage.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
-    assert!(answer.0["Data"]["InUseBy"].as_str().unwrap().contains("could not be asked"), "{}", answer.0);
+    let response = stage.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
+    assert!(response.0["Data"]["InUseBy"].as_str().unwrap().contains("could not be asked"), "{}", response.0);
     assert!(!stage.fake.books().roles.contains_key(&USE.to_lowercase()));
     // Each step takes a while too: with no time kept for them, they would not be done.
     let mut slow = mlops_roles_testkit::service_catalog::stage(console());
@@ -234,11 +234,11 @@ async fn a_region_that_cannot_be_asked_holds_up_no_deletion_that_is_wanted_anywa
     books.regions.insert("eu-west-1".into(), Region { closed: true, ..enabled() });
     let stage = stage(books.clone());
     let asked = json!({ "IfInUse": "Delete", "DisablePortfolio": "true" });
-    let answer = stage.send(&deleting(asked)).await.success();
+    let response = stage.send(&deleting(asked)).await.success();
     books.regions.remove("us-east-1");
     books.roles.clear();
     assert_eq!(stage.fake.books(), joined(books, neighbours()));
-    assert_eq!(answer.0["Data"]["EnabledPortfolios"], "", "what is not known to be enabled is not said to be");
+    assert_eq!(response.0["Data"]["EnabledPortfolios"], "", "what is not known to be enabled is not said to be");
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,8 +248,8 @@ async fn a_portfolio_does_not_go_before_the_projects_though_the_roles_do() {
     books.regions.insert("eu-west-1".into(), Region { portfolio: true, ..Region::default() });
     let stage = stage(books.clone());
     let asked = json!({ "IfInUse": "Delete", "DisablePortfolio": "true" });
-    let answer = stage.send(&deleting(asked)).await.success();
-    assert_eq!(answer.0["Data"]["EnabledPortfolios"], "us-east-1");
+    let response = stage.send(&deleting(asked)).await.success();
+    assert_eq!(response.0["Data"]["EnabledPortfolios"], "us-east-1");
     books.regions.remove("eu-west-1");
     books.roles.clear();
     assert_eq!(stage.fake.books(), joined(books, neighbours()));
@@ -263,8 +263,8 @@ async fn what_stays_because_a_region_cannot_be_asked_stays_whole() {
     let used = books.roles.get_mut(&USE.to_lowercase()).unwrap();
     used.attached.clear();
     let stage = stage(books.clone());
-    let answer = stage.send(&deleting(json!({ "IfInUse": "Keep" }))).await.success();
-    assert_eq!(attribute(&answer, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
+    let response = stage.send(&deleting(json!({ "IfInUse": "Keep" }))).await.success();
+    assert_eq!(attribute(&response, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
     assert_eq!(stage.fake.books(), joined(books, neighbours()), "the policy that UseRole had stays with it");
 }
 

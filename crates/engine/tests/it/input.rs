@@ -9,26 +9,26 @@ use mlops_roles_testkit::stage::{Stage, create, delete, with};
 async fn check(changes: Value, reason: &str) {
     let stage = Stage::new(Fake::new());
     let properties = with(changes.clone());
-    let answer = stage.send(&create(&properties)).await.failure();
-    assert_eq!(answer.reason(), reason, "{changes}");
+    let response = stage.send(&create(&properties)).await.failure();
+    assert_eq!(response.reason(), reason, "{changes}");
     assert_eq!(stage.fake.calls(), Vec::<String>::new(), "bad input is told before any call");
-    stage.send(&delete(answer.id(), &properties)).await.success();
+    stage.send(&delete(response.id(), &properties)).await.success();
     assert_eq!(stage.fake.books(), Books::default());
 }
 
 /// One mistake, by a part of its text.
 async fn refuses(changes: Value, part: &str) {
     let stage = Stage::new(Fake::new());
-    let answer = stage.send(&create(&with(changes.clone()))).await.failure();
-    assert!(answer.reason().contains(part), "{changes}: {}", answer.reason());
+    let response = stage.send(&create(&with(changes.clone()))).await.failure();
+    assert!(response.reason().contains(part), "{changes}: {}", response.reason());
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
 }
 
 async fn accepts(changes: Value) {
     let stage = Stage::new(Fake::new());
     let properties = with(changes);
-    let answer = stage.send(&create(&properties)).await.success();
-    stage.send(&delete(answer.id(), &properties)).await.success();
+    let response = stage.send(&create(&properties)).await.success();
+    stage.send(&delete(response.id(), &properties)).await.success();
     assert_eq!(stage.fake.books(), Books::default());
 }
 
@@ -168,11 +168,11 @@ async fn scalars_may_be_text_or_not_and_cloudformations_own_names_are_known() {
 #[tokio::test(start_paused = true)]
 async fn long_input_is_shown_short() {
     let stage = Stage::new(Fake::new());
-    let answer = stage.send(&create(&with(json!({ "RoleName": "漢".repeat(5_000) })))).await.failure();
+    let response = stage.send(&create(&with(json!({ "RoleName": "漢".repeat(5_000) })))).await.failure();
     assert!(
-        answer.reason().contains("… (5000 characters)") || answer.reason().contains("…` (5000 characters)"),
+        response.reason().contains("… (5000 characters)") || response.reason().contains("…` (5000 characters)"),
         "{}",
-        answer.reason()
+        response.reason()
     );
 }
 

@@ -5,7 +5,7 @@
 use mlops_roles_testkit::fake::gate::Gate;
 use mlops_roles_testkit::fake::{Books, Fake};
 use mlops_roles_testkit::signed::{SENT, sent, sent_at};
-use mlops_roles_testkit::stage::{Answer, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
+use mlops_roles_testkit::stage::{ROLE, Response, STACK, Stage, create, delete, from_stack, properties, update, with};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ struct Pair {
 /// How it went: the answers in the order in which they came, and who could go on at each turn.
 struct Run {
     books: Books,
-    answers: Vec<(usize, Answer)>,
+    responses: Vec<(usize, Response)>,
     turns: Vec<(u64, Vec<usize>, usize)>,
 }
 
@@ -70,23 +70,23 @@ impl Pair {
             stage.invocation.now = SENT;
             stage
         });
-        let answers = RefCell::new(Vec::new());
+        let responses = RefCell::new(Vec::new());
         let ended = Cell::new(false);
         let act = async |who: usize| {
-            let answer = stages[who].send(&self.events[who]).await;
+            let response = stages[who].send(&self.events[who]).await;
             // CloudFormation goes by the first answer, and after it has moved on by that of what came then.
-            let counts = if self.rolls_back { who == 1 } else { answers.borrow().is_empty() };
-            if let Some(after) = self.ends.filter(|_| answer.succeeded() && counts) {
+            let counts = if self.rolls_back { who == 1 } else { responses.borrow().is_empty() };
+            if let Some(after) = self.ends.filter(|_| response.succeeded() && counts) {
                 let status = if self.rolls_back { "UPDATE_COMPLETE" } else { "CREATE_COMPLETE" };
                 fake.hold_as(ROLE, STACK, "WorkflowRole", status);
                 fake.held_since(SENT + after);
                 ended.set(true);
             }
-            answers.borrow_mut().push((who, answer));
+            responses.borrow_mut().push((who, response));
         };
         let turns: RefCell<Vec<(u64, Vec<usize>, usize)>> = RefCell::default();
         let conduct = async {
-            while answers.borrow().len() < 2 {
+            while responses.borrow().len() < 2 {
                 for _ in 0..SETTLED {
                     yield_now().await;
                 }
@@ -96,7 +96,7 @@ impl Pair {
                     continue;
                 };
                 let mut hasher = DefaultHasher::new();
-                let done: Vec<usize> = answers.borrow().iter().map(|(who, _)| *who).collect();
+                let done: Vec<usize> = responses.borrow().iter().map(|(who, _)| *who).collect();
                 (fake.fingerprint(), gates.each_ref().map(Gate::heard), done).hash(&mut hasher);
                 let turn = turns.borrow().len();
                 let last = turns.borrow().last().map(|(.., last)| *last).filter(|last| waiting.contains(last));
@@ -113,7 +113,7 @@ impl Pair {
             }
         };
         tokio::join!(act(0), act(1), conduct);
-        Run { books: fake.books(), answers: answers.into_inner(), turns: turns.into_inner() }
+        Run { books: fake.books(), responses: responses.into_inner(), turns: turns.into_inner() }
     }
 
     /// Every order in which one of the two is held up at most so often though it could go on. Gives how many ends there are,
@@ -129,7 +129,7 @@ impl Pair {
             ends.insert(format!(
                 "{:?} {:?}",
                 run.books.meaning(),
-                run.answers.iter().map(|(who, answer)| (who, answer.succeeded())).collect::<Vec<_>>()
+                run.responses.iter().map(|(who, response)| (who, response.succeeded())).collect::<Vec<_>>()
             ));
             for (at, (state, waiting, next)) in run.turns.iter().enumerate().skip(schedule.len()) {
                 if !seen.insert((*state, left)) {
@@ -165,10 +165,10 @@ async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
         let (ways, runs) = pair
             .each(held_up, |run, order| {
                 // CloudFormation goes by the first answer.
-                if run.answers[0].1.succeeded() {
-                    assert_eq!(run.books.meaning(), end, "{ends:?}, {order}: {:?}", run.answers);
+                if run.responses[0].1.succeeded() {
+                    assert_eq!(run.books.meaning(), end, "{ends:?}, {order}: {:?}", run.responses);
                 }
-                assert!(run.answers.iter().any(|(_, answer)| answer.succeeded()), "{order}: {:?}", run.answers);
+                assert!(run.responses.iter().any(|(_, response)| response.succeeded()), "{order}: {:?}", run.responses);
             })
             .await;
         assert!(runs > 50, "{ways} ends of {runs} orders");
@@ -181,7 +181,7 @@ async fn of_two_stacks_that_want_one_name_one_gets_it_whole_and_the_other_leaves
     let pair = Pair { events, ..Pair::of_creates() };
     let (ends, runs) = pair
         .each(usize::MAX, |run, order| {
-            let winners: Vec<_> = run.answers.iter().filter(|(_, answer)| answer.succeeded()).collect();
+            let winners: Vec<_> = run.responses.iter().filter(|(_, response)| response.succeeded()).collect();
             let owners: BTreeSet<&String> = run
                 .books
                 .roles
@@ -207,8 +207,9 @@ async fn of_two_stacks_that_want_one_name_one_gets_it_whole_and_the_other_leaves
 async fn a_delete_while_create_still_runs_leaves_nothing() {
     let events = [create(&properties()), delete(INVENTED, &properties())];
     let pair = Pair { events, then: "DELETE_IN_PROGRESS", ..Pair::of_creates() };
-    let (ends, runs) =
-        pair.each(usize::MAX, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
+    let (ends, runs) = pair
+        .each(usize::MAX, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.responses))
+        .await;
     assert!(runs > 50, "{ends} ends of {runs} orders");
 }
 
@@ -224,7 +225,7 @@ async fn a_delete_while_update_still_runs_leaves_nothing() {
         ..Pair::of_creates()
     };
     let (ends, runs) =
-        pair.each(2, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.answers)).await;
+        pair.each(2, |run, order| assert_eq!(run.books, Books::default(), "{order}: {:?}", run.responses)).await;
     assert!(runs > 50, "{ends} ends of {runs} orders");
 }
 
@@ -250,7 +251,7 @@ async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
         let (ways, runs) = pair
             .each(2, |run, order| {
                 if later == 60 || run.turns[0].2 == 0 {
-                    assert_eq!(run.books.meaning(), start.meaning(), "{later}, {ends:?}, {order}: {:?}", run.answers);
+                    assert_eq!(run.books.meaning(), start.meaning(), "{later}, {ends:?}, {order}: {:?}", run.responses);
                 }
             })
             .await;
@@ -268,9 +269,9 @@ async fn a_second_delivery_that_fails_takes_nothing_from_the_first() {
     let succeeded = Cell::new(0);
     let (ways, runs) = pair
         .each(2, |run, order| {
-            let (first, answer) = &run.answers[0];
-            if *first == 0 && answer.succeeded() {
-                assert_eq!(run.books.meaning(), end, "{order}: {:?}", run.answers);
+            let (first, response) = &run.responses[0];
+            if *first == 0 && response.succeeded() {
+                assert_eq!(run.books.meaning(), end, "{order}: {:?}", run.responses);
                 succeeded.set(succeeded.get() + 1);
             }
         })

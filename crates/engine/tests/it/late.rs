@@ -167,8 +167,8 @@ async fn what_cloudformation_never_sent_is_not_followed_where_the_deployer_has_e
             if held {
                 stage.fake.hold_as(ROLE, STACK, "WorkflowRole", resource);
             }
-            let answer = stage.send(&event).await.failure();
-            assert!(answer.reason().contains("in its stack"), "{}", answer.reason());
+            let response = stage.send(&event).await.failure();
+            assert!(response.reason().contains("in its stack"), "{}", response.reason());
             assert_eq!(stage.fake.books(), standing, "{event}: {resource}");
         }
     }
@@ -223,8 +223,8 @@ async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_IN_PROGRESS"] {
             stage.fake.hold_as(&id, STACK, "WorkflowRole", status);
             for failed in invented {
-                let answer = stage.send(&of_type(delete(failed, &properties))).await.success();
-                assert_eq!(answer.id(), failed);
+                let response = stage.send(&of_type(delete(failed, &properties))).await.success();
+                assert_eq!(response.id(), failed);
                 assert_eq!(stage.fake.books(), standing, "{resource_type}, {status}, {failed}");
             }
         }

@@ -54,8 +54,8 @@ async fn an_update_without_a_change_writes_nothing() {
     let stage = Stage::new(Fake::new());
     stage.send(&create(&properties())).await.success();
     stage.fake.forget_calls();
-    let answer = stage.send(&update(ROLE, &properties(), &properties())).await.success();
-    assert!(answer.0["Data"]["RoleId"].as_str().unwrap().starts_with("AROA"));
+    let response = stage.send(&update(ROLE, &properties(), &properties())).await.success();
+    assert!(response.0["Data"]["RoleId"].as_str().unwrap().starts_with("AROA"));
     assert!(
         stage
             .fake
@@ -100,9 +100,9 @@ async fn a_renamed_policy_leaves_no_old_one_behind() {
     let stage = Stage::new(Fake::new());
     stage.send(&create(&properties())).await.success();
     let new = with(json!({ "PolicyName": "AmazonSageMaker-Other" }));
-    let answer = stage.send(&update(ROLE, &new, &properties())).await.success();
+    let response = stage.send(&update(ROLE, &new, &properties())).await.success();
     let arn = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Other";
-    assert_eq!(answer.0["Data"]["PolicyArn"], arn);
+    assert_eq!(response.0["Data"]["PolicyArn"], arn);
     let books = stage.fake.books();
     assert_eq!(books.policies.keys().collect::<Vec<_>>(), [arn]);
     assert_eq!(books.roles[&key()].attached.iter().collect::<Vec<_>>(), [arn]);
@@ -164,8 +164,8 @@ async fn a_replacement_stands_beside_the_old_role_until_cleanup() {
     stage.send(&create(&properties())).await.success();
     let old = stage.fake.books();
     let new = with(json!({ "RoleName": "AmazonSageMaker-Two" }));
-    let answer = stage.send(&update(ROLE, &new, &properties())).await.success();
-    assert_eq!(answer.id(), "AmazonSageMaker-Two");
+    let response = stage.send(&update(ROLE, &new, &properties())).await.success();
+    assert_eq!(response.id(), "AmazonSageMaker-Two");
     assert_eq!(stage.fake.books().roles.len(), 2);
     // Another resource of the stack fails: CloudFormation goes back, then cleans up.
     let back = stage.send(&update("AmazonSageMaker-Two", &properties(), &new)).await.success();
@@ -193,9 +193,9 @@ async fn a_replacement_whose_policy_keeps_its_name_is_refused_before_any_write()
     stage.send(&create(&old)).await.success();
     let books = stage.fake.books();
     let new = with(json!({ "RoleName": "AmazonSageMaker-Two", "PolicyName": "AmazonSageMaker-P" }));
-    let answer = stage.send(&update(ROLE, &new, &old)).await.failure();
-    assert_eq!(answer.id(), ROLE, "a failed update keeps the id");
-    assert!(answer.reason().contains("give `PolicyName` a new value too"), "{}", answer.reason());
+    let response = stage.send(&update(ROLE, &new, &old)).await.failure();
+    assert_eq!(response.id(), ROLE, "a failed update keeps the id");
+    assert!(response.reason().contains("give `PolicyName` a new value too"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -205,8 +205,8 @@ async fn a_name_that_changes_by_case_alone_is_refused() {
     stage.send(&create(&properties())).await.success();
     let books = stage.fake.books();
     let new = with(json!({ "RoleName": "AmazonSageMaker-CHURN" }));
-    let answer = stage.send(&update(ROLE, &new, &properties())).await.failure();
-    assert!(answer.reason().contains("does not tell case apart"), "{}", answer.reason());
+    let response = stage.send(&update(ROLE, &new, &properties())).await.failure();
+    assert!(response.reason().contains("does not tell case apart"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -216,8 +216,8 @@ async fn a_changed_path_under_the_same_name_is_refused() {
     stage.send(&create(&properties())).await.success();
     let books = stage.fake.books();
     stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
-    let answer = stage.send(&update(ROLE, &with(json!({ "Path": "/team/" })), &properties())).await.failure();
-    assert!(answer.reason().contains("give `RoleName` a new value too"), "{}", answer.reason());
+    let response = stage.send(&update(ROLE, &with(json!({ "Path": "/team/" })), &properties())).await.failure();
+    assert!(response.reason().contains("give `RoleName` a new value too"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -262,12 +262,12 @@ async fn a_replacement_that_could_not_be_cleaned_up_is_refused() {
     let id = stage.send(&create(&nameless)).await.success().id().to_owned();
     let books = stage.fake.books();
     stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/team/".into()];
-    let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
-    assert!(answer.reason().contains("`RolePaths`"), "{}", answer.reason());
+    let response = stage.send(&update(&id, &revised, &nameless)).await.failure();
+    assert!(response.reason().contains("`RolePaths`"), "{}", response.reason());
     stage.handler.guardrails = Ok(mlops_roles_testkit::stage::guardrails());
     stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
-    let answer = stage.send(&update(&id, &revised, &nameless)).await.failure();
-    assert!(answer.reason().contains("`RoleNamePrefixes`"), "{}", answer.reason());
+    let response = stage.send(&update(&id, &revised, &nameless)).await.failure();
+    assert!(response.reason().contains("`RoleNamePrefixes`"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -279,8 +279,8 @@ async fn a_policy_outside_the_prefixes_of_today_is_named_not_forgotten() {
     let books = stage.fake.books();
     stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
     for event in [delete(ROLE, &named), update(ROLE, &properties(), &named)] {
-        let answer = stage.send(&event).await.failure();
-        assert!(answer.reason().contains("policy/TeamPolicy` is outside"), "{}", answer.reason());
+        let response = stage.send(&event).await.failure();
+        assert!(response.reason().contains("policy/TeamPolicy` is outside"), "{}", response.reason());
         assert_eq!(stage.fake.books(), books);
     }
 }
@@ -295,9 +295,9 @@ async fn derived_names_fit_and_tell_resources_apart() {
         let mut event = create(&nameless);
         event["StackId"] = json!(format!("arn:aws:cloudformation:us-east-1:123456789012:stack/{stack}/7c1d"));
         event["LogicalResourceId"] = json!(logical);
-        let answer = stage.send(&event).await.success();
-        assert!(answer.id().starts_with("AmazonSageMaker-") && answer.id().len() <= 64, "{}", answer.id());
-        ids.insert(answer.id().to_owned());
+        let response = stage.send(&event).await.success();
+        assert!(response.id().starts_with("AmazonSageMaker-") && response.id().len() <= 64, "{}", response.id());
+        ids.insert(response.id().to_owned());
     }
     assert_eq!(ids.len(), 3);
 }
@@ -332,12 +332,12 @@ async fn a_policy_in_use_by_others_stops_delete_before_anything_is_removed() {
     stage.send(&create(&properties())).await.success();
     stage.fake.change(|books| drop(books.users.insert("ann".into(), [POLICY.to_owned()].into())));
     let books = stage.fake.books();
-    let answer = stage.send(&delete(ROLE, &properties())).await.failure();
-    assert!(answer.reason().contains("in use by user ann"), "{}", answer.reason());
+    let response = stage.send(&delete(ROLE, &properties())).await.failure();
+    assert!(response.reason().contains("in use by user ann"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
     for change in [json!({ "PolicyName": "AmazonSageMaker-P2" }), json!({ "RoleName": "AmazonSageMaker-R2" })] {
-        let answer = stage.send(&update(ROLE, &with(change), &properties())).await.failure();
-        assert!(answer.reason().contains("in use by user ann"), "{}", answer.reason());
+        let response = stage.send(&update(ROLE, &with(change), &properties())).await.failure();
+        assert!(response.reason().contains("in use by user ann"), "{}", response.reason());
         assert_eq!(stage.fake.books(), books);
     }
     stage.fake.change(|books| books.users.clear());
@@ -419,8 +419,8 @@ async fn a_role_outside_the_prefixes_of_today_is_named_not_forgotten() {
     let nameless = with(json!({ "RoleName": null }));
     let id = stage.send(&create(&nameless)).await.success().id().to_owned();
     stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
-    let answer = stage.send(&delete(&id, &nameless)).await.failure();
-    assert!(answer.reason().contains("RoleNamePrefixes"), "{}", answer.reason());
+    let response = stage.send(&delete(&id, &nameless)).await.failure();
+    assert!(response.reason().contains("RoleNamePrefixes"), "{}", response.reason());
 }
 
 #[tokio::test(start_paused = true)]
@@ -508,8 +508,8 @@ async fn tags_of_others_that_leave_no_room_are_told_before_any_write() {
     let books = stage.fake.books();
     let more =
         with(json!({ "Tags": (0..5).map(|n| json!({ "Key": format!("k{n}"), "Value": "" })).collect::<Vec<_>>() }));
-    let answer = stage.send(&update(ROLE, &more, &properties())).await.failure();
-    assert!(answer.reason().contains("would have 52 tags"), "{}", answer.reason());
+    let response = stage.send(&update(ROLE, &more, &properties())).await.failure();
+    assert!(response.reason().contains("would have 52 tags"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -517,8 +517,8 @@ async fn tags_of_others_that_leave_no_room_are_told_before_any_write() {
 async fn a_quota_that_an_account_can_have_raised_is_left_to_iam() {
     let stage = Stage::new(Fake::new());
     let arns = |n: usize| (0..n).map(|n| format!("arn:aws:iam::aws:policy/Amazon{n}")).collect::<Vec<_>>();
-    let answer = stage.send(&create(&with(json!({ "ManagedPolicyArns": arns(10) })))).await.failure();
-    assert!(answer.reason().contains("Cannot exceed quota for PoliciesPerRole: 10"), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "ManagedPolicyArns": arns(10) })))).await.failure();
+    assert!(response.reason().contains("Cannot exceed quota for PoliciesPerRole: 10"), "{}", response.reason());
     assert_eq!(stage.fake.books(), Books::default());
     // A full set is exchanged for another without ever being over it.
     let (old, new) = (

@@ -10,9 +10,13 @@ const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1
 #[tokio::test(start_paused = true)]
 async fn a_role_of_the_same_name_is_left_alone_also_by_the_delete_that_follows() {
     let stage = Stage::new(Fake::with(by_hand()));
-    let answer = stage.send(&create(&properties())).await.failure();
-    assert!(answer.reason().contains(ROLE) && answer.reason().contains("`AdoptExisting: true`"), "{}", answer.reason());
-    stage.send(&delete(answer.id(), &properties())).await.success();
+    let response = stage.send(&create(&properties())).await.failure();
+    assert!(
+        response.reason().contains(ROLE) && response.reason().contains("`AdoptExisting: true`"),
+        "{}",
+        response.reason()
+    );
+    stage.send(&delete(response.id(), &properties())).await.success();
     assert_eq!(stage.fake.books(), by_hand());
 }
 
@@ -23,9 +27,9 @@ async fn roles_and_policies_of_another_stack_are_named_and_left_alone() {
     let books = stage.fake.books();
     let adopting = with(json!({ "AdoptExisting": "true" }));
     for properties in [properties(), adopting] {
-        let answer = stage.send(&create(&properties)).await.failure();
-        assert!(answer.reason().contains(OTHER) && answer.reason().contains("AdoptFrom"), "{}", answer.reason());
-        assert!(answer.reason().contains(POLICY), "all objections at once: {}", answer.reason());
+        let response = stage.send(&create(&properties)).await.failure();
+        assert!(response.reason().contains(OTHER) && response.reason().contains("AdoptFrom"), "{}", response.reason());
+        assert!(response.reason().contains(POLICY), "all objections at once: {}", response.reason());
         stage.send(&delete(ROLE, &properties)).await.success();
         assert_eq!(stage.fake.books(), books);
     }
@@ -98,8 +102,8 @@ async fn a_policy_made_by_hand_can_be_adopted_too() {
     used.users.insert("ann".into(), [POLICY.to_owned()].into());
     let stage = Stage::new(Fake::with(used.clone()));
     let adopting = with(json!({ "AdoptExisting": "true" }));
-    let answer = stage.send(&create(&adopting)).await.failure();
-    assert!(answer.reason().contains("in use by user ann: it can't be adopted"), "{}", answer.reason());
+    let response = stage.send(&create(&adopting)).await.failure();
+    assert!(response.reason().contains("in use by user ann: it can't be adopted"), "{}", response.reason());
     assert_eq!(stage.fake.books(), used, "ann would have been granted what we write into it");
 
     let stage = Stage::new(Fake::with(books));
@@ -117,8 +121,8 @@ async fn what_a_stack_holds_cannot_be_adopted() {
     let stage = Stage::new(Fake::with(by_hand()));
     stage.fake.hold(ROLE, OTHER, "Role");
     stage.fake.hold("something-else", OTHER, "Else");
-    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-    assert!(answer.reason().contains(&format!("`Role` of stack `{OTHER}`")), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(response.reason().contains(&format!("`Role` of stack `{OTHER}`")), "{}", response.reason());
     assert_eq!(stage.fake.books(), by_hand());
 }
 
@@ -132,8 +136,8 @@ async fn what_a_stack_has_let_go_can_be_taken_over_by_its_name() {
     // The stack may have ours under a name of its own, or may have imported the role under the logical id that ours had.
     for held in ["Custom::StepFunctionsWorkflowRole", "Custom::Another", "AWS::IAM::Role"] {
         stage.fake.held_type(held);
-        let answer = stage.send(&create(&adopting)).await.failure();
-        assert!(answer.reason().contains("still belongs to"), "{}", answer.reason());
+        let response = stage.send(&create(&adopting)).await.failure();
+        assert!(response.reason().contains("still belongs to"), "{}", response.reason());
         assert_eq!(stage.fake.books(), books);
     }
 
@@ -162,8 +166,8 @@ async fn a_role_with_a_foreign_boundary_or_path_cannot_be_adopted() {
             _ => role.path = "/service-role/".into(),
         }
         let stage = Stage::new(Fake::with(books.clone()));
-        let answer = stage.send(&create(&adopting)).await.failure();
-        assert!(answer.reason().contains(word), "{}", answer.reason());
+        let response = stage.send(&create(&adopting)).await.failure();
+        assert!(response.reason().contains(word), "{}", response.reason());
         assert_eq!(stage.fake.books(), books);
     }
 }
@@ -172,8 +176,8 @@ async fn a_role_with_a_foreign_boundary_or_path_cannot_be_adopted() {
 async fn a_deployer_who_does_not_allow_adoption_is_named() {
     let mut stage = Stage::new(Fake::with(by_hand()));
     stage.handler.guardrails.as_mut().unwrap().allow_adoption = false;
-    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-    assert!(answer.reason().contains("`AllowAdoption`"), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(response.reason().contains("`AllowAdoption`"), "{}", response.reason());
     assert_eq!(stage.fake.books(), by_hand());
 }
 
@@ -207,8 +211,8 @@ async fn what_cloudformation_tagged_belongs_to_its_stack() {
     let tags = &mut books.roles.get_mut(&ROLE.to_lowercase()).unwrap().tags;
     tags.insert("aws:cloudformation:stack-id".into(), "arn:of-another-region".into());
     let stage = Stage::new(Fake::with(books.clone()));
-    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-    assert!(answer.reason().contains("still belongs to stack `arn:of-another-region`"), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(response.reason().contains("still belongs to stack `arn:of-another-region`"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -240,8 +244,8 @@ async fn a_resource_beyond_the_first_hundred_of_its_stack_is_held_all_the_same()
     stage.fake.hold(ROLE, OTHER, "Role");
     // They come in the order of their ids, and these are before the role's.
     (0..100).for_each(|n| stage.fake.hold(&format!("A{n}"), OTHER, "Else"));
-    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-    assert!(answer.reason().contains(OTHER), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(response.reason().contains(OTHER), "{}", response.reason());
     assert_eq!(stage.fake.books(), by_hand());
 }
 
@@ -269,8 +273,8 @@ async fn an_adopted_role_without_room_for_our_grant_is_told_before_any_write() {
     let long = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "x".repeat(10_100) }] });
     books.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Long".into(), long);
     let stage = Stage::new(Fake::with(books.clone()));
-    let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-    assert!(answer.reason().contains("IAM allows 10240"), "{}", answer.reason());
+    let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+    assert!(response.reason().contains("IAM allows 10240"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -278,8 +282,8 @@ async fn an_adopted_role_without_room_for_our_grant_is_told_before_any_write() {
 async fn a_resource_refactored_into_another_stack_goes_on_there_by_adopt_from() {
     let stage = Stage::new(Fake::new());
     stage.send(&from_stack(create(&properties()), OTHER)).await.success();
-    let answer = stage.send(&update(ROLE, &with(json!({ "Revision": "2" })), &properties())).await.failure();
-    assert!(answer.reason().contains(&format!("`AdoptFrom: {OTHER}`")), "{}", answer.reason());
+    let response = stage.send(&update(ROLE, &with(json!({ "Revision": "2" })), &properties())).await.failure();
+    assert!(response.reason().contains(&format!("`AdoptFrom: {OTHER}`")), "{}", response.reason());
     let moved = with(json!({ "AdoptFrom": OTHER, "Description": "moved" }));
     stage.send(&update(ROLE, &moved, &properties())).await.success();
     let role = stage.fake.books().roles[&ROLE.to_lowercase()].clone();
@@ -301,8 +305,8 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
         stage.fake.restrict();
         stage.fake.refuse("UpdateRole");
         let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
-        let answer = stage.send(&update(ROLE, &new, &properties())).await.failure();
-        assert!(answer.reason().ends_with("everything is as it was before"), "{}", answer.reason());
+        let response = stage.send(&update(ROLE, &new, &properties())).await.failure();
+        assert!(response.reason().ends_with("everything is as it was before"), "{}", response.reason());
         assert_eq!(stage.fake.books(), made);
     }
 }
@@ -319,8 +323,8 @@ async fn a_resource_of_another_type_under_the_same_id_is_named_and_hides_who_hol
         stage.fake.hold(ROLE, OTHER, "Data");
         stage.fake.held_type(of_type);
         let before = stage.fake.books();
-        let answer = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
-        assert!(answer.reason().contains(told), "{}", answer.reason());
+        let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
+        assert!(response.reason().contains(told), "{}", response.reason());
         assert_eq!(stage.fake.books(), before);
     }
 }

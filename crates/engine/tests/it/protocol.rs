@@ -2,8 +2,8 @@
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::{Request, payload};
-use mlops_roles_core::protocol::response::{Answer, LONGEST};
-use mlops_roles_engine::deliver::Undelivered;
+use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_engine::deliver::DeliveryError;
 use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, TYPE, create, delete, from_stack, properties, update, with};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn a_payload_that_is_no_event_is_an_error_for_lambda() {
     let stage = Stage::new(Fake::new());
     for payload in [json!(null), json!(7), json!("text"), json!([]), json!({}), json!({ "ResponseURL": 7 })] {
         let undelivered = stage.try_send(&payload).await.unwrap_err();
-        assert!(matches!(undelivered, Undelivered::Nobody { .. }), "{undelivered}");
+        assert!(matches!(undelivered, DeliveryError::Nobody { .. }), "{undelivered}");
     }
 }
 
@@ -33,16 +33,16 @@ async fn a_broken_envelope_is_answered_with_the_fields_that_are_there() {
             } else {
                 event[field] = broken;
             }
-            let answer = stage.send(&event).await.failure();
-            assert!(answer.reason().contains("no custom resource request"), "{field}: {}", answer.reason());
-            assert!(!answer.id().is_empty());
+            let response = stage.send(&event).await.failure();
+            assert!(response.reason().contains("no custom resource request"), "{field}: {}", response.reason());
+            assert!(!response.id().is_empty());
         }
     }
     let mut event = update(ROLE, &properties(), &properties());
     event["RequestType"] = json!("Destroy");
-    let answer = stage.send(&event).await.failure();
-    assert_eq!(answer.id(), ROLE, "the id is echoed");
-    assert_eq!(answer.0["StackId"], STACK);
+    let response = stage.send(&event).await.failure();
+    assert_eq!(response.id(), ROLE, "the id is echoed");
+    assert_eq!(response.0["StackId"], STACK);
     assert_eq!(stage.fake.books(), Books::default());
 }
 
@@ -52,8 +52,8 @@ async fn empty_ids_are_a_broken_envelope() {
     for field in ["StackId", "LogicalResourceId"] {
         let mut event = create(&properties());
         event[field] = json!("");
-        let answer = stage.send(&event).await.failure();
-        assert!(answer.reason().contains(field), "{}", answer.reason());
+        let response = stage.send(&event).await.failure();
+        assert!(response.reason().contains(field), "{}", response.reason());
     }
 }
 
@@ -61,10 +61,10 @@ async fn empty_ids_are_a_broken_envelope() {
 async fn properties_that_are_no_object_fail_create_and_not_delete() {
     let stage = Stage::new(Fake::new());
     for properties in [json!(null), json!("text"), json!([1]), json!(true), json!(7)] {
-        let answer = stage.send(&create(&properties)).await.failure();
-        assert!(answer.reason().contains("expected an object"), "{}", answer.reason());
+        let response = stage.send(&create(&properties)).await.failure();
+        assert!(response.reason().contains("expected an object"), "{}", response.reason());
         stage.send(&update(ROLE, &properties, &properties)).await.failure();
-        stage.send(&delete(answer.id(), &properties)).await.success();
+        stage.send(&delete(response.id(), &properties)).await.success();
     }
 }
 
@@ -74,7 +74,7 @@ async fn what_nobody_would_hear_of_is_not_begun() {
     let mut event = create(&properties());
     event["ResponseURL"] = json!("https://example.com/answer");
     let undelivered = stage.try_send(&event).await.unwrap_err();
-    assert!(matches!(undelivered, Undelivered::Untrusted { .. }), "{undelivered}");
+    assert!(matches!(undelivered, DeliveryError::Untrusted { .. }), "{undelivered}");
     assert_eq!((stage.fake.books(), stage.fake.calls().len()), (Books::default(), 0));
 }
 
@@ -85,11 +85,11 @@ async fn an_event_of_any_depth_is_answered() {
         let deep = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         let mut event = create(&with(json!({ "Definition": "DEEP", "SageMakerExecutionRoleArns": null })));
         let text = event.to_string().replace("\"DEEP\"", &deep);
-        let answer = stage.send(&payload(&text)).await.failure();
-        let told = answer.reason().contains("the properties are nested more than 127 levels deep");
-        assert_eq!(told, !is_read, "{}", answer.reason());
+        let response = stage.send(&payload(&text)).await.failure();
+        let told = response.reason().contains("the properties are nested more than 127 levels deep");
+        assert_eq!(told, !is_read, "{}", response.reason());
         event["RequestType"] = json!("Delete");
-        event["PhysicalResourceId"] = json!(answer.id());
+        event["PhysicalResourceId"] = json!(response.id());
         let text = event.to_string().replace("\"DEEP\"", &deep);
         stage.send(&payload(&text)).await.success();
     }
@@ -100,10 +100,14 @@ async fn an_event_of_any_depth_is_answered() {
 async fn a_panic_is_answered() {
     let stage = Stage::new(Fake::new());
     stage.fake.fail(Fault { at: 2, mischief: Mischief::Panic, sticky: false });
-    let answer = stage.send(&create(&properties())).await.failure();
-    assert!(answer.reason().contains("panicked") && answer.reason().contains("for the test"), "{}", answer.reason());
-    assert_eq!(answer.id(), "not-created/WorkflowRole");
-    stage.send(&delete(answer.id(), &properties())).await.success();
+    let response = stage.send(&create(&properties())).await.failure();
+    assert!(
+        response.reason().contains("panicked") && response.reason().contains("for the test"),
+        "{}",
+        response.reason()
+    );
+    assert_eq!(response.id(), "not-created/WorkflowRole");
+    stage.send(&delete(response.id(), &properties())).await.success();
     assert_eq!(stage.fake.books(), Books::default());
 }
 
@@ -129,8 +133,8 @@ async fn a_stack_from_elsewhere_is_refused_and_its_delete_touches_nothing() {
         "arn:aws:s3:us-east-1:123456789012:stack/pipeline/7c1d",
         "pipeline",
     ] {
-        let answer = stage.send(&from_stack(create(&properties()), stack)).await.failure();
-        assert!(answer.reason().contains("the only place that this function serves"), "{}", answer.reason());
+        let response = stage.send(&from_stack(create(&properties()), stack)).await.failure();
+        assert!(response.reason().contains("the only place that this function serves"), "{}", response.reason());
         stage.send(&from_stack(delete(ROLE, &properties()), stack)).await.success();
     }
     assert_eq!(stage.fake.books(), books);
@@ -141,16 +145,16 @@ async fn a_type_that_is_unknown_or_off_is_refused_and_its_delete_succeeds() {
     let mut stage = Stage::new(Fake::new());
     let mut event = create(&properties());
     event["ResourceType"] = json!("Custom::StepFunctionWorkflowRole");
-    let answer = stage.send(&event).await.failure();
-    assert!(answer.reason().contains(&format!("did you mean `{TYPE}`?")), "{}", answer.reason());
-    let mut event = delete(answer.id(), &properties());
+    let response = stage.send(&event).await.failure();
+    assert!(response.reason().contains(&format!("did you mean `{TYPE}`?")), "{}", response.reason());
+    let mut event = delete(response.id(), &properties());
     event["ResourceType"] = json!("Custom::Whatever");
     stage.send(&event).await.success();
 
     stage.send(&create(&properties())).await.success();
     stage.handler.guardrails.as_mut().unwrap().types = vec!["Custom::Other".into()];
-    let answer = stage.send(&create(&properties())).await.failure();
-    assert!(answer.reason().contains("`EnabledTypes`"), "{}", answer.reason());
+    let response = stage.send(&create(&properties())).await.failure();
+    assert!(response.reason().contains("`EnabledTypes`"), "{}", response.reason());
     stage.send(&delete(ROLE, &properties())).await.success();
     assert_eq!(stage.fake.books(), Books::default(), "what was made while the type was on still goes");
 }
@@ -177,8 +181,8 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
             Some(if name == missing { value } else { usual }.to_owned())
         });
         for event in [create(&properties()), delete(ROLE, &properties())] {
-            let answer = stage.send(&event).await.failure();
-            assert!(answer.reason().contains(missing), "{}", answer.reason());
+            let response = stage.send(&event).await.failure();
+            assert!(response.reason().contains(missing), "{}", response.reason());
         }
     }
 }
@@ -186,9 +190,9 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
 #[test]
 fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
     let request = Request::read(&create(&properties())).unwrap();
-    let fixed = Answer::failed(&request.address, "id", "x".into()).body().len() - 1;
+    let fixed = Response::failed(&request.target, "id", "x".into()).body().len() - 1;
     let room = LONGEST - fixed;
-    let body = |reason: String| Answer::failed(&request.address, "id", reason).body();
+    let body = |reason: String| Response::failed(&request.target, "id", reason).body();
     assert_eq!(body("a".repeat(room)).len(), 4_096);
     assert!(!String::from_utf8(body("a".repeat(room))).unwrap().contains('…'));
     let cut = body("a".repeat(room + 1));
@@ -202,7 +206,7 @@ fn a_cut_falls_between_characters_and_counts_escapes() {
     for text in ["é", "漢", "🦀", "\"", "a🦀\\"] {
         for length in 1_000..1_040 {
             let reason = text.repeat(length * 4);
-            let body = Answer::failed(&request.address, "id", reason.clone()).body();
+            let body = Response::failed(&request.target, "id", reason.clone()).body();
             assert!(body.len() <= LONGEST && body.len() > LONGEST - 40, "{} bytes of {text:?}", body.len());
             let value: Value = serde_json::from_slice(&body).unwrap();
             let kept = value["Reason"].as_str().unwrap().strip_suffix('…').unwrap().to_owned();
@@ -227,8 +231,8 @@ async fn a_success_that_would_not_fit_is_refused_before_any_write() {
     stage.handler.guardrails.as_mut().unwrap().role_paths = vec![path];
     let mut event = create(&with(json!({ "PolicyName": format!("AmazonSageMaker-{}", "p".repeat(100)) })));
     event["RequestId"] = json!("r".repeat(2_000));
-    let answer = stage.send(&event).await.failure();
-    assert!(answer.reason().contains("bytes, CloudFormation takes 4096"), "{}", answer.reason());
+    let response = stage.send(&event).await.failure();
+    assert!(response.reason().contains("bytes, CloudFormation takes 4096"), "{}", response.reason());
     assert_eq!(stage.fake.books(), Books::default());
 }
 

@@ -25,10 +25,10 @@ async fn absent_roles_are_provisioned_as_ours_and_only_those_are_taken_down_wher
     let asked = || json!({ "Roles": "All", "OnCreate": "Provision", "OnDelete": "Keep" });
     let before = joined(books.clone(), neighbours());
     let stage = stage(books);
-    let answer = stage.send(&creating(asked())).await.success();
-    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole", "GlueRole"]));
-    assert_eq!(attribute(&answer, "KeptRoles").len(), 9);
-    assert_eq!(attribute(&answer, "MissingRoles").len(), 0);
+    let response = stage.send(&creating(asked())).await.success();
+    assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["UseRole", "GlueRole"]));
+    assert_eq!(attribute(&response, "KeptRoles").len(), 9);
+    assert_eq!(attribute(&response, "MissingRoles").len(), 0);
     let made = &stage.fake.books().roles[&USE.to_lowercase()];
     assert_eq!(made.path, "/service-role/");
     assert_eq!(made.tags["mlops-roles:stack-id"], STACK);
@@ -42,10 +42,10 @@ async fn absent_roles_are_provisioned_as_ours_and_only_those_are_taken_down_wher
     assert_eq!(others, before);
 
     let calls = stage.fake.calls().len();
-    assert_eq!(stage.send(&creating(asked())).await.success().0, answer.0, "a second delivery finds the work done");
+    assert_eq!(stage.send(&creating(asked())).await.success().0, response.0, "a second delivery finds the work done");
     assert!(!stage.fake.calls()[calls..].contains(&"CreateRole".to_owned()));
-    let answer = stage.send(&deleting(asked())).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles"), names(&["UseRole", "GlueRole"]));
+    let response = stage.send(&deleting(asked())).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles"), names(&["UseRole", "GlueRole"]));
     assert_eq!(stage.fake.books(), before);
 }
 
@@ -111,8 +111,8 @@ async fn an_update_provisions_when_asked_and_touches_nothing_otherwise() {
 
     stage.fake.change(|books| drop(books.roles.remove(&USE.to_lowercase())));
     let provisioning = || json!({ "OnCreate": "Provision" });
-    let answer = stage.send(&updating(provisioning(), json!({}))).await.success();
-    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole"]));
+    let response = stage.send(&updating(provisioning(), json!({}))).await.success();
+    assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["UseRole"]));
     let made = stage.fake.books();
 
     // What drifted is put right when `Revision` asks for it, and not by the way.
@@ -123,8 +123,8 @@ async fn an_update_provisions_when_asked_and_touches_nothing_otherwise() {
     stage.send(&updating(json!({ "OnCreate": "Provision", "Revision": "2" }), provisioning())).await.success();
     assert_eq!(stage.fake.books(), made);
     // And back: what we made stays ours until the Delete.
-    let answer = stage.send(&updating(json!({}), provisioning())).await.success();
-    assert_eq!(attribute(&answer, "ProvisionedRoles"), names(&["UseRole"]));
+    let response = stage.send(&updating(json!({}), provisioning())).await.success();
+    assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["UseRole"]));
     assert_eq!(stage.fake.books(), made);
     stage.send(&deleting(json!({ "OnDelete": "Keep" }))).await.success();
     assert!(!stage.fake.books().roles.contains_key(&USE.to_lowercase()));
@@ -154,8 +154,8 @@ async fn what_we_made_and_is_in_use_is_released_when_it_stays() {
     let keeping = || json!({ "OnCreate": "Provision", "IfInUse": "Keep" });
     stage.send(&creating(keeping())).await.success();
     stage.fake.change(|books| drop(books.regions.insert("us-east-1".into(), Region::with(&[("churn", "Pending")]))));
-    let answer = stage.send(&deleting(keeping())).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles").len(), 0);
+    let response = stage.send(&deleting(keeping())).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles").len(), 0);
     let left = stage.fake.books().roles;
     assert_eq!(left.len(), 2 + neighbours().roles.len());
     assert!(left.values().all(|role| role.tags.is_empty()), "nobody would know the owner any more");
@@ -175,11 +175,11 @@ async fn more_roles_are_made_when_more_are_named() {
     let stage = stage(Books::default());
     let with = |roles: &str| json!({ "OnCreate": "Provision", "Roles": roles });
     stage.send(&creating(with("LaunchAndUse"))).await.success();
-    let answer = stage.send(&updating(with("All"), with("LaunchAndUse"))).await.success();
-    assert_eq!(attribute(&answer, "ProvisionedRoles").len(), 11);
+    let response = stage.send(&updating(with("All"), with("LaunchAndUse"))).await.success();
+    assert_eq!(attribute(&response, "ProvisionedRoles").len(), 11);
     // Fewer: an Update deletes nothing.
-    let answer = stage.send(&updating(with("LaunchAndUse"), with("All"))).await.success();
-    assert_eq!(attribute(&answer, "ProvisionedRoles").len(), 11);
+    let response = stage.send(&updating(with("LaunchAndUse"), with("All"))).await.success();
+    assert_eq!(attribute(&response, "ProvisionedRoles").len(), 11);
     stage.send(&deleting(with("LaunchAndUse"))).await.success();
     assert_eq!(stage.fake.books(), neighbours());
 }
@@ -214,6 +214,6 @@ async fn the_portfolio_stays_where_only_our_own_roles_go() {
 async fn provisioning_tells_who_uses_the_roles_that_were_there() {
     let mut books = solution("/");
     books.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
-    let answer = stage(books).send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
-    assert_eq!(answer.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in us-east-1");
+    let response = stage(books).send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+    assert_eq!(response.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in us-east-1");
 }

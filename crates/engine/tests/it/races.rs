@@ -32,11 +32,11 @@ async fn of_two_creations_of_one_name_the_loser_fails_and_deletes_nothing() {
                 books.roles = theirs.roles;
                 books.policies.extend(theirs.policies);
             });
-            let answer = stage.send(&create(&properties())).await.failure();
-            assert!(answer.reason().contains("made by somebody else in the meantime"), "{}", answer.reason());
+            let response = stage.send(&create(&properties())).await.failure();
+            assert!(response.reason().contains("made by somebody else in the meantime"), "{}", response.reason());
             assert_eq!(stage.fake.books(), won, "our own policy is gone again");
             tokio::time::sleep(Duration::from_secs(lag)).await;
-            stage.send(&delete(answer.id(), &properties())).await.success();
+            stage.send(&delete(response.id(), &properties())).await.success();
             assert_eq!(stage.fake.books(), won);
         }
     }
@@ -60,8 +60,8 @@ async fn what_others_made_while_our_own_creation_was_in_doubt_is_not_taken_for_o
         all.roles = books.roles;
         all.policies.extend(books.policies);
     });
-    let answer = stage.send(&create(&properties())).await.failure();
-    assert!(answer.reason().contains("the connection failed"), "{}", answer.reason());
+    let response = stage.send(&create(&properties())).await.failure();
+    assert!(response.reason().contains("the connection failed"), "{}", response.reason());
     assert_eq!(stage.fake.books(), theirs);
 }
 
@@ -80,7 +80,7 @@ async fn two_stacks_at_once_end_with_one_owner_at_the_most() {
         let (a, b) = tokio::join!(ours.send(&event), second);
         let owners: Vec<&str> = [(&a, mlops_roles_testkit::stage::STACK), (&b, OTHER)]
             .into_iter()
-            .filter_map(|(answer, stack)| answer.succeeded().then_some(stack))
+            .filter_map(|(response, stack)| response.succeeded().then_some(stack))
             .collect();
         assert!(owners.len() == 1 || (owners.is_empty() && later.is_zero()), "{later:?}: {} {}", a.0, b.0);
         let books = fake.books();
@@ -162,8 +162,8 @@ async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
         stage.send(&create(&properties())).await.success();
         stage.fake.forget_calls();
         stage.fake.meddle(at, |books| drop(books.roles.remove(&ROLE.to_lowercase())));
-        let answer = stage.send(&update(ROLE, &new, &properties())).await;
-        if answer.succeeded() && at < 2 {
+        let response = stage.send(&update(ROLE, &new, &properties())).await;
+        if response.succeeded() && at < 2 {
             assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "new");
         }
         stage.send(&update(ROLE, &with(json!({ "Revision": "again" })), &new)).await.success();
@@ -206,15 +206,15 @@ async fn what_somebody_edits_while_an_update_runs_is_put_right_or_stays_theirs()
         for at in 0..calls {
             let stage = Stage::new(Fake::with(standing.clone()));
             stage.fake.meddle(at, move |books| role(books, edit));
-            let answer = stage.send(&event).await;
+            let response = stage.send(&event).await;
             let edited = |books: &Books| {
                 let mut books = books.clone();
                 role(&mut books, edit);
                 books.meaning()
             };
             let after = stage.fake.books().meaning();
-            let from = if answer.succeeded() { &end } else { &standing };
-            let told = format!("somebody {what} before call {at}: {}", answer.0);
+            let from = if response.succeeded() { &end } else { &standing };
+            let told = format!("somebody {what} before call {at}: {}", response.0);
             assert!(after == from.meaning() || after == edited(from), "{told}, {after:?}");
             stage.send(&update(ROLE, &with(json!({ "Revision": "2" })), &new)).await.success();
             let mut right = standing.clone().meaning();
@@ -245,8 +245,8 @@ async fn what_an_earlier_delivery_made_is_not_undone_because_the_look_lagged() {
     let stage = begin().await;
     let books = stage.fake.books();
     stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: true });
-    let answer = stage.send(&event).await.failure();
-    assert!(answer.reason().contains("set the description"), "{}", answer.reason());
+    let response = stage.send(&event).await.failure();
+    assert!(response.reason().contains("set the description"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -265,8 +265,8 @@ async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_th
     let stage = Stage::new(Fake::new());
     let books = theirs.clone();
     stage.fake.meddle(last_write + 1, move |all| *all = books);
-    let answer = stage.send(&create(&properties())).await.failure();
-    assert!(answer.reason().contains("made by somebody else in the meantime"), "{}", answer.reason());
+    let response = stage.send(&create(&properties())).await.failure();
+    assert!(response.reason().contains("made by somebody else in the meantime"), "{}", response.reason());
     assert_eq!(stage.fake.books(), theirs);
 }
 

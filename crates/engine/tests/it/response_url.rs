@@ -2,9 +2,9 @@
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::protocol::response::Answer;
+use mlops_roles_core::protocol::response::Response;
 use mlops_roles_core::protocol::response_url::ResponseUrl;
-use mlops_roles_engine::deliver::{Post, Undelivered};
+use mlops_roles_engine::deliver::{DeliveryError, ResponseSender};
 use mlops_roles_testkit::stage::{Mailbox, create, properties};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,15 +37,19 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
     ];
     for (partition, region, url) in &good {
         let mailbox = Mailbox::default();
-        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
         let request = Request::read(&create(&properties())).unwrap();
-        let answer = Answer::failed(&request.address, "id", "why".into());
+        let response = Response::failed(&request.target, "id", "why".into());
         let to = ResponseUrl::new(url);
         let at = place(partition, region);
-        assert_eq!(post.deliver(&to, &answer, Some(&at), Instant::now() + Duration::from_secs(1)).await.unwrap(), 200);
+        assert_eq!(
+            sender.deliver(&to, &response, Some(&at), Instant::now() + Duration::from_secs(1)).await.unwrap(),
+            200
+        );
         for elsewhere in [None, Some(place(partition, "eu-south-2"))] {
-            let refused = post.deliver(&to, &answer, elsewhere.as_ref(), Instant::now() + Duration::from_secs(1)).await;
-            assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url} from {elsewhere:?}");
+            let refused =
+                sender.deliver(&to, &response, elsewhere.as_ref(), Instant::now() + Duration::from_secs(1)).await;
+            assert!(matches!(refused, Err(DeliveryError::Untrusted { .. })), "{url} from {elsewhere:?}");
         }
     }
     let us = place("aws", "us-east-1");
@@ -97,12 +101,13 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
         String::new(),
     ] {
         let mailbox = Mailbox::default();
-        let post = Post { transport: mailbox.clone(), endpoint: None };
+        let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
         let request = Request::read(&create(&properties())).unwrap();
-        let answer = Answer::failed(&request.address, "id", "why".into());
-        let refused =
-            post.deliver(&ResponseUrl::new(&url), &answer, Some(&us), Instant::now() + Duration::from_secs(1)).await;
-        assert!(matches!(refused, Err(Undelivered::Untrusted { .. })), "{url}");
+        let response = Response::failed(&request.target, "id", "why".into());
+        let refused = sender
+            .deliver(&ResponseUrl::new(&url), &response, Some(&us), Instant::now() + Duration::from_secs(1))
+            .await;
+        assert!(matches!(refused, Err(DeliveryError::Untrusted { .. })), "{url}");
         assert!(mailbox.take().is_empty());
     }
 }
@@ -110,7 +115,7 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
     let request = Request::read(&create(&properties())).unwrap();
-    let answer = Answer::failed(&request.address, "id", "why".into());
+    let response = Response::failed(&request.target, "id", "why".into());
     for (url, fits) in [
         ("http://localhost:4566/x", true),
         ("http://localhost:4567/x", false),
@@ -119,8 +124,9 @@ async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
         ("http://a@localhost:4566/x", false),
     ] {
         let mailbox = Mailbox::default();
-        let post = Post { transport: mailbox.clone(), endpoint: Some("http://localhost:4566".into()) };
-        let sent = post.deliver(&ResponseUrl::new(url), &answer, None, Instant::now() + Duration::from_secs(1)).await;
+        let sender = ResponseSender { transport: mailbox.clone(), endpoint: Some("http://localhost:4566".into()) };
+        let sent =
+            sender.deliver(&ResponseUrl::new(url), &response, None, Instant::now() + Duration::from_secs(1)).await;
         assert_eq!(sent.is_ok(), fits, "{url}");
         assert_eq!(mailbox.take().len(), usize::from(fits));
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use mlops_roles_testkit::cases::foreign;
 use mlops_roles_testkit::fake::{Books, Fault, Mischief};
 use mlops_roles_testkit::role_sets::{asking, environment, of_type, stage};
-use mlops_roles_testkit::stage::{Answer, Stage, create, delete, update};
+use mlops_roles_testkit::stage::{Response, Stage, create, delete, update};
 
 const TYPE: &str = "Custom::SageMakerMlopsRoles";
 
@@ -40,8 +40,8 @@ fn sent(event: Value) -> Value {
 
 async fn made(asked: &Value) -> (String, Books) {
     let stage = stage(foreign());
-    let answer = stage.send(&sent(create(asked))).await.success();
-    (answer.id().to_owned(), stage.fake.books())
+    let response = stage.send(&sent(create(asked))).await.success();
+    (response.id().to_owned(), stage.fake.books())
 }
 
 fn creating(asked: &Value) -> Case {
@@ -80,20 +80,20 @@ async fn cases() -> Vec<Case> {
     ]
 }
 
-async fn settle(stage: &Stage, case: &Case, answer: &Answer, end: &Books, undone: bool, what: &str) {
+async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, undone: bool, what: &str) {
     let books = stage.fake.books().meaning();
     for (name, role) in foreign().meaning().roles {
         assert_eq!(books.roles.get(&name), Some(&role), "{what}: something foreign changed");
     }
-    if answer.succeeded() {
+    if response.succeeded() {
         assert_eq!(books, *end, "{what}");
         return;
     }
     if undone && !case.forward {
-        assert_eq!(books, case.start.meaning(), "{what}: {}", answer.reason());
+        assert_eq!(books, case.start.meaning(), "{what}: {}", response.reason());
     }
     stage.fake.heal();
-    stage.send(&(case.after_failure)(answer.id(), case)).await.success();
+    stage.send(&(case.after_failure)(response.id(), case)).await.success();
     let expected = if case.forward { end.clone() } else { case.start.meaning() };
     assert_eq!(stage.fake.books().meaning(), expected, "{what}: afterwards");
 }
@@ -114,10 +114,10 @@ async fn a_failure_at_any_call_of_the_largest_set_leaves_all_or_nothing() {
         for mischief in [Mischief::Refused, Mischief::Throttled, Mischief::LostAfter, Mischief::HangAfter] {
             let stage = stage(case.start.clone());
             stage.fake.fail(Fault { at, mischief, sticky: false });
-            let answer = stage.send(&case.event).await;
+            let response = stage.send(&case.event).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
-            assert!(answer.succeeded() || mischief == Mischief::Refused, "{what}: {}", answer.reason());
-            settle(&stage, case, &answer, end, true, &what).await;
+            assert!(response.succeeded() || mischief == Mischief::Refused, "{what}: {}", response.reason());
+            settle(&stage, case, &response, end, true, &what).await;
         }
     })
     .await;
@@ -134,8 +134,8 @@ async fn an_action_that_fails_for_good_is_mended_by_what_follows() {
         for action in actions {
             let stage = stage(case.start.clone());
             stage.fake.break_action(&action, Mischief::Denied);
-            let answer = stage.send(&case.event).await;
-            settle(&stage, &case, &answer, &end, false, &format!("{}, {action} for good", case.name)).await;
+            let response = stage.send(&case.event).await;
+            settle(&stage, &case, &response, &end, false, &format!("{}, {action} for good", case.name)).await;
         }
     }
 }
@@ -145,8 +145,8 @@ async fn a_process_that_dies_at_any_call_of_a_set_finishes_when_the_event_comes_
     each_call(async |case, at, end| {
         let stage = stage(case.start.clone());
         stage.fake.fail(Fault { at, mischief: Mischief::KillAfter, sticky: false });
-        let answer = stage.send_until_answered(&case.event).await;
-        assert!(answer.succeeded(), "{}, call {at}: {}", case.name, answer.reason());
+        let response = stage.send_until_answered(&case.event).await;
+        assert!(response.succeeded(), "{}, call {at}: {}", case.name, response.reason());
         assert_eq!(stage.fake.books().meaning(), *end, "{}, call {at}", case.name);
     })
     .await;
@@ -181,10 +181,10 @@ async fn a_second_failure_on_the_way_back_of_a_set_is_mended_by_what_follows() {
                 let stage = stage(case.start.clone());
                 stage.fake.fail(Fault { at: first, mischief: Mischief::Refused, sticky: false });
                 stage.fake.fail(Fault { at: second, mischief, sticky: false });
-                let answer = stage.send(&case.event).await;
-                let undone = !answer.reason().contains("the way back failed too");
+                let response = stage.send(&case.event).await;
+                let undone = !response.reason().contains("the way back failed too");
                 let what = format!("calls {first} and {second}, {mischief:?}");
-                settle(&stage, &case, &answer, &end, undone, &what).await;
+                settle(&stage, &case, &response, &end, undone, &what).await;
             }
         }
     }

@@ -98,7 +98,7 @@ async fn as_published_each_set_is_what_its_tables_say() {
         stage.handler.guardrails =
             Ok(mlops_roles_core::guardrails::Guardrails { allow_published_iam_writes: true, ..wide() });
         let asked = asking(&tables["properties"], json!({ "Fidelity": "AsPublished" }));
-        let answer = stage.send(&of_type(create(&asked), TYPE)).await.success();
+        let response = stage.send(&of_type(create(&asked), TYPE)).await.success();
 
         let mut expected = json!({ "roles": tables["roles"], "policies": tables["policies"] });
         for role in expected["roles"].as_object_mut().unwrap().values_mut() {
@@ -116,7 +116,7 @@ async fn as_published_each_set_is_what_its_tables_say() {
                 assert_eq!(&found[one], expected, "{name}, {one}");
             }
         }
-        let mut data = answer.0["Data"].as_object().unwrap().clone();
+        let mut data = response.0["Data"].as_object().unwrap().clone();
         assert!(data.remove("BeyondBoundary").is_some());
         assert_eq!(data.remove("Warnings").unwrap(), "");
         assert_eq!(Value::Object(data), tables["attributes"], "{name}");
@@ -690,8 +690,8 @@ async fn properties_that_no_longer_lead_to_the_names_are_no_reason_to_forget_the
     let made = stage.send(&of_type(create(&asked), TYPE)).await.success();
     let books = stage.fake.books();
     for other in [environment(json!({ "EnvType": "prod" })), json!({ "RoleSet": "Gone" }), json!({})] {
-        let answer = stage.send(&of_type(delete(made.id(), &other), TYPE)).await.failure();
-        assert!(answer.reason().contains("do not lead to the names"), "{}", answer.reason());
+        let response = stage.send(&of_type(delete(made.id(), &other), TYPE)).await.failure();
+        assert!(response.reason().contains("do not lead to the names"), "{}", response.reason());
         let new = environment(json!({ "EnvType": "test" }));
         stage.send(&of_type(update(made.id(), &new, &other), TYPE)).await.failure();
         assert_eq!(stage.fake.books(), books);
@@ -707,12 +707,12 @@ async fn a_role_that_was_switched_off_comes_back_and_another_set_takes_the_place
     let first = stage.send(&of_type(create(&on), TYPE)).await.success();
     let (mut id, mut before) = (first.id().to_owned(), &on);
     for (next, roles) in [(&off, 6), (&on, 7), (&setup, 1), (&off, 6)] {
-        let answer = stage.send(&of_type(update(&id, next, before), TYPE)).await.success();
-        if answer.id() != id {
+        let response = stage.send(&of_type(update(&id, next, before), TYPE)).await.success();
+        if response.id() != id {
             stage.send(&of_type(delete(&id, before), TYPE)).await.success();
         }
         assert_eq!(stage.fake.books().roles.len(), roles);
-        (id, before) = (answer.id().to_owned(), next);
+        (id, before) = (response.id().to_owned(), next);
     }
     stage.send(&of_type(delete(&id, before), TYPE)).await.success();
     assert_eq!(stage.fake.books(), Books::default());
@@ -788,16 +788,16 @@ async fn a_second_region_of_the_account_is_told_who_has_the_names() {
     let stack = STACK.replace("us-east-1", "eu-west-1");
     let event = from_stack(of_type(create(&environment(json!({}))), TYPE), &stack);
     let event = serde_json::from_str(&event.to_string().replace("useast1", "euwest1")).unwrap();
-    let answer = other.send(&event).await.failure();
+    let response = other.send(&event).await.failure();
     assert!(
-        answer.reason().contains(
+        response.reason().contains(
             "role `ds-team-dev-SageMakerExecutionRole` belongs to a stack of region us-east-1, and roles and policies are \
              of the whole account: under these names it can have one region: choose others, or leave them to us-east-1"
         ),
         "{}",
-        answer.reason()
+        response.reason()
     );
-    let mut delete = from_stack(of_type(delete(answer.id(), &environment(json!({}))), TYPE), &stack);
+    let mut delete = from_stack(of_type(delete(response.id(), &environment(json!({}))), TYPE), &stack);
     delete["ResponseURL"] = event["ResponseURL"].clone();
     other.send(&delete).await.success();
     assert_eq!(other.fake.books(), books, "nothing of the first region was touched");
@@ -864,12 +864,12 @@ async fn all_mistakes_come_at_once_and_nothing_is_written() {
             vec!["`RoleNames.VPCFlowLogsRole`: `ds-team-x` is the name of another role of the set too"],
         ),
     ] {
-        let answer = stage.send(&of_type(create(&asked), TYPE)).await.failure();
+        let response = stage.send(&of_type(create(&asked), TYPE)).await.failure();
         for part in expected {
-            assert!(answer.reason().contains(part), "no `{part}` in {}", answer.reason());
+            assert!(response.reason().contains(part), "no `{part}` in {}", response.reason());
         }
-        assert!(!answer.id().is_empty());
-        stage.send(&of_type(delete(answer.id(), &asked), TYPE)).await.success();
+        assert!(!response.id().is_empty());
+        stage.send(&of_type(delete(response.id(), &asked), TYPE)).await.success();
     }
     let wrote = |call: &String| !["Get", "List", "Describe"].iter().any(|verb| call.starts_with(verb));
     assert_eq!(stage.fake.calls().into_iter().filter(wrote).collect::<Vec<_>>(), Vec::<String>::new());

@@ -32,13 +32,13 @@ async fn a_create_that_keeps_tells_what_there_is_and_touches_nothing() {
         .regions
         .insert("eu-west-1".into(), Region { portfolio: true, ..Region::with(&[("churn", "CreateCompleted")]) });
     let stage = stage(books);
-    let answer = stage.send(&creating(json!({}))).await.success();
-    assert_eq!(answer.id(), ID);
-    assert_eq!(attribute(&answer, "KeptRoles"), names(&["UseRole"]));
-    assert_eq!(attribute(&answer, "MissingRoles"), names(&["LaunchRole"]));
-    assert_eq!(answer.0["Data"]["DeletedRoles"], "");
-    assert_eq!(answer.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in eu-west-1");
-    assert_eq!(answer.0["Data"]["EnabledPortfolios"], "eu-west-1");
+    let response = stage.send(&creating(json!({}))).await.success();
+    assert_eq!(response.id(), ID);
+    assert_eq!(attribute(&response, "KeptRoles"), names(&["UseRole"]));
+    assert_eq!(attribute(&response, "MissingRoles"), names(&["LaunchRole"]));
+    assert_eq!(response.0["Data"]["DeletedRoles"], "");
+    assert_eq!(response.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in eu-west-1");
+    assert_eq!(response.0["Data"]["EnabledPortfolios"], "eu-west-1");
     assert_eq!(writes(&stage), Vec::<String>::new());
 }
 
@@ -47,8 +47,8 @@ async fn the_roles_of_the_solution_go_at_either_path_and_nothing_else_does() {
     for path in ["/service-role/", "/", "/elsewhere/"] {
         for event in [creating(json!({ "OnCreate": "Delete" })), deleting(json!({}))] {
             let stage = stage(solution(path));
-            let answer = stage.send(&event).await.success();
-            assert_eq!(attribute(&answer, "DeletedRoles"), names(&["LaunchRole", "UseRole"]));
+            let response = stage.send(&event).await.success();
+            assert_eq!(attribute(&response, "DeletedRoles"), names(&["LaunchRole", "UseRole"]));
             assert_eq!(stage.fake.books(), neighbours(), "{path}");
         }
     }
@@ -63,8 +63,8 @@ async fn the_roles_of_the_console_go_with_all_that_hangs_on_them_and_the_policy_
     books.profiles.insert("Holds".into(), Some(LAUNCH.into()));
     let stage = stage(books);
     stage.fake.page(7);
-    let answer = stage.send(&deleting(json!({ "Roles": "All" }))).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles"), names(&SUFFIXES));
+    let response = stage.send(&deleting(json!({ "Roles": "All" }))).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles"), names(&SUFFIXES));
     let mut left = neighbours();
     left.profiles.insert("Holds".into(), None);
     assert_eq!(stage.fake.books(), left);
@@ -73,8 +73,8 @@ async fn the_roles_of_the_console_go_with_all_that_hangs_on_them_and_the_policy_
 #[tokio::test(start_paused = true)]
 async fn roles_that_are_not_named_stay() {
     let stage = stage(console());
-    let answer = stage.send(&deleting(json!({ "Roles": ["AmazonSageMakerServiceCatalogProductsGlueRole"] }))).await;
-    assert_eq!(attribute(&answer.success(), "DeletedRoles"), names(&["GlueRole"]));
+    let response = stage.send(&deleting(json!({ "Roles": ["AmazonSageMakerServiceCatalogProductsGlueRole"] }))).await;
+    assert_eq!(attribute(&response.success(), "DeletedRoles"), names(&["GlueRole"]));
     let mut left = joined(console(), neighbours());
     left.roles.remove("amazonsagemakerservicecatalogproductsgluerole");
     assert_eq!(stage.fake.books(), left, "the console's policy for UseRole stays too");
@@ -83,8 +83,8 @@ async fn roles_that_are_not_named_stay() {
 #[tokio::test(start_paused = true)]
 async fn what_is_absent_is_done() {
     let stage_of_none = stage(Books::default());
-    let answer = stage_of_none.send(&deleting(json!({ "DisablePortfolio": "false" }))).await.success();
-    assert_eq!(attribute(&answer, "MissingRoles"), names(&["LaunchRole", "UseRole"]));
+    let response = stage_of_none.send(&deleting(json!({ "DisablePortfolio": "false" }))).await.success();
+    assert_eq!(attribute(&response, "MissingRoles"), names(&["LaunchRole", "UseRole"]));
     assert!(
         !stage_of_none.fake.calls().contains(&"ListProjects".to_owned()),
         "no use of what is not there is looked for"
@@ -93,9 +93,9 @@ async fn what_is_absent_is_done() {
     let mut one = solution("/");
     one.roles.remove(&USE.to_lowercase());
     let stage = stage(one);
-    let answer = stage.send(&creating(json!({ "OnCreate": "Delete" }))).await.success();
-    assert_eq!(attribute(&answer, "DeletedRoles"), names(&["LaunchRole"]));
-    assert_eq!(attribute(&answer, "MissingRoles"), names(&["UseRole"]));
+    let response = stage.send(&creating(json!({ "OnCreate": "Delete" }))).await.success();
+    assert_eq!(attribute(&response, "DeletedRoles"), names(&["LaunchRole"]));
+    assert_eq!(attribute(&response, "MissingRoles"), names(&["UseRole"]));
     assert_eq!(stage.fake.books(), neighbours());
 }
 
@@ -185,9 +185,9 @@ async fn a_policy_that_is_attached_in_between_is_detached_too() {
 async fn a_deletion_that_is_refused_says_what_is_left_and_the_next_one_finishes() {
     let stage = stage(console());
     stage.fake.break_action("DeleteRole", Mischief::Refused);
-    let answer = stage.send(&creating(json!({ "OnCreate": "Delete" }))).await.failure();
-    assert_eq!(answer.id(), "not-created/ServiceCatalog");
-    let reason = answer.reason();
+    let response = stage.send(&creating(json!({ "OnCreate": "Delete" }))).await.failure();
+    assert_eq!(response.id(), "not-created/ServiceCatalog");
+    let reason = response.reason();
     assert!(reason.contains("could not delete role") && reason.contains("the next try goes on from here"), "{reason}");
     assert!(reason.contains(&format!("delete policy `{CONSOLE_POLICY}`")), "{reason}");
     stage.fake.heal();
@@ -222,7 +222,7 @@ async fn a_type_that_is_switched_off_deletes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn all_mistakes_come_at_once_and_nothing_is_touched() {
     let stage = stage(console());
-    let answer = stage
+    let response = stage
         .send(&creating(json!({
             "Roles": ["AmazonSageMakerServiceCatalogProductsLaunchRol", "Administrator", "All"],
             "Regions": ["us-east-1", "us-est-1", "cn-north-1"],
@@ -235,7 +235,7 @@ async fn all_mistakes_come_at_once_and_nothing_is_touched() {
         })))
         .await
         .failure();
-    let reason = answer.reason();
+    let reason = response.reason();
     for part in [
         "9 mistakes",
         "`Roles[0]`: found `AmazonSageMakerServiceCatalogProductsLaunchRol`, expected `LaunchAndUse` or `All` alone, or \
@@ -302,8 +302,8 @@ async fn an_event_that_comes_again_leaves_what_was_made_since() {
             books.policies.insert(arn, Policy { made_at: SENT + 1, ..policy });
         });
         let deployed = stage.fake.books();
-        let answer = stage.send(&event).await.success();
-        assert_eq!(attribute(&answer, "KeptRoles"), names(&["UseRole"]));
+        let response = stage.send(&event).await.success();
+        assert_eq!(attribute(&response, "KeptRoles"), names(&["UseRole"]));
         assert_eq!(stage.fake.books(), deployed, "Lambda may deliver an event twice");
 
         stage.fake.change(|books| books.roles.get_mut(&USE.to_lowercase()).unwrap().made_at = SENT);
@@ -321,8 +321,8 @@ async fn a_stack_that_is_rolled_back_takes_nothing_down_but_what_it_made() {
     {
         let kept = stage(console());
         kept.fake.stack_status(status);
-        let answer = kept.send(&deleting(json!({ "DisablePortfolio": "true" }))).await.success();
-        assert_eq!(attribute(&answer, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
+        let response = kept.send(&deleting(json!({ "DisablePortfolio": "true" }))).await.success();
+        assert_eq!(attribute(&response, "KeptRoles"), names(&["LaunchRole", "UseRole"]));
         assert_eq!(writes(&kept), Vec::<String>::new());
 
         let made = stage(Books::default());

@@ -162,8 +162,8 @@ impl Refusal {
         // Also a Create that is refused tells the id that it would have had.
         let id = stage.send(&self.event(create(properties))).await.id().to_owned();
         let stage = self.updating(&id, stage.fake.books(), "UPDATE_IN_PROGRESS");
-        let answer = stage.send(&self.event(update(&id, properties, properties))).await.success();
-        assert_eq!(answer.id(), id, "{}", self.what);
+        let response = stage.send(&self.event(update(&id, properties, properties))).await.success();
+        assert_eq!(response.id(), id, "{}", self.what);
         (id, stage.fake.books())
     }
 }
@@ -176,8 +176,8 @@ async fn a_create_is_refused_and_makes_nothing() {
         assert!(reason.contains(refusal.says), "{}: {reason}", refusal.what);
         assert!(refused.fake.books() == Books::default(), "{}", refusal.what);
         let taken = stage(Books::default());
-        let answer = taken.send(&refusal.event(create(&refusal.good))).await.success();
-        assert_eq!(answer.0["Data"]["Warnings"], "", "{}", refusal.what);
+        let response = taken.send(&refusal.event(create(&refusal.good))).await.success();
+        assert_eq!(response.0["Data"]["Warnings"], "", "{}", refusal.what);
     }
 }
 
@@ -190,14 +190,14 @@ async fn an_update_that_leaves_it_as_it_was_goes_through_and_tells() {
         let mut tags = tagged["Tags"].as_array().cloned().unwrap_or_default();
         tags.push(json!({ "Key": "team", "Value": "a" }));
         tagged["Tags"] = tags.into();
-        let answer = stage.send(&refusal.event(update(&id, &tagged, &refusal.bad))).await.success();
-        let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+        let response = stage.send(&refusal.event(update(&id, &tagged, &refusal.bad))).await.success();
+        let told = response.0["Data"]["Warnings"].as_str().unwrap();
         assert!(
             told.contains(refusal.says) || told.contains("the function's log lists them"),
             "{}: {told}",
             refusal.what
         );
-        assert_eq!(answer.id(), id, "{}", refusal.what);
+        assert_eq!(response.id(), id, "{}", refusal.what);
     }
 }
 
@@ -207,9 +207,9 @@ async fn an_update_that_changes_it_is_refused_and_changes_nothing() {
         let (id, books) = refusal.made(&refusal.good).await;
         let from_good = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
         let event = refusal.event(update(&id, &refusal.bad, &refusal.good));
-        let answer = from_good.send(&event).await.failure();
-        assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
-        assert_eq!(answer.id(), id);
+        let response = from_good.send(&event).await.failure();
+        assert!(response.reason().contains(refusal.says), "{}: {}", refusal.what, response.reason());
+        assert_eq!(response.id(), id);
         assert!(from_good.fake.books() == books, "{}", refusal.what);
 
         let Some(worse) = &refusal.worse else { continue };
@@ -228,8 +228,8 @@ async fn a_rollback_brings_it_back_and_tells() {
         for refusal in refusals() {
             let (id, books) = refusal.made(&refusal.good).await;
             let stage = refusal.updating(&id, books, status);
-            let answer = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
-            let told = answer.0["Data"]["Warnings"].as_str().unwrap();
+            let response = stage.send(&refusal.event(update(&id, &refusal.bad, &refusal.good))).await.success();
+            let told = response.0["Data"]["Warnings"].as_str().unwrap();
             assert!(!told.is_empty(), "{}", refusal.what);
         }
     }
@@ -279,8 +279,8 @@ async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
             let stage = refusal.updating(held, books.clone(), "UPDATE_IN_PROGRESS");
             stage.fake.hold_as(held, STACK, "Roles", status);
             stage.fake.held_type(kind);
-            let answer = stage.send(&event).await.failure();
-            assert!(answer.reason().contains(refusal.says), "{}: {}", refusal.what, answer.reason());
+            let response = stage.send(&event).await.failure();
+            assert!(response.reason().contains(refusal.says), "{}: {}", refusal.what, response.reason());
             assert!(stage.fake.books() == books, "{}", refusal.what);
         }
     }
@@ -297,8 +297,8 @@ async fn an_update_that_replaces_it_accepts_nothing() {
     new["NamePrefix"] = json!("bridge2");
     let event = refusal.event(update(&id, &new, &old));
     let stage = refusal.updating(&id, books.clone(), "UPDATE_IN_PROGRESS");
-    let answer = stage.send(&event).await.failure();
-    assert!(answer.reason().contains(refusal.says), "{}", answer.reason());
+    let response = stage.send(&event).await.failure();
+    assert!(response.reason().contains(refusal.says), "{}", response.reason());
     assert!(stage.fake.books() == books);
     let back = refusal.updating(&id, books, "UPDATE_ROLLBACK_IN_PROGRESS");
     back.send(&event).await.success();
