@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mlops_roles_core::iam::arn::matches;
 use mlops_roles_core::iam::document::Document;
-use mlops_roles_core::permissions::integration::needs::{Grant, Needs};
+use mlops_roles_core::permissions::integration::required::{Grant, RequiredPermissions};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ fn listed(values: &Value) -> String {
 /// What statements are explained by.
 #[derive(Clone, Copy, Debug)]
 pub struct Grounds<'a> {
-    pub needs: &'a Needs,
+    pub required: &'a RequiredPermissions,
     /// Why there is a wildcard that no definition asks for.
     pub otherwise: &'a str,
     /// Every statement that there is.
@@ -125,16 +125,20 @@ fn gives(statement: &Value, grant: &Grant, all: &[Value]) -> bool {
 }
 
 fn explained(statement: &Value, grounds: Grounds<'_>) -> Statement {
-    let Grounds { needs, otherwise, all } = grounds;
+    let Grounds { required, otherwise, all } = grounds;
     let resources = texts(statement, "Resource");
     let condition = statement.get("Condition").cloned();
-    let grants: Vec<&Grant> = needs.grants.iter().filter(|grant| gives(statement, grant, all)).collect();
+    let grants: Vec<&Grant> = required.grants.iter().filter(|grant| gives(statement, grant, all)).collect();
     let services = condition.as_ref().and_then(|condition| condition.get("StringEquals")?.get("iam:PassedToService"));
     let services = services.and_then(Value::as_array).cloned().unwrap_or_default();
-    let passings = needs.passings.iter().filter(|passing| {
-        resources.contains(&passing.role) && services.iter().any(|service| service.as_str() == Some(&passing.service))
+    let pass_role_grants = required.pass_role_grants.iter().filter(|pass_role_grant| {
+        resources.contains(&pass_role_grant.role)
+            && services.iter().any(|service| service.as_str() == Some(&pass_role_grant.service))
     });
-    let states = grants.iter().map(|grant| grant.state.clone()).chain(passings.map(|passing| passing.state.clone()));
+    let states = grants
+        .iter()
+        .map(|grant| grant.state.clone())
+        .chain(pass_role_grants.map(|pass_role_grant| pass_role_grant.state.clone()));
     let states = states.collect();
     let resources = resources.into_iter().map(|arn| {
         let told = grants.iter().filter_map(|grant| grant.wildcards.get(&arn)).cloned();

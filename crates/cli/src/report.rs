@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::quota::POLICY_SIZE;
-use mlops_roles_core::permissions::integration::needs::Needs;
+use mlops_roles_core::permissions::integration::required::RequiredPermissions;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
@@ -66,13 +66,20 @@ pub struct Policy {
 
 impl Report {
     /// `before` is what the steps start from; `otherwise`, why there is a wildcard that no definition asks for.
-    pub fn tell(&mut self, state: &State, needs: &Needs, steps: &[Step], before: &State, otherwise: &str) {
+    pub fn tell(
+        &mut self,
+        state: &State,
+        required: &RequiredPermissions,
+        steps: &[Step],
+        before: &State,
+        otherwise: &str,
+    ) {
         self.steps =
             steps.iter().map(|step| PlannedStep { step: step.to_string(), changes: changes(step, before) }).collect();
         let managed = state.policies.values().map(|policy| &policy.document);
         let documents = managed.chain(state.roles.values().flat_map(|role| role.inline.values()));
         let all: Vec<Value> = documents.flat_map(parts).collect();
-        let grounds = Grounds { needs, otherwise, all: &all };
+        let grounds = Grounds { required, otherwise, all: &all };
         let policy = |name: String, inline: bool, document: &Document| Policy {
             name,
             inline,

@@ -154,9 +154,9 @@ impl Scene<'_> {
             match self.course(&mut read, &mut report.notes, request, context).await {
                 Ok(course) => {
                     let why = read.reason(kind);
-                    report.tell(&course.desired, &read.spec.needs, &course.steps, &course.before, why);
+                    report.tell(&course.desired, &read.spec.required, &course.steps, &course.before, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
-                    let beyond = beyond_boundary(&read.spec.needs, context.guardrails).into_iter();
+                    let beyond = beyond_boundary(&read.spec.required, context.guardrails).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
@@ -281,7 +281,7 @@ fn provisions(request: Option<&Request>) -> bool {
 impl Subject {
     /// Why there is a wildcard that no definition asks for.
     fn reason(&self, kind: &str) -> &'static str {
-        if !self.spec.needs.grants.is_empty() {
+        if !self.spec.required.grants.is_empty() {
             "it is asked for so"
         } else if self.catalog.is_some() || is_set(kind) {
             "the solution that it is taken from has it so"
@@ -293,7 +293,7 @@ impl Subject {
     /// Of a set of roles, as its attribute tells it.
     fn beyond_boundary(&self) -> Vec<String> {
         let beyond = self.spec.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
-        let beyond = beyond.filter(|_| self.spec.needs.grants.is_empty());
+        let beyond = beyond.filter(|_| self.spec.required.grants.is_empty());
         let told = |beyond| format!("the boundary of template.yaml denies, whatever the policies say: {beyond}");
         beyond.map(told).into_iter().collect()
     }

@@ -45,8 +45,8 @@ fn deriving(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::from_parameter(states), &definition, |bencher, definition| {
             bencher.iter(|| {
                 let (machine, _) = asl::read(black_box(definition));
-                let needs = derive(&machine, &Features::default(), context);
-                black_box(documents(&needs.grants))
+                let required = derive(&machine, &Features::default(), context);
+                black_box(documents(&required.grants))
             });
         });
     }

@@ -10,9 +10,9 @@ use crate::iam::document::{Document, json};
 use crate::iam::quota::POLICY_SIZE;
 use crate::permissions::asl::{DistributedMap, Found, Machine, Task, starts};
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::needs::{Grant, Needs, Passing};
-use crate::permissions::integration::needs_of;
-use crate::permissions::integration::rendered::{Rendered, narrowed};
+use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
+use crate::permissions::integration::required_by;
+use crate::permissions::integration::resource_pattern::{ResourcePattern, narrowed};
 
 /// What a document has around its statements.
 const AROUND: usize = 50;
@@ -28,47 +28,50 @@ pub struct Features {
 }
 
 /// All that the machine needs, and all that stands against it.
-pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>) -> Needs {
-    let mut needs = Needs::default();
+pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>) -> RequiredPermissions {
+    let mut required = RequiredPermissions::default();
     for task in &machine.tasks {
-        let before = needs.grants.len();
-        needs_of(task, context, &mut needs);
-        let actions = needs.grants.iter().skip(before).flat_map(|grant| &grant.actions);
+        let before = required.grants.len();
+        required_by(task, context, &mut required);
+        let actions = required.grants.iter().skip(before).flat_map(|grant| &grant.actions);
         let overrides = actions.flat_map(|action| {
             let members = BoundaryDenies::Standard.members(action).filter(|member| task.arguments.shows(member));
             members.map(|member| (task.path.clone(), action.clone(), member))
         });
         let overrides: Vec<_> = overrides.collect();
-        needs.overrides.extend(overrides);
+        required.overrides.extend(overrides);
     }
     for map in &machine.maps {
-        map_needs(map, features, context, &mut needs);
+        required_by_map(map, features, context, &mut required);
     }
-    feature_needs(features, context.place, &mut needs);
+    required_by_features(features, context.place, &mut required);
     let known = |path: &&String| {
         machine.tasks.iter().any(|task| task.path == **path) || machine.maps.iter().any(|map| map.path == **path)
     };
     for (path, told) in context.overrides {
         if known(&path) {
-            idle(path, told, &mut needs);
+            idle(path, told, &mut required);
         } else {
-            needs.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+            required.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
         }
     }
-    needs
+    required
 }
 
 /// An ARN told by hand that takes no wildcard's place would be left out in silence.
-fn idle(path: &str, told: &[String], needs: &mut Needs) {
+fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     let taken = |arn: &String| {
-        needs.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
-            || needs.passings.iter().any(|passing| passing.state == path && passing.role == *arn)
+        required.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
+            || required
+                .pass_role_grants
+                .iter()
+                .any(|pass_role_grant| pass_role_grant.state == path && pass_role_grant.role == *arn)
     };
     let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
     // Where the state itself is wrong, it was not looked at whether they fit.
-    let read = !needs.mistakes.iter().any(|mistake| mistake.contains(&format!("`{path}")));
+    let read = !required.mistakes.iter().any(|mistake| mistake.contains(&format!("`{path}")));
     if !idle.is_empty() && read {
-        needs.mistakes.push(format!(
+        required.mistakes.push(format!(
             "`ResourceOverrides`: {} {} nothing of state `{path}` that only run time knows: leave it out",
             idle.join(", "),
             if idle.len() == 1 { "fits" } else { "fit" },
@@ -76,46 +79,53 @@ fn idle(path: &str, told: &[String], needs: &mut Needs) {
     }
 }
 
-fn grant(state: &str, actions: &[&str], resources: Vec<Rendered>, condition: Option<Value>) -> Grant {
+fn grant(state: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
     let actions = actions.iter().map(|action| (*action).to_owned()).collect();
     Grant::of(state, actions, resources, condition)
 }
 
 /// A distributed map runs its iterations as executions of the very machine.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html>
-fn map_needs(map: &DistributedMap, features: &Features, context: DeriveContext<'_>, needs: &mut Needs) {
+fn required_by_map(
+    map: &DistributedMap,
+    features: &Features,
+    context: DeriveContext<'_>,
+    required: &mut RequiredPermissions,
+) {
     let Place { partition, region, account } = context.place;
     match &features.state_machine {
-        None => needs.mistakes.push(format!(
+        None => required.mistakes.push(format!(
             "state `{}`: a distributed map starts executions of the state machine itself, so `StateMachineName` is needed",
             map.path
         )),
         Some(name) => {
             let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
-            let machine = vec![Rendered::exact(states(&format!("stateMachine:{name}")))];
-            needs.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
+            let machine = vec![ResourcePattern::exact(states(&format!("stateMachine:{name}")))];
+            required.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
             let ends = ["states:DescribeExecution", "states:StopExecution"];
             let ids = "the ids of executions are known at run time only";
-            let executions = Rendered::always(states(&format!("execution:{name}:*")), ids);
-            needs.grants.push(grant(&map.path, &ends, vec![executions], None));
+            let executions = ResourcePattern::always(states(&format!("execution:{name}:*")), ids);
+            required.grants.push(grant(&map.path, &ends, vec![executions], None));
             let label = map.label.as_deref().unwrap_or("*");
             let ids = if map.label.is_some() { ids } else { "the map has no `Label`, and executions get ids at run time" };
-            let redrive = Rendered::always(states(&format!("execution:{name}/{label}:*")), ids);
-            needs.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![redrive], None));
+            let redrive = ResourcePattern::always(states(&format!("execution:{name}/{label}:*")), ids);
+            required.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![redrive], None));
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
-        items(map, part, context, needs);
+        items(map, part, context, required);
     }
 }
 
 /// What an `ItemReader` or a `ResultWriter` does in S3.
-fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, needs: &mut Needs) {
+fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
     let partition = &context.place.partition;
     let found = |member: &str| part.arguments.at(member).into_iter().next();
     let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
     if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
-        needs.mistakes.push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+        required
+            .mistakes
+            .push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
         return;
     }
     let text = |member: &str| starts(found(member));
@@ -125,9 +135,11 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, needs: &
         let unknown = if exact { member } else { "Bucket" };
         let arn = format!("arn:{partition}:s3:::{resource}");
         let resource = match found(unknown) {
-            Some(Found::Literal(_)) | None if exact && arn.contains('*') => Rendered::always(arn, "every object below"),
-            Some(Found::Literal(_)) if exact => Rendered::exact(arn),
-            _ => Rendered::at_run_time(arn, &format!("`{unknown}`")),
+            Some(Found::Literal(_)) | None if exact && arn.contains('*') => {
+                ResourcePattern::always(arn, "every object below")
+            }
+            Some(Found::Literal(_)) if exact => ResourcePattern::exact(arn),
+            _ => ResourcePattern::at_run_time(arn, &format!("`{unknown}`")),
         };
         narrowed(vec![resource], &map.path, context)
     };
@@ -151,14 +163,14 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, needs: &
             (actions, object(key, "Prefix"), None)
         }
         _ => {
-            needs.mistakes.push(format!(
+            required.mistakes.push(format!(
                 "state `{}`: `{}` reads or writes no items; expected `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`",
                 map.path, part.resource
             ));
             return;
         }
     };
-    needs.grants.push(grant(&map.path, actions, resources, condition));
+    required.grants.push(grant(&map.path, actions, resources, condition));
 }
 
 /// A key in a bucket; of a bucket that is known in part, any key.
@@ -166,13 +178,15 @@ fn join(bucket: &str, exact: bool, key: &str) -> String {
     if exact { format!("{bucket}/{key}") } else { format!("{bucket}*") }
 }
 
-fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
+fn required_by_features(features: &Features, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
-    let any = |whose: &str| vec![Rendered::always("*".to_owned(), &format!("the actions of {whose} know no resource"))];
+    let any = |whose: &str| {
+        vec![ResourcePattern::always("*".to_owned(), &format!("the actions of {whose} know no resource"))]
+    };
     if features.tracing {
         let actions =
             ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        needs.grants.push(grant("(tracing)", &actions, any("X-Ray"), None));
+        required.grants.push(grant("(tracing)", &actions, any("X-Ray"), None));
     }
     if features.logging {
         let actions = [
@@ -185,10 +199,10 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
             "logs:PutResourcePolicy",
             "logs:UpdateLogDelivery",
         ];
-        needs.grants.push(grant("(logging)", &actions, any("log delivery"), None));
+        required.grants.push(grant("(logging)", &actions, any("log delivery"), None));
     }
     if let Some(key) = &features.key {
-        let exact = || vec![Rendered::exact(key.clone())];
+        let exact = || vec![ResourcePattern::exact(key.clone())];
         let name = features.state_machine.as_deref().unwrap_or("*");
         let machine = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}");
         let condition_on = |key: &str, value: &str| {
@@ -196,11 +210,11 @@ fn feature_needs(features: &Features, place: &Place, needs: &mut Needs) {
             Some(json!({ operator: { format!("kms:EncryptionContext:{key}"): value } }))
         };
         let condition = condition_on("aws:states:stateMachineArn", &machine);
-        needs.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
+        required.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
         if features.logging {
             let logs = format!("arn:{partition}:logs:{region}:{account}:*");
             let condition = condition_on("SourceArn", &logs);
-            needs.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
+            required.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
         }
     }
 }
@@ -300,11 +314,14 @@ fn length(statement: &Value) -> usize {
 }
 
 /// The grant to pass each service its roles.
-pub fn pass_role(passings: &[Passing]) -> Option<Document> {
+pub fn pass_role(pass_role_grants: &[PassRoleGrant]) -> Option<Document> {
     let mut by_roles: BTreeMap<BTreeSet<&String>, BTreeSet<&String>> = BTreeMap::new();
-    let services: BTreeSet<&String> = passings.iter().map(|passing| &passing.service).collect();
+    let services: BTreeSet<&String> = pass_role_grants.iter().map(|pass_role_grant| &pass_role_grant.service).collect();
     for service in services {
-        let roles = passings.iter().filter(|passing| passing.service == *service).map(|passing| &passing.role);
+        let roles = pass_role_grants
+            .iter()
+            .filter(|pass_role_grant| pass_role_grant.service == *service)
+            .map(|pass_role_grant| &pass_role_grant.role);
         by_roles.entry(roles.collect()).or_default().insert(service);
     }
     let statements = by_roles.into_iter().map(|(roles, services)| {

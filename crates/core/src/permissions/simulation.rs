@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::permissions::integration::needs::{Grant, Needs, Passing};
+use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
 
 /// What is done, and on what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,14 +52,17 @@ impl Simulated {
 
 impl Check {
     /// Each permission once, under the first that needs it. `who` puts a state, or what stands for one, into words.
-    pub fn of_needs(needs: &Needs, who: impl Fn(&str) -> String) -> Vec<Self> {
-        let grants = needs.grants.iter().map(|grant| Self::of_grant(grant, who(&grant.state)));
-        let passings = needs.passings.iter().map(|passing| Self::of_passing(passing, who(&passing.state)));
+    pub fn of_required_permissions(required: &RequiredPermissions, who: impl Fn(&str) -> String) -> Vec<Self> {
+        let grants = required.grants.iter().map(|grant| Self::of_grant(grant, who(&grant.state)));
+        let pass_role_grants = required
+            .pass_role_grants
+            .iter()
+            .map(|pass_role_grant| Self::of_pass_role_grant(pass_role_grant, who(&pass_role_grant.state)));
         let mut seen = BTreeSet::new();
         let context =
             |check: &Self| check.context.iter().map(|one| (one.key.clone(), one.value.clone())).collect::<Vec<_>>();
         let new = |check: &Self| seen.insert((check.actions.clone(), check.resources.clone(), context(check)));
-        grants.chain(passings).filter(new).collect()
+        grants.chain(pass_role_grants).filter(new).collect()
     }
 
     fn of_grant(grant: &Grant, who: String) -> Self {
@@ -83,13 +86,13 @@ impl Check {
         Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context }
     }
 
-    fn of_passing(passing: &Passing, who: String) -> Self {
+    fn of_pass_role_grant(pass_role_grant: &PassRoleGrant, who: String) -> Self {
         let key = "iam:PassedToService".to_owned();
         Self {
             who,
             actions: ["iam:PassRole".to_owned()].into(),
-            resources: [passing.role.clone()].into(),
-            context: vec![ContextEntry { key, value: passing.service.clone(), is_bool: false }],
+            resources: [pass_role_grant.role.clone()].into(),
+            context: vec![ContextEntry { key, value: pass_role_grant.service.clone(), is_bool: false }],
         }
     }
 }

@@ -57,21 +57,33 @@ pub fn read(
         }
     };
     let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides };
-    let mut needs = derive(&machine, &features, of_tasks);
-    mistakes.append(&mut needs.mistakes);
+    let mut required = derive(&machine, &features, of_tasks);
+    mistakes.append(&mut required.mistakes);
     // Those that are told beside the definition are judged where they are told.
-    for passing in needs.passings.iter().filter(|passing| !execution_roles.contains(&passing.role)) {
-        role::passable(reader, context, &format!("{name}, state {}", passing.state), &passing.role, itself);
+    for pass_role_grant in
+        required.pass_role_grants.iter().filter(|pass_role_grant| !execution_roles.contains(&pass_role_grant.role))
+    {
+        role::passable(
+            reader,
+            context,
+            &format!("{name}, state {}", pass_role_grant.state),
+            &pass_role_grant.role,
+            itself,
+        );
     }
-    let policies = documents(&needs.grants).unwrap_or_else(|why| {
+    let policies = documents(&required.grants).unwrap_or_else(|why| {
         mistakes.push(why);
         Vec::new()
     });
     for mistake in mistakes {
         reader.note(format!("`{name}`: {mistake}"));
     }
-    let checks = if verified { Check::of_needs(&needs, |state| format!("state `{state}`")) } else { Vec::new() };
-    Some(Granted { policies, passing: pass_role(&needs.passings), needs, checks })
+    let checks = if verified {
+        Check::of_required_permissions(&required, |state| format!("state `{state}`"))
+    } else {
+        Vec::new()
+    };
+    Some(Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks })
 }
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::iam::arn::{Arn, Place};
 use crate::iam::document::Document;
 use crate::permissions::derive::{documents, pass_role};
-use crate::permissions::integration::needs::{Grant, Needs, Passing};
-use crate::permissions::integration::rendered::Rendered;
+use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
+use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::simulation::Check;
 use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
@@ -58,28 +58,28 @@ struct Ability {
 
 pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let properties = role::read(reader, context);
-    let mut needs = Needs::default();
-    always(context.place, &mut needs);
-    buckets(reader, context.place, &mut needs);
-    repositories(reader, context.place, &mut needs);
-    keys(reader, context.place, &mut needs);
-    network(reader, context.place, &mut needs);
-    let capabilities = capabilities(reader, context.place, &mut needs);
+    let mut required = RequiredPermissions::default();
+    always(context.place, &mut required);
+    buckets(reader, context.place, &mut required);
+    repositories(reader, context.place, &mut required);
+    keys(reader, context.place, &mut required);
+    network(reader, context.place, &mut required);
+    let capabilities = capabilities(reader, context.place, &mut required);
     let passes_itself = ["Notebook", "Pipelines"].iter().any(|one| capabilities.contains(*one));
     if reader.flag("PassSelf").unwrap_or(passes_itself) {
-        pass_itself(reader, context, &properties, &mut needs);
+        pass_itself(reader, context, &properties, &mut required);
     }
-    let policies = documents(&needs.grants).unwrap_or_else(|why| {
+    let policies = documents(&required.grants).unwrap_or_else(|why| {
         reader.note(why);
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
-        own(Check::of_needs(&needs, |property| format!("`{property}`: the role")), context.place)
+        own(Check::of_required_permissions(&required, |property| format!("`{property}`: the role")), context.place)
     } else {
         Vec::new()
     };
     let trust = trust(reader, context.place, &capabilities);
-    let granted = Granted { policies, passing: pass_role(&needs.passings), needs, checks };
+    let granted = Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks };
     MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
 }
 
@@ -119,24 +119,25 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
     })])
 }
 
-fn grant(property: &str, actions: &[&str], resources: Vec<Rendered>, condition: Option<Value>) -> Grant {
+fn grant(property: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
     Grant::of(property, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
 }
 
 /// Without these no job can tell how it went.
-fn always(place: &Place, needs: &mut Needs) {
+fn always(place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*");
-    let groups = vec![Rendered::always(groups, "SageMaker names its log groups by the kind of job")];
+    let groups = vec![ResourcePattern::always(groups, "SageMaker names its log groups by the kind of job")];
     let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
-    needs.grants.push(grant("(logs)", &actions, groups, None));
+    required.grants.push(grant("(logs)", &actions, groups, None));
     let condition = json!({ "StringLike": { "cloudwatch:namespace": NAMESPACES } });
-    let any = vec![Rendered::always("*".to_owned(), "metrics know no resource; the condition names the namespaces")];
-    needs.grants.push(grant("(metrics)", &["cloudwatch:PutMetricData"], any, Some(condition)));
+    let any =
+        vec![ResourcePattern::always("*".to_owned(), "metrics know no resource; the condition names the namespaces")];
+    required.grants.push(grant("(metrics)", &["cloudwatch:PutMetricData"], any, Some(condition)));
 }
 
 /// Objects below the prefix, and listing them. What lies beside it (`churn-old/` beside `churn/`) stays out.
-fn buckets(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+fn buckets(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     for (path, item) in reader.objects("Buckets", "`{Name, Prefix?, Access}`") {
         let name = item.text("Name");
         let prefix = item.text("Prefix");
@@ -160,15 +161,20 @@ fn buckets(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
         let bucket = format!("arn:{}:s3:::{name}", place.partition);
         let below = prefix.map_or_else(String::new, |prefix| if prefix.ends_with('/') { prefix } else { prefix + "/" });
         let why = if below.is_empty() { "every object of the bucket" } else { "every object below the prefix" };
-        let objects = || vec![Rendered::always(format!("{bucket}/{below}*"), why)];
+        let objects = || vec![ResourcePattern::always(format!("{bucket}/{below}*"), why)];
         if reads {
-            needs.grants.push(grant(&path, &["s3:GetObject"], objects(), None));
+            required.grants.push(grant(&path, &["s3:GetObject"], objects(), None));
             let condition = (!below.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": format!("{below}*") } }));
-            needs.grants.push(grant(&path, &["s3:ListBucket"], vec![Rendered::exact(bucket.clone())], condition));
+            required.grants.push(grant(
+                &path,
+                &["s3:ListBucket"],
+                vec![ResourcePattern::exact(bucket.clone())],
+                condition,
+            ));
         }
         if writes {
             let actions = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"];
-            needs.grants.push(grant(&path, &actions, objects(), None));
+            required.grants.push(grant(&path, &actions, objects(), None));
         }
     }
 }
@@ -187,7 +193,7 @@ fn is_bucket(name: &str) -> bool {
 }
 
 /// Images of this account by name, of others by ARN.
-fn repositories(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+fn repositories(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let texts = reader.texts("Repositories");
     for (path, text) in &texts {
@@ -202,16 +208,16 @@ fn repositories(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
         let arn =
             arn.map_or_else(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{text}"), |_| text.clone());
         let actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
-        needs.grants.push(grant(path, &actions, vec![Rendered::exact(arn)], None));
+        required.grants.push(grant(path, &actions, vec![ResourcePattern::exact(arn)], None));
     }
     if !texts.is_empty() {
-        let any = vec![Rendered::always("*".to_owned(), "`ecr:GetAuthorizationToken` knows no resource")];
-        needs.grants.push(grant("Repositories", &["ecr:GetAuthorizationToken"], any, None));
+        let any = vec![ResourcePattern::always("*".to_owned(), "`ecr:GetAuthorizationToken` knows no resource")];
+        required.grants.push(grant("Repositories", &["ecr:GetAuthorizationToken"], any, None));
     }
 }
 
 /// Volumes take a grant on the key, which only AWS's own services may be given.
-fn keys(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+fn keys(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     for (path, text) in reader.texts("KmsKeys") {
         let arn = Arn::parse(&text).filter(|_| Arn::is_of_one_place(&text));
         let arn = arn.filter(|arn| arn.service == "kms" && arn.partition == place.partition);
@@ -227,23 +233,23 @@ fn keys(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
             "kms:GenerateDataKey",
             "kms:GenerateDataKeyWithoutPlaintext",
         ];
-        needs.grants.push(grant(&path, &actions, vec![Rendered::exact(text.clone())], None));
+        required.grants.push(grant(&path, &actions, vec![ResourcePattern::exact(text.clone())], None));
         let condition = json!({ "Bool": { "kms:GrantIsForAWSResource": "true" } });
-        needs.grants.push(grant(&path, &["kms:CreateGrant"], vec![Rendered::exact(text)], Some(condition)));
+        required.grants.push(grant(&path, &["kms:CreateGrant"], vec![ResourcePattern::exact(text)], Some(condition)));
     }
 }
 
 /// Network interfaces in the subnets. Whom SageMaker gives permission on one, AWS does not document, so no condition says.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
-fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
+fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let arn = |kind: &str, id: &str| format!("arn:{partition}:ec2:{region}:{account}:{kind}/{id}");
-    let ids = |property: &'static str, start: &str, kind: &str| -> Vec<Rendered> {
+    let ids = |property: &'static str, start: &str, kind: &str| -> Vec<ResourcePattern> {
         let mut ids = Vec::new();
         for (path, text) in reader.texts(property) {
             let id = text.strip_prefix(start).filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit()));
             match id {
-                Some(_) => ids.push(Rendered::exact(arn(kind, &text))),
+                Some(_) => ids.push(ResourcePattern::exact(arn(kind, &text))),
                 None => reader.wrong(&path, &text, &format!("an id that begins with `{start}`")),
             }
         }
@@ -259,13 +265,13 @@ fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
     if subnets.is_empty() || groups.is_empty() {
         return;
     }
-    let interfaces = || Rendered::always(arn("network-interface", "*"), "EC2 gives an interface its id");
+    let interfaces = || ResourcePattern::always(arn("network-interface", "*"), "EC2 gives an interface its id");
     let inside = json!({ "ArnEquals": { "ec2:Subnet": subnets.iter().map(|one| &one.arn).collect::<Vec<_>>() } });
     let on = subnets.into_iter().chain(groups).chain([interfaces()]).collect();
-    needs.grants.push(grant("Subnets", &["ec2:CreateNetworkInterface"], on, None));
+    required.grants.push(grant("Subnets", &["ec2:CreateNetworkInterface"], on, None));
     let actions =
         ["ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"];
-    needs.grants.push(grant("Subnets", &actions, vec![interfaces()], Some(inside)));
+    required.grants.push(grant("Subnets", &actions, vec![interfaces()], Some(inside)));
     let actions = [
         "ec2:DescribeDhcpOptions",
         "ec2:DescribeNetworkInterfaces",
@@ -273,12 +279,12 @@ fn network(reader: &Reader<'_>, place: &Place, needs: &mut Needs) {
         "ec2:DescribeSubnets",
         "ec2:DescribeVpcs",
     ];
-    let any = vec![Rendered::always("*".to_owned(), "EC2's descriptions know no resource")];
-    needs.grants.push(grant("Subnets", &actions, any, None));
+    let any = vec![ResourcePattern::always("*".to_owned(), "EC2's descriptions know no resource")];
+    required.grants.push(grant("Subnets", &actions, any, None));
 }
 
 /// The capabilities that are asked for.
-fn capabilities(reader: &Reader<'_>, place: &Place, needs: &mut Needs) -> BTreeSet<String> {
+fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) -> BTreeSet<String> {
     let Place { partition, region, account } = place;
     let table = match CAPABILITIES.as_ref() {
         Ok(table) => table,
@@ -303,9 +309,12 @@ fn capabilities(reader: &Reader<'_>, place: &Place, needs: &mut Needs) -> BTreeS
             let names: BTreeSet<String> = [prefix.clone(), prefix.to_ascii_lowercase()].into();
             let resources = on.iter().flat_map(|kind| {
                 let arn = move |name: &String| format!("arn:{partition}:sagemaker:{region}:{account}:{kind}{name}*");
-                names.iter().map(arn).map(|arn| Rendered::always(arn, "every name that begins with `NamePrefix`"))
+                names
+                    .iter()
+                    .map(arn)
+                    .map(|arn| ResourcePattern::always(arn, "every name that begins with `NamePrefix`"))
             });
-            needs.grants.push(Grant::of(&path, allow.clone(), resources.collect(), None));
+            required.grants.push(Grant::of(&path, allow.clone(), resources.collect(), None));
         }
     }
     if !asked.is_empty() && !reader.has("NamePrefix") {
@@ -328,7 +337,12 @@ fn name_prefix(reader: &Reader<'_>) -> String {
 }
 
 /// What runs on a notebook or in a pipeline starts jobs with the same role.
-fn pass_itself(reader: &Reader<'_>, context: ReadContext<'_>, properties: &RoleProperties, needs: &mut Needs) {
+fn pass_itself(
+    reader: &Reader<'_>,
+    context: ReadContext<'_>,
+    properties: &RoleProperties,
+    required: &mut RequiredPermissions,
+) {
     let role = context.place.role_arn(&properties.path, properties.name.as_str());
     if !context.guardrails.allows_passing(&role) {
         reader.note(format!(
@@ -336,5 +350,5 @@ fn pass_itself(reader: &Reader<'_>, context: ReadContext<'_>, properties: &RoleP
              another `RoleName`, or say `false`"
         ));
     }
-    needs.passings.push(Passing { state: "PassSelf".to_owned(), role, service: SERVICE.to_owned() });
+    required.pass_role_grants.push(PassRoleGrant { state: "PassSelf".to_owned(), role, service: SERVICE.to_owned() });
 }

@@ -49,8 +49,8 @@ impl MadeRole {
         let managed = role::managed_policies(reader, context);
         let (adopt_existing, adopt_from) = adoption(reader, context);
         let propagation_wait = propagation_wait(reader);
-        if let Some(passing) = &granted.passing {
-            role::within(reader, "inline policy of the roles to pass", passing, INLINE_SIZE_PER_ROLE);
+        if let Some(pass_role_grant) = &granted.pass_role_grant {
+            role::within(reader, "inline policy of the roles to pass", pass_role_grant, INLINE_SIZE_PER_ROLE);
         }
         let sha256 = sha256(&granted.policies);
         let numbered = |number| match number {
@@ -64,7 +64,7 @@ impl MadeRole {
         }
         // Under the tables of another version of this function, the same definition may have led to more policies; and of
         // one that can't be read any more, not even the first is told. Only the guide's is always one.
-        let is_guide = count == 1 && granted.needs.grants.is_empty();
+        let is_guide = count == 1 && granted.required.grants.is_empty();
         let surplus_arns = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
         let surplus_arns = surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
         let policies: BTreeMap<String, Policy> = (1..)
@@ -84,7 +84,7 @@ impl MadeRole {
             ));
         }
 
-        let beyond = beyond_boundary(&granted.needs, context.guardrails);
+        let beyond = beyond_boundary(&granted.required, context.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
         let attributes = BTreeMap::from([
             ("RoleArn".to_owned(), role_arn),
@@ -105,7 +105,11 @@ impl MadeRole {
             boundary: Some(boundary.clone()),
             tags: properties.tags,
             attached,
-            inline: granted.passing.into_iter().map(|passing| (inline_name.clone(), passing)).collect(),
+            inline: granted
+                .pass_role_grant
+                .into_iter()
+                .map(|pass_role_grant| (inline_name.clone(), pass_role_grant))
+                .collect(),
             instance_profiles: BTreeSet::new(),
         };
         ResourceSpec {
@@ -115,7 +119,7 @@ impl MadeRole {
             attributes,
             adopt_existing,
             adopt_from,
-            needs: granted.needs,
+            required: granted.required,
             checks: granted.checks,
             propagation_wait,
             names_outside_guardrails,

@@ -7,7 +7,7 @@ use crate::guardrails::Guardrails;
 use crate::iam::arn::Place;
 use crate::iam::document::Document;
 use crate::iam::name::Name;
-use crate::permissions::integration::needs::Needs;
+use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::simulation::Check;
 use crate::resource::execution_role_source::Source;
 use crate::state::State;
@@ -50,7 +50,7 @@ pub struct ResourceSpec {
     /// Where the execution role is to be found, before it is.
     pub source: Option<Source>,
     /// What the grants were derived from. Empty where nothing is derived.
-    pub needs: Needs,
+    pub required: RequiredPermissions,
     /// What is made and may surprise.
     pub remarks: Vec<String>,
     /// What the role must be allowed once it stands. Empty where nobody asked.
@@ -73,25 +73,28 @@ pub struct Granted {
     /// Scoped policies, each within IAM's quota.
     pub policies: Vec<Document>,
     /// The grant to pass roles, where any is passed.
-    pub passing: Option<Document>,
+    pub pass_role_grant: Option<Document>,
     /// What both were derived from.
-    pub needs: Needs,
+    pub required: RequiredPermissions,
     /// What is to be verified once the role stands, if asked for.
     pub checks: Vec<Check>,
 }
 
 /// Actions that the boundary of `template.yaml` denies, whatever a policy grants, and the states that need them. A
 /// deployer's own boundary may differ.
-pub fn beyond_boundary<'a>(needs: &'a Needs, guardrails: &Guardrails) -> BTreeMap<String, BTreeSet<&'a str>> {
+pub fn beyond_boundary<'a>(
+    required: &'a RequiredPermissions,
+    guardrails: &Guardrails,
+) -> BTreeMap<String, BTreeSet<&'a str>> {
     let mut beyond: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for grant in &needs.grants {
+    for grant in &required.grants {
         for action in &grant.actions {
             if guardrails.boundary_denies(action, grant.resources.iter().map(String::as_str)) {
                 beyond.entry(action.clone()).or_default().insert(&grant.state);
             }
         }
     }
-    for (state, action, member) in &needs.overrides {
+    for (state, action, member) in &required.overrides {
         if guardrails.boundary_denies.members(action).any(|denied| denied == *member) {
             beyond.entry(format!("{action} with {member}")).or_default().insert(state);
         }

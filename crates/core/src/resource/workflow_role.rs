@@ -49,7 +49,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     }
     let granted = granted.unwrap_or_else(|| Granted {
         policies: vec![guide::policy(place)],
-        passing: Some(pass_role(&passed)),
+        pass_role_grant: Some(pass_role(&passed)),
         ..Granted::default()
     });
     let trust = trust(place, state_machine.as_deref());

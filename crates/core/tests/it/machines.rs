@@ -10,7 +10,7 @@ use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::asl;
 use mlops_roles_core::permissions::derive::{Features, derive, documents};
 use mlops_roles_core::permissions::integration::context::DeriveContext;
-use mlops_roles_core::permissions::integration::needs::Grant;
+use mlops_roles_core::permissions::integration::required::Grant;
 
 fn place() -> Place {
     Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() }
@@ -77,10 +77,10 @@ fn grants(machine: &Value) -> Vec<Grant> {
     assert!(mistakes.is_empty(), "{mistakes:?}");
     let features = Features { state_machine: Some("churn".into()), ..Features::default() };
     let (place, overrides) = (place(), BTreeMap::new());
-    let needs =
+    let required =
         derive(&machine, &features, DeriveContext { place: &place, execution_roles: &[], overrides: &overrides });
-    assert!(needs.mistakes.is_empty(), "{:?}", needs.mistakes);
-    needs.grants
+    assert!(required.mistakes.is_empty(), "{:?}", required.mistakes);
+    required.grants
 }
 
 /// Whether the documents allow what the grant says.

@@ -164,7 +164,7 @@ fn each_wildcard_has_its_reason() {
     let mut without = Vec::new();
     let mut wildcards = 0;
     for name in names(&folder()) {
-        for grant in spec(&properties(&folder(), &name)).unwrap().needs.grants {
+        for grant in spec(&properties(&folder(), &name)).unwrap().required.grants {
             for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
                 wildcards += 1;
                 if grant.wildcards.get(resource).is_none_or(String::is_empty) {

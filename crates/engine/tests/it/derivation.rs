@@ -429,7 +429,7 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
         let (spec, mistakes) =
             resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), context).unwrap();
         assert!(mistakes.is_empty(), "{mistakes}");
-        let [grant] = spec.needs.grants.as_slice() else { panic!("{:?}", spec.needs.grants) };
+        let [grant] = spec.required.grants.as_slice() else { panic!("{:?}", spec.required.grants) };
         assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");
     }
 }

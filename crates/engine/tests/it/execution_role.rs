@@ -52,7 +52,7 @@ fn the_properties_lead_to_the_policies_beside_them() {
     for name in names(&folder()) {
         let spec = spec(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
         let (found, golden) = (granted(&spec), folder().join(format!("{name}.policy.json")));
-        for grant in &spec.needs.grants {
+        for grant in &spec.required.grants {
             for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
                 assert!(grant.wildcards.contains_key(resource), "{name}: no reason for {resource}");
             }
@@ -150,8 +150,8 @@ async fn the_role_is_made_changed_and_taken_away() {
     let second = asking(json!({ "Capabilities": ["Notebook"], "NamePrefix": "churn" }));
     let changed = stage.send(&of_type(update(made.id(), &second, &first))).await.success();
     assert_ne!(changed.0["Data"]["PolicySha256"], data["PolicySha256"]);
-    let passing = &role(&stage).inline["PassItselfToSageMaker"]["Statement"][0];
-    assert_eq!(passing["Resource"], json!([data["RoleArn"]]));
+    let pass_role_grant = &role(&stage).inline["PassItselfToSageMaker"]["Statement"][0];
+    assert_eq!(pass_role_grant["Resource"], json!([data["RoleArn"]]));
     stage.send(&of_type(delete(made.id(), &second))).await.success();
     assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
 }

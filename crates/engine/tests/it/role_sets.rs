@@ -479,7 +479,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 #[test]
 fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody() {
-    let (mut passings, mut trusts) = (0, 0);
+    let (mut pass_role_grants, mut trusts) = (0, 0);
     for (name, (kind, properties)) in asked() {
         let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
         for (document, of) in documents(&spec) {
@@ -489,7 +489,7 @@ fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody()
                     .iter()
                     .any(|action| mlops_roles_core::iam::arn::matches(action, "iam:PassRole"))
                 {
-                    passings += 1;
+                    pass_role_grants += 1;
                     assert!(condition.contains("iam:PassedToService"), "{name}, {document}: {statement}");
                 }
                 let services = texts(&statement["Principal"]["Service"]);
@@ -505,7 +505,7 @@ fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody()
             }
         }
     }
-    assert!(passings >= 9 && trusts >= 30, "{passings} passings, {trusts} trusts");
+    assert!(pass_role_grants >= 9 && trusts >= 30, "{pass_role_grants} passings, {trusts} trusts");
 }
 
 /// With the longest names that IAM takes.

@@ -8,10 +8,10 @@
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
 pub mod context;
-pub mod needs;
+pub mod required;
 
-mod pattern;
-pub mod rendered;
+mod arn_template;
+pub mod resource_pattern;
 mod sdk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,10 @@ use serde_json::Value;
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::arn_template::ArnTemplate;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::needs::{Grant, Needs};
-use crate::permissions::integration::pattern::Pattern;
-use crate::permissions::integration::rendered::Rendered;
+use crate::permissions::integration::required::{Grant, RequiredPermissions};
+use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::text::closest;
 
 /// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
@@ -88,18 +88,19 @@ struct Need {
 }
 
 /// What a task needs. All that stands against it is noted.
-pub fn needs_of(task: &Task, context: DeriveContext<'_>, needs: &mut Needs) {
+pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
     if !task.credentials.is_empty() {
         // The task's own actions are then the other role's business.
         // Roles to pass are none to become: only `ResourceOverrides` tells those.
         let context = DeriveContext { execution_roles: &[], ..context };
-        let on = task.credentials.iter().map(|found| pattern::role(found, "Credentials.RoleArn", &task.path, context));
+        let on =
+            task.credentials.iter().map(|found| arn_template::role(found, "Credentials.RoleArn", &task.path, context));
         match on.collect::<Result<Vec<_>, _>>() {
             Ok(roles) => {
-                let roles = roles.into_iter().flatten().map(Rendered::exact).collect();
-                needs.grant(&task.path, ["sts:AssumeRole".to_owned()].into(), roles, None);
+                let roles = roles.into_iter().flatten().map(ResourcePattern::exact).collect();
+                required.grant(&task.path, ["sts:AssumeRole".to_owned()].into(), roles, None);
             }
-            Err(why) => needs.wrong(&task.path, &why),
+            Err(why) => required.wrong(&task.path, &why),
         }
         return;
     }
@@ -109,22 +110,22 @@ pub fn needs_of(task: &Task, context: DeriveContext<'_>, needs: &mut Needs) {
             // `arn:aws:lambda:us-east-1:123456789012:function:name`, and a qualifier behind it or any.
             let qualified = arn.split(':').count() > 7;
             let any = "any version or alias of the function";
-            let versions = (!qualified).then(|| Rendered::always(format!("{arn}:*"), any));
-            let resources = [Rendered::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
-            needs.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
+            let versions = (!qualified).then(|| ResourcePattern::always(format!("{arn}:*"), any));
+            let resources = [ResourcePattern::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
+            required.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
         }
-        Ok(Target::Sdk { service, action }) => sdk::needs_of(task, service, action, context, needs),
+        Ok(Target::Sdk { service, action }) => sdk::required_by(task, service, action, context, required),
         Ok(Target::Integration { service, action, pattern }) => {
             match integration(service, action, pattern, task.express) {
                 Ok(integration) => {
                     for need in &integration.grants {
-                        need.of(task, pattern.starts_with("sync"), context, needs);
+                        need.of(task, pattern.starts_with("sync"), context, required);
                     }
                 }
-                Err(why) => needs.wrong(&task.path, &why),
+                Err(why) => required.wrong(&task.path, &why),
             }
         }
-        Err(why) => needs.wrong(&task.path, &why),
+        Err(why) => required.wrong(&task.path, &why),
     }
 }
 
@@ -203,7 +204,7 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
 }
 
 impl Need {
-    fn of(&self, task: &Task, sync: bool, context: DeriveContext<'_>, needs: &mut Needs) {
+    fn of(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
         let given = |member: &String| match member.split_once('=') {
             None => task.arguments.shows(member),
@@ -215,10 +216,10 @@ impl Need {
             return;
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
-            needs.grants.push(hears_of_end(state, rule, context.place));
+            required.grants.push(hears_of_end(state, rule, context.place));
         }
         for member in &self.pass {
-            needs.pass(task, member, &self.to, context);
+            required.pass(task, member, &self.to, context);
         }
         let mut actions = self.allow.clone();
         if sync {
@@ -233,16 +234,16 @@ impl Need {
             .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
         let mut resources = Vec::new();
         for on in &self.on {
-            match Pattern::read(on).render(task, stands_in, &self.why, context) {
-                Ok(rendered) => resources.extend(rendered),
-                Err(why) => return needs.wrong(state, &why),
+            match ArnTemplate::read(on).render(task, stands_in, &self.why, context) {
+                Ok(resource_pattern) => resources.extend(resource_pattern),
+                Err(why) => return required.wrong(state, &why),
             }
         }
-        let condition = self.condition.as_ref().map(|condition| pattern::condition(condition, task, context));
+        let condition = self.condition.as_ref().map(|condition| arn_template::condition(condition, task, context));
         match condition.transpose() {
-            Ok(condition) if !resources.is_empty() => needs.grant(state, actions, resources, condition),
+            Ok(condition) if !resources.is_empty() => required.grant(state, actions, resources, condition),
             Ok(_) => {}
-            Err(why) => needs.wrong(state, &why),
+            Err(why) => required.wrong(state, &why),
         }
     }
 }
@@ -251,6 +252,6 @@ impl Need {
 fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
     let Place { partition, region, account } = place;
     let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
-    let rule = Rendered::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
+    let rule = ResourcePattern::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
     Grant::of(state, actions, vec![rule], None)
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use crate::iam::arn::Arn;
 use crate::permissions::asl::Task;
+use crate::permissions::integration::arn_template::ArnTemplate;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::needs::Needs;
-use crate::permissions::integration::pattern::Pattern;
-use crate::permissions::integration::rendered::Rendered;
+use crate::permissions::integration::required::RequiredPermissions;
+use crate::permissions::integration::resource_pattern::ResourcePattern;
 
 #[derive(Deserialize)]
 struct Table {
@@ -30,16 +30,22 @@ static TABLE: LazyLock<Result<Table, String>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("aws-sdk.json")).map_err(|error| format!("the table is broken: {error}"))
 });
 
-pub fn needs_of(task: &Task, service: &str, action: &str, context: DeriveContext<'_>, needs: &mut Needs) {
+pub fn required_by(
+    task: &Task,
+    service: &str,
+    action: &str,
+    context: DeriveContext<'_>,
+    required: &mut RequiredPermissions,
+) {
     let table = match TABLE.as_ref() {
         Ok(table) => table,
-        Err(why) => return needs.wrong(&task.path, why),
+        Err(why) => return required.wrong(&task.path, why),
     };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
     // Nor a permission without an API: passing a role is granted with the service that it is passed to.
     let is_permission = action.eq_ignore_ascii_case("passRole");
     if !plain(service) || !plain(action) || is_permission {
-        return needs.wrong(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
+        return required.wrong(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
     }
     let prefix = table.prefixes.get(service).map_or(service, String::as_str);
     let exception = [format!("{service}:{action}"), format!("{service}:*")];
@@ -49,16 +55,16 @@ pub fn needs_of(task: &Task, service: &str, action: &str, context: DeriveContext
     // What SageMaker runs with, it has to be passed.
     for member in ["RoleArn", "ExecutionRoleArn"].into_iter().filter(|_| prefix == "sagemaker") {
         if task.arguments.shows(member) {
-            needs.pass(task, member, "sagemaker.amazonaws.com", context);
+            required.pass(task, member, "sagemaker.amazonaws.com", context);
         }
     }
     let told = context.overrides.get(&task.path).into_iter().flatten();
-    let told: Vec<Rendered> = told
+    let told: Vec<ResourcePattern> = told
         .filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.service == prefix))
-        .map(|arn| Rendered::by_hand(arn))
+        .map(|arn| ResourcePattern::by_hand(arn))
         .collect();
     if !told.is_empty() {
-        return needs.grant(&task.path, actions, told, None);
+        return required.grant(&task.path, actions, told, None);
     }
     let members = table.resources.get(prefix).filter(|_| !table.elsewhere.contains(&format!("{service}:{action}")));
     let shown = members.into_iter().flatten().filter(|(member, _)| task.arguments.shows(member));
@@ -70,16 +76,16 @@ pub fn needs_of(task: &Task, service: &str, action: &str, context: DeriveContext
     }
     let mut resources = Vec::new();
     for on in patterns.into_values() {
-        match Pattern::read(on).render(task, false, "every log stream of the group", context) {
+        match ArnTemplate::read(on).render(task, false, "every log stream of the group", context) {
             Ok(rendered) => resources.extend(rendered),
-            Err(why) => return needs.wrong(&task.path, &why),
+            Err(why) => return required.wrong(&task.path, &why),
         }
     }
     if resources.is_empty() {
         let why = format!("nothing tells what `{service}:{action}` touches: `ResourceOverrides` can");
-        resources.push(Rendered::always("*".to_owned(), &why));
+        resources.push(ResourcePattern::always("*".to_owned(), &why));
     }
-    needs.grant(&task.path, actions, resources, None);
+    required.grant(&task.path, actions, resources, None);
 }
 
 fn capital(text: &str) -> String {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::permissions::asl::Task;
+use crate::permissions::integration::arn_template;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::pattern;
-use crate::permissions::integration::rendered::Rendered;
+use crate::permissions::integration::resource_pattern::ResourcePattern;
 
 /// What a state may do. Where no state machine is, a property stands for one.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,14 @@ pub struct Grant {
 }
 
 impl Grant {
-    pub fn of(state: &str, actions: BTreeSet<String>, resources: Vec<Rendered>, condition: Option<Value>) -> Self {
-        let wildcards = resources.iter().filter_map(|one| Some((one.arn.clone(), one.open.as_ref()?.why().to_owned())));
+    pub fn of(
+        state: &str,
+        actions: BTreeSet<String>,
+        resources: Vec<ResourcePattern>,
+        condition: Option<Value>,
+    ) -> Self {
+        let wildcards =
+            resources.iter().filter_map(|one| Some((one.arn.clone(), one.wildcard.as_ref()?.why().to_owned())));
         let wildcards = wildcards.collect();
         let resources = resources.into_iter().map(|one| one.arn).collect();
         Self { state: state.to_owned(), actions, resources, condition, wildcards }
@@ -31,7 +37,7 @@ impl Grant {
 
 /// A role that a state hands to a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passing {
+pub struct PassRoleGrant {
     pub state: String,
     pub role: String,
     /// `sagemaker.amazonaws.com`.
@@ -40,20 +46,20 @@ pub struct Passing {
 
 /// What is needed, and what stands against it.
 #[derive(Clone, Debug, Default)]
-pub struct Needs {
+pub struct RequiredPermissions {
     pub grants: Vec<Grant>,
-    pub passings: Vec<Passing>,
+    pub pass_role_grants: Vec<PassRoleGrant>,
     /// Members of calls that take the place of what their owners chose, as the boundary may deny: state, action, member.
     pub overrides: Vec<(String, String, &'static str)>,
     pub mistakes: Vec<String>,
 }
 
-impl Needs {
+impl RequiredPermissions {
     pub(super) fn grant(
         &mut self,
         state: &str,
         actions: BTreeSet<String>,
-        resources: Vec<Rendered>,
+        resources: Vec<ResourcePattern>,
         condition: Option<Value>,
     ) {
         self.grants.push(Grant::of(state, actions, resources, condition));
@@ -62,8 +68,8 @@ impl Needs {
     /// The roles at a member, where there are any, to be handed to the service.
     pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, context: DeriveContext<'_>) {
         for found in task.arguments.at(member) {
-            match pattern::role(&found, member, &task.path, context) {
-                Ok(roles) => self.passings.extend(roles.into_iter().map(|role| Passing {
+            match arn_template::role(&found, member, &task.path, context) {
+                Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
                     role,
                     service: service.to_owned(),

@@ -9,28 +9,28 @@ use serde_json::{Map, Value};
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{Found, Task};
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::rendered::{Open, Rendered, narrowed};
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
 
-pub struct Pattern<'a> {
+pub struct ArnTemplate<'a> {
     service: &'a str,
     text: &'a str,
 }
 
-struct Hole<'a> {
+struct Placeholder<'a> {
     member: &'a str,
     how: &'a str,
     default: Option<&'a str>,
 }
 
 /// What fills a hole.
-enum Piece {
+enum ArnPart {
     /// Part of the resource behind the account.
     Part(String),
     /// A whole ARN up to here.
     Whole(String),
 }
 
-impl Piece {
+impl ArnPart {
     fn text(&self) -> &str {
         match self {
             Self::Part(text) | Self::Whole(text) => text,
@@ -38,7 +38,7 @@ impl Piece {
     }
 }
 
-impl<'a> Pattern<'a> {
+impl<'a> ArnTemplate<'a> {
     pub fn read(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
         Self { service, text }
@@ -52,10 +52,10 @@ impl<'a> Pattern<'a> {
         stands_in: bool,
         why: &str,
         context: DeriveContext<'_>,
-    ) -> Result<Vec<Rendered>, String> {
+    ) -> Result<Vec<ResourcePattern>, String> {
         let place = context.place;
         if self.service.is_empty() {
-            return Ok(vec![Rendered::always("*".to_owned(), why)]);
+            return Ok(vec![ResourcePattern::always("*".to_owned(), why)]);
         }
         let Place { partition, region, account } = place;
         let base = match self.service {
@@ -63,21 +63,23 @@ impl<'a> Pattern<'a> {
             "iam" => format!("arn:{partition}:iam::{account}:"),
             service => format!("arn:{partition}:{service}:{region}:{account}:"),
         };
-        let mut done = vec![Rendered::exact(base)];
+        let mut done = vec![ResourcePattern::exact(base)];
         let mut rest = self.text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inside, after) = after.split_once('}').unwrap_or((after, ""));
-            let pieces = Hole::read(inside).fill(task, self.service, stands_in, context)?;
+            let parts = Placeholder::read(inside).fill(task, self.service, stands_in, context)?;
             done = done
                 .iter()
                 .flat_map(|so_far| {
-                    pieces.iter().map(|(piece, open)| Rendered {
-                        arn: match piece {
-                            Piece::Part(part) => format!("{}{before}{part}", so_far.arn),
-                            Piece::Whole(arn) => arn.clone(),
+                    parts.iter().map(|(part, open)| ResourcePattern {
+                        arn: match part {
+                            ArnPart::Part(part) => format!("{}{before}{part}", so_far.arn),
+                            ArnPart::Whole(arn) => arn.clone(),
                         },
-                        open: match (&so_far.open, open) {
-                            (known @ Some(Open::AtRunTime(_)), _) | (known, None) | (_, known) => known.clone(),
+                        wildcard: match (&so_far.wildcard, open) {
+                            (known @ Some(WildcardReason::AtRunTime(_)), _) | (known, None) | (_, known) => {
+                                known.clone()
+                            }
                         },
                     })
                 })
@@ -86,15 +88,15 @@ impl<'a> Pattern<'a> {
         }
         for one in &mut done {
             one.arn.push_str(rest);
-            if one.open.is_none() && one.arn.contains('*') {
-                one.open = Some(Open::Always(why.to_owned()));
+            if one.wildcard.is_none() && one.arn.contains('*') {
+                one.wildcard = Some(WildcardReason::Always(why.to_owned()));
             }
         }
         Ok(narrowed(done, &task.path, context))
     }
 }
 
-impl<'a> Hole<'a> {
+impl<'a> Placeholder<'a> {
     fn read(inside: &'a str) -> Self {
         let (inside, default) = match inside.split_once('=') {
             Some((inside, default)) => (inside, Some(default)),
@@ -110,17 +112,17 @@ impl<'a> Hole<'a> {
         service: &str,
         stands_in: bool,
         context: DeriveContext<'_>,
-    ) -> Result<Vec<(Piece, Option<Open>)>, String> {
+    ) -> Result<Vec<(ArnPart, Option<WildcardReason>)>, String> {
         let mut found = task.arguments.at(self.member);
         if found.is_empty() {
             found.push(Found::Absent);
         }
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         for found in found {
             let found = match (found, self.default) {
                 (Found::Absent, Some("*")) => {
-                    let any = Open::Always(format!("the task names no `{}`", self.member));
-                    pieces.push((Piece::Part("*".to_owned()), Some(any)));
+                    let any = WildcardReason::Always(format!("the task names no `{}`", self.member));
+                    parts.push((ArnPart::Part("*".to_owned()), Some(any)));
                     continue;
                 }
                 (Found::Absent, Some(default)) => Found::Literal(default.to_owned()),
@@ -130,7 +132,7 @@ impl<'a> Hole<'a> {
             };
             if self.how == "role" {
                 let roles = role(&found, self.member, &task.path, context)?;
-                pieces.extend(roles.into_iter().map(|role| (Piece::Whole(role), None)));
+                parts.extend(roles.into_iter().map(|role| (ArnPart::Whole(role), None)));
                 continue;
             }
             match found {
@@ -140,21 +142,22 @@ impl<'a> Hole<'a> {
                     }
                     let turned = turned(&text, self.how, service, context.place)
                         .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
-                    pieces.extend(turned.into_iter().map(|piece| {
-                        let open = piece.text().contains('*').then(|| Open::Always(covered(self.how).to_owned()));
-                        (piece, open)
+                    parts.extend(turned.into_iter().map(|part| {
+                        let open =
+                            part.text().contains('*').then(|| WildcardReason::Always(covered(self.how).to_owned()));
+                        (part, open)
                     }));
                 }
                 Found::Expression { prefix } => {
                     let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
                     let widened = widened(known, self.how, service, context.place);
-                    let open = Open::at_run_time(&format!("`{}`", self.member));
-                    pieces.extend(widened.into_iter().map(|piece| (piece, Some(open.clone()))));
+                    let open = WildcardReason::at_run_time(&format!("`{}`", self.member));
+                    parts.extend(widened.into_iter().map(|part| (part, Some(open.clone()))));
                 }
                 Found::Absent => {}
             }
         }
-        Ok(pieces)
+        Ok(parts)
     }
 }
 
@@ -196,15 +199,15 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
 }
 
 /// A literal, as `how` says. `None` where it is not what it should be.
-fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Piece>> {
+fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<ArnPart>> {
     let Place { partition, region, account } = place;
     let arn = Arn::parse(text);
     let own = arn.filter(|arn| arn.service == service && arn.partition == *partition);
-    let part = |text: &str| Some(vec![Piece::Part(text.to_owned())]);
-    let whole = |text: &str| Some(vec![Piece::Whole(text.to_owned())]);
+    let part = |text: &str| Some(vec![ArnPart::Part(text.to_owned())]);
+    let whole = |text: &str| Some(vec![ArnPart::Whole(text.to_owned())]);
     let s3 = |key: fn(&str, &str) -> String| {
         let (bucket, rest) = text.strip_prefix("s3://")?.split_once('/').unwrap_or((text.strip_prefix("s3://")?, ""));
-        (!bucket.is_empty()).then(|| vec![Piece::Whole(format!("arn:{partition}:s3:::{}", key(bucket, rest)))])
+        (!bucket.is_empty()).then(|| vec![ArnPart::Whole(format!("arn:{partition}:s3:::{}", key(bucket, rest)))])
     };
     let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
     match how {
@@ -212,9 +215,9 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Pie
         // SageMaker's ARNs have been seen in both forms.
         "cased" => {
             let lower = text.to_ascii_lowercase();
-            let mut pieces = vec![Piece::Part(text.to_owned())];
-            pieces.extend((lower != text).then_some(Piece::Part(lower)));
-            Some(pieces)
+            let mut parts = vec![ArnPart::Part(text.to_owned())];
+            parts.extend((lower != text).then_some(ArnPart::Part(lower)));
+            Some(parts)
         }
         "arn" => whole(own.map(|_| text)?),
         "or" if arn.is_some() => whole(own.map(|_| text)?),
@@ -228,24 +231,25 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Pie
                 Some(_) => own?.resource.strip_prefix(kind)?,
                 None => text,
             };
-            let one =
-                |text: String| if arn.is_some() { Piece::Whole(text) } else { Piece::Part(format!("{kind}{text}")) };
-            let mut pieces = vec![one(text.to_owned())];
-            pieces.extend((!named.contains(':')).then(|| one(format!("{text}:*"))));
-            Some(pieces)
+            let one = |text: String| {
+                if arn.is_some() { ArnPart::Whole(text) } else { ArnPart::Part(format!("{kind}{text}")) }
+            };
+            let mut parts = vec![one(text.to_owned())];
+            parts.extend((!named.contains(':')).then(|| one(format!("{text}:*"))));
+            Some(parts)
         }
         // Two pieces: the function, and any qualifier of it.
         "function-name" => {
-            let mut pieces = turned(text, "function", service, place).filter(|pieces| pieces.len() == 2)?;
-            pieces.truncate(1);
-            Some(pieces)
+            let mut parts = turned(text, "function", service, place).filter(|parts| parts.len() == 2)?;
+            parts.truncate(1);
+            Some(parts)
         }
         "function" => {
             let named = |account: &str, region: &str, rest: &str| {
                 let arn = format!("arn:{partition}:lambda:{region}:{account}:function:{rest}");
-                let mut pieces = vec![Piece::Whole(arn.clone())];
-                pieces.extend((!rest.contains(':')).then(|| Piece::Whole(format!("{arn}:*"))));
-                Some(pieces)
+                let mut parts = vec![ArnPart::Whole(arn.clone())];
+                parts.extend((!rest.contains(':')).then(|| ArnPart::Whole(format!("{arn}:*"))));
+                Some(parts)
             };
             match (arn, text.split_once(":function:")) {
                 (Some(_), _) => named(own?.account, own?.region, own?.resource.strip_prefix("function:")?),
@@ -284,12 +288,12 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Pie
         "model" if arn.is_some() => whole(own.map(|_| text)?),
         "model" => {
             let foundation = |region: &str, id: &str| {
-                Piece::Whole(format!("arn:{partition}:bedrock:{region}::foundation-model/{id}"))
+                ArnPart::Whole(format!("arn:{partition}:bedrock:{region}::foundation-model/{id}"))
             };
             match text.split_once('.') {
                 // A profile reaches the model in every region that it spans.
                 Some(("us" | "us-gov" | "eu" | "apac" | "jp" | "au" | "ca" | "global", id)) => {
-                    Some(vec![Piece::Part(format!("inference-profile/{text}")), foundation("*", id)])
+                    Some(vec![ArnPart::Part(format!("inference-profile/{text}")), foundation("*", id)])
                 }
                 _ => Some(vec![foundation(region, text)]),
             }
@@ -313,9 +317,9 @@ fn covered(how: &str) -> &'static str {
 }
 
 /// What of a text is known that only run time knows the whole of.
-fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<Piece> {
+fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<ArnPart> {
     let partition = &place.partition;
-    let part = |text: String| vec![Piece::Part(text)];
+    let part = |text: String| vec![ArnPart::Part(text)];
     let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
     // The beginning of an ARN is worth something once it names the account.
     let arn = Arn::parse(prefix).filter(|arn| arn.service == service && arn.partition == *partition);
@@ -324,12 +328,12 @@ fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<Piece> 
     match how {
         "cased" => {
             let lower = name.to_ascii_lowercase();
-            let mut pieces = part(format!("{name}*"));
-            pieces.extend((lower != name).then(|| Piece::Part(format!("{lower}*"))));
-            pieces
+            let mut parts = part(format!("{name}*"));
+            parts.extend((lower != name).then(|| ArnPart::Part(format!("{lower}*"))));
+            parts
         }
         "arn" | "or" | "model" | "function" | "function-name" | "revision" | "task-definition" if arn.is_some() => {
-            vec![Piece::Whole(format!("{prefix}*"))]
+            vec![ArnPart::Whole(format!("{prefix}*"))]
         }
         "arn" => part(format!("{kind}*")),
         "or" | "revision" => part(format!("{kind}{name}*")),
@@ -338,9 +342,9 @@ fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<Piece> 
         "task-definition" => part(format!("task-definition/{name}*")),
         "queue" | "report-group" | "state-machine-name" | "api" | "connection-name" => part("*".to_owned()),
         "model" => vec![
-            Piece::Whole(format!("arn:{partition}:bedrock:*::foundation-model/{name}*")),
-            Piece::Part(format!("inference-profile/{name}*")),
-            Piece::Part("provisioned-model/*".to_owned()),
+            ArnPart::Whole(format!("arn:{partition}:bedrock:*::foundation-model/{name}*")),
+            ArnPart::Part(format!("inference-profile/{name}*")),
+            ArnPart::Part("provisioned-model/*".to_owned()),
         ],
         "bucket" | "objects" | "object" => {
             let known = prefix.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
@@ -349,7 +353,7 @@ fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<Piece> 
                 ("bucket", Some((bucket, _))) => bucket.to_owned(),
                 (_, Some((bucket, key))) => format!("{bucket}/{key}*"),
             };
-            vec![Piece::Whole(format!("arn:{partition}:s3:::{resource}"))]
+            vec![ArnPart::Whole(format!("arn:{partition}:s3:::{resource}"))]
         }
         _ => part(format!("{}*", name.rsplit(['/', ':']).next().unwrap_or_default())),
     }
@@ -379,14 +383,14 @@ pub fn condition(condition: &Value, task: &Task, context: DeriveContext<'_>) -> 
             Value::Object(filled.collect::<Result<Map<_, _>, String>>()?)
         }
         Value::String(text) => match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(hole) => Hole::read(hole).value(task, context)?,
+            Some(placeholder) => Placeholder::read(placeholder).value(task, context)?,
             None => condition.clone(),
         },
         other => other.clone(),
     })
 }
 
-impl Hole<'_> {
+impl Placeholder<'_> {
     /// For a condition: a text, or several.
     fn value(&self, task: &Task, context: DeriveContext<'_>) -> Result<Value, String> {
         let mut values: Vec<String> = Vec::new();
