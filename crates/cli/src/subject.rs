@@ -31,7 +31,7 @@ use crate::template::Findings;
 struct Subject {
     spec: ResourceSpec,
     catalog: Option<ServiceCatalogRoles>,
-    mistakes: Vec<String>,
+    errors: Vec<String>,
     /// What a new resource could not have, and this one may keep.
     warnings: Vec<String>,
 }
@@ -47,7 +47,7 @@ struct Course {
 impl Subject {
     /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
     fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
-        let refused = |why: String| Self { mistakes: vec![why], ..Self::default() };
+        let refused = |why: String| Self { errors: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, context.guardrails) {
             return refused(why);
         }
@@ -62,13 +62,13 @@ impl Subject {
             let spec = if provisions { asked.spec(&BTreeSet::new(), context) } else { ResourceSpec::default() };
             let physical_id = format!("SageMakerServiceCatalogRoles/{}", context.owner.logical_id);
             let spec = ResourceSpec { physical_id, ..spec };
-            return Self { spec, catalog: Some(asked), mistakes: reader.finish().wrong, warnings: Vec::new() };
+            return Self { spec, catalog: Some(asked), errors: reader.finish().errors, warnings: Vec::new() };
         }
         match resource::read(kind, properties, context) {
-            Some((spec, mut mistakes)) => {
-                let all = mistakes.tightened.clone();
-                let warnings = mistakes.tighten(accepted.unwrap_or(&all));
-                Self { spec, catalog: None, mistakes: mistakes.wrong, warnings }
+            Some((spec, mut errors)) => {
+                let all = errors.tightened.clone();
+                let warnings = errors.tighten(accepted.unwrap_or(&all));
+                Self { spec, catalog: None, errors: errors.errors, warnings }
             }
             None => refused(format!("`{kind}` makes no role")),
         }
@@ -105,9 +105,9 @@ impl Scene<'_> {
             let mut read = Subject::read(kind, &properties, accepted, context);
             if is_delete {
                 // It takes properties of any shape.
-                read.mistakes.clear();
+                read.errors.clear();
             }
-            if read.mistakes.is_empty() || !symbols.borrow_mut().advance(&read.mistakes) {
+            if read.errors.is_empty() || !symbols.borrow_mut().advance(&read.errors) {
                 break (read, findings);
             }
         };
@@ -116,7 +116,7 @@ impl Scene<'_> {
         let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
         let found = symbols.printed(&found);
         symbols.name(&to_be_found(&self.place), &found);
-        if let (Some(source), Some(account), true) = (source, &self.account, read.mistakes.is_empty()) {
+        if let (Some(source), Some(account), true) = (source, &self.account, read.errors.is_empty()) {
             let itself = [read.spec.physical_id.as_str()];
             let found = account.find(&source, &self.place, &itself).await;
             match found {
@@ -124,7 +124,7 @@ impl Scene<'_> {
                     let (properties, _) = properties(&RefCell::new(symbols.clone()));
                     read = Subject::read(kind, &properties, accepted, ReadContext { found: Some(&found), ..context });
                 }
-                Err(why) => read.mistakes.push(why),
+                Err(why) => read.errors.push(why),
             }
         }
         if self.symbols.printed(&self.stack_id) != self.stack_id {
@@ -139,7 +139,7 @@ impl Scene<'_> {
             }
         }
         let (open, mistakes): (Vec<_>, Vec<_>) =
-            read.mistakes.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
+            read.errors.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
         let given_out = request.filter(|_| is_delete).map(|request| request.target.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),
@@ -254,7 +254,7 @@ impl Scene<'_> {
 fn kept_from_before(kind: &str, request: Option<&Request>, context: ReadContext<'_>) -> Vec<String> {
     let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
     let old = old_properties.as_object().and_then(|old| resource::read(kind, old, context));
-    old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default()
+    old.map(|(_, errors)| errors.tightened).unwrap_or_default()
 }
 
 /// What `DefinitionSubstitutions` leaves open is as good as an expression, and may be a slip.

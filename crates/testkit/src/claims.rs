@@ -138,7 +138,7 @@ fn read(resource_type: &str, properties: &Map<String, Value>) {
         let (again, _) = resource::read(resource_type, properties, context).unwrap();
         assert_eq!(spec.state, again.state, "equal input, equal output");
         if !mistakes.is_empty() {
-            assert!(mistakes.wrong.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
+            assert!(mistakes.errors.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
             continue;
         }
         assert!(!spec.physical_id.is_empty());

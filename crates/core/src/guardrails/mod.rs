@@ -52,31 +52,31 @@ impl Guardrails {
             // White space is part of an item, as it is in IAM; the parameters of `template.yaml` take none.
             text(name).split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
         };
-        let wrong = |variable, found: String, expected| {
+        let invalid = |variable, found: String, expected| {
             let found = if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") };
             MisconfiguredEnvironment { variable, found, expected }
         };
 
         let role_name_prefixes = list("ROLE_NAME_PREFIXES");
         if role_name_prefixes.is_empty() {
-            return Err(wrong("ROLE_NAME_PREFIXES", String::new(), "at least one prefix of role names"));
+            return Err(invalid("ROLE_NAME_PREFIXES", String::new(), "at least one prefix of role names"));
         }
         let role_paths = list("ROLE_PATHS");
         if role_paths.is_empty() || !role_paths.iter().all(|path| path.starts_with('/') && path.ends_with('/')) {
-            return Err(wrong("ROLE_PATHS", text("ROLE_PATHS"), "paths that begin and end with `/`"));
+            return Err(invalid("ROLE_PATHS", text("ROLE_PATHS"), "paths that begin and end with `/`"));
         }
         let boundary = text("PERMISSIONS_BOUNDARY_ARN");
         if !boundary.starts_with("arn:") {
-            return Err(wrong("PERMISSIONS_BOUNDARY_ARN", boundary, "the ARN of a managed policy"));
+            return Err(invalid("PERMISSIONS_BOUNDARY_ARN", boundary, "the ARN of a managed policy"));
         }
         let flag = |name| match text(name).as_str() {
             "true" => Ok(true),
             "false" | "" => Ok(false),
-            other => Err(wrong(name, other.to_owned(), "`true` or `false`")),
+            other => Err(invalid(name, other.to_owned(), "`true` or `false`")),
         };
         let denies = text("BOUNDARY_DENIES");
         let Some(boundary_denies) = BoundaryDenies::read(&denies) else {
-            return Err(wrong("BOUNDARY_DENIES", denies, "`None`, `Standard` or `Strict`"));
+            return Err(invalid("BOUNDARY_DENIES", denies, "`None`, `Standard` or `Strict`"));
         };
         Ok(Self {
             role_name_prefixes,

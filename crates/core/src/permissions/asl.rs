@@ -71,7 +71,7 @@ pub fn read(definition: &Value) -> (Machine, Vec<String>) {
     let mut reading = Reading::default();
     let scope = Scope { path: String::new(), language: Language::JsonPath, express: false };
     reading.nested(definition, &scope);
-    (reading.machine, reading.mistakes)
+    (reading.machine, reading.errors)
 }
 
 /// Where a state stands.
@@ -91,26 +91,26 @@ impl Scope {
 #[derive(Default)]
 struct Reading {
     machine: Machine,
-    mistakes: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Reading {
-    fn note(&mut self, scope: &Scope, what: &str) {
+    fn report(&mut self, scope: &Scope, what: &str) {
         let whose = if scope.path.is_empty() { "the definition".to_owned() } else { format!("state `{}`", scope.path) };
-        self.mistakes.push(format!("{whose}: {what}"));
+        self.errors.push(format!("{whose}: {what}"));
     }
 
     fn machine(&mut self, machine: &Map<String, Value>, scope: &Scope) {
         let Some(language) = self.language(machine, scope) else { return };
         let scope = Scope { path: scope.path.clone(), language, ..*scope };
         let Some(states) = machine.get("States").and_then(Value::as_object) else {
-            return self.note(&scope, "has no `States`");
+            return self.report(&scope, "has no `States`");
         };
         for (name, state) in states {
             let scope = scope.below(name);
             match state.as_object() {
                 Some(state) => self.state(state, &scope),
-                None => self.note(&scope, "is no object"),
+                None => self.report(&scope, "is no object"),
             }
         }
     }
@@ -121,7 +121,7 @@ impl Reading {
             Some("JSONPath") => Some(Language::JsonPath),
             Some("JSONata") => Some(Language::Jsonata),
             Some(other) => {
-                self.note(scope, &format!("`QueryLanguage` is `{other}`, expected `JSONPath` or `JSONata`"));
+                self.report(scope, &format!("`QueryLanguage` is `{other}`, expected `JSONPath` or `JSONata`"));
                 None
             }
         }
@@ -142,19 +142,19 @@ impl Reading {
                         self.nested(branch, &scope.below(&format!("Branches[{i}]")));
                     }
                 }
-                None => self.note(scope, "has no `Branches`"),
+                None => self.report(scope, "has no `Branches`"),
             },
             Some("Map") => self.map(state, scope),
             Some("Pass" | "Choice" | "Wait" | "Succeed" | "Fail") => {}
-            Some(other) => self.note(scope, &format!("`Type` is `{other}`, which is no type of state")),
-            None => self.note(scope, "has no `Type`"),
+            Some(other) => self.report(scope, &format!("`Type` is `{other}`, which is no type of state")),
+            None => self.report(scope, "has no `Type`"),
         }
     }
 
     fn nested(&mut self, machine: &Value, scope: &Scope) {
         match machine.as_object() {
             Some(machine) => self.machine(machine, scope),
-            None => self.note(scope, "is no object with `States`"),
+            None => self.report(scope, "is no object with `States`"),
         }
     }
 
@@ -162,7 +162,7 @@ impl Reading {
         let (part, processor) = match (state.get("ItemProcessor"), state.get("Iterator")) {
             (Some(processor), _) => ("ItemProcessor", processor),
             (None, Some(iterator)) => ("Iterator", iterator),
-            (None, None) => return self.note(scope, "has neither `ItemProcessor` nor `Iterator`"),
+            (None, None) => return self.report(scope, "has neither `ItemProcessor` nor `Iterator`"),
         };
         let config =
             |name| processor.get("ProcessorConfig").and_then(|config| config.get(name)).and_then(Value::as_str);
@@ -170,7 +170,7 @@ impl Reading {
             None | Some("INLINE") => false,
             Some("DISTRIBUTED") => true,
             Some(other) => {
-                return self.note(scope, &format!("`Mode` is `{other}`, expected `INLINE` or `DISTRIBUTED`"));
+                return self.report(scope, &format!("`Mode` is `{other}`, expected `INLINE` or `DISTRIBUTED`"));
             }
         };
         if distributed {
@@ -192,11 +192,11 @@ impl Reading {
         let resource = match state.get("Resource").map(Value::as_str) {
             Some(Some(resource)) => resource,
             Some(None) => {
-                self.note(scope, "`Resource` is no text");
+                self.report(scope, "`Resource` is no text");
                 return None;
             }
             None => {
-                self.note(scope, "has no `Resource`");
+                self.report(scope, "has no `Resource`");
                 return None;
             }
         };

@@ -52,7 +52,7 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
         if known(&path) {
             idle(path, told, &mut required);
         } else {
-            required.mistakes.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+            required.errors.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
         }
     }
     required
@@ -69,9 +69,9 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     };
     let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
     // Where the state itself is wrong, it was not looked at whether they fit.
-    let read = !required.mistakes.iter().any(|mistake| mistake.contains(&format!("`{path}")));
+    let read = !required.errors.iter().any(|error| error.contains(&format!("`{path}")));
     if !idle.is_empty() && read {
-        required.mistakes.push(format!(
+        required.errors.push(format!(
             "`ResourceOverrides`: {} {} nothing of state `{path}` that only run time knows: leave it out",
             idle.join(", "),
             if idle.len() == 1 { "fits" } else { "fit" },
@@ -94,7 +94,7 @@ fn required_by_map(
 ) {
     let Place { partition, region, account } = context.place;
     match &features.state_machine {
-        None => required.mistakes.push(format!(
+        None => required.errors.push(format!(
             "state `{}`: a distributed map starts executions of the state machine itself, so `StateMachineName` is needed",
             map.path
         )),
@@ -123,9 +123,7 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
     let found = |member: &str| part.arguments.at(member).into_iter().next();
     let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
     if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
-        required
-            .mistakes
-            .push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+        required.errors.push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
         return;
     }
     let text = |member: &str| starts(found(member));
@@ -163,7 +161,7 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
             (actions, object(key, "Prefix"), None)
         }
         _ => {
-            required.mistakes.push(format!(
+            required.errors.push(format!(
                 "state `{}`: `{}` reads or writes no items; expected `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`",
                 map.path, part.resource
             ));

@@ -38,13 +38,13 @@ pub fn read(
         tracing: reader.flag("Tracing").unwrap_or(false),
         key: key(reader, context),
     };
-    let (name, (machine, mut mistakes)) = match (definition, integrations) {
+    let (name, (machine, mut errors)) = match (definition, integrations) {
         (None, None) => {
             for name in
                 ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"]
             {
                 if reader.has(name) {
-                    reader.note(format!("`{name}`: only goes with `Definition` or `Integrations`"));
+                    reader.report(format!("`{name}`: only goes with `Definition` or `Integrations`"));
                 }
             }
             return None;
@@ -52,13 +52,13 @@ pub fn read(
         (Some(definition), None) => ("Definition", machine(definition, &substitutions)),
         (None, Some(integrations)) => ("Integrations", tasks(integrations)),
         (Some(_), Some(_)) => {
-            reader.note("`Integrations`: only goes without `Definition`, which says the same and more".to_owned());
+            reader.report("`Integrations`: only goes without `Definition`, which says the same and more".to_owned());
             return Some(Granted::default());
         }
     };
     let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides };
     let mut required = derive(&machine, &features, of_tasks);
-    mistakes.append(&mut required.mistakes);
+    errors.append(&mut required.errors);
     // Those that are told beside the definition are judged where they are told.
     for pass_role_grant in
         required.pass_role_grants.iter().filter(|pass_role_grant| !execution_roles.contains(&pass_role_grant.role))
@@ -72,11 +72,11 @@ pub fn read(
         );
     }
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        mistakes.push(why);
+        errors.push(why);
         Vec::new()
     });
-    for mistake in mistakes {
-        reader.note(format!("`{name}`: {mistake}"));
+    for error in errors {
+        reader.report(format!("`{name}`: {error}"));
     }
     let checks = if verified {
         Check::of_required_permissions(&required, |state| format!("state `{state}`"))
@@ -107,10 +107,10 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
 
 /// `sagemaker:createTrainingJob.sync`, or `{Resource, Parameters}`; each stands for a task.
 fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
-    let (mut machine, mut mistakes) = (Machine::default(), Vec::new());
+    let (mut machine, mut errors) = (Machine::default(), Vec::new());
     let Some(items) = integrations.as_array() else {
-        mistakes.push("found no list, expected resource strings or `{Resource, Parameters}`".to_owned());
-        return (machine, mistakes);
+        errors.push("found no list, expected resource strings or `{Resource, Parameters}`".to_owned());
+        return (machine, errors);
     };
     for (i, item) in items.iter().enumerate() {
         let path = format!("[{i}]");
@@ -125,14 +125,14 @@ fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
             _ => ("", Arguments::Unknown),
         };
         if resource.is_empty() {
-            mistakes.push(format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`"));
+            errors.push(format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`"));
             continue;
         }
         let arn =
             if resource.starts_with("arn:") { resource.to_owned() } else { format!("arn:aws:states:::{resource}") };
         machine.tasks.push(Task { path, resource: arn, arguments, credentials: Vec::new(), express: false });
     }
-    (machine, mistakes)
+    (machine, errors)
 }
 
 /// As `AWS::StepFunctions::StateMachine` puts them in: `${Name}` in any text.
@@ -179,7 +179,7 @@ impl Substituted<'_> {
 fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
     let Some(value) = reader.raw("DefinitionSubstitutions") else { return BTreeMap::new() };
     let Some(members) = value.as_object() else {
-        reader.wrong("DefinitionSubstitutions", &value.to_string(), "an object of texts");
+        reader.invalid("DefinitionSubstitutions", &value.to_string(), "an object of texts");
         return BTreeMap::new();
     };
     let mut substitutions = BTreeMap::new();
@@ -187,7 +187,7 @@ fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
         match value {
             Value::String(text) => drop(substitutions.insert(name.clone(), text.clone())),
             Value::Bool(_) | Value::Number(_) => drop(substitutions.insert(name.clone(), value.to_string())),
-            other => reader.wrong(&format!("DefinitionSubstitutions.{name}"), &other.to_string(), "text"),
+            other => reader.invalid(&format!("DefinitionSubstitutions.{name}"), &other.to_string(), "text"),
         }
     }
     substitutions
@@ -197,7 +197,7 @@ fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
 fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
     let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
     let Some(members) = value.as_object() else {
-        reader.wrong("ResourceOverrides", &value.to_string(), "an object of ARNs by state");
+        reader.invalid("ResourceOverrides", &value.to_string(), "an object of ARNs by state");
         return BTreeMap::new();
     };
     let mut overrides = BTreeMap::new();
@@ -207,7 +207,7 @@ fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
         for item in items {
             match item.as_str().filter(|text| Arn::parse(text).is_some()) {
                 Some(arn) => told.push(arn.to_owned()),
-                None => reader.wrong(&format!("ResourceOverrides.{state}"), &item.to_string(), "an ARN"),
+                None => reader.invalid(&format!("ResourceOverrides.{state}"), &item.to_string(), "an ARN"),
             }
         }
         overrides.insert(state.clone(), told);
@@ -219,7 +219,7 @@ fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
     let key = reader.text("KmsKeyArn")?;
     let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
     if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
-        reader.wrong("KmsKeyArn", &key, "the ARN of a key");
+        reader.invalid("KmsKeyArn", &key, "the ARN of a key");
     }
     Some(key)
 }

@@ -13,7 +13,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
-            reader.note(why);
+            reader.report(why);
             return ResourceSpec::default();
         }
     };
@@ -21,7 +21,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let attached = spec.state.roles.values().flat_map(|role| &role.attached);
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
         if !context.guardrails.allows_managed_policy(arn) {
-            reader.note(format!(
+            reader.report(format!(
                 "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
                  `Scoped`"
             ));

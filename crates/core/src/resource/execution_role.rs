@@ -70,7 +70,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         pass_itself(reader, context, &properties, &mut required);
     }
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        reader.note(why);
+        reader.report(why);
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
@@ -108,7 +108,7 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
             let example = format!("arn:{}:sagemaker:{}:{}:*", place.partition, place.region, place.account);
             let expected =
                 format!("the ARN of something of SageMaker in this account, or a pattern, such as `{example}`");
-            reader.wrong("SourceArn", &source, &expected);
+            reader.invalid("SourceArn", &source, &expected);
         }
     }
     Document::of(vec![json!({
@@ -144,17 +144,17 @@ fn buckets(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
         let access = [("Read", (true, false)), ("Write", (false, true)), ("ReadWrite", (true, true))];
         let access = item.choice("Access", &access);
         if name.is_none() && !item.has("Name") {
-            item.note("`Name`: missing, expected the name of a bucket".to_owned());
+            item.report("`Name`: missing, expected the name of a bucket".to_owned());
         }
         if access.is_none() && !item.has("Access") {
-            item.note("`Access`: missing, expected `Read`, `Write` or `ReadWrite`".to_owned());
+            item.report("`Access`: missing, expected `Read`, `Write` or `ReadWrite`".to_owned());
         }
         if let Some(name) = name.as_ref().filter(|name| !is_bucket(name)) {
-            item.wrong("Name", name, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens");
+            item.invalid("Name", name, "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens");
         }
         let refused = |c: char| "*?$".contains(c) || !c.is_ascii() || c.is_ascii_control();
         if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.contains(refused) || prefix.starts_with('/')) {
-            item.wrong("Prefix", prefix, "a folder in ASCII, without wildcards, `$` and a slash in front");
+            item.invalid("Prefix", prefix, "a folder in ASCII, without wildcards, `$` and a slash in front");
         }
         reader.take(&path, item);
         let (Some(name), Some((reads, writes))) = (name, access) else { continue };
@@ -202,7 +202,7 @@ fn repositories(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
         let named = arn.map_or(Some(text.as_str()), |arn| arn.resource.strip_prefix("repository/"));
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b);
         if !named.is_some_and(|name| (2..=256).contains(&name.len()) && name.bytes().all(allowed)) {
-            reader.wrong(path, text, "the name or the ARN of an ECR repository");
+            reader.invalid(path, text, "the name or the ARN of an ECR repository");
             continue;
         }
         let arn =
@@ -223,7 +223,7 @@ fn keys(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) 
         let arn = arn.filter(|arn| arn.service == "kms" && arn.partition == place.partition);
         let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !arn.and_then(|arn| arn.resource.strip_prefix("key/")).is_some_and(is_id) {
-            reader.wrong(&path, &text, "the ARN of a key (an alias tells no key)");
+            reader.invalid(&path, &text, "the ARN of a key (an alias tells no key)");
             continue;
         }
         let actions = [
@@ -250,7 +250,7 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
             let id = text.strip_prefix(start).filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit()));
             match id {
                 Some(_) => ids.push(ResourcePattern::exact(arn(kind, &text))),
-                None => reader.wrong(&path, &text, &format!("an id that begins with `{start}`")),
+                None => reader.invalid(&path, &text, &format!("an id that begins with `{start}`")),
             }
         }
         ids
@@ -260,7 +260,7 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
     let given =
         |property| reader.raw(property).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
     if given("Subnets") != given("SecurityGroups") {
-        reader.note("`Subnets`, `SecurityGroups`: a job in a VPC needs both".to_owned());
+        reader.report("`Subnets`, `SecurityGroups`: a job in a VPC needs both".to_owned());
     }
     if subnets.is_empty() || groups.is_empty() {
         return;
@@ -289,7 +289,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
     let table = match CAPABILITIES.as_ref() {
         Ok(table) => table,
         Err(why) => {
-            reader.note(why.clone());
+            reader.report(why.clone());
             return BTreeSet::new();
         }
     };
@@ -300,7 +300,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
             let near = closest(&text, table.keys().map(String::as_str));
             let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
             let all: Vec<String> = table.keys().map(|name| format!("`{name}`")).collect();
-            reader.wrong(&path, &text, &format!("one of {}{near}", all.join(", ")));
+            reader.invalid(&path, &text, &format!("one of {}{near}", all.join(", ")));
             continue;
         };
         asked.insert(text);
@@ -318,11 +318,12 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
         }
     }
     if !asked.is_empty() && !reader.has("NamePrefix") {
-        reader
-            .note("`NamePrefix`: missing, expected how the names begin that the role may use in SageMaker".to_owned());
+        reader.report(
+            "`NamePrefix`: missing, expected how the names begin that the role may use in SageMaker".to_owned(),
+        );
     }
     if !reader.has("Capabilities") && reader.has("NamePrefix") {
-        reader.note("`NamePrefix`: only goes with `Capabilities`".to_owned());
+        reader.report("`NamePrefix`: only goes with `Capabilities`".to_owned());
     }
     asked
 }
@@ -331,7 +332,7 @@ fn name_prefix(reader: &Reader<'_>) -> String {
     let Some(prefix) = reader.text("NamePrefix") else { return String::new() };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if prefix.len() > NAME_PREFIX_LENGTH || !prefix.bytes().all(allowed) {
-        reader.wrong("NamePrefix", &prefix, "how names of SageMaker begin: at most 63 letters, digits and hyphens");
+        reader.invalid("NamePrefix", &prefix, "how names of SageMaker begin: at most 63 letters, digits and hyphens");
     }
     prefix
 }
@@ -345,7 +346,7 @@ fn pass_itself(
 ) {
     let role = context.place.role_arn(&properties.path, properties.name.as_str());
     if !context.guardrails.allows_passing(&role) {
-        reader.note(format!(
+        reader.report(format!(
             "`PassSelf`: the role `{role}` is not within the deployer's `PassableRoleArns`, so it can't pass itself: choose \
              another `RoleName`, or say `false`"
         ));

@@ -39,13 +39,13 @@ impl Source {
         let value = reader.raw(PROPERTY)?;
         let expected = "one of `{DomainId}`, `{DomainId, UserProfileName}`, `{DomainId, SpaceName}`, \
                         `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{RoleNamePrefix}`, all text";
-        let wrong = || {
-            reader.wrong(PROPERTY, &value.to_string(), expected);
+        let invalid = || {
+            reader.invalid(PROPERTY, &value.to_string(), expected);
             None
         };
-        let Some(members) = value.as_object() else { return wrong() };
+        let Some(members) = value.as_object() else { return invalid() };
         if members.values().any(|value| value.as_str().is_none_or(str::is_empty)) {
-            return wrong();
+            return invalid();
         }
         let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let names: BTreeSet<&str> = members.keys().map(String::as_str).collect();
@@ -59,7 +59,7 @@ impl Source {
             ["EndpointName"] => Self::Endpoint(text("EndpointName")),
             ["PipelineName"] => Self::Pipeline(text("PipelineName")),
             ["RoleNamePrefix"] => Self::RoleNamePrefix(text("RoleNamePrefix")),
-            _ => return wrong(),
+            _ => return invalid(),
         })
     }
 }

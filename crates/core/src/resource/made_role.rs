@@ -60,7 +60,7 @@ impl MadeRole {
         let count = granted.policies.len();
         if count > 1 && numbered(count).len() > POLICY_NAME_LENGTH {
             let (last, most) = (numbered(count), POLICY_NAME_LENGTH);
-            reader.note(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
+            reader.report(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
         }
         // Under the tables of another version of this function, the same definition may have led to more policies; and of
         // one that can't be read any more, not even the first is told. Only the guide's is always one.
@@ -78,7 +78,7 @@ impl MadeRole {
         let attached: BTreeSet<String> = managed.into_iter().chain(policies.keys().cloned()).collect();
         if attached.len() > MOST_MANAGED_POLICIES {
             let (all, ours) = (attached.len(), policies.len());
-            reader.note(format!(
+            reader.report(format!(
                 "the role would have {all} managed policies, {ours} of them its own; IAM allows {MOST_MANAGED_POLICIES}, 10 \
                  unless an account's quota was raised: attach fewer by `ManagedPolicyArns`, or name fewer resources"
             ));
@@ -155,7 +155,7 @@ pub fn adoption(reader: &Reader<'_>, context: ReadContext<'_>) -> (bool, Option<
             .is_some_and(|arn| arn.service == "cloudformation" && arn.resource.starts_with("stack/"))
             && Place::of_arn(stack).as_ref() == Some(context.place);
         if !is_stack {
-            reader.wrong("AdoptFrom", stack, "the id of a stack of this account and region (`arn:…:stack/name/…`)");
+            reader.invalid("AdoptFrom", stack, "the id of a stack of this account and region (`arn:…:stack/name/…`)");
         }
     }
     (existing, from)

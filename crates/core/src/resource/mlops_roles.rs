@@ -14,14 +14,14 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let Some(name) = reader.choice("RoleSet", &names) else {
         if !reader.has("RoleSet") {
             let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
-            reader.note(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
+            reader.report(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
         }
         return ResourceSpec::default();
     };
     match catalog::role_set(name) {
         Ok(set) => role_set::read(name, set, reader, context),
         Err(why) => {
-            reader.note(why);
+            reader.report(why);
             ResourceSpec::default()
         }
     }

@@ -21,7 +21,7 @@ pub mod workflow_role;
 use serde_json::{Map, Value};
 
 use crate::guardrails::Guardrails;
-use crate::resource::properties::{Mistakes, Reader};
+use crate::resource::properties::{Reader, ValidationErrors};
 use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::text::closest;
 
@@ -38,7 +38,7 @@ pub fn read(
     resource_type: &str,
     properties: &Map<String, Value>,
     context: ReadContext<'_>,
-) -> Option<(ResourceSpec, Mistakes)> {
+) -> Option<(ResourceSpec, ValidationErrors)> {
     let reader = Reader::new(properties);
     let spec = match resource_type {
         workflow_role::TYPE => workflow_role::read(&reader, context),

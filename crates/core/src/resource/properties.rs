@@ -17,34 +17,34 @@ const ALWAYS_KNOWN: [&str; 3] = ["ServiceToken", "ServiceTimeout", "Revision"];
 
 /// What is wrong with the properties, in the order of reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes {
-    pub wrong: Vec<String>,
+pub struct ValidationErrors {
+    pub errors: Vec<String>,
     /// What this version refuses and an earlier version accepted. A resource that was made with it must still be updated,
-    /// rolled back and deleted, so [`Mistakes::tighten`] decides which of these count.
+    /// rolled back and deleted, so [`ValidationErrors::tighten`] decides which of these count.
     pub tightened: Vec<String>,
 }
 
-impl Mistakes {
+impl ValidationErrors {
     pub fn is_empty(&self) -> bool {
-        self.wrong.is_empty() && self.tightened.is_empty()
+        self.errors.is_empty() && self.tightened.is_empty()
     }
 
-    /// Moves to `wrong` what is tightened and not in `accepted`, and returns the rest.
+    /// Moves to `invalid` what is tightened and not in `accepted`, and returns the rest.
     pub fn tighten(&mut self, accepted: &[String]) -> Vec<String> {
         let (kept, refused) = std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
         let refused: Vec<String> = refused;
-        self.wrong.extend(refused);
+        self.errors.extend(refused);
         kept
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.wrong.as_slice() {
+        match self.errors.as_slice() {
             [one] => f.write_str(one),
             many => {
                 write!(f, "{} mistakes", many.len())?;
-                many.iter().enumerate().try_for_each(|(i, mistake)| write!(f, "; ({}) {mistake}", i + 1))
+                many.iter().enumerate().try_for_each(|(i, error)| write!(f, "; ({}) {error}", i + 1))
             }
         }
     }
@@ -56,12 +56,12 @@ impl fmt::Display for Mistakes {
 pub struct Reader<'a> {
     map: &'a Map<String, Value>,
     known: RefCell<BTreeSet<&'static str>>,
-    mistakes: RefCell<Mistakes>,
+    errors: RefCell<ValidationErrors>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(map: &'a Map<String, Value>) -> Self {
-        Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), mistakes: RefCell::default() }
+        Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), errors: RefCell::default() }
     }
 
     /// A list of objects, each with its path and a reader of its own. `expected` says what they hold.
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
             let path = format!("{name}[{i}]");
             match item.as_object() {
                 Some(map) => readers.push((path, Self { known: RefCell::default(), ..Self::new(map) })),
-                None => self.wrong(&path, &item.to_string(), expected),
+                None => self.invalid(&path, &item.to_string(), expected),
             }
         }
         readers
@@ -84,16 +84,16 @@ impl<'a> Reader<'a> {
 
     /// Takes over the mistakes of the reader of an object, under its path.
     pub fn take(&self, path: &str, object: Self) {
-        let below = |mistake: String| match mistake.strip_prefix('`') {
+        let below = |error: String| match error.strip_prefix('`') {
             Some(rest) => format!("`{path}.{rest}"),
-            None => mistake,
+            None => error,
         };
-        let Mistakes { wrong, tightened } = object.finish();
-        for mistake in wrong {
-            self.note(below(mistake));
+        let ValidationErrors { errors, tightened } = object.finish();
+        for error in errors {
+            self.report(below(error));
         }
-        for mistake in tightened {
-            self.tighten(below(mistake));
+        for error in tightened {
+            self.tighten(below(error));
         }
     }
 
@@ -112,18 +112,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes that `path` holds `found` where `expected` (a noun phrase) belongs.
-    pub fn wrong(&self, path: &str, found: &str, expected: &str) {
-        self.note(format!("`{path}`: found {}, expected {expected}", shown(found)));
+    pub fn invalid(&self, path: &str, found: &str, expected: &str) {
+        self.report(format!("`{path}`: found {}, expected {expected}", shown(found)));
     }
 
-    pub fn note(&self, mistake: String) {
-        self.mistakes.borrow_mut().wrong.push(mistake);
+    pub fn report(&self, error: String) {
+        self.errors.borrow_mut().errors.push(error);
     }
 
     /// Notes what an earlier version accepted. The text must name all that it hangs on: an Update that repeats it goes
     /// through, one that leads to another text is refused.
-    pub fn tighten(&self, mistake: String) {
-        self.mistakes.borrow_mut().tightened.push(mistake);
+    pub fn tighten(&self, error: String) {
+        self.errors.borrow_mut().tightened.push(error);
     }
 
     /// A non-empty text.
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         let value = self.get(name)?;
         let text = scalar(value).filter(|text| !text.is_empty());
         if text.is_none() {
-            self.wrong(name, &value.to_string(), "text that is not empty");
+            self.invalid(name, &value.to_string(), "text that is not empty");
         }
         text
     }
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         let value = self.get(name)?;
         let text = scalar(value);
         if text.is_none() {
-            self.wrong(name, &value.to_string(), "text");
+            self.invalid(name, &value.to_string(), "text");
         }
         text
     }
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
             match scalar(item).filter(|text| !text.is_empty()) {
                 Some(text) if texts.iter().any(|(_, seen)| *seen == text) => {}
                 Some(text) => texts.push((path, text)),
-                None => self.wrong(&path, &item.to_string(), "text that is not empty"),
+                None => self.invalid(&path, &item.to_string(), "text that is not empty"),
             }
         }
         Some(texts)
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
         let chosen = choices.iter().find(|(word, _)| text.as_deref() == Some(*word));
         if chosen.is_none() {
             let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-            self.wrong(name, &value.to_string(), &format!("one of {}", words.join(", ")));
+            self.invalid(name, &value.to_string(), &format!("one of {}", words.join(", ")));
         }
         chosen.map(|(_, meaning)| *meaning)
     }
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
             Some("true") => Some(true),
             Some("false") => Some(false),
             _ => {
-                self.wrong(name, &value.to_string(), "`true` or `false`");
+                self.invalid(name, &value.to_string(), "`true` or `false`");
                 None
             }
         }
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         let number = scalar(value).and_then(|text| text.parse().ok()).filter(|number| range.contains(number));
         if number.is_none() {
             let expected = format!("a whole number of {unit} from {} to {}", range.start(), range.end());
-            self.wrong(name, &value.to_string(), &expected);
+            self.invalid(name, &value.to_string(), &expected);
         }
         number
     }
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
             None => return tags,
             Some(Value::Array(items)) => items,
             Some(other) => {
-                self.wrong(name, &other.to_string(), "a list of `{Key, Value}`");
+                self.invalid(name, &other.to_string(), "a list of `{Key, Value}`");
                 return tags;
             }
         };
@@ -221,24 +221,24 @@ impl<'a> Reader<'a> {
                 (Some(key), Some(value), Some(2)) => {
                     let expected = "a key that no other tag has (IAM does not tell case apart)";
                     if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
-                        self.wrong(&path, &key, expected);
+                        self.invalid(&path, &key, expected);
                     } else if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
                         self.tighten(format!("`{name}`: found {}, expected {expected}", shown(&key)));
                     }
                     tags.insert(key, value);
                 }
-                _ => self.wrong(&path, &item.to_string(), "`{Key, Value}`, both text"),
+                _ => self.invalid(&path, &item.to_string(), "`{Key, Value}`, both text"),
             }
         }
         tags
     }
 
     /// All mistakes, those about names that nobody asked for included.
-    pub fn finish(self) -> Mistakes {
-        let mut mistakes = self.mistakes.into_inner();
+    pub fn finish(self) -> ValidationErrors {
+        let mut errors = self.errors.into_inner();
         let known = self.known.into_inner();
         for name in self.map.keys().filter(|name| !known.contains(name.as_str())) {
-            mistakes.wrong.push(match closest(name, known.iter().copied()) {
+            errors.errors.push(match closest(name, known.iter().copied()) {
                 Some(close) => format!("`{name}`: no such property, did you mean `{close}`?"),
                 None => format!(
                     "`{name}`: no such property; the properties are {}",
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
                 ),
             });
         }
-        mistakes
+        errors
     }
 }
 

@@ -87,12 +87,12 @@ fn path(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
     let Some(path) = reader.text("Path") else { return default };
     let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
     if !shape || path.len() > PATH_LENGTH {
-        reader.wrong("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
+        reader.invalid("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
     } else if guardrails.allows_path(&path) {
         return path;
     } else {
         let expected = format!("one of {} (the deployer's `RolePaths`)", listed(&guardrails.role_paths));
-        reader.wrong("Path", &path, &expected);
+        reader.invalid("Path", &path, &expected);
     }
     default
 }
@@ -101,7 +101,7 @@ fn description(reader: &Reader<'_>) -> String {
     let Some(text) = reader.text_or_empty("Description") else { return String::new() };
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
     if text.chars().count() > DESCRIPTION_LENGTH || !text.chars().all(allowed) {
-        reader.wrong("Description", &text, "at most 1,000 characters of Latin-1 (no curly quotes, no emoji)");
+        reader.invalid("Description", &text, "at most 1,000 characters of Latin-1 (no curly quotes, no emoji)");
     }
     text
 }
@@ -116,7 +116,7 @@ pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
             "one of {} (the deployer's `PermissionsBoundaryArn` and `NarrowerPermissionsBoundaryArns`)",
             listed(&allowed)
         );
-        reader.wrong("PermissionsBoundary", &arn, &expected);
+        reader.invalid("PermissionsBoundary", &arn, &expected);
     }
     arn
 }
@@ -124,18 +124,18 @@ pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
 pub fn tags(reader: &Reader<'_>) -> Tags {
     let tags = reader.tags("Tags");
     if tags.len() > USER_TAGS {
-        reader.wrong("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
+        reader.invalid("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
     }
     let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
     for (key, value) in &tags {
         let lower = key.to_ascii_lowercase();
         if TAG_KEYS.contains(&lower.as_str()) || lower.starts_with("aws:") {
-            reader.wrong("Tags", key, "a key that is neither `aws:…` nor one that tells the owner (`mlops-roles:…`)");
+            reader.invalid("Tags", key, "a key that is neither `aws:…` nor one that tells the owner (`mlops-roles:…`)");
         } else if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH || !key.chars().all(allowed) {
-            reader.wrong("Tags", key, "a key of 1 to 128 letters, digits, spaces and `_.:/=+-@`");
+            reader.invalid("Tags", key, "a key of 1 to 128 letters, digits, spaces and `_.:/=+-@`");
         }
         if value.chars().count() > TAG_VALUE_LENGTH || !value.chars().all(allowed) {
-            reader.wrong("Tags", value, "a value of at most 256 letters, digits, spaces and `_.:/=+-@`");
+            reader.invalid("Tags", value, "a value of at most 256 letters, digits, spaces and `_.:/=+-@`");
         }
     }
     tags
@@ -162,11 +162,11 @@ fn name_within_guardrails(
 ) -> Option<String> {
     let name = reader.text(property)?;
     if !is_iam_name(&name, longest) {
-        reader.wrong(property, &name, &name_rule(longest));
+        reader.invalid(property, &name, &name_rule(longest));
     } else if !context.guardrails.allows_name(&name) {
         let prefixes = listed(&context.guardrails.role_name_prefixes);
         let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
-        reader.wrong(property, &name, &expected);
+        reader.invalid(property, &name, &expected);
         names_outside_guardrails.push(name);
     } else {
         return Some(name);
@@ -178,7 +178,7 @@ fn name_within_guardrails(
 pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
     let Some(name) = reader.text(property) else { return default.to_owned() };
     if !is_iam_name(&name, POLICY_NAME_LENGTH) {
-        reader.wrong(property, &name, &name_rule(POLICY_NAME_LENGTH));
+        reader.invalid(property, &name, &name_rule(POLICY_NAME_LENGTH));
     }
     name
 }
@@ -205,23 +205,23 @@ pub fn passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text:
     let entity = arn.and_then(|arn| arn.iam_entity("role"));
     match (arn, entity) {
         _ if text.contains(['*', '?', '$']) => {
-            reader.wrong(path, text, "the ARN of one role: a pattern would pass more than was asked for");
+            reader.invalid(path, text, "the ARN of one role: a pattern would pass more than was asked for");
         }
         (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
-                reader.wrong(path, text, "the role that SageMaker runs with, not the workflow role itself");
+                reader.invalid(path, text, "the role that SageMaker runs with, not the workflow role itself");
             } else if !context.guardrails.allows_passing(text) {
                 let passable = listed(&context.guardrails.passable_roles);
-                reader.wrong(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
+                reader.invalid(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
             }
         }
         (Some(arn), Some(_)) if arn.account != place.account => {
             let expected = format!("a role of account {}: a role can't be passed to another account", place.account);
-            reader.wrong(path, text, &expected);
+            reader.invalid(path, text, &expected);
         }
         _ => {
             let example = place.role_arn("/", "Name");
-            reader.wrong(path, text, &format!("the ARN of a role, such as `{example}`"));
+            reader.invalid(path, text, &format!("the ARN of a role, such as `{example}`"));
         }
     }
 }
@@ -237,13 +237,13 @@ pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<St
         });
         if !ours_or_aws || text.contains(['*', '?']) {
             let example = format!("arn:{}:iam::aws:policy/AmazonSageMakerReadOnly", place.partition);
-            reader.wrong(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
+            reader.invalid(&path, &text, &format!("the ARN of a managed policy, such as `{example}`"));
         } else if !context.guardrails.allows_managed_policy(&text) {
             let allowed = match context.guardrails.managed_policies.as_slice() {
                 [] => "no managed policy".to_owned(),
                 some => format!("one of {}", listed(some)),
             };
-            reader.wrong(&path, &text, &format!("{allowed} (the deployer's `AllowedManagedPolicyArns`)"));
+            reader.invalid(&path, &text, &format!("{allowed} (the deployer's `AllowedManagedPolicyArns`)"));
         }
         arns.push(text);
     }
@@ -254,7 +254,7 @@ pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<St
 pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
     let size = document.size();
     if size > quota {
-        reader.note(format!(
+        reader.report(format!(
             "the {what} would have {size} characters, IAM allows {quota}: name fewer roles, or shorter ones"
         ));
     }

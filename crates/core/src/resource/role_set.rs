@@ -104,7 +104,7 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context:
     }
     if tags.len() > most_tags {
         let found = tags.len().to_string();
-        reader.wrong("Tags", &found, &format!("at most {most_tags} tags beside those of the set and ours"));
+        reader.invalid("Tags", &found, &format!("at most {most_tags} tags beside those of the set and ours"));
     }
     let is_attached = |id: &str| {
         let arn = asked.values.get(&format!("{id}.Arn"));
@@ -145,13 +145,13 @@ pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context:
 /// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
 fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>, as_published: bool) -> Values {
     let mut values = catalog::values_of(context.place);
-    let mut wrong: Vec<String> = Vec::new();
+    let mut invalid: Vec<String> = Vec::new();
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
             (Some(text), _) => parameter.read(&text, context.place).unwrap_or_else(|| {
-                reader.wrong(name, &text, &parameter.expected());
-                wrong.push(format!("${{{name}}}"));
+                reader.invalid(name, &text, &parameter.expected());
+                invalid.push(format!("${{{name}}}"));
                 text
             }),
             (None, Some(default)) => {
@@ -166,19 +166,19 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
                     }
                     (value, _) => value.unwrap_or_default(),
                 };
-                let is_told = wrong.iter().any(|part| default.contains(part));
+                let is_told = invalid.iter().any(|part| default.contains(part));
                 if !is_told && parameter.read(&value, context.place).is_none() {
                     let expected = parameter.expected();
-                    reader.note(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
+                    reader.report(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
                 }
                 value
             }
             (None, None) if parameter.optional && !reader.has(name) => continue,
             (None, None) => {
                 if !reader.has(name) {
-                    reader.note(format!("`{name}`: missing, expected {}", parameter.expected()));
+                    reader.report(format!("`{name}`: missing, expected {}", parameter.expected()));
                 }
-                wrong.push(format!("${{{name}}}"));
+                invalid.push(format!("${{{name}}}"));
                 continue;
             }
         };
@@ -219,7 +219,7 @@ impl Asked<'_> {
             if !catalog::holds(&entry.when, &self.values) {
                 if asked.is_some_and(|name| !name.is_empty()) {
                     let switch: Vec<String> = entry.when.keys().cloned().collect();
-                    self.reader.note(format!("`{path}`: {} says that the role is not made", listed(&switch)));
+                    self.reader.report(format!("`{path}`: {} says that the role is not made", listed(&switch)));
                 }
                 continue;
             }
@@ -227,7 +227,9 @@ impl Asked<'_> {
                 match entry.empty_name {
                     Some(EmptyName::NotMade) => continue,
                     Some(EmptyName::Default) => {}
-                    None => self.reader.wrong(&path, "", "the name of a role: the set does not come without this one"),
+                    None => {
+                        self.reader.invalid(&path, "", "the name of a role: the set does not come without this one")
+                    }
                 }
             }
             let given = asked.filter(|name| !name.is_empty()).cloned();
@@ -241,7 +243,7 @@ impl Asked<'_> {
             }
             let name = Name::new(name);
             if names.values().any(|other| *other == name) {
-                self.reader.note(format!("`{path}`: `{name}` is the name of another role of the set too"));
+                self.reader.report(format!("`{path}`: `{name}` is the name of another role of the set too"));
                 continue;
             }
             if let Some(why) = reserved(&entry.path, name.as_str(), &entry.name) {
@@ -280,7 +282,7 @@ impl Asked<'_> {
         let reader = self.reader;
         let Some(value) = reader.raw("RoleNames") else { return BTreeMap::new() };
         let Some(members) = value.as_object() else {
-            reader.wrong("RoleNames", &value.to_string(), "an object of names by role");
+            reader.invalid("RoleNames", &value.to_string(), "an object of names by role");
             return BTreeMap::new();
         };
         let ids = || self.set.roles.keys().map(String::as_str);
@@ -290,12 +292,12 @@ impl Asked<'_> {
             if !self.set.roles.contains_key(id) {
                 let hint = closest(id, ids()).map(|close| format!(", did you mean `{close}`?"));
                 let all = || format!("; its roles are {}", listed(&ids().map(str::to_owned).collect::<Vec<_>>()));
-                reader.note(format!("`{path}`: the set has no such role{}", hint.unwrap_or_else(all)));
+                reader.report(format!("`{path}`: the set has no such role{}", hint.unwrap_or_else(all)));
                 continue;
             }
             match name.as_str() {
                 Some(name) => drop(names.insert(id.clone(), name.to_owned())),
-                None => reader.wrong(&path, &name.to_string(), "the name of a role, or empty text"),
+                None => reader.invalid(&path, &name.to_string(), "the name of a role, or empty text"),
             }
         }
         names
@@ -305,11 +307,11 @@ impl Asked<'_> {
     fn is_name(&mut self, name: &str, longest: usize, told: Told<'_>) -> bool {
         if !is_iam_name(name, longest) {
             match told {
-                Told::By(path) => self.reader.wrong(path, name, &role::name_rule(longest)),
+                Told::By(path) => self.reader.invalid(path, name, &role::name_rule(longest)),
                 Told::Default(id, template) if name.len() > longest => {
                     let parts = self.set.parameters.iter().map(|parameter| &parameter.name);
                     let parts = parts.filter(|part| template.contains(&format!("${{{part}}}"))).cloned();
-                    self.reader.note(format!(
+                    self.reader.report(format!(
                         "{}: `{id}` would be called {}, and that is {} characters; IAM allows {longest}: choose shorter \
                          ones, or a name by `RoleNames`",
                         listed(&parts.collect::<Vec<_>>()),
@@ -332,7 +334,7 @@ impl Asked<'_> {
     fn refuse_outsiders(&self) {
         let (reader, guardrails) = (self.reader, self.context.guardrails);
         if !self.names_outside_guardrails.is_empty() {
-            reader.note(format!(
+            reader.report(format!(
                 "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
                  have a prefix added",
                 listed(&self.names_outside_guardrails),
@@ -340,7 +342,7 @@ impl Asked<'_> {
             ));
         }
         for path in &self.elsewhere {
-            reader.note(format!(
+            reader.report(format!(
                 "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
                 listed(&guardrails.role_paths)
             ));
@@ -404,7 +406,7 @@ impl Asked<'_> {
             inline.extend(filled(name, &self.values).map(|name| (name, document)));
         }
         if size > INLINE_SIZE_PER_ROLE {
-            reader.note(format!(
+            reader.report(format!(
                 "the inline policies of `{id}` would have {size} characters, IAM allows {INLINE_SIZE_PER_ROLE}: choose \
                  shorter names"
             ));

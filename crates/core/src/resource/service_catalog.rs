@@ -65,21 +65,21 @@ impl ServiceCatalogRoles {
 
         let keeps_all = on_create == OnCreate::Keep && !tears_down;
         if regions.is_none() && !keeps_all {
-            reader.note(
+            reader.report(
                 "`Regions`: missing, expected the regions where projects may use the roles: roles are deleted in all \
                  regions at once (only `OnCreate: Keep` with `OnDelete: Keep` deletes none)"
                     .to_owned(),
             );
         }
         if disable_portfolio && !tears_down && on_create != OnCreate::Delete {
-            reader.note(
+            reader.report(
                 "`DisablePortfolio`: `true` has no effect, since neither `OnCreate` nor `OnDelete` is `Delete`: leave it \
                  out, or say when the roles go"
                     .to_owned(),
             );
         }
         if in_use_within > 0 && if_in_use == IfInUse::Delete {
-            reader.note(
+            reader.report(
                 "`InUseWithinDays`: has no effect, since `IfInUse: Delete` deletes what is in use: leave one of them out"
                     .to_owned(),
             );
@@ -114,7 +114,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
     match texts.as_slice() {
         [(_, one)] if one == "LaunchAndUse" => return launch_and_use(),
         [(_, one)] if one == "All" => return ROLES.iter().collect(),
-        [] => reader.wrong("Roles", "a list of 0", "`LaunchAndUse`, `All`, or a list of roles"),
+        [] => reader.invalid("Roles", "a list of 0", "`LaunchAndUse`, `All`, or a list of roles"),
         _ => {}
     }
     let mut roles = Vec::new();
@@ -130,7 +130,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
             "`LaunchAndUse` or `All` alone, or names of the eleven roles `{}…Role`{near}: nothing else can be deleted",
             service_catalog_role::PREFIX
         );
-        reader.wrong(path, text, &expected);
+        reader.invalid(path, text, &expected);
     }
     roles
 }
@@ -140,7 +140,7 @@ fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<Str
     let texts = reader.texts_if_any("Regions")?;
     if texts.is_empty() || texts.len() > MOST_REGIONS {
         let expected = format!("1 to {MOST_REGIONS} regions");
-        reader.wrong("Regions", &format!("a list of {}", texts.len()), &expected);
+        reader.invalid("Regions", &format!("a list of {}", texts.len()), &expected);
     }
     let mut regions = BTreeSet::new();
     for (path, text) in texts {
@@ -150,7 +150,7 @@ fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<Str
         } else {
             let expected =
                 format!("a region of partition {}, such as `{}`", context.place.partition, context.place.region);
-            reader.wrong(&path, &text, &expected);
+            reader.invalid(&path, &text, &expected);
         }
     }
     Some(regions)

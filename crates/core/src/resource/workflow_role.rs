@@ -26,7 +26,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let source = Source::read(reader);
     let mut passed = role::passed_roles(reader, context, "SageMakerExecutionRoleArns", &properties);
     match (&source, context.found) {
-        _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.note(
+        _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.report(
             "`SageMakerExecutionRole`: only goes without `SageMakerExecutionRoleArns`, which names the roles itself"
                 .to_owned(),
         ),
@@ -40,7 +40,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let state_machine = state_machine_name(reader);
     let granted = definition::read(reader, context, &passed, state_machine.as_deref(), &properties);
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
-        reader.note(
+        reader.report(
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
              SageMaker (or say by `SageMakerExecutionRole` where to find the role, or what the workflow does by \
              `Definition`)"
@@ -93,7 +93,7 @@ fn state_machine_name(reader: &Reader<'_>) -> Option<String> {
     let name = reader.text("StateMachineName")?;
     let refused = |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
     if name.chars().count() > STATE_MACHINE_NAME_LENGTH || name.chars().any(refused) || !name.is_ascii() {
-        reader.wrong(
+        reader.invalid(
             "StateMachineName",
             &name,
             "the name of a state machine or how it begins: at most 80 ASCII characters, without white space, wildcards \

@@ -79,7 +79,7 @@ fn grants(machine: &Value) -> Vec<Grant> {
     let (place, overrides) = (place(), BTreeMap::new());
     let required =
         derive(&machine, &features, DeriveContext { place: &place, execution_roles: &[], overrides: &overrides });
-    assert!(required.mistakes.is_empty(), "{:?}", required.mistakes);
+    assert!(required.errors.is_empty(), "{:?}", required.errors);
     required.grants
 }
 

@@ -24,7 +24,7 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::properties::Mistakes;
+use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS};
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::{Ownership, WriteScope};
@@ -77,25 +77,25 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             resource::read(&request.resource_type, properties, context)
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
-        let (mut spec, mut mistakes) = read(context)?;
-        let accepted = self.accepted(request, &spec, &mistakes, context, deadlines.work).await.map_err(fail)?;
-        let mut warnings = mistakes.tighten(&accepted);
+        let (mut spec, mut errors) = read(context)?;
+        let accepted = self.accepted(request, &spec, &errors, context, deadlines.work).await.map_err(fail)?;
+        let mut warnings = errors.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
         let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.target.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
-        if let Some(source) = spec.source.as_ref().filter(|_| mistakes.wrong.is_empty()) {
+        if let Some(source) = spec.source.as_ref().filter(|_| errors.errors.is_empty()) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
             let found = timed(Phase::Observe, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
-            (spec, mistakes) = read(ReadContext { found: Some(&found), ..context })?;
-            mistakes.tighten(&accepted);
+            (spec, errors) = read(ReadContext { found: Some(&found), ..context })?;
+            errors.tighten(&accepted);
         }
         let absent = absent_boundary(&self.iam, &spec, context, deadlines.work);
-        mistakes.wrong.extend(timed(Phase::Observe, absent).await);
-        if !mistakes.wrong.is_empty() {
-            return Err(fail(mistakes.to_string()));
+        errors.errors.extend(timed(Phase::Observe, absent).await);
+        if !errors.errors.is_empty() {
+            return Err(fail(errors.to_string()));
         }
         if !warnings.is_empty() {
             tracing::warn!(?warnings, "accepted, since the resource had it before");
@@ -128,17 +128,17 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         &self,
         request: &Request,
         spec: &ResourceSpec,
-        mistakes: &Mistakes,
+        errors: &ValidationErrors,
         context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Vec<String>, String> {
         let Operation::Update { physical_id, old_properties } = &request.operation else { return Ok(Vec::new()) };
-        if mistakes.tightened.is_empty() {
+        if errors.tightened.is_empty() {
             return Ok(Vec::new());
         }
         let empty = Map::new();
         let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
-        let old = old.map(|(_, mistakes)| mistakes.tightened).unwrap_or_default();
+        let old = old.map(|(_, errors)| errors.tightened).unwrap_or_default();
         let replaces = spec.physical_id != *physical_id;
         for tries in 0..=REPEATS {
             if tries > 0 {
@@ -149,12 +149,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
             })?;
             let Some(told) = told.filter(|told| told.is_updated(&request.resource_type)) else { continue };
-            if !replaces && told.physical_id == *physical_id && mistakes.tightened.iter().all(|one| old.contains(one)) {
+            if !replaces && told.physical_id == *physical_id && errors.tightened.iter().all(|one| old.contains(one)) {
                 return Ok(old);
             }
             let is_rolling_back = is_rolling_back(&self.stacks, &context.owner.stack_id, deadline).await;
             if is_rolling_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
-                return Ok(mistakes.tightened.clone());
+                return Ok(errors.tightened.clone());
             }
         }
         Ok(Vec::new())

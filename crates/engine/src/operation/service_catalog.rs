@@ -309,8 +309,8 @@ fn read(request: &Request, context: ReadContext<'_>) -> Result<ServiceCatalogRol
     }
     let reader = Reader::new(object(&request.properties)?);
     let asked = ServiceCatalogRoles::read(&reader, context);
-    let mistakes = reader.finish();
-    if mistakes.is_empty() { Ok(asked) } else { Err(mistakes.to_string()) }
+    let errors = reader.finish();
+    if errors.is_empty() { Ok(asked) } else { Err(errors.to_string()) }
 }
 
 fn every_role() -> Query {

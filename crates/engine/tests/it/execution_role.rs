@@ -42,7 +42,7 @@ fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let guardrails = guardrails();
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     let (spec, mistakes) = resource::read(TYPE, properties, context).unwrap();
-    if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
+    if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
 #[test]

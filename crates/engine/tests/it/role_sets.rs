@@ -7,7 +7,7 @@ use mlops_roles_core::catalog::{RoleSet, Statement};
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::properties::Mistakes;
+use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::{Owner, TAG_KEYS};
 use mlops_roles_testkit::fake::simulator::allows;
@@ -40,7 +40,7 @@ fn read(
     kind: &str,
     properties: &Value,
     guardrails: &mlops_roles_core::guardrails::Guardrails,
-) -> (ResourceSpec, Mistakes) {
+) -> (ResourceSpec, ValidationErrors) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
     let context = ReadContext { place: &place, guardrails, owner: &owner, existing: None, found: None };
@@ -49,7 +49,7 @@ fn read(
 
 fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {
     let (spec, mistakes) = read(kind, properties, &wide());
-    if mistakes.wrong.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
+    if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
 /// In normal form.

@@ -11,7 +11,7 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
-use mlops_roles_core::resource::properties::{Mistakes, Reader};
+use mlops_roles_core::resource::properties::{Reader, ValidationErrors};
 use mlops_roles_core::resource::service_catalog::ServiceCatalogRoles;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
@@ -44,7 +44,7 @@ fn guardrails() -> Guardrails {
 }
 
 /// What the function makes of the properties.
-fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, Mistakes) {
+fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, ValidationErrors) {
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
     let (place, guardrails) = (Place::of_arn(stack).unwrap(), guardrails());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
@@ -75,7 +75,7 @@ fn both_take(of: &str, changes: &[Value]) {
     let validator = jsonschema::validator_for(&schema(of)).unwrap();
     for changes in changes {
         let properties = with(of, changes);
-        assert_eq!(reading(of, &properties).1, Mistakes::default(), "{of}: {changes}");
+        assert_eq!(reading(of, &properties).1, ValidationErrors::default(), "{of}: {changes}");
         let refused: Vec<String> = errors(&validator, &properties.into());
         assert!(refused.is_empty(), "{of}: {changes}: {refused:?}");
     }
@@ -85,7 +85,7 @@ fn both_refuse(of: &str, changes: &[Value]) {
     let validator = jsonschema::validator_for(&schema(of)).unwrap();
     for changes in changes {
         let properties = with(of, changes);
-        assert_ne!(reading(of, &properties).1, Mistakes::default(), "{of}: {changes}");
+        assert_ne!(reading(of, &properties).1, ValidationErrors::default(), "{of}: {changes}");
         assert!(!validator.is_valid(&properties.into()), "{of}: {changes}");
     }
 }
@@ -98,7 +98,7 @@ fn errors(validator: &Validator, properties: &Value) -> Vec<String> {
 fn known(of: &str, changes: &Value) -> BTreeSet<String> {
     let mut properties = with(of, changes);
     properties.insert("%%%".to_owned(), json!(1));
-    let mistakes = reading(of, &properties).1.wrong;
+    let mistakes = reading(of, &properties).1.errors;
     let told = mistakes.iter().find_map(|mistake| mistake.split_once("the properties are ")).unwrap().1;
     told.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }
@@ -402,7 +402,7 @@ fn nothing_that_works_is_refused() {
                 if of == EXECUTION && name == "NamePrefix" {
                     properties.insert("Capabilities".to_owned(), json!("Training"));
                 }
-                if reading(of, &properties).1 == Mistakes::default() {
+                if reading(of, &properties).1 == ValidationErrors::default() {
                     let refused = errors(&validator, &properties.into());
                     assert!(refused.is_empty(), "{of}, {set}: {name}: {value}: {refused:?}");
                     taken += 1;

@@ -100,7 +100,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
                 let roles = roles.into_iter().flatten().map(ResourcePattern::exact).collect();
                 required.grant(&task.path, ["sts:AssumeRole".to_owned()].into(), roles, None);
             }
-            Err(why) => required.wrong(&task.path, &why),
+            Err(why) => required.invalid(&task.path, &why),
         }
         return;
     }
@@ -122,10 +122,10 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
                         need.of(task, pattern.starts_with("sync"), context, required);
                     }
                 }
-                Err(why) => required.wrong(&task.path, &why),
+                Err(why) => required.invalid(&task.path, &why),
             }
         }
-        Err(why) => required.wrong(&task.path, &why),
+        Err(why) => required.invalid(&task.path, &why),
     }
 }
 
@@ -236,14 +236,14 @@ impl Need {
         for on in &self.on {
             match ArnTemplate::read(on).render(task, stands_in, &self.why, context) {
                 Ok(resource_pattern) => resources.extend(resource_pattern),
-                Err(why) => return required.wrong(state, &why),
+                Err(why) => return required.invalid(state, &why),
             }
         }
         let condition = self.condition.as_ref().map(|condition| arn_template::condition(condition, task, context));
         match condition.transpose() {
             Ok(condition) if !resources.is_empty() => required.grant(state, actions, resources, condition),
             Ok(_) => {}
-            Err(why) => required.wrong(state, &why),
+            Err(why) => required.invalid(state, &why),
         }
     }
 }

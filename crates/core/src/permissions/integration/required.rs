@@ -51,7 +51,7 @@ pub struct RequiredPermissions {
     pub pass_role_grants: Vec<PassRoleGrant>,
     /// Members of calls that take the place of what their owners chose, as the boundary may deny: state, action, member.
     pub overrides: Vec<(String, String, &'static str)>,
-    pub mistakes: Vec<String>,
+    pub errors: Vec<String>,
 }
 
 impl RequiredPermissions {
@@ -74,12 +74,12 @@ impl RequiredPermissions {
                     role,
                     service: service.to_owned(),
                 })),
-                Err(why) => self.wrong(&task.path, &why),
+                Err(why) => self.invalid(&task.path, &why),
             }
         }
     }
 
-    pub(super) fn wrong(&mut self, state: &str, what: &str) {
-        self.mistakes.push(format!("state `{state}`: {what}"));
+    pub(super) fn invalid(&mut self, state: &str, what: &str) {
+        self.errors.push(format!("state `{state}`: {what}"));
     }
 }

@@ -39,13 +39,13 @@ pub fn required_by(
 ) {
     let table = match TABLE.as_ref() {
         Ok(table) => table,
-        Err(why) => return required.wrong(&task.path, why),
+        Err(why) => return required.invalid(&task.path, why),
     };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
     // Nor a permission without an API: passing a role is granted with the service that it is passed to.
     let is_permission = action.eq_ignore_ascii_case("passRole");
     if !plain(service) || !plain(action) || is_permission {
-        return required.wrong(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
+        return required.invalid(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
     }
     let prefix = table.prefixes.get(service).map_or(service, String::as_str);
     let exception = [format!("{service}:{action}"), format!("{service}:*")];
@@ -78,7 +78,7 @@ pub fn required_by(
     for on in patterns.into_values() {
         match ArnTemplate::read(on).render(task, false, "every log stream of the group", context) {
             Ok(rendered) => resources.extend(rendered),
-            Err(why) => return required.wrong(&task.path, &why),
+            Err(why) => return required.invalid(&task.path, &why),
         }
     }
     if resources.is_empty() {
