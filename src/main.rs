@@ -40,7 +40,7 @@ async fn serve() -> Result<(), Error> {
             stacks: CloudFormationClient::new(aws_sdk_cloudformation::Client::new(&config)),
             sagemaker: SageMakerClients::new(sagemaker.build()),
         },
-        guardrails: Guardrails::read(variable),
+        guardrails: Guardrails::from_environment(variable),
         sender: ResponseSender { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },
     };
     let function = variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();

@@ -82,7 +82,7 @@ async fn deliver(replies: &[Reply], within: Duration) -> (Result<u16, DeliveryEr
             let server = serve(replies).await;
             let sender =
                 ResponseSender { transport: HttpTransport(connector()), endpoint: Some(server.endpoint.clone()) };
-            let request = Request::read(&create(&properties())).unwrap();
+            let request = Request::parse(&create(&properties())).unwrap();
             let response = Response::failed(&request.target, "id", "why".into());
             let url = ResponseUrl::new(&format!("{}/bucket/key?Signature=a%2Fb%3D", server.endpoint));
             let delivered = sender.deliver(&url, &response, None, Instant::now() + within).await;
@@ -152,7 +152,7 @@ async fn tries_end_with_the_deadline() {
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_is_an_error_without_the_url() {
     let sender = ResponseSender { transport: HttpTransport(connector()), endpoint: Some("http://127.0.0.1:9".into()) };
-    let request = Request::read(&create(&properties())).unwrap();
+    let request = Request::parse(&create(&properties())).unwrap();
     let response = Response::failed(&request.target, "id", "why".into());
     let url = ResponseUrl::new("http://127.0.0.1:9/?Signature=secret");
     let error = sender.deliver(&url, &response, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
@@ -173,7 +173,7 @@ async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
     });
     let url = ResponseUrl::new(&format!("{endpoint}/"));
     let sender = ResponseSender { transport: HttpTransport(connector()), endpoint: Some(endpoint) };
-    let request = Request::read(&create(&properties())).unwrap();
+    let request = Request::parse(&create(&properties())).unwrap();
     let response = Response::failed(&request.target, "id", "why".into());
     sender.deliver(&url, &response, None, Instant::now() + Duration::from_secs(1)).await.unwrap_err();
     let suites = timeout(Duration::from_secs(5), hello).await.unwrap().unwrap();

@@ -60,7 +60,7 @@ async fn the_response_url_is_in_no_line_and_no_answer_at_trace_level() {
         let mut broken = create(&properties());
         broken["RequestType"] = json!(7);
         stage.send(&broken).await.failure();
-        let request = Request::read(&create(&properties())).unwrap();
+        let request = Request::parse(&create(&properties())).unwrap();
         assert!(!format!("{request:?}").contains(SECRET));
         assert_eq!(
             format!("{} {:?}", ResponseUrl::new(SECRET), ResponseUrl::new(SECRET)).matches("[response URL]").count(),

@@ -19,7 +19,7 @@ pub enum Document {
 impl Document {
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub fn parse(path: &Path) -> Result<Self, String> {
         let value = value_of(path)?;
         let has = |key| value.get(key).is_some();
         match () {

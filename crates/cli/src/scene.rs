@@ -50,7 +50,7 @@ pub struct Scene<'a> {
 /// # Errors
 /// When the file can't be read, the options don't go together, or the account can't be looked at.
 pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
-    let document = Document::read(&options.file)?;
+    let document = Document::parse(&options.file)?;
     check(options, &document)?;
     let scene = Scene::set(options, &document).await?;
     match &document {
@@ -262,7 +262,7 @@ impl<'a> Scene<'a> {
     }
 
     async fn event(&self, event: &Value) -> Result<Report, String> {
-        let request = Request::read(event).map_err(|broken| broken.why)?;
+        let request = Request::parse(event).map_err(|broken| broken.why)?;
         let properties = |_: &RefCell<Symbols>| (request.properties.clone(), Findings::default());
         let id = &request.target.logical_id;
         self.report(id, &request.resource_type, &properties, Some(&request)).await
@@ -348,5 +348,5 @@ fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Opti
     let template = Template::new(&template, known, &symbols);
     let environment = template.part("Function", &["Properties", "Environment", "Variables"]);
     let variable = |name: &str| environment.get(name)?.as_str().map(str::to_owned);
-    Guardrails::read(variable).map_err(|error| format!("`--deployer`: {error}"))
+    Guardrails::from_environment(variable).map_err(|error| format!("`--deployer`: {error}"))
 }

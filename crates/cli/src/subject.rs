@@ -46,7 +46,7 @@ struct Course {
 
 impl Subject {
     /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
-    fn read(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
+    fn parse(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
         let refused = |why: String| Self { errors: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, context.guardrails) {
             return refused(why);
@@ -57,14 +57,14 @@ impl Subject {
         };
         if kind == SERVICE_CATALOG {
             let reader = Reader::new(properties);
-            let asked = ServiceCatalogRoles::read(&reader, context);
+            let asked = ServiceCatalogRoles::parse(&reader, context);
             let provisions = asked.on_create == OnCreate::Provision;
             let spec = if provisions { asked.spec(&BTreeSet::new(), context) } else { ResourceSpec::default() };
             let physical_id = format!("SageMakerServiceCatalogRoles/{}", context.owner.logical_id);
             let spec = ResourceSpec { physical_id, ..spec };
             return Self { spec, catalog: Some(asked), errors: reader.finish().errors, warnings: Vec::new() };
         }
-        match resource::read(kind, properties, context) {
+        match resource::parse(kind, properties, context) {
             Some((spec, mut errors)) => {
                 let all = errors.tightened.clone();
                 let warnings = errors.tighten(accepted.unwrap_or(&all));
@@ -102,7 +102,7 @@ impl Scene<'_> {
         let (mut read, findings) = loop {
             let (properties, mut findings) = properties(&symbols);
             findings.notes.extend(unfilled(&properties));
-            let mut read = Subject::read(kind, &properties, accepted, context);
+            let mut read = Subject::parse(kind, &properties, accepted, context);
             if is_delete {
                 // It takes properties of any shape.
                 read.errors.clear();
@@ -122,7 +122,7 @@ impl Scene<'_> {
             match found {
                 Ok(found) => {
                     let (properties, _) = properties(&RefCell::new(symbols.clone()));
-                    read = Subject::read(kind, &properties, accepted, ReadContext { found: Some(&found), ..context });
+                    read = Subject::parse(kind, &properties, accepted, ReadContext { found: Some(&found), ..context });
                 }
                 Err(why) => read.errors.push(why),
             }
@@ -253,7 +253,7 @@ impl Scene<'_> {
 /// What the resource had before and may keep, though a new one could not have it.
 fn kept_from_before(kind: &str, request: Option<&Request>, context: ReadContext<'_>) -> Vec<String> {
     let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
-    let old = old_properties.as_object().and_then(|old| resource::read(kind, old, context));
+    let old = old_properties.as_object().and_then(|old| resource::parse(kind, old, context));
     old.map(|(_, errors)| errors.tightened).unwrap_or_default()
 }
 

@@ -44,7 +44,7 @@ fn deriving(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(states.try_into().unwrap_or(u64::MAX)));
         group.bench_with_input(BenchmarkId::from_parameter(states), &definition, |bencher, definition| {
             bencher.iter(|| {
-                let (machine, _) = asl::read(black_box(definition));
+                let (machine, _) = asl::parse(black_box(definition));
                 let required = derive(&machine, &Features::default(), context);
                 black_box(documents(&required.grants))
             });

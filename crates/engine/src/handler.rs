@@ -47,7 +47,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
     /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), DeliveryError> {
         let place = Place::of_arn(&invocation.function_arn);
-        let read = Request::read(payload);
+        let read = Request::parse(payload);
         let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
         let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
         let target = read.as_ref().map_or_else(|broken| broken.target.as_ref(), |request| Some(&request.target));

@@ -116,7 +116,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
 pub fn properties(text: &str) -> bool {
     let Ok(Value::Array(pair)) = serde_json::from_str(text) else { return false };
     let [Value::String(resource_type), Value::Object(properties)] = pair.as_slice() else { return false };
-    read(resource_type, properties);
+    parse(resource_type, properties);
     true
 }
 
@@ -124,18 +124,18 @@ pub fn properties(text: &str) -> bool {
 pub fn definition(text: &str) -> bool {
     let definition = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let properties = json!({ "Definition": definition, "SageMakerExecutionRoleArns": crate::fuzz_account::PASSABLE });
-    read(TYPES[0], properties.as_object().unwrap());
+    parse(TYPES[0], properties.as_object().unwrap());
     true
 }
 
-fn read(resource_type: &str, properties: &Map<String, Value>) {
+fn parse(resource_type: &str, properties: &Map<String, Value>) {
     let (place, guardrails) = (place(), guardrails());
     let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
     let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
     for found in std::iter::once(None).chain(found.map(Some)) {
         let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found };
-        let Some((spec, mistakes)) = resource::read(resource_type, properties, context) else { return };
-        let (again, _) = resource::read(resource_type, properties, context).unwrap();
+        let Some((spec, mistakes)) = resource::parse(resource_type, properties, context) else { return };
+        let (again, _) = resource::parse(resource_type, properties, context).unwrap();
         assert_eq!(spec.state, again.state, "equal input, equal output");
         if !mistakes.is_empty() {
             assert!(mistakes.errors.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
@@ -199,7 +199,7 @@ pub fn response_url(text: &str) -> bool {
         "RequestType": "Create", "RequestId": "1", "ResponseURL": text, "StackId": STACK,
         "ResourceType": "Custom::X", "LogicalResourceId": "Role", "ResourceProperties": {},
     });
-    let request = Request::read(&event).unwrap();
+    let request = Request::parse(&event).unwrap();
     let response = Response::failed(&request.target, "id", "why".into());
     for endpoint in [None, Some(ENDPOINT.to_owned())] {
         let mailbox = Mailbox::default();

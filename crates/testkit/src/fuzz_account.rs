@@ -37,7 +37,7 @@ pub fn guardrails() -> Guardrails {
         "ENABLED_TYPES" => Some(types.clone()),
         _ => None,
     };
-    Guardrails::read(variable).unwrap()
+    Guardrails::from_environment(variable).unwrap()
 }
 
 #[derive(Clone, Debug)]

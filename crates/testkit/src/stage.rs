@@ -57,7 +57,7 @@ pub fn guardrails() -> Guardrails {
         ),
         ("ALLOW_ADOPTION", "true"),
     ]);
-    Guardrails::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
+    Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
 pub struct Stage {

@@ -33,8 +33,8 @@ const FILES: [(&str, &str); 6] = [
 ];
 
 static SETS: LazyLock<BTreeMap<&str, Result<RoleSet, String>>> = LazyLock::new(|| {
-    let read = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-    FILES.into_iter().map(|(name, text)| (name, read(text))).collect()
+    let parse = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+    FILES.into_iter().map(|(name, text)| (name, parse(text))).collect()
 });
 
 /// The names of all sets, in order.
@@ -225,7 +225,7 @@ impl Parameter {
     }
 
     /// The value as the set has it; `None` where it does not look like one.
-    pub fn read(&self, text: &str, place: &Place) -> Option<String> {
+    pub fn parse(&self, text: &str, place: &Place) -> Option<String> {
         let arn = |service| Arn::parse(text).filter(|arn| arn.service == service && arn.partition == place.partition);
         let regional = |service, kind: &str, more: &[u8]| {
             let allowed = |b: u8| b.is_ascii_alphanumeric() || more.contains(&b);

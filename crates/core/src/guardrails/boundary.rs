@@ -44,7 +44,7 @@ pub enum BoundaryDenies {
 }
 
 impl BoundaryDenies {
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         match text {
             "None" => Some(Self::None),
             "Standard" | "" => Some(Self::Standard),

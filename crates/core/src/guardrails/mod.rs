@@ -46,7 +46,7 @@ pub struct MisconfiguredEnvironment {
 
 impl Guardrails {
     /// `variable` looks an environment variable up. Lists are separated by commas.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MisconfiguredEnvironment> {
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MisconfiguredEnvironment> {
         let text = |name: &str| variable(name).unwrap_or_default();
         let list = |name: &str| -> Vec<String> {
             // White space is part of an item, as it is in IAM; the parameters of `template.yaml` take none.
@@ -75,7 +75,7 @@ impl Guardrails {
             other => Err(invalid(name, other.to_owned(), "`true` or `false`")),
         };
         let denies = text("BOUNDARY_DENIES");
-        let Some(boundary_denies) = BoundaryDenies::read(&denies) else {
+        let Some(boundary_denies) = BoundaryDenies::parse(&denies) else {
             return Err(invalid("BOUNDARY_DENIES", denies, "`None`, `Standard` or `Strict`"));
         };
         Ok(Self {

@@ -67,7 +67,7 @@ enum Language {
 }
 
 /// Reads a definition. What can't be read is passed over and noted, with the path of its state.
-pub fn read(definition: &Value) -> (Machine, Vec<String>) {
+pub fn parse(definition: &Value) -> (Machine, Vec<String>) {
     let mut reading = Reading::default();
     let scope = Scope { path: String::new(), language: Language::JsonPath, express: false };
     reading.nested(definition, &scope);

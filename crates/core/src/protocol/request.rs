@@ -18,8 +18,8 @@ const TOO_DEEP: &str = "nested more than 127 levels deep";
 pub fn payload(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| {
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
-        let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(TOO_DEEP));
-        members.into_iter().map(|(name, raw)| (name, read(&raw))).collect()
+        let parse = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(TOO_DEEP));
+        members.into_iter().map(|(name, raw)| (name, parse(&raw))).collect()
     })
 }
 
@@ -56,7 +56,7 @@ pub struct Broken {
 impl Request {
     /// # Errors
     /// When the payload is no custom resource request.
-    pub fn read(payload: &Value) -> Result<Self, Box<Broken>> {
+    pub fn parse(payload: &Value) -> Result<Self, Box<Broken>> {
         let broken = |why: String| Box::new(Broken { target: ResponseTarget::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
             .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;

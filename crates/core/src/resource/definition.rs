@@ -20,7 +20,7 @@ use crate::resource::spec::{Granted, ReadContext};
 const LONGEST: usize = 1_048_576;
 
 /// `None` where neither property is given. What is wrong is noted.
-pub fn read(
+pub fn parse(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
     execution_roles: &[String],
@@ -98,10 +98,10 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
     }
     match full {
         Value::String(text) => match serde_json::from_str(&text) {
-            Ok(definition) => asl::read(&definition),
+            Ok(definition) => asl::parse(&definition),
             Err(error) => none(format!("is no JSON: {error}")),
         },
-        other => asl::read(&other),
+        other => asl::parse(&other),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::resource::spec::{ReadContext, ResourceSpec};
 
 pub const TYPE: &str = "Custom::SageMakerDeployTarget";
 
-pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
@@ -17,7 +17,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
             return ResourceSpec::default();
         }
     };
-    let spec = role_set::read(DEPLOY_TARGET, set, reader, context);
+    let spec = role_set::parse(DEPLOY_TARGET, set, reader, context);
     let attached = spec.state.roles.values().flat_map(|role| &role.attached);
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
         if !context.guardrails.allows_managed_policy(arn) {

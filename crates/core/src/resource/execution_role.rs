@@ -56,8 +56,8 @@ struct Ability {
     on: Vec<String>,
 }
 
-pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
-    let properties = role::read(reader, context);
+pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+    let properties = role::parse(reader, context);
     let mut required = RequiredPermissions::default();
     always(context.place, &mut required);
     buckets(reader, context.place, &mut required);

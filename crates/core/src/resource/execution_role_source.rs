@@ -35,7 +35,7 @@ pub enum Source {
 
 impl Source {
     /// What the property says, if it says so rightly.
-    pub fn read(reader: &Reader<'_>) -> Option<Self> {
+    pub fn parse(reader: &Reader<'_>) -> Option<Self> {
         let value = reader.raw(PROPERTY)?;
         let expected = "one of `{DomainId}`, `{DomainId, UserProfileName}`, `{DomainId, SpaceName}`, \
                         `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{RoleNamePrefix}`, all text";

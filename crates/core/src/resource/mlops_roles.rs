@@ -8,7 +8,7 @@ use crate::resource::spec::{ReadContext, ResourceSpec};
 
 pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
 
-pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let names: Vec<(&str, &str)> =
         catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();
     let Some(name) = reader.choice("RoleSet", &names) else {
@@ -19,7 +19,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         return ResourceSpec::default();
     };
     match catalog::role_set(name) {
-        Ok(set) => role_set::read(name, set, reader, context),
+        Ok(set) => role_set::parse(name, set, reader, context),
         Err(why) => {
             reader.report(why);
             ResourceSpec::default()

@@ -34,17 +34,17 @@ pub const TYPES: [&str; 5] =
 ///
 /// # Errors
 /// `None` for a type that does not exist or makes no role by this way.
-pub fn read(
+pub fn parse(
     resource_type: &str,
     properties: &Map<String, Value>,
     context: ReadContext<'_>,
 ) -> Option<(ResourceSpec, ValidationErrors)> {
     let reader = Reader::new(properties);
     let spec = match resource_type {
-        workflow_role::TYPE => workflow_role::read(&reader, context),
-        execution_role::TYPE => execution_role::read(&reader, context),
-        deploy_target::TYPE => deploy_target::read(&reader, context),
-        mlops_roles::TYPE => mlops_roles::read(&reader, context),
+        workflow_role::TYPE => workflow_role::parse(&reader, context),
+        execution_role::TYPE => execution_role::parse(&reader, context),
+        deploy_target::TYPE => deploy_target::parse(&reader, context),
+        mlops_roles::TYPE => mlops_roles::parse(&reader, context),
         _ => return None,
     };
     Some((spec, reader.finish()))

@@ -39,10 +39,11 @@ impl PriorState {
         let empty = Map::new();
         let properties = properties.as_object().unwrap_or(&empty);
         let existing = Name::new(physical_id);
-        let read = |existing| resource::read(kind, properties, ReadContext { existing, ..context }).map(|read| read.0);
+        let parse =
+            |existing| resource::parse(kind, properties, ReadContext { existing, ..context }).map(|read| read.0);
         if existing == Name::new(&spec.physical_id) {
             // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
-            let Some(prior) = read(None) else { return Ok(Self::default()) };
+            let Some(prior) = parse(None) else { return Ok(Self::default()) };
             return Ok(Self {
                 managed: prior.state,
                 names_outside_guardrails: prior.names_outside_guardrails,
@@ -50,7 +51,7 @@ impl PriorState {
             });
         }
         if resource::is_set(kind) {
-            return Self::of_other_set(spec, physical_id, read(None).unwrap_or_default());
+            return Self::of_other_set(spec, physical_id, parse(None).unwrap_or_default());
         }
         if !context.guardrails.allows_name(physical_id) {
             return Err(format!(
@@ -58,7 +59,7 @@ impl PriorState {
                  could not be deleted: have its prefix added, then try again; nothing was changed"
             ));
         }
-        let superseded = read(Some(&existing)).map(|prior| prior.state).unwrap_or_default();
+        let superseded = parse(Some(&existing)).map(|prior| prior.state).unwrap_or_default();
         let clash = |arn: &&String| superseded.policies.keys().any(|old| policy_name(old) == policy_name(arn));
         if let Some(arn) = spec.state.policies.keys().find(clash) {
             return Err(format!(
@@ -102,7 +103,7 @@ impl PriorState {
         if resource::is_set(kind) {
             return !physical_id.starts_with(ID_PREFIX);
         }
-        !matches!(Id::read(physical_id, properties, context), Id::Role(_))
+        !matches!(Id::parse(physical_id, properties, context), Id::Role(_))
     }
 
     /// `lives` is the id under which the stack has the resource by now, where that is another: what it stands for stays.
@@ -125,7 +126,7 @@ impl PriorState {
         }
         // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
         // role that took this one's place. Only where the id may be invented do they count.
-        let existing = match Id::read(physical_id, properties, context) {
+        let existing = match Id::parse(physical_id, properties, context) {
             Id::Role(name) if !context.guardrails.allows_name(physical_id) => {
                 return Err(format!(
                     "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its \
@@ -140,7 +141,7 @@ impl PriorState {
         let mut surplus_arns = Vec::new();
         for existing in existing {
             let named = ReadContext { existing: existing.as_ref(), ..context };
-            let Some((read, _)) = resource::read(kind, properties, named) else { continue };
+            let Some((read, _)) = resource::parse(kind, properties, named) else { continue };
             if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
                 continue;
             }
@@ -164,7 +165,7 @@ impl PriorState {
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
     ) -> Result<Self, String> {
-        let Some((read, _)) = resource::read(kind, properties, context) else { return Ok(Self::default()) };
+        let Some((read, _)) = resource::parse(kind, properties, context) else { return Ok(Self::default()) };
         if lives == Some(read.physical_id.as_str()) {
             return Ok(Self::default());
         }
@@ -223,7 +224,7 @@ enum Id {
 }
 
 impl Id {
-    fn read(physical_id: &str, properties: &Map<String, Value>, context: ReadContext<'_>) -> Self {
+    fn parse(physical_id: &str, properties: &Map<String, Value>, context: ReadContext<'_>) -> Self {
         if !role::is_role_name(physical_id) {
             return Self::Nothing;
         }

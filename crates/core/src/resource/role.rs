@@ -33,7 +33,7 @@ pub struct RoleProperties {
     pub tags: Tags,
 }
 
-pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
+pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
     let path = path(reader, context);
     let asked = name_within_guardrails(reader, context, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
     let told = asked.is_some();

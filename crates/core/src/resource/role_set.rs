@@ -49,7 +49,7 @@ struct Asked<'a> {
 }
 
 /// Reads the properties that the set's file and all sets know.
-pub fn read(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
     let as_published = fidelity.unwrap_or(false);
     let boundary = role::boundary(reader, context);
@@ -149,7 +149,7 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
     for parameter in &set.parameters {
         let name = parameter.name.as_str();
         let value = match (reader.text(name), &parameter.default) {
-            (Some(text), _) => parameter.read(&text, context.place).unwrap_or_else(|| {
+            (Some(text), _) => parameter.parse(&text, context.place).unwrap_or_else(|| {
                 reader.invalid(name, &text, &parameter.expected());
                 invalid.push(format!("${{{name}}}"));
                 text
@@ -167,7 +167,7 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
                     (value, _) => value.unwrap_or_default(),
                 };
                 let is_told = invalid.iter().any(|part| default.contains(part));
-                if !is_told && parameter.read(&value, context.place).is_none() {
+                if !is_told && parameter.parse(&value, context.place).is_none() {
                     let expected = parameter.expected();
                     reader.report(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
                 }

@@ -52,7 +52,7 @@ pub struct ServiceCatalogRoles {
 }
 
 impl ServiceCatalogRoles {
-    pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> Self {
+    pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> Self {
         let roles = roles(reader);
         let on_create = [("Keep", OnCreate::Keep), ("Delete", OnCreate::Delete), ("Provision", OnCreate::Provision)];
         let on_create = reader.choice("OnCreate", &on_create).unwrap_or(OnCreate::Keep);

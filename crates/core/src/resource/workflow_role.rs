@@ -20,10 +20,10 @@ const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
 pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 
-pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
+pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let place = context.place;
-    let properties = role::read(reader, context);
-    let source = Source::read(reader);
+    let properties = role::parse(reader, context);
+    let source = Source::parse(reader);
     let mut passed = role::passed_roles(reader, context, "SageMakerExecutionRoleArns", &properties);
     match (&source, context.found) {
         _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.report(
@@ -38,7 +38,7 @@ pub fn read(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         (None, _) => {}
     }
     let state_machine = state_machine_name(reader);
-    let granted = definition::read(reader, context, &passed, state_machine.as_deref(), &properties);
+    let granted = definition::parse(reader, context, &passed, state_machine.as_deref(), &properties);
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
         reader.report(
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \

@@ -73,7 +73,7 @@ fn tasks_in(value: &Value) -> usize {
 }
 
 fn grants(machine: &Value) -> Vec<Grant> {
-    let (machine, mistakes) = asl::read(machine);
+    let (machine, mistakes) = asl::parse(machine);
     assert!(mistakes.is_empty(), "{mistakes:?}");
     let features = Features { state_machine: Some("churn".into()), ..Features::default() };
     let (place, overrides) = (place(), BTreeMap::new());
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn no_task_is_lost_and_its_grants_survive_merging(machine in machine()) {
-        let (read, _) = asl::read(&machine);
+        let (read, _) = asl::parse(&machine);
         prop_assert_eq!(read.tasks.len(), tasks_in(&machine));
         let grants = grants(&machine);
         prop_assert!(read.tasks.iter().all(|task| grants.iter().any(|grant| grant.state == task.path)));
@@ -133,7 +133,7 @@ proptest! {
         let cut = whole.get(..cut).unwrap_or(&whole);
         for text in [text.as_str(), cut] {
             if let Ok(value) = serde_json::from_str::<Value>(text) {
-                let (machine, _) = asl::read(&value);
+                let (machine, _) = asl::parse(&value);
                 let (place, overrides) = (place(), BTreeMap::new());
                 derive(&machine, &Features::default(), DeriveContext { place: &place, execution_roles: &[], overrides: &overrides });
             }

@@ -73,11 +73,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             return Err(fail(why));
         }
         let properties = object(&request.properties).map_err(fail)?;
-        let read = |context| {
-            resource::read(&request.resource_type, properties, context)
+        let parse = |context| {
+            resource::parse(&request.resource_type, properties, context)
                 .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
         };
-        let (mut spec, mut errors) = read(context)?;
+        let (mut spec, mut errors) = parse(context)?;
         let accepted = self.accepted(request, &spec, &errors, context, deadlines.work).await.map_err(fail)?;
         let mut warnings = errors.tighten(&accepted);
         // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
@@ -89,7 +89,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let found = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
             let found = timed(Phase::Observe, found).await.map_err(&fail)?;
             tracing::info!(%source, found, "execution role");
-            (spec, errors) = read(ReadContext { found: Some(&found), ..context })?;
+            (spec, errors) = parse(ReadContext { found: Some(&found), ..context })?;
             errors.tighten(&accepted);
         }
         let absent = absent_boundary(&self.iam, &spec, context, deadlines.work);
@@ -137,7 +137,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             return Ok(Vec::new());
         }
         let empty = Map::new();
-        let old = resource::read(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
+        let old = resource::parse(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
         let old = old.map(|(_, errors)| errors.tightened).unwrap_or_default();
         let replaces = spec.physical_id != *physical_id;
         for tries in 0..=REPEATS {

@@ -60,7 +60,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         timed(Phase::Observe, again).await.map_err(fail)?;
         let report = match &request.operation {
             Operation::Create => {
-                let asked = read(request, context).map_err(fail)?;
+                let asked = parse(request, context).map_err(fail)?;
                 match asked.on_create {
                     OnCreate::Keep => self.report(&asked, context, deadlines.work).await,
                     OnCreate::Delete => {
@@ -71,7 +71,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 }
             }
             Operation::Update { old_properties, .. } => {
-                let asked = read(request, context).map_err(fail)?;
+                let asked = parse(request, context).map_err(fail)?;
                 // All else that can change says what a Delete will do, and touches nothing.
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
@@ -117,7 +117,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let empty = Map::new();
         let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
-        let mut asked = ServiceCatalogRoles::read(&reader, context);
+        let mut asked = ServiceCatalogRoles::parse(&reader, context);
         if !was_created {
             // Nobody has come to use what was made a moment ago.
             (asked.regions, asked.in_use_within) = (BTreeSet::new(), 0);
@@ -303,12 +303,12 @@ fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
     [but_launch, end]
 }
 
-fn read(request: &Request, context: ReadContext<'_>) -> Result<ServiceCatalogRoles, String> {
+fn parse(request: &Request, context: ReadContext<'_>) -> Result<ServiceCatalogRoles, String> {
     if let Some(why) = unavailable(TYPE, context.guardrails) {
         return Err(why);
     }
     let reader = Reader::new(object(&request.properties)?);
-    let asked = ServiceCatalogRoles::read(&reader, context);
+    let asked = ServiceCatalogRoles::parse(&reader, context);
     let errors = reader.finish();
     if errors.is_empty() { Ok(asked) } else { Err(errors.to_string()) }
 }

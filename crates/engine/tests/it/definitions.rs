@@ -39,7 +39,7 @@ pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
     let guardrails = guardrails();
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    let (spec, mistakes) = resource::read(TYPE, properties, context).unwrap();
+    let (spec, mistakes) = resource::parse(TYPE, properties, context).unwrap();
     if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
@@ -121,7 +121,7 @@ fn an_evaluator_that_is_not_ours_allows_each_call_of_a_state_and_denies_the_near
     let (mut wrong, mut count) = (Vec::new(), 0);
     for name in names(&folder()) {
         let (calls, documents) = calls(&name);
-        let (machine, _) = asl::read(&json_of(&folder().join(format!("{name}.asl.json"))).unwrap());
+        let (machine, _) = asl::parse(&json_of(&folder().join(format!("{name}.asl.json"))).unwrap());
         let paths: Vec<&String> =
             machine.tasks.iter().map(|task| &task.path).chain(machine.maps.iter().map(|map| &map.path)).collect();
         for call in calls {

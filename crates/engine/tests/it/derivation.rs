@@ -222,7 +222,7 @@ async fn what_the_boundary_denies_of_a_definition_is_told() {
         ),
     ] {
         let mut stage = Stage::new(Fake::new());
-        stage.handler.guardrails.as_mut().unwrap().boundary_denies = BoundaryDenies::read(level).unwrap();
+        stage.handler.guardrails.as_mut().unwrap().boundary_denies = BoundaryDenies::parse(level).unwrap();
         let response = stage.send(&create(&asking(definition.clone(), json!({})))).await.success();
         assert_eq!(response.0["Data"]["BeyondBoundary"], expected, "{level}");
     }
@@ -427,7 +427,7 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));
         let (spec, mistakes) =
-            resource::read(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), context).unwrap();
+            resource::parse(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), context).unwrap();
         assert!(mistakes.is_empty(), "{mistakes}");
         let [grant] = spec.required.grants.as_slice() else { panic!("{:?}", spec.required.grants) };
         assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");

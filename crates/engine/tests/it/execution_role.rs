@@ -41,7 +41,7 @@ fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
     let guardrails = guardrails();
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    let (spec, mistakes) = resource::read(TYPE, properties, context).unwrap();
+    let (spec, mistakes) = resource::parse(TYPE, properties, context).unwrap();
     if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 

@@ -13,7 +13,7 @@ use mlops_roles_testkit::signed::{SENT, sent};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, create, delete, properties, update, with};
 
 fn request(event: Value) -> Request {
-    Request::read(&sent(event)).unwrap()
+    Request::parse(&sent(event)).unwrap()
 }
 
 fn held(status: &str, since: i64) -> Fake {

@@ -170,7 +170,7 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
         ("ALLOW_PUBLISHED_IAM_WRITES", "yes"),
         ("BOUNDARY_DENIES", "Lax"),
     ] {
-        stage.handler.guardrails = Guardrails::read(|name| {
+        stage.handler.guardrails = Guardrails::from_environment(|name| {
             let usual = match name {
                 "ROLE_PATHS" => "/",
                 "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
@@ -189,7 +189,7 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
 
 #[test]
 fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
-    let request = Request::read(&create(&properties())).unwrap();
+    let request = Request::parse(&create(&properties())).unwrap();
     let fixed = Response::failed(&request.target, "id", "x".into()).body().len() - 1;
     let room = LONGEST - fixed;
     let body = |reason: String| Response::failed(&request.target, "id", reason).body();
@@ -202,7 +202,7 @@ fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
 
 #[test]
 fn a_cut_falls_between_characters_and_counts_escapes() {
-    let request = Request::read(&create(&properties())).unwrap();
+    let request = Request::parse(&create(&properties())).unwrap();
     for text in ["é", "漢", "🦀", "\"", "a🦀\\"] {
         for length in 1_000..1_040 {
             let reason = text.repeat(length * 4);

@@ -38,7 +38,7 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
     for (partition, region, url) in &good {
         let mailbox = Mailbox::default();
         let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
-        let request = Request::read(&create(&properties())).unwrap();
+        let request = Request::parse(&create(&properties())).unwrap();
         let response = Response::failed(&request.target, "id", "why".into());
         let to = ResponseUrl::new(url);
         let at = place(partition, region);
@@ -102,7 +102,7 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
     ] {
         let mailbox = Mailbox::default();
         let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
-        let request = Request::read(&create(&properties())).unwrap();
+        let request = Request::parse(&create(&properties())).unwrap();
         let response = Response::failed(&request.target, "id", "why".into());
         let refused = sender
             .deliver(&ResponseUrl::new(&url), &response, Some(&us), Instant::now() + Duration::from_secs(1))
@@ -114,7 +114,7 @@ async fn answers_go_to_cloudformations_bucket_for_this_region_only() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_of_the_deployer_takes_answers_at_its_own_address_only() {
-    let request = Request::read(&create(&properties())).unwrap();
+    let request = Request::parse(&create(&properties())).unwrap();
     let response = Response::failed(&request.target, "id", "why".into());
     for (url, fits) in [
         ("http://localhost:4566/x", true),

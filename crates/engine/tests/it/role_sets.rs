@@ -44,7 +44,7 @@ fn read(
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "Roles".into() };
     let context = ReadContext { place: &place, guardrails, owner: &owner, existing: None, found: None };
-    resource::read(kind, properties.as_object().unwrap(), context).unwrap()
+    resource::parse(kind, properties.as_object().unwrap(), context).unwrap()
 }
 
 fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {

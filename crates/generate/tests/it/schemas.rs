@@ -40,7 +40,7 @@ fn guardrails() -> Guardrails {
         ("ALLOW_ADOPTION", "true"),
         ("ALLOW_PUBLISHED_IAM_WRITES", "true"),
     ]);
-    Guardrails::read(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
+    Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
 /// What the function makes of the properties.
@@ -49,9 +49,9 @@ fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, Validati
     let (place, guardrails) = (Place::of_arn(stack).unwrap(), guardrails());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    resource::read(of, properties, context).unwrap_or_else(|| {
+    resource::parse(of, properties, context).unwrap_or_else(|| {
         let reader = Reader::new(properties);
-        ServiceCatalogRoles::read(&reader, context);
+        ServiceCatalogRoles::parse(&reader, context);
         (ResourceSpec::default(), reader.finish())
     })
 }

@@ -88,7 +88,7 @@ impl Fake {
 impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let fake = self.clone();
-        let call = read(&request);
+        let call = parse(&request);
         HttpConnectorFuture::new(async move {
             match (fake.ask(&call).await, &call) {
                 (Ok(body), Call::SageMaker(_)) => Ok(response(200, body.to_string())),
@@ -104,7 +104,7 @@ impl HttpConnector for Fake {
     }
 }
 
-fn read(request: &HttpRequest) -> Call {
+fn parse(request: &HttpRequest) -> Call {
     let body = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let action = target.strip_prefix("SageMaker.").unwrap().to_owned();

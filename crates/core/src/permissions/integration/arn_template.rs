@@ -39,7 +39,7 @@ impl ArnPart {
 }
 
 impl<'a> ArnTemplate<'a> {
-    pub fn read(text: &'a str) -> Self {
+    pub fn parse(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
         Self { service, text }
     }
@@ -67,7 +67,7 @@ impl<'a> ArnTemplate<'a> {
         let mut rest = self.text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inside, after) = after.split_once('}').unwrap_or((after, ""));
-            let parts = Placeholder::read(inside).fill(task, self.service, stands_in, context)?;
+            let parts = Placeholder::parse(inside).fill(task, self.service, stands_in, context)?;
             done = done
                 .iter()
                 .flat_map(|so_far| {
@@ -97,7 +97,7 @@ impl<'a> ArnTemplate<'a> {
 }
 
 impl<'a> Placeholder<'a> {
-    fn read(inside: &'a str) -> Self {
+    fn parse(inside: &'a str) -> Self {
         let (inside, default) = match inside.split_once('=') {
             Some((inside, default)) => (inside, Some(default)),
             None => (inside, None),
@@ -383,7 +383,7 @@ pub fn condition(condition: &Value, task: &Task, context: DeriveContext<'_>) -> 
             Value::Object(filled.collect::<Result<Map<_, _>, String>>()?)
         }
         Value::String(text) => match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(placeholder) => Placeholder::read(placeholder).value(task, context)?,
+            Some(placeholder) => Placeholder::parse(placeholder).value(task, context)?,
             None => condition.clone(),
         },
         other => other.clone(),

@@ -30,8 +30,8 @@ use crate::text::closest;
 
 /// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
 static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
-    let read = |text| serde_json::from_str(text).map_err(|error| format!("the table is broken: {error}"));
-    FILES.into_iter().map(|(service, text)| (service, read(text))).collect()
+    let parse = |text| serde_json::from_str(text).map_err(|error| format!("the table is broken: {error}"));
+    FILES.into_iter().map(|(service, text)| (service, parse(text))).collect()
 });
 
 const FILES: [(&str, &str); 22] = [
@@ -104,7 +104,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
         }
         return;
     }
-    match Target::read(&task.resource) {
+    match Target::parse(&task.resource) {
         Ok(Target::Activity) => {}
         Ok(Target::Function(arn)) => {
             // `arn:aws:lambda:us-east-1:123456789012:function:name`, and a qualifier behind it or any.
@@ -147,7 +147,7 @@ enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn read(resource: &'a str) -> Result<Self, String> {
+    fn parse(resource: &'a str) -> Result<Self, String> {
         if resource.contains("${") {
             return Err(format!("`Resource` is `{resource}`: put a value in by `DefinitionSubstitutions`"));
         }
@@ -234,7 +234,7 @@ impl Need {
             .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
         let mut resources = Vec::new();
         for on in &self.on {
-            match ArnTemplate::read(on).render(task, stands_in, &self.why, context) {
+            match ArnTemplate::parse(on).render(task, stands_in, &self.why, context) {
                 Ok(resource_pattern) => resources.extend(resource_pattern),
                 Err(why) => return required.invalid(state, &why),
             }

@@ -76,7 +76,7 @@ pub fn required_by(
     }
     let mut resources = Vec::new();
     for on in patterns.into_values() {
-        match ArnTemplate::read(on).render(task, false, "every log stream of the group", context) {
+        match ArnTemplate::parse(on).render(task, false, "every log stream of the group", context) {
             Ok(rendered) => resources.extend(rendered),
             Err(why) => return required.invalid(&task.path, &why),
         }
