@@ -50,7 +50,7 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Aws
             let status = context.raw().status().as_u16();
             let code = context.err().code().unwrap_or_default().to_owned();
             let message = context.err().message().unwrap_or("no message").to_owned();
-            let kind = FaultKind::of(&code, &message, status);
+            let kind = FaultKind::from_response(&code, &message, status);
             AwsError { kind, outcome_unknown: status >= 500, call, code, message }
         }
         SdkError::ConstructionFailure(_) => AwsError {

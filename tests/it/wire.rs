@@ -133,11 +133,11 @@ fn moto() -> Server {
 const ARN: &str = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Wire";
 
 fn document(action: &str) -> Document {
-    Document::of(vec![json!({ "Effect": "Allow", "Action": action, "Resource": "*" })])
+    Document::from_statements(vec![json!({ "Effect": "Allow", "Action": action, "Resource": "*" })])
 }
 
 fn trust(account: &str) -> Document {
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Effect": "Allow", "Principal": { "Service": "states.amazonaws.com" }, "Action": "sts:AssumeRole",
         "Condition": { "StringEquals": { "aws:SourceAccount": account } },
     })])

@@ -59,7 +59,7 @@ impl Account {
     pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
         let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: {error}"))?;
         let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
-        let place = Place::of_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
+        let place = Place::from_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
         Ok((stack, place))
     }
 

@@ -162,12 +162,12 @@ fn explained(statement: &Value, grounds: Grounds<'_>) -> Statement {
 
 fn normal(condition: Option<&Value>) -> Option<Value> {
     let statement = serde_json::json!({ "Condition": condition? });
-    parts(&Document::of(vec![statement])).first()?.get("Condition").cloned()
+    parts(&Document::from_statements(vec![statement])).first()?.get("Condition").cloned()
 }
 
 /// What of it is not told by the step itself.
 pub fn changes(step: &Step, before: &State) -> Vec<Change> {
-    let empty = Document::of(Vec::new());
+    let empty = Document::from_statements(Vec::new());
     match step {
         Step::SetPolicyDocument { arn, document } => {
             let prior = before.policies.get(arn).map_or(&empty, |policy| &policy.document);

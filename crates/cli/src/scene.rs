@@ -159,7 +159,7 @@ impl<'a> Scene<'a> {
             if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
                 return Err(format!("`--account {asked}`: the credentials are those of account {}", place.account));
             }
-            if let Some(told) = told.as_deref().filter(|told| Place::of_arn(told).as_ref() != Some(&place)) {
+            if let Some(told) = told.as_deref().filter(|told| Place::from_arn(told).as_ref() != Some(&place)) {
                 return Err(format!("stack `{told}` is not of {place}, the only place that the function there serves"));
             }
             deployed.extend(function.resources);
@@ -175,7 +175,7 @@ impl<'a> Scene<'a> {
             }
             place
         } else if let Some(told) = &told {
-            Place::of_arn(told).ok_or_else(|| format!("`StackId` is `{told}`, expected the ARN of a stack"))?
+            Place::from_arn(told).ok_or_else(|| format!("`StackId` is `{told}`, expected the ARN of a stack"))?
         } else {
             place(options, document, &mut symbols, &mut notes)?
         };

@@ -196,13 +196,13 @@ impl Scene<'_> {
         let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
         let prior = match request.map(|request| (&request.operation, request)) {
             Some((Operation::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
-                PriorState::of_update(&request.resource_type, &read.spec, physical_id, old_properties, context)?
+                PriorState::from_update(&request.resource_type, &read.spec, physical_id, old_properties, context)?
             }
             None | Some((Operation::Create | Operation::Update { .. }, _)) => PriorState::default(),
             Some((Operation::Delete { physical_id }, request)) => {
                 let empty = Map::new();
                 let properties = request.properties.as_object().unwrap_or(&empty);
-                let prior = PriorState::of_delete(&request.resource_type, physical_id, None, properties, context)?;
+                let prior = PriorState::from_delete(&request.resource_type, physical_id, None, properties, context)?;
                 let before = match &self.account {
                     None => holding(&prior.managed),
                     Some(account) => {

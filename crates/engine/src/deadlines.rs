@@ -16,7 +16,7 @@ pub struct Deadlines {
 
 impl Deadlines {
     /// Undo keeps up to a minute and the answer up to 20 seconds; of a short time each keeps its share.
-    pub fn of(remaining: Duration) -> Self {
+    pub fn from_remaining(remaining: Duration) -> Self {
         let end = Instant::now() + remaining;
         let response = Duration::from_secs(20).min(remaining / 5);
         let rollback = Duration::from_mins(1).min(remaining / 4);

@@ -46,10 +46,11 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
     /// # Errors
     /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), DeliveryError> {
-        let place = Place::of_arn(&invocation.function_arn);
+        let place = Place::from_arn(&invocation.function_arn);
         let read = Request::parse(payload);
         let allowed = read.as_ref().ok().and_then(|request| request.service_timeout);
-        let deadlines = Deadlines::of(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
+        let deadlines =
+            Deadlines::from_remaining(allowed.map_or(invocation.remaining, |most| most.min(invocation.remaining)));
         let target = read.as_ref().map_or_else(|broken| broken.target.as_ref(), |request| Some(&request.target));
         if let Some(target) = target {
             telemetry::targeted(target);
@@ -118,7 +119,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
         let stack_id = &request.target.stack_id;
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
-        if !is_stack || Place::of_arn(stack_id).as_ref() != Some(place) {
+        if !is_stack || Place::from_arn(stack_id).as_ref() != Some(place) {
             // Nothing was made for such a stack, so there is nothing to delete either.
             return match request.operation {
                 Operation::Delete { .. } => Ok(nothing(request)),

@@ -144,7 +144,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// By AWS's error code, the message and the HTTP status.
-    pub fn of(code: &str, message: &str, status: u16) -> Self {
+    pub fn from_response(code: &str, message: &str, status: u16) -> Self {
         match code {
             "NoSuchEntity" => Self::NotFound,
             "EntityAlreadyExists" => Self::AlreadyExists,

@@ -87,7 +87,7 @@ async fn why_not_writable(
         }
         Ownership::Unowned => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
     };
-    let elsewhere = whose.as_ref().and_then(|other| Place::of_arn(&other.stack_id));
+    let elsewhere = whose.as_ref().and_then(|other| Place::from_arn(&other.stack_id));
     if let Some(place) = elsewhere.filter(|place| place.region != context.place.region) {
         let region = place.region;
         return Some(format!(

@@ -48,7 +48,7 @@ impl Account {
     pub fn new() -> Self {
         let role = Role {
             path: "/".into(),
-            trust: Document::of(Vec::new()),
+            trust: Document::from_statements(Vec::new()),
             description: String::new(),
             max_session_duration: 3_600,
             boundary: None,

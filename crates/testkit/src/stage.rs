@@ -69,7 +69,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(fake: Fake) -> Self {
-        Self::before(Face::of(fake.clone()), fake)
+        Self::before(Face::from_environment(fake.clone()), fake)
     }
 
     /// In front of the real clients, whichever face the run of the tests is for.

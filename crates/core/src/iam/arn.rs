@@ -13,7 +13,7 @@ pub struct Place {
 
 impl Place {
     /// The place in any ARN that names a region and an account: a function's, a stack's.
-    pub fn of_arn(arn: &str) -> Option<Self> {
+    pub fn from_arn(arn: &str) -> Option<Self> {
         let arn = Arn::parse(arn)?;
         let account_is_one = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
         (account_is_one && !arn.region.is_empty()).then(|| Self {
@@ -60,7 +60,7 @@ impl<'a> Arn<'a> {
 
     /// Whether it names one thing in one region of one account: nothing in it is a pattern or a variable.
     pub fn is_of_one_place(text: &str) -> bool {
-        Place::of_arn(text).is_some() && !text.contains(['*', '?', '$'])
+        Place::from_arn(text).is_some() && !text.contains(['*', '?', '$'])
     }
 
     /// The path and name of an IAM entity: `role/a/b/Name` is `("/a/b/", "Name")`.

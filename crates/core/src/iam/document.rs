@@ -20,7 +20,7 @@ impl Document {
     }
 
     /// The document of `Allow` statements with the current policy language version.
-    pub fn of(statements: Vec<Value>) -> Self {
+    pub fn from_statements(statements: Vec<Value>) -> Self {
         let version = ("Version".to_owned(), Value::from("2012-10-17"));
         Self::new(Value::Object(Map::from_iter([version, ("Statement".to_owned(), Value::Array(statements))])))
     }

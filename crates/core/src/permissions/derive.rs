@@ -81,7 +81,7 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
 
 fn grant(state: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
     let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-    Grant::of(state, actions, resources, condition)
+    Grant::new(state, actions, resources, condition)
 }
 
 /// A distributed map runs its iterations as executions of the very machine.
@@ -239,7 +239,7 @@ pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
         for statement in fitting(&condition, &actions, &without_covered(&resources))? {
             let more = length(&statement) + 1;
             if size + more > POLICY_SIZE {
-                documents.push(Document::of(std::mem::take(&mut statements)));
+                documents.push(Document::from_statements(std::mem::take(&mut statements)));
                 size = AROUND;
             }
             size += more;
@@ -247,7 +247,7 @@ pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
         }
     }
     if !statements.is_empty() {
-        documents.push(Document::of(statements));
+        documents.push(Document::from_statements(statements));
     }
     Ok(documents)
 }
@@ -331,5 +331,5 @@ pub fn pass_role(pass_role_grants: &[PassRoleGrant]) -> Option<Document> {
         })
     });
     let statements: Vec<Value> = statements.collect();
-    (!statements.is_empty()).then(|| Document::of(statements))
+    (!statements.is_empty()).then(|| Document::from_statements(statements))
 }

@@ -52,12 +52,12 @@ impl Simulated {
 
 impl Check {
     /// Each permission once, under the first that needs it. `who` puts a state, or what stands for one, into words.
-    pub fn of_required_permissions(required: &RequiredPermissions, who: impl Fn(&str) -> String) -> Vec<Self> {
-        let grants = required.grants.iter().map(|grant| Self::of_grant(grant, who(&grant.state)));
+    pub fn from_required(required: &RequiredPermissions, who: impl Fn(&str) -> String) -> Vec<Self> {
+        let grants = required.grants.iter().map(|grant| Self::from_grant(grant, who(&grant.state)));
         let pass_role_grants = required
             .pass_role_grants
             .iter()
-            .map(|pass_role_grant| Self::of_pass_role_grant(pass_role_grant, who(&pass_role_grant.state)));
+            .map(|pass_role_grant| Self::from_pass_role_grant(pass_role_grant, who(&pass_role_grant.state)));
         let mut seen = BTreeSet::new();
         let context =
             |check: &Self| check.context.iter().map(|one| (one.key.clone(), one.value.clone())).collect::<Vec<_>>();
@@ -65,7 +65,7 @@ impl Check {
         grants.chain(pass_role_grants).filter(new).collect()
     }
 
-    fn of_grant(grant: &Grant, who: String) -> Self {
+    fn from_grant(grant: &Grant, who: String) -> Self {
         let operators = grant.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
         let told = operators.flat_map(|(operator, keys)| {
             let keys = keys.as_object().into_iter().flatten();
@@ -86,7 +86,7 @@ impl Check {
         Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context }
     }
 
-    fn of_pass_role_grant(pass_role_grant: &PassRoleGrant, who: String) -> Self {
+    fn from_pass_role_grant(pass_role_grant: &PassRoleGrant, who: String) -> Self {
         let key = "iam:PassedToService".to_owned();
         Self {
             who,

@@ -78,11 +78,8 @@ pub fn parse(
     for error in errors {
         reader.report(format!("`{name}`: {error}"));
     }
-    let checks = if verified {
-        Check::of_required_permissions(&required, |state| format!("state `{state}`"))
-    } else {
-        Vec::new()
-    };
+    let checks =
+        if verified { Check::from_required(&required, |state| format!("state `{state}`")) } else { Vec::new() };
     Some(Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks })
 }
 

@@ -74,7 +74,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
-        own(Check::of_required_permissions(&required, |property| format!("`{property}`: the role")), context.place)
+        own(Check::from_required(&required, |property| format!("`{property}`: the role")), context.place)
     } else {
         Vec::new()
     };
@@ -85,7 +85,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
 
 /// What other accounts own, their policies decide on too, and the simulator does not see those.
 fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
-    let is_own = |resource: &String| Place::of_arn(resource).is_none_or(|of| of.account == place.account);
+    let is_own = |resource: &String| Place::from_arn(resource).is_none_or(|of| of.account == place.account);
     for check in &mut checks {
         check.resources.retain(is_own);
     }
@@ -111,7 +111,7 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
             reader.invalid("SourceArn", &source, &expected);
         }
     }
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Effect": "Allow",
         "Principal": { "Service": SERVICE },
         "Action": "sts:AssumeRole",
@@ -120,7 +120,7 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
 }
 
 fn grant(property: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
-    Grant::of(property, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
+    Grant::new(property, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
 }
 
 /// Without these no job can tell how it went.
@@ -314,7 +314,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
                     .map(arn)
                     .map(|arn| ResourcePattern::always(arn, "every name that begins with `NamePrefix`"))
             });
-            required.grants.push(Grant::of(&path, allow.clone(), resources.collect(), None));
+            required.grants.push(Grant::new(&path, allow.clone(), resources.collect(), None));
         }
     }
     if !asked.is_empty() && !reader.has("NamePrefix") {

@@ -63,7 +63,7 @@ pub fn policy(place: &Place) -> Document {
     let Place { partition, region, account } = place;
     let rules: Vec<String> =
         RULES.iter().map(|rule| format!("arn:{partition}:events:{region}:{account}:rule/{rule}")).collect();
-    Document::of(vec![
+    Document::from_statements(vec![
         json!({
             "Sid": "HearOfJobs",
             "Effect": "Allow",

@@ -153,7 +153,7 @@ pub fn adoption(reader: &Reader<'_>, context: ReadContext<'_>) -> (bool, Option<
         // Only stacks of this region can be asked whether they still hold what is to be taken over.
         let is_stack = Arn::parse(stack)
             .is_some_and(|arn| arn.service == "cloudformation" && arn.resource.starts_with("stack/"))
-            && Place::of_arn(stack).as_ref() == Some(context.place);
+            && Place::from_arn(stack).as_ref() == Some(context.place);
         if !is_stack {
             reader.invalid("AdoptFrom", stack, "the id of a stack of this account and region (`arn:…:stack/name/…`)");
         }

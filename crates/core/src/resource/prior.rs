@@ -29,7 +29,7 @@ pub struct PriorState {
 impl PriorState {
     /// # Errors
     /// When the update replaces the resource and can't: names that have to change, or could not be cleaned up.
-    pub fn of_update(
+    pub fn from_update(
         kind: &str,
         spec: &ResourceSpec,
         physical_id: &str,
@@ -110,7 +110,7 @@ impl PriorState {
     ///
     /// # Errors
     /// When the id names a role that the deployer's prefixes no longer admit.
-    pub fn of_delete(
+    pub fn from_delete(
         kind: &str,
         physical_id: &str,
         lives: Option<&str>,

@@ -374,7 +374,7 @@ impl Asked<'_> {
     }
 
     fn document(&self, statements: &[Statement]) -> Document {
-        Document::of(catalog::of_iam(statements, &self.values, self.as_published))
+        Document::from_statements(catalog::of_iam(statements, &self.values, self.as_published))
     }
 
     /// Actions that the boundary of `template.yaml` denies.

@@ -98,7 +98,7 @@ impl ServiceCatalogRole {
     pub fn role(&self, place: &Place, boundary: &str) -> Role {
         let partition = &place.partition;
         let services: Vec<String> = self.trusted.iter().map(|service| format!("{service}.amazonaws.com")).collect();
-        let trust = Document::of(vec![json!({
+        let trust = Document::from_statements(vec![json!({
             "Effect": "Allow",
             "Principal": { "Service": services },
             "Action": "sts:AssumeRole",
@@ -122,7 +122,11 @@ fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
     let entry = catalog::role_set(SET_OF_USE_ROLE).ok().and_then(|set| set.roles.get(use_role().as_str()));
     let values = catalog::values_of(place);
     let inline = entry.into_iter().flat_map(|entry| &entry.inline);
-    inline.map(|(name, statements)| (name.clone(), Document::of(catalog::of_iam(statements, &values, false)))).collect()
+    inline
+        .map(|(name, statements)| {
+            (name.clone(), Document::from_statements(catalog::of_iam(statements, &values, false)))
+        })
+        .collect()
 }
 
 /// Whether it is the customer-managed policy that the console makes for `UseRole`:

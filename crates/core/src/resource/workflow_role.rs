@@ -68,7 +68,7 @@ fn trust(place: &Place, state_machine: Option<&str>) -> Document {
     let Place { partition, region, account } = place;
     let machines =
         format!("arn:{partition}:states:{region}:{account}:stateMachine:{}*", state_machine.unwrap_or_default());
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Effect": "Allow",
         "Principal": { "Service": "states.amazonaws.com" },
         "Action": "sts:AssumeRole",
@@ -80,7 +80,7 @@ fn trust(place: &Place, state_machine: Option<&str>) -> Document {
 }
 
 fn pass_role(roles: &[String]) -> Document {
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Sid": "PassToSageMaker",
         "Effect": "Allow",
         "Action": "iam:PassRole",

@@ -16,11 +16,11 @@ const POLICY: &str = "arn:aws:iam::123456789012:policy/P";
 const FOREIGN: &str = "arn:aws:iam::aws:policy/Foreign";
 
 fn document(name: &str) -> Document {
-    Document::of(vec![json!({ "Effect": "Allow", "Action": name, "Resource": "*" })])
+    Document::from_statements(vec![json!({ "Effect": "Allow", "Action": name, "Resource": "*" })])
 }
 
 fn trust(machines: &str) -> Document {
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Effect": "Allow",
         "Principal": { "Service": "states.amazonaws.com" },
         "Action": "sts:AssumeRole",

@@ -40,7 +40,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             None
         };
         let prior =
-            PriorState::of_delete(kind, physical_id, alternate_id.as_deref(), properties, context).map_err(fail)?;
+            PriorState::from_delete(kind, physical_id, alternate_id.as_deref(), properties, context).map_err(fail)?;
         let mut query = Query::default();
         query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
         query.expect_present(&prior.managed);

@@ -35,7 +35,7 @@ pub struct Failed {
 
 impl Done {
     /// `None` where the id of a role is not known.
-    pub fn of(spec: &ResourceSpec, metadata: &BTreeMap<Name, RoleMetadata>) -> Option<Self> {
+    pub fn from_spec(spec: &ResourceSpec, metadata: &BTreeMap<Name, RoleMetadata>) -> Option<Self> {
         let mut data = spec.attributes.clone();
         for (attribute, name) in &spec.role_ids {
             data.insert((*attribute).to_owned(), metadata.get(name)?.id.clone());

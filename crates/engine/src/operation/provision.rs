@@ -109,7 +109,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let prior = match old {
             None => PriorState::default(),
             Some((id, properties)) => {
-                PriorState::of_update(&request.resource_type, &spec, id, properties, context).map_err(fail)?
+                PriorState::from_update(&request.resource_type, &spec, id, properties, context).map_err(fail)?
             }
         };
         let reconciled = self.reconcile(request, asked, (&spec, &prior), context, deadlines).await.map_err(&fail)?;
@@ -118,7 +118,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if spec.attributes.contains_key(NOT_VERIFIED) {
             tell(request, &mut spec, NOT_VERIFIED, &reconciled.verified.not_judged);
         }
-        Done::of(&spec, &reconciled.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
+        Done::from_spec(&spec, &reconciled.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
     /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update

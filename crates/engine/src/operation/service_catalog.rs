@@ -158,7 +158,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
         let mut usage = timed(Phase::Observe, usage).await;
         usage.of_roles(&observed, context.owner, asked.in_use_within);
-        Ok(Report { usage, ..Report::of(asked, &observed.state, context.owner) })
+        Ok(Report { usage, ..Report::from_observed(asked, &observed.state, context.owner) })
     }
 
     /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
@@ -189,7 +189,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     ) -> Result<Report, String> {
         let owner = context.owner;
         let mut observed = timed(Phase::Observe, observe(&self.iam, &every_role(), context, deadline)).await?;
-        let mut report = Report::of(asked, &observed.state, owner);
+        let mut report = Report::from_observed(asked, &observed.state, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !observed.metadata.get(name).is_some_and(|known| is_late(known.made_at)));
         // From here on it is only about what should go.
@@ -318,7 +318,7 @@ fn every_role() -> Query {
 }
 
 impl Report {
-    fn of(asked: &ServiceCatalogRoles, observed: &State, owner: &Owner) -> Self {
+    fn from_observed(asked: &ServiceCatalogRoles, observed: &State, owner: &Owner) -> Self {
         let ours = owner.roles_of(observed).map(|(name, _)| name.clone());
         let mut report = Self { provisioned: ours.collect(), ..Self::default() };
         for name in asked.names().difference(&report.provisioned.clone()).cloned() {

@@ -417,7 +417,7 @@ async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
 fn a_wildcard_in_the_resource_of_a_task_is_told() {
     let definition = |resource: &str| json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });
     let guardrails = mlops_roles_testkit::stage::guardrails();
-    let place = mlops_roles_core::iam::arn::Place::of_arn(mlops_roles_testkit::stage::STACK).unwrap();
+    let place = mlops_roles_core::iam::arn::Place::from_arn(mlops_roles_testkit::stage::STACK).unwrap();
     let owner = mlops_roles_core::state::ownership::Owner {
         stack_id: mlops_roles_testkit::stage::STACK.into(),
         logical_id: "Role".into(),

@@ -29,8 +29,9 @@ fn spellings_of_one_document_are_equal() {
 
 #[test]
 fn the_order_of_lists_means_nothing_and_a_value_more_does() {
-    let of =
-        |actions: &[&str]| Document::of(vec![json!({ "Effect": "Allow", "Action": actions, "Resource": ["b", "a"] })]);
+    let of = |actions: &[&str]| {
+        Document::from_statements(vec![json!({ "Effect": "Allow", "Action": actions, "Resource": ["b", "a"] })])
+    };
     assert_eq!(of(&["x:A", "x:B"]), of(&["x:B", "x:A", "x:A"]));
     assert_ne!(of(&["x:A"]), of(&["x:A", "x:B"]));
 }
@@ -50,7 +51,9 @@ fn what_is_written_and_hashed_is_the_normal_form() {
 
 #[test]
 fn an_account_is_the_same_by_its_id_and_by_its_root() {
-    let of = |principal: &str| Document::of(vec![json!({ "Effect": "Allow", "Principal": { "AWS": principal } })]);
+    let of = |principal: &str| {
+        Document::from_statements(vec![json!({ "Effect": "Allow", "Principal": { "AWS": principal } })])
+    };
     assert_eq!(of("123456789012"), of("arn:aws:iam::123456789012:root"));
     assert_ne!(of("123456789012"), of("arn:aws:iam::123456789013:root"));
     assert_ne!(of("123456789012"), of("arn:aws:iam::123456789012:role/root"));
@@ -59,18 +62,18 @@ fn an_account_is_the_same_by_its_id_and_by_its_root() {
 #[test]
 fn text_that_is_no_document_differs_from_all_others() {
     let (text, document) = (Document::parse("{"), trust(json!({})));
-    assert_ne!(text, Document::of(Vec::new()));
+    assert_ne!(text, Document::from_statements(Vec::new()));
     assert!(!text.narrows(&document) && !document.narrows(&text) && !text.narrows(&text));
 }
 
 #[test]
 fn white_space_is_not_counted() {
-    let document = Document::of(vec![json!({ "Sid": "a b c" })]);
+    let document = Document::from_statements(vec![json!({ "Sid": "a b c" })]);
     assert_eq!(document.size(), document.to_string().replace(' ', "").len());
 }
 
 fn trust(condition: Value) -> Document {
-    Document::of(vec![json!({
+    Document::from_statements(vec![json!({
         "Effect": "Allow", "Principal": { "Service": "states.amazonaws.com" }, "Action": "sts:AssumeRole",
         "Condition": condition,
     })])
@@ -91,12 +94,13 @@ fn a_trust_is_narrower_when_each_condition_is() {
 
 #[test]
 fn a_trust_with_another_principal_or_no_statement_is_not_narrower() {
-    let lambda = Document::of(vec![json!({
+    let lambda = Document::from_statements(vec![json!({
         "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole",
     })]);
     assert!(!lambda.narrows(&trust(json!({}))));
-    assert!(!Document::of(Vec::new()).narrows(&lambda));
-    let denied = Document::of(vec![json!({ "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole" })]);
+    assert!(!Document::from_statements(Vec::new()).narrows(&lambda));
+    let denied =
+        Document::from_statements(vec![json!({ "Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole" })]);
     assert!(!trust(json!({})).narrows(&denied), "an Allow where there was a Deny");
 }
 

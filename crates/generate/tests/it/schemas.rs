@@ -46,7 +46,7 @@ fn guardrails() -> Guardrails {
 /// What the function makes of the properties.
 fn reading(of: &str, properties: &Map<String, Value>) -> (ResourceSpec, ValidationErrors) {
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
-    let (place, guardrails) = (Place::of_arn(stack).unwrap(), guardrails());
+    let (place, guardrails) = (Place::from_arn(stack).unwrap(), guardrails());
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     resource::parse(of, properties, context).unwrap_or_else(|| {

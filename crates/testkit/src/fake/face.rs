@@ -32,7 +32,7 @@ pub enum Face {
 
 impl Face {
     /// That which the run of the tests is for: the wire with `FACE=wire`.
-    pub fn of(fake: Fake) -> Self {
+    pub fn from_environment(fake: Fake) -> Self {
         #[cfg(feature = "wire")]
         if std::env::var("FACE").is_ok_and(|face| face == "wire") {
             return Self::wire(&fake);

@@ -102,7 +102,7 @@ impl Fake {
             Err(_) => Err(lost("no reply in time")),
             Ok(Err(Failure::Lost)) => Err(lost("the connection failed")),
             Ok(Err(Failure::Refused(refusal))) => Err(AwsError {
-                kind: FaultKind::of(&refusal.code, &refusal.message, refusal.status),
+                kind: FaultKind::from_response(&refusal.code, &refusal.message, refusal.status),
                 outcome_unknown: refusal.status >= 500,
                 call: name,
                 code: refusal.code,

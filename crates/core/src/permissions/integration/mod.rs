@@ -253,5 +253,5 @@ fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
     let Place { partition, region, account } = place;
     let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
     let rule = ResourcePattern::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
-    Grant::of(state, actions, vec![rule], None)
+    Grant::new(state, actions, vec![rule], None)
 }

@@ -21,7 +21,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    pub fn of(
+    pub fn new(
         state: &str,
         actions: BTreeSet<String>,
         resources: Vec<ResourcePattern>,
@@ -62,7 +62,7 @@ impl RequiredPermissions {
         resources: Vec<ResourcePattern>,
         condition: Option<Value>,
     ) {
-        self.grants.push(Grant::of(state, actions, resources, condition));
+        self.grants.push(Grant::new(state, actions, resources, condition));
     }
 
     /// The roles at a member, where there are any, to be handed to the service.
