@@ -24,7 +24,7 @@ pub const NAMED: usize = 20;
 pub struct Usage {
     regions: BTreeMap<String, InRegion>,
     /// Uses of one role and not of the others.
-    of_one: BTreeMap<Name, Vec<String>>,
+    by_role: BTreeMap<Name, Vec<String>>,
     /// Whether a portfolio must be known: it is to be disabled.
     ends_portfolios: bool,
 }
@@ -57,7 +57,7 @@ impl Usage {
     }
 
     /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.
-    pub fn of_roles(&mut self, observed: &Observation, owner: &Owner, days: i32) {
+    pub fn add_roles(&mut self, observed: &Observation, owner: &Owner, days: i32) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for (name, role) in &observed.state.roles {
             let mut uses = Vec::new();
@@ -71,14 +71,14 @@ impl Usage {
                 uses.push(format!("role `{name}` belongs to {other}"));
             }
             if !uses.is_empty() {
-                self.of_one.insert(name.clone(), uses);
+                self.by_role.insert(name.clone(), uses);
             }
         }
     }
 
     /// Whether the role is in use.
     pub fn keeps(&self, role: &Name) -> bool {
-        self.keeps_all() || self.of_one.contains_key(role)
+        self.keeps_all() || self.by_role.contains_key(role)
     }
 
     /// Whether there are projects, or may be: they count against every role, and a portfolio must not go before them.
@@ -123,7 +123,7 @@ impl Usage {
                 texts.extend(region.portfolio.as_ref().err().map(|cause| unasked("its portfolio", cause)));
             }
         }
-        texts.extend(self.of_one.values().flatten().cloned());
+        texts.extend(self.by_role.values().flatten().cloned());
         texts
     }
 }

@@ -29,13 +29,21 @@ pub struct ServiceCatalogRole {
     managed: &'static str,
 }
 
-const fn of(suffix: &'static str, trusted: &'static [&'static str], managed: &'static str) -> ServiceCatalogRole {
+const fn service_catalog_role(
+    suffix: &'static str,
+    trusted: &'static [&'static str],
+    managed: &'static str,
+) -> ServiceCatalogRole {
     ServiceCatalogRole { suffix, trusted, managed }
 }
 
 pub const ROLES: [ServiceCatalogRole; 11] = [
-    of("LaunchRole", &["servicecatalog"], "AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy"),
-    of(
+    service_catalog_role(
+        "LaunchRole",
+        &["servicecatalog"],
+        "AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy",
+    ),
+    service_catalog_role(
         "UseRole",
         &[
             "apigateway",
@@ -51,27 +59,47 @@ pub const ROLES: [ServiceCatalogRole; 11] = [
         ],
         "AmazonEC2ReadOnlyAccess",
     ),
-    of(
+    service_catalog_role(
         "ApiGatewayRole",
         &["apigateway"],
         "service-role/AmazonSageMakerServiceCatalogProductsApiGatewayServiceRolePolicy",
     ),
-    of(
+    service_catalog_role(
         "CloudformationRole",
         &["cloudformation"],
         "service-role/AmazonSageMakerServiceCatalogProductsCloudformationServiceRolePolicy",
     ),
-    of("CodeBuildRole", &["codebuild"], "AmazonSageMakerServiceCatalogProductsCodeBuildServiceRolePolicy"),
-    of(
+    service_catalog_role(
+        "CodeBuildRole",
+        &["codebuild"],
+        "AmazonSageMakerServiceCatalogProductsCodeBuildServiceRolePolicy",
+    ),
+    service_catalog_role(
         "CodePipelineRole",
         &["codepipeline"],
         "service-role/AmazonSageMakerServiceCatalogProductsCodePipelineServiceRolePolicy",
     ),
-    of("EventsRole", &["events"], "service-role/AmazonSageMakerServiceCatalogProductsEventsServiceRolePolicy"),
-    of("FirehoseRole", &["firehose"], "service-role/AmazonSageMakerServiceCatalogProductsFirehoseServiceRolePolicy"),
-    of("GlueRole", &["glue"], "service-role/AmazonSageMakerServiceCatalogProductsGlueServiceRolePolicy"),
-    of("LambdaRole", &["lambda"], "service-role/AmazonSageMakerServiceCatalogProductsLambdaServiceRolePolicy"),
-    of("ExecutionRole", &["sagemaker"], "AmazonSageMakerFullAccess"),
+    service_catalog_role(
+        "EventsRole",
+        &["events"],
+        "service-role/AmazonSageMakerServiceCatalogProductsEventsServiceRolePolicy",
+    ),
+    service_catalog_role(
+        "FirehoseRole",
+        &["firehose"],
+        "service-role/AmazonSageMakerServiceCatalogProductsFirehoseServiceRolePolicy",
+    ),
+    service_catalog_role(
+        "GlueRole",
+        &["glue"],
+        "service-role/AmazonSageMakerServiceCatalogProductsGlueServiceRolePolicy",
+    ),
+    service_catalog_role(
+        "LambdaRole",
+        &["lambda"],
+        "service-role/AmazonSageMakerServiceCatalogProductsLambdaServiceRolePolicy",
+    ),
+    service_catalog_role("ExecutionRole", &["sagemaker"], "AmazonSageMakerFullAccess"),
 ];
 
 /// The role that Service Catalog needs to end a project, so the last to go.

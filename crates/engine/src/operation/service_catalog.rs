@@ -157,7 +157,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let observed = timed(Phase::Observe, observe(&self.iam, &every_role(), context, deadline)).await?;
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
         let mut usage = timed(Phase::Observe, usage).await;
-        usage.of_roles(&observed, context.owner, asked.in_use_within);
+        usage.add_roles(&observed, context.owner, asked.in_use_within);
         Ok(Report { usage, ..Report::from_observed(asked, &observed.state, context.owner) })
     }
 
@@ -202,7 +202,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let regions = &asked.regions;
             let usage = Usage::in_regions(&self.sagemaker, regions, ends_portfolios, deadline);
             report.usage = timed(Phase::Observe, usage).await;
-            report.usage.of_roles(&observed, owner, asked.in_use_within);
+            report.usage.add_roles(&observed, owner, asked.in_use_within);
         }
 
         let mut going = observed.state.clone();

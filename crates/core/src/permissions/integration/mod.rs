@@ -119,7 +119,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
             match integration(service, action, pattern, task.express) {
                 Ok(integration) => {
                     for need in &integration.grants {
-                        need.of(task, pattern.starts_with("sync"), context, required);
+                        need.require(task, pattern.starts_with("sync"), context, required);
                     }
                 }
                 Err(why) => required.invalid(&task.path, &why),
@@ -204,7 +204,7 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
 }
 
 impl Need {
-    fn of(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
+    fn require(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
         let given = |member: &String| match member.split_once('=') {
             None => task.arguments.shows(member),
