@@ -154,7 +154,7 @@ def demo(aws):
     service_catalog.by_the_solution(aws)
     portfolio = {REGION: {"portfolio": "Enabled"}}
     aws.set_sagemaker({**portfolio, OTHER_REGION: {"projects": [{"name": "churn"}]}})
-    title("Deploy: the function, its fence, the workflow role, and the service-catalog roles' end, by one sam deploy")
+    title("Deploy: the function, its guardrails, the workflow role, and the service-catalog roles' end, by one sam deploy")
     outputs = aws.deploy(APP, SageMakerExecutionRoleArns=execution_role, EnabledTypes=",".join(TYPES.values()),
                          ServiceCatalogRegions=f"{REGION},{OTHER_REGION}")
     name = outputs["WorkflowRoleArn"].rpartition("/")[2]
