@@ -143,7 +143,7 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
 	rm sbom.json crates/*/sbom.json
 
-check: $(CHECKS) ## Format, lints, generated files, licences, advisories, oldest Rust, templates, policies
+check: $(CHECKS) ## Format, layers, lints, generated files, licences, advisories, oldest Rust, templates, policies
 
 checks:
 	@echo $(CHECKS)
@@ -154,6 +154,7 @@ format:
 	cargo fmt --check --manifest-path benches/harness/Cargo.toml
 
 layers:
+	cargo tree --locked --package mlops-roles-core --package mlops-roles-engine --edges normal --depth 1
 	$(PYTHON) tests/local/layers.py
 
 clippy:

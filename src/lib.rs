@@ -1,4 +1,6 @@
-//! The Lambda function's shell: AWS behind the engine's ports, HTTP, and the log. Only this crate names an AWS SDK.
+//! The shell of the Lambda function: the AWS services behind the engine's ports, HTTP, and the log.
+//!
+//! Only this crate calls AWS through the SDKs.
 
 pub mod aws;
 pub mod http;

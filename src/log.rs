@@ -1,4 +1,4 @@
-//! Log lines: JSON, one event each, and nothing from anybody who might print the response URL.
+//! Writes the log: one JSON object per line, without those lines of other crates that might show the response URL.
 
 use std::io::Write;
 
@@ -10,11 +10,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
-/// The crates whose lines are ours. The core writes none.
+/// The crates of this project that write log lines. The core crate writes none.
 const OURS: [&str; 2] = ["mlops_roles", "mlops_roles_engine"];
 
-/// A subscriber that takes our own lines down to `level` and everybody else's only from warnings up: at lower levels
-/// HTTP clients and the Lambda runtime print requests and payloads whole, the response URL with them.
+/// Returns a subscriber that takes the lines of this project down to `level`, and those of all other crates only from
+/// warnings up. At lower levels, HTTP clients and the Lambda runtime print whole requests and payloads, with the
+/// response URL.
 pub fn subscriber<W>(level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -26,14 +27,16 @@ where
     registry().with(filter).with(lines)
 }
 
-/// `level` is one of `error`, `warn`, `info`; anything else is `info`. What is below is not in the function (Cargo.toml).
+/// Starts logging to standard output. `level` is one of `error`, `warn` and `info`; anything else counts as `info`.
+/// Lower levels are not compiled into the function (`Cargo.toml`).
 pub fn init(level: Option<&str>) {
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
-    // Fails only where a subscriber is set already, which then serves.
+    // This only fails where a subscriber is already set, which then serves.
     drop(set_global_default(subscriber(level, std::io::stdout)));
 }
 
-/// Writes a line of its own, whatever the level. What can't be written is lost: the log is never a reason to fail.
+/// Writes a line as it is, whatever the log level. A line that can't be written is lost: the log is never a reason to
+/// fail.
 pub fn line(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }

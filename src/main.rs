@@ -1,4 +1,4 @@
-//! The Lambda function: clients, environment, and the runtime's loop.
+//! The Lambda function: reads the environment, creates the clients, and runs the loop of the Lambda runtime.
 
 mod config;
 
@@ -57,7 +57,7 @@ async fn serve() -> Result<(), Error> {
     .await
 }
 
-/// `deadline` is in milliseconds since the epoch.
+/// Returns the time until `deadline`, which is in milliseconds since the Unix epoch.
 fn remaining(deadline: u64) -> Duration {
     Duration::from_millis(deadline).saturating_sub(since_epoch())
 }

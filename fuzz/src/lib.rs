@@ -1,3 +1,4 @@
-//! What the fuzz targets share. Their claims are the test kit's: the project's tests run the kept corpus through them.
+//! What the fuzz targets share. The claims that they check are in the test kit, so the project's tests can run the kept
+//! corpus through the same claims.
 
 pub mod mutate;

@@ -1,9 +1,9 @@
-//! Mutations of JSON as a tree: bytes alone seldom get past the parser.
+//! Mutates JSON as a tree, because mutated bytes seldom get past the parser.
 
 use libfuzzer_sys::fuzzer_mutate;
 use serde_json::{Map, Value, json};
 
-/// Names of members that mean something somewhere.
+/// Names of members that have a meaning somewhere.
 const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType LogicalResourceId PhysicalResourceId \
     ResourceProperties OldResourceProperties ServiceToken ServiceTimeout SageMakerExecutionRoleArns SageMakerExecutionRole \
     DomainId UserProfileName SpaceName NotebookInstanceName EndpointName PipelineName RoleNamePrefix RoleName Path \
@@ -14,6 +14,7 @@ const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType Logic
     DisablePortfolio StartAt States Type Resource Parameters Arguments Next End Branches ItemProcessor Iterator \
     ProcessorConfig Mode ItemReader ResultWriter Credentials RoleArn FunctionName FunctionName.$ TrainingJobName.$ \
     QueryLanguage Bucket Bucket.$ Image ImageUri";
+/// Values that have a meaning somewhere, and some that are likely to break a parser.
 const TEXTS: &str = "Create Update Delete SUCCESS Task Map Parallel Choice Pass Wait Succeed Fail JSONPath JSONata INLINE \
     DISTRIBUTED STANDARD EXPRESS true false Read Write ReadWrite Notebook Training Pipelines Keep Provision Custom::StepFunctionsWorkflowRole \
     Custom::SageMakerExecutionRole Custom::SageMakerServiceCatalogRoles Custom::SageMakerMlopsRoles \
@@ -26,7 +27,7 @@ const TEXTS: &str = "Create Update Delete SUCCESS Task Map Parallel Choice Pass 
     $.Name $$.Execution.Id {%$states.input%} States.Format('a-{}',$.b) .. / // \\u0000 \u{e4} \u{1f980} AmazonSageMaker-x \
     Team-x us-east-1 123456789012 0 -1 3600 43200 1e999 9223372036854775808 SageMakerStudio TargetAccount dev";
 
-/// A small source of choices.
+/// A small generator of pseudo-random choices.
 struct Dice(u64);
 
 impl Dice {
@@ -43,7 +44,7 @@ impl Dice {
     }
 }
 
-/// For `fuzz_mutator!`: a change to the tree, or libFuzzer's own to the bytes. Gives the new size.
+/// A mutation for `fuzz_mutator!`: changes the tree, or lets libFuzzer change the bytes. Returns the new size in bytes.
 pub fn json(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
     let mut dice = Dice(u64::from(seed) | 1 << 40);
     for _ in 0..8 {
@@ -130,7 +131,7 @@ fn change(node: &mut Value, donor: Value, dice: &mut Dice) {
 fn without_one(members: &mut Map<String, Value>, dice: &mut Dice) {
     let Some(name) = members.keys().nth(dice.roll(members.len())).cloned() else { return };
     let value = members.remove(&name);
-    // Half of them get another name.
+    // Half of the members get another name instead of being removed.
     if let Some(value) = value.filter(|_| dice.roll(2) == 0) {
         members.insert(dice.word(KEYS), value);
     }

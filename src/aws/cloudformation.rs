@@ -1,4 +1,5 @@
-//! Which stack a role or policy belongs to, and what a stack was deployed with, as aws-sdk-cloudformation tells it.
+//! Implements `Stacks` with `aws-sdk-cloudformation`: which stack holds a role or policy, and what a stack was deployed
+//! with.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +10,36 @@ use crate::aws::error::classify;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::port::{AwsError, Holder, StackResource, Stacks};
 
+/// A client of CloudFormation.
 #[derive(Clone, Debug)]
 pub struct CloudFormationClient {
     client: Client,
 }
 
 impl CloudFormationClient {
+    /// Wraps a client of the SDK.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 }
 
-/// What a stack is made of.
+/// A stack with its parameters and resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
+    /// The id of the stack: `arn:aws:cloudformation:eu-west-1:123456789012:stack/name/uuid`.
     pub id: String,
-    /// Those whose values may be read.
+    /// The values of the parameters by name. A parameter whose value can't be read is left out.
     pub parameters: BTreeMap<String, String>,
-    /// Physical ids by logical ones.
+    /// Physical ids of the resources by logical id. Resources that the stack deleted or retained (`DELETE_SKIPPED`) are
+    /// left out.
     pub resources: BTreeMap<String, String>,
 }
 
 impl CloudFormationClient {
+    /// Reads the stack of this name or id. Returns `None` when there is no such stack.
+    ///
     /// # Errors
-    /// When `CloudFormation` refuses to tell.
+    /// Fails when CloudFormation refuses a call or does not answer it.
     pub async fn stack(&self, name: &str) -> Result<Option<Stack>, AwsError> {
         let reply = self.client.describe_stacks().stack_name(name).send().await;
         let reply = unknown_is_none(classify("cloudformation:DescribeStacks", reply))?;
@@ -40,7 +47,8 @@ impl CloudFormationClient {
             return Ok(None);
         };
         let parameters = found.parameters().iter().filter_map(|parameter| {
-            // Of one that is looked up elsewhere, the value is what counts; of a secret one there is none.
+            // Where a parameter is looked up elsewhere, the value that was found counts. A secret parameter has no
+            // readable value.
             let value = parameter.resolved_value().or(parameter.parameter_value())?;
             Some((parameter.parameter_key()?.to_owned(), value.to_owned())).filter(|(_, value)| value != "****")
         });
@@ -69,7 +77,8 @@ impl Stacks for CloudFormationClient {
             Some(reply) => reply.stack_resources.unwrap_or_default(),
             None => return Ok(None),
         };
-        // The call lists the stack around the resource, but no more than 100 of it: what is not among them is held too.
+        // The call lists the stack around the resource, but at most 100 of its resources. A resource that is not among
+        // them is held by that stack too.
         let this = |resource: &&Resource| resource.physical_resource_id() == Some(physical_id);
         let holder = |resource: &Resource, logical: Option<&str>, of_type: Option<&str>| Holder {
             owner: Owner {
@@ -117,8 +126,8 @@ impl Stacks for CloudFormationClient {
     }
 }
 
-/// Whether a resource of the type may own a role or policy: a custom one, or one of IAM, which a stack may have imported under
-/// the logical id that ours had.
+/// Returns whether a resource of this type may own a role or policy. Custom resources may, and so may resources of IAM:
+/// a stack may have imported one under the logical id that the custom resource had.
 fn may_hold(resource_type: Option<&str>) -> bool {
     let of_iam = ["AWS::IAM::Role", "AWS::IAM::ManagedPolicy"];
     resource_type.is_none_or(|one| !one.starts_with("AWS::") || of_iam.contains(&one))
@@ -128,7 +137,8 @@ fn lives(status: Option<&ResourceStatus>) -> bool {
     !matches!(status, Some(ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped))
 }
 
-/// CloudFormation's word for "no such stack or resource" is a `ValidationError` that says so.
+/// Turns CloudFormation's error for a missing stack or resource into `None`. CloudFormation reports it as a
+/// `ValidationError` whose message says so.
 fn unknown_is_none<T>(reply: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match reply {
         Ok(reply) => Ok(Some(reply)),

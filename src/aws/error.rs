@@ -1,11 +1,14 @@
-//! What IAM's errors mean to us.
+//! Classifies the errors of the AWS SDKs for the engine.
 
 use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use mlops_roles_engine::port::{AwsError, FaultKind, throttles};
 
-/// `None` where the entity is absent.
+/// Classifies a reply, and returns `None` when the entity does not exist.
+///
+/// # Errors
+/// Returns every other error of the call.
 pub fn if_exists<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata,
@@ -17,7 +20,11 @@ where
     }
 }
 
-/// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
+/// Classifies the reply to a read that follows one which found the entity. An entity that no longer exists counts as
+/// `MaybePropagating`, so that the whole observation is repeated.
+///
+/// # Errors
+/// Returns the error of the call.
 pub fn unless_changed<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,
@@ -28,7 +35,11 @@ where
     })
 }
 
-/// What an error means to us, by its code on the wire: not every operation models every error that it returns.
+/// Classifies a reply by the error code on the wire, since not every operation models every error that it returns.
+/// `call` is the IAM action: `iam:CreateRole`.
+///
+/// # Errors
+/// Returns the error of the call.
 pub fn classify<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,
@@ -36,7 +47,7 @@ where
     reply.map_err(|error| told(call, error.map_service_error(|error| error.meta().clone())))
 }
 
-/// Apart from the many types of errors, so that the function has it once.
+/// Builds the error. This function does not depend on the many error types of the SDKs, so the binary contains it once.
 fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> AwsError {
     let lost = |message: &str| AwsError {
         kind: FaultKind::Transient,
@@ -66,7 +77,7 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Aws
     }
 }
 
-/// Whether the account was asked for too much at once.
+/// Returns whether AWS refused the call because the account made too many calls.
 pub fn is_throttled<T, E: ProvideErrorMetadata>(reply: &Result<T, SdkError<E, HttpResponse>>) -> bool {
     let Err(SdkError::ServiceError(context)) = reply else { return false };
     throttles(context.err().code().unwrap_or_default(), context.raw().status().as_u16())

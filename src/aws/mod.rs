@@ -1,4 +1,4 @@
-//! The ports of the engine, by the AWS SDKs.
+//! Implements the ports of the engine with the AWS SDKs.
 
 pub mod cloudformation;
 mod error;

@@ -1,5 +1,5 @@
-//! SageMaker's projects, its service-catalog portfolio and its execution roles, region by region, as aws-sdk-sagemaker
-//! tells them.
+//! Implements the `SageMaker` port with `aws-sdk-sagemaker`: projects, the service-catalog portfolio and execution
+//! roles, by region.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +15,18 @@ use crate::aws::error;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_engine::port::{AwsError, FaultKind, Project, SageMaker};
 
-/// As many projects as SageMaker lists in one call.
+/// The maximum number of projects that SageMaker lists in one call.
 const PAGE: i32 = 100;
 
-/// The service in any region. A client is made when a region is asked: most events ask none.
+/// The clients of SageMaker in all regions. A client is only created when its region is asked, since most events ask
+/// none.
 #[derive(Clone, Debug)]
 pub struct SageMakerClients {
     config: SdkConfig,
 }
 
 impl SageMakerClients {
+    /// Takes the configuration for the clients. Each client replaces the region in it by its own.
     pub fn new(config: SdkConfig) -> Self {
         Self { config }
     }
@@ -83,7 +85,7 @@ impl SageMaker for SageMakerClients {
                 let reply = client.describe_pipeline().pipeline_name(name).send().await;
                 one(classify("sagemaker:DescribePipeline", reply)?.role_arn)
             }
-            // That is asked of IAM.
+            // IAM answers this question, not SageMaker.
             Source::RoleNamePrefix(_) => BTreeSet::new(),
         })
     }
@@ -131,7 +133,7 @@ async fn endpoint(client: &Client, name: &str) -> Result<BTreeSet<String>, AwsEr
     Ok(roles)
 }
 
-/// SageMaker's words for "no such thing" differ by the thing.
+/// Classifies a reply. SageMaker's error for a missing resource differs by the type of the resource.
 fn classify<T, E>(call: &'static str, reply: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata,

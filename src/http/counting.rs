@@ -1,11 +1,11 @@
-//! Counting the calls to AWS for the telemetry of an event.
+//! Counts the calls to AWS for the telemetry of an event.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 
 use mlops_roles_engine::telemetry::called;
 
-/// The connector, and each call to AWS through it counted by its action.
+/// Wraps a connector, so that each call to AWS is counted by its action.
 pub fn counting(connector: SharedHttpConnector) -> SharedHttpConnector {
     SharedHttpConnector::new(Counting(connector))
 }
@@ -22,7 +22,8 @@ impl HttpConnector for Counting {
     }
 }
 
-/// IAM and CloudFormation name the action first in the body, SageMaker in a header. The answer has none.
+/// Returns the action of a call: `CreateRole`. IAM and CloudFormation name the action first in the body, SageMaker
+/// names it in a header. The response to CloudFormation has no action.
 fn action(request: &HttpRequest) -> Option<String> {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().map(str::to_owned);

@@ -1,4 +1,5 @@
-//! The addresses of hosts. Calls that go out at once need a connection each, and are not to look the same host up each.
+//! Caches the addresses of hosts. Calls that go out at once need a connection each, but need not each look up the same
+//! host.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,21 +11,23 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::Instant;
 use tower_service::Service;
 
-/// Long enough for what goes out together, and over before a call that failed was tried often.
+/// The time for which addresses are cached. It is long enough for calls that go out together, and ends before a failed
+/// call has been retried often.
 pub const KNOWN_FOR: Duration = Duration::from_secs(5);
 
-/// What was looked up last, and when. Whoever asks meanwhile waits for it.
+/// The last lookup of a host, with its time. Whoever asks during a lookup waits for its result.
 type Lookup = Arc<tokio::sync::Mutex<Option<(Instant, Vec<SocketAddr>)>>>;
 
-/// In front of whatever looks hosts up.
+/// A cache in front of any resolver.
 #[derive(Clone, Debug)]
 pub struct DnsCache<R> {
     resolver: R,
-    /// A handful.
+    /// The lookups by host. There are only a handful.
     lookups: Arc<Mutex<Vec<(Name, Lookup)>>>,
 }
 
 impl<R> DnsCache<R> {
+    /// Puts an empty cache in front of the resolver.
     pub fn new(resolver: R) -> Self {
         Self { resolver, lookups: Arc::default() }
     }

@@ -1,7 +1,8 @@
-//! The one HTTP client and TLS stack of the program, for the SDKs and the answer.
+//! The one HTTP client and TLS stack of the program, for the calls of the SDKs and for the response.
 //!
-//! The SDK's own client brings HTTP/2 along, which none of the four services speaks and which is a tenth of the function;
-//! its default TLS gathers entropy from the CPU for some 60 ms at the first call of a process. Hence ring, and HTTP/1.1 alone.
+//! The client that comes with the SDKs contains HTTP/2, which none of the four services speaks and which makes up a
+//! tenth of the function. Its default TLS gathers entropy from the CPU for some 60 ms at the first call of a process.
+//! This client therefore uses ring, and HTTP/1.1 alone.
 
 pub mod counting;
 pub mod dns_cache;
@@ -29,15 +30,18 @@ use tokio::time::timeout;
 use crate::http::counting::counting;
 use crate::http::dns_cache::DnsCache;
 
-/// Until the head of the response is there.
+/// The maximum time until the head of a reply has arrived.
 const ONE_REQUEST: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Servers close what is idle for longer, and a function that Lambda froze does not hear of it.
+/// The time after which an idle connection is closed. Servers close connections that are idle for longer, and a
+/// function that Lambda has frozen does not notice.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// For the function, within tokio's runtime: the list of certificate authorities, a quarter of a cold start, is read beside
-/// what else there is to do. Without one the process ends, so that Lambda starts another.
+/// Returns a connector for the function. It must be called within tokio's runtime.
+///
+/// The list of certificate authorities, whose reading takes a quarter of a cold start, is read beside the other work.
+/// If the client can't be built, the process ends, so that Lambda starts another one.
 pub fn connector() -> SharedHttpConnector {
     let client = spawn_blocking(client);
     over(async move {
@@ -48,15 +52,15 @@ pub fn connector() -> SharedHttpConnector {
     })
 }
 
-/// For a command line, which can tell what is wrong.
+/// Returns a connector for a command line, which can report an error.
 ///
 /// # Errors
-/// When the machine has no list of certificate authorities.
+/// Fails when the machine has no list of certificate authorities.
 pub fn ready_connector() -> io::Result<SharedHttpConnector> {
     Ok(over(ready(client()?)))
 }
 
-/// Each call to AWS through it is counted in the summary of the event.
+/// Returns a connector that counts each call to AWS in the telemetry of the event.
 fn over(client: impl Future<Output = Client<Https, SdkBody>> + Send + 'static) -> SharedHttpConnector {
     counting(SharedHttpConnector::new(Http(client.boxed().shared())))
 }
@@ -67,7 +71,8 @@ fn client() -> io::Result<Client<Https, SdkBody>> {
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     let mut provider = default_provider();
-    // ring has the processor compute its hash, and not that of the suite before it: each connection begins sooner.
+    // ring computes the hash of this suite with the processor, unlike that of the suite it puts first. Each connection
+    // therefore begins sooner.
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
     let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
@@ -78,7 +83,7 @@ fn client() -> io::Result<Client<Https, SdkBody>> {
 
 type Https = HttpsConnector<Tcp<DnsCache<GaiResolver>>>;
 
-/// With the client, once that is ready.
+/// A connector that waits until its client is ready.
 #[derive(Clone, Debug)]
 struct Http(Shared<BoxFuture<'static, Client<Https, SdkBody>>>);
 

@@ -1,4 +1,4 @@
-//! The answer over the HTTP client that the SDKs use.
+//! Sends responses over the HTTP client that the SDKs use.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -7,7 +7,7 @@ use aws_smithy_types::body::SdkBody;
 use mlops_roles_engine::port::{Transport, TransportError};
 use url::Url;
 
-/// Sends answers with the connector of the SDKs.
+/// A transport that sends responses with the connector of the SDKs.
 #[derive(Clone, Debug)]
 pub struct HttpTransport(pub SharedHttpConnector);
 
@@ -19,7 +19,7 @@ impl Transport for HttpTransport {
     }
 }
 
-/// S3 signed the URL for an empty content type; any other is refused.
+/// Builds the PUT request. S3 signed the URL for an empty content type and refuses any other.
 fn request(url: &Url, body: &[u8]) -> Option<HttpRequest> {
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method("PUT").ok()?;

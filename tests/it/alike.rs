@@ -1,10 +1,11 @@
-//! The account's two faces are alike: what the tests show through the port holds for the real clients on the wire.
+//! Tests that the two faces of the fake account behave alike: what tests show through the port holds for the real
+//! clients on the wire.
 
 use mlops_roles_testkit::cases::{Case, ONCE, cases};
 use mlops_roles_testkit::fake::{Books, Face, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::Stage;
 
-/// The calls that an event took, its answer, and the account afterwards.
+/// The calls of an event, the response to it, and the account afterwards.
 struct Outcome {
     calls: Vec<String>,
     response: String,
@@ -30,13 +31,14 @@ async fn of_wire(case: &Case, fault: Option<Fault>) -> Outcome {
     outcome(Face::wire(&fake), fake, case, fault).await
 }
 
-/// Each call as its action and how many of these came before it: what goes at once goes in no order that both have.
+/// Each call as its action and the number of earlier calls of that action: concurrent calls have no order that both
+/// faces share.
 fn numbered(calls: &[String]) -> Vec<(&String, usize)> {
     let earlier = |at: usize| calls.iter().take(at).filter(|call| **call == calls[at]).count();
     (0..calls.len()).map(|at| (&calls[at], earlier(at))).collect()
 }
 
-/// Every case undisturbed, and with each of its calls failing once in each way.
+/// Runs every case without faults, and with each of its calls failing once in each way.
 #[tokio::test(start_paused = true)]
 async fn an_event_ends_alike_through_the_port_and_on_the_wire() {
     for case in cases().await {
@@ -50,7 +52,7 @@ async fn an_event_ends_alike_through_the_port_and_on_the_wire() {
         for (at, call) in numbered(&port.calls).into_iter().enumerate() {
             let there = on_the_wire.iter().position(|other| *other == call);
             let there = there.unwrap_or_else(|| panic!("{}: {call:?} is not made on the wire", case.name));
-            // A panic ends what goes beside it too, at whatever point that is.
+            // A panic also ends the calls beside it, at whatever point they are.
             for mischief in ONCE.into_iter().filter(|one| *one != Mischief::Panic) {
                 let fault = |at| Some(Fault { at, mischief, sticky: false });
                 let (port, wire) = (of_port(&case, fault(at)).await, of_wire(&case, fault(there)).await);

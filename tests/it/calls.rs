@@ -1,4 +1,5 @@
-//! The calls that an event takes on the wire: which, which of them at once, and how long that takes where each takes its time.
+//! Tests the calls of an event on the wire: which calls, which of them at the same time, and how long they take when
+//! each call takes time.
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, properties
 
 const EACH: Duration = Duration::from_millis(100);
 
-/// Where the console made the service-catalog roles.
+/// An account in which the console created the service-catalog roles.
 fn catalog() -> Stage {
     Stage::wired(Fake::with(service_catalog::joined(service_catalog::console(), service_catalog::neighbours())))
 }
 
-/// How many calls wait for each other, and all that were made.
+/// How many calls in a row wait for one another, and all calls.
 async fn rounds(stage: &Stage, event: serde_json::Value) -> (u128, Vec<String>) {
     stage.fake.slow(EACH);
     stage.fake.forget_calls();
@@ -34,14 +35,15 @@ async fn a_create_looks_once_writes_in_three_rounds_and_looks_again() {
     assert_eq!(
         calls,
         [
-            // Whether they are there.
+            // Reads whether the role and the policy exist.
             "GetRole",
             "GetPolicy",
             "CreatePolicy",
             "CreateRole",
             "AttachRolePolicy",
             "PutRolePolicy",
-            // Whether CloudFormation still waits for it, and whether it shows.
+            // Asks whether CloudFormation still waits for the response, and whether the role and the policy can be
+            // read.
             "DescribeStackResource",
             "GetRole",
             "ListAttachedRolePolicies",
@@ -102,12 +104,12 @@ async fn what_is_not_as_expected_is_looked_at_in_a_second_round() {
     let (_, calls) = rounds(&stage, delete(ROLE, &properties())).await;
     let count = |action: &str| calls.iter().filter(|call| *call == action).count();
     assert_eq!((count("GetRolePolicy"), count("GetPolicyVersion")), (2, 2), "{calls:?}");
-    // The policy with its versions.
+    // The policy is deleted with its versions.
     assert_eq!((count("DeletePolicy"), count("ListPolicyVersions"), count("DeletePolicyVersion")), (2, 1, 1));
     assert!(stage.fake.books().policies.is_empty() && stage.fake.books().roles.is_empty());
 }
 
-/// The policies of a large definition are made, and go, beside each other, four at a time.
+/// The policies of a large definition are created and deleted side by side, four at a time.
 #[tokio::test(start_paused = true)]
 async fn several_policies_go_side_by_side_but_not_all_at_once() {
     let tasks = (0..60).map(|i| (format!("S{i}"), json!({ "Type": "Task", "Resource": format!(
@@ -130,7 +132,7 @@ async fn several_policies_go_side_by_side_but_not_all_at_once() {
     assert!(rounds < writes as u128, "{rounds} rounds for {writes} writes");
 }
 
-/// What other users of an account leave to us. IAM does not publish its limits.
+/// The calls that other users of an account leave to the function. IAM does not publish its limits.
 #[tokio::test(start_paused = true)]
 async fn what_takes_many_calls_gets_through_an_account_that_takes_few() {
     let calls = async |per_second: Option<u32>| {
@@ -161,12 +163,12 @@ async fn a_large_look_has_sixteen_calls_under_way_at_once() {
     assert_eq!(stage.fake.most_at_once(), 16);
 }
 
-/// What may have been made is looked for at once: for each, IAM may lag for as long.
+/// What may have been created is read concurrently, because IAM may lag by the same time for each.
 #[tokio::test(start_paused = true)]
 async fn all_that_is_in_doubt_is_looked_for_side_by_side() {
     for lost in [Mischief::LostBefore, Mischief::LostAfter] {
         let stage = Stage::wired(Fake::new());
-        // Of policy and role, the first try is lost and the second is refused.
+        // For both the policy and the role, the first attempt is lost and the second is refused.
         for (at, mischief) in [(2, lost), (3, lost), (4, Mischief::Refused), (5, Mischief::Refused)] {
             stage.fake.fail(Fault { at, mischief, sticky: false });
         }

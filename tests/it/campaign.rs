@@ -1,6 +1,6 @@
-//! The real process against the local AWS, over a wire that breaks: every call, every fault, alone and in pairs.
+//! Tests the real process against the local AWS, over a wire that breaks: every call, every fault, alone and in pairs.
 //!
-//! `cargo test` runs a sample, `make campaign` all of it; both leave a table in `target/campaign.md`.
+//! `cargo test` runs a sample, `make campaign` runs everything; both write a table to `target/campaign.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,25 +27,25 @@ const EXECUTION: &str = "Custom::SageMakerExecutionRole";
 const CATALOG: &str = "Custom::SageMakerServiceCatalogRoles";
 const SET: &str = "Custom::SageMakerMlopsRoles";
 const TARGET: &str = "Custom::SageMakerDeployTarget";
-/// Stands for the account that a run is in.
+/// The stand-in for the account that a run is in.
 const ACCOUNT: &str = "123456789012";
 const REMAINING: Duration = Duration::from_mins(2);
-/// Runs at the same time: most of one is waiting.
+/// The number of concurrent runs; a run mostly waits.
 const AT_ONCE: usize = 40;
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}"#;
 const GRANT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
-/// What is sent, over what stands already.
+/// The event of a case, and what exists before it.
 #[derive(Clone)]
 struct Case {
     name: &'static str,
     resource_type: &'static str,
-    /// Properties of the resource that is made first.
+    /// The properties of the resource that exists before the event, if any.
     before: Option<Value>,
-    /// Those that the event has; a Delete has those that it was made with.
+    /// The properties in the event; `None` for a Delete, which has the properties of the existing resource.
     properties: Option<Value>,
-    /// Roles and a policy that somebody made by hand.
+    /// The path and name of each role that somebody created by hand, beside a policy.
     by_hand: &'static [(&'static str, &'static str)],
 }
 
@@ -95,7 +95,7 @@ fn cases() -> Vec<Case> {
         ("/service-role/", "AmazonSageMakerServiceCatalogProductsLaunchRole"),
         ("/service-role/", "AmazonSageMakerServiceCatalogProductsUseRole"),
     ];
-    // Whom the roles of the set trust.
+    // The principals that the roles of the set trust.
     let users: &[_] = &[("/service-role/", "AmazonSageMakerServiceCatalogProductsUseRole")];
     vec![
         case("workflow role, create", WORKFLOW, None, Some(&workflow)),
@@ -142,17 +142,17 @@ fn environment(account: &str) -> Vec<(&'static str, String)> {
     .into()
 }
 
-/// Everything that counts of an account, by entity, with the account's number in the same form for all.
+/// Everything in an account that matters, by entity, with the same account id for all accounts.
 type Books = BTreeMap<String, String>;
 
-struct State {
+struct Harness {
     _server: Server,
     upstream: Upstream,
-    /// One, since each reads the certificates of the machine.
+    /// One connector for all clients, since each connector reads the certificates of the machine.
     http: SharedHttpConnector,
 }
 
-impl State {
+impl Harness {
     fn new() -> Self {
         let sagemaker = free_port();
         let server = ministack(sagemaker);
@@ -173,7 +173,7 @@ impl State {
         Client::from_conf(config)
     }
 
-    /// What others have in the account, and what somebody made by hand.
+    /// Creates foreign entities in the account, and what somebody created by hand.
     async fn populate(&self, account: &str, by_hand: &[(&str, &str)]) {
         let iam = self.iam(account);
         let policy = async |name: &str| {
@@ -239,16 +239,17 @@ impl State {
     }
 }
 
-/// What a run showed.
+/// The result of a run.
 #[derive(Debug, Default)]
 struct Outcome {
     met: usize,
     calls: Vec<String>,
     answered: bool,
     succeeded: bool,
-    /// Where it ended by its answer: at the end, or where it began.
+    /// The account once the response was sent: at the end, or where it started.
     after: Books,
-    /// After a success the end is reached, after a failure the way back: by undo, or by what CloudFormation sends then.
+    /// Whether a success reached the desired state, and a failure led back, by its rollback or by the events that
+    /// CloudFormation sends then.
     converged: bool,
     orphans: usize,
     foreign_changes: usize,
@@ -283,8 +284,8 @@ impl Case {
         event
     }
 
-    /// One run in an account of its own, and all that CloudFormation would send afterwards.
-    async fn run(&self, state: &State, account: String, breaks: &[(usize, Break)], end: Option<&Books>) -> Outcome {
+    /// Runs the case in an account of its own, with all events that CloudFormation would send afterwards.
+    async fn run(&self, state: &Harness, account: String, breaks: &[(usize, Break)], end: Option<&Books>) -> Outcome {
         state.populate(&account, self.by_hand).await;
         let initial = state.books(&account).await;
         let mut lambda = Lambda::new(account.clone(), state.upstream, environment(&account)).await;
@@ -314,7 +315,7 @@ impl Case {
             _ => true,
         };
         let now = answer["PhysicalResourceId"].as_str().unwrap().to_owned();
-        // A fault of the event before may still be under way in IAM.
+        // A fault of the earlier event may still show in IAM reads.
         tokio::time::sleep(if breaks.iter().any(|(_, kind)| *kind == Break::Lag) { LAG } else { Duration::ZERO }).await;
         let follow_ups = match (&self.before, &self.properties) {
             (None, Some(new)) => vec![self.delete(&account, &now, new)],
@@ -348,7 +349,7 @@ impl Case {
     }
 }
 
-/// What the one has and the other has not, or otherwise.
+/// The entities that differ between the two accounts.
 fn differences(have: &Books, want: &Books) -> Books {
     let names: BTreeSet<&String> = have.keys().chain(want.keys()).collect();
     let text = |books: &Books, name: &String| books.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
@@ -363,7 +364,7 @@ fn success(delivered: &Delivered) -> String {
     answer["PhysicalResourceId"].as_str().unwrap().to_owned()
 }
 
-/// Choices that are the same for the same seed.
+/// Pseudo-random choices, equal for equal seeds.
 struct Dice(u64);
 
 impl Dice {
@@ -377,7 +378,7 @@ impl Dice {
     }
 }
 
-/// What to run of a case that makes so many calls.
+/// The faults of each run of a case that makes this number of calls.
 fn plan(calls: usize, full: bool, dice: &mut Dice) -> Vec<Vec<(usize, Break)>> {
     let pair = |dice: &mut Dice| vec![dice.fault(calls), dice.fault(calls)];
     if !full {
@@ -432,13 +433,14 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// `CAMPAIGN=1` runs all of it, `CAMPAIGN_SEED` chooses pairs and samples; `CAMPAIGN_CASES`, of the names that hold one of
-/// these texts, separated by commas, makes the same of a case as all together do.
+/// `CAMPAIGN=1` runs everything, and `CAMPAIGN_SEED` chooses the pairs and the samples. `CAMPAIGN_CASES` selects the
+/// cases whose names contain one of its texts, separated by commas. A case then runs the same faults as it does among
+/// all cases.
 #[tokio::test]
 async fn every_call_over_a_wire_that_breaks() {
     let full = variable("CAMPAIGN").is_some();
     let seed = variable("CAMPAIGN_SEED").unwrap_or(1);
-    let state = State::new();
+    let state = Harness::new();
     let named = std::env::var("CAMPAIGN_CASES").unwrap_or_default();
     let mut accounts = (100_000_000_001_u64..).map(|number| number.to_string());
     let (mut table, mut total, mut bad, mut failed) = (HEAD.to_owned(), Row::default(), Vec::new(), String::new());
@@ -478,10 +480,11 @@ async fn every_call_over_a_wire_that_breaks() {
     assert!(bad.is_empty(), "{} of {}:\n{}", bad.len(), total.events, bad.join("\n\n"));
 }
 
-/// Lambda ends a function that takes longer than it has: by then the answer is out, whatever was left to do.
+/// Lambda ends a function that takes longer than its timeout. The response must be out by then, whatever was left to
+/// do.
 #[tokio::test]
 async fn with_any_time_left_the_answer_is_out_before_the_process_ends() {
-    let state = State::new();
+    let state = Harness::new();
     let case = &cases()[2];
     let mut accounts = (200_000_000_001_u64..).map(|number| number.to_string());
     let mut failed = 0;

@@ -1,4 +1,4 @@
-//! Which requests count as calls to AWS.
+//! Tests which requests count as calls to AWS.
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;

@@ -1,4 +1,4 @@
-//! The answer over a real connection, to a server that behaves in every way.
+//! Tests the delivery of a response over a real connection, to a server that behaves in various ways.
 
 use crate::log::Lines;
 use mlops_roles::http::connector;
@@ -28,11 +28,11 @@ enum Reply {
 
 struct Server {
     endpoint: String,
-    /// Requests as they came in.
+    /// The requests in the order in which they arrived.
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-/// Gives the replies in turn, the last one for ever.
+/// A server that sends the replies in turn, and the last one forever.
 async fn serve(replies: &[Reply]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -188,6 +188,6 @@ async fn the_http_client_prints_no_response_url_at_trace_level() {
     let (delivered, requests) = deliver(&replies, Duration::from_secs(8)).with_subscriber(subscriber).await;
     assert!(matches!(delivered, Err(DeliveryError::Refused { status: 403 })));
     assert!(requests[0].contains("Signature=a%2Fb%3D"));
-    assert!(lines.text().contains("answer not delivered yet"));
+    assert!(lines.text().contains("response not delivered yet"));
     assert!(!lines.text().contains("Signature"), "{}", lines.text());
 }

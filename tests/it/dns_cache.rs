@@ -1,4 +1,4 @@
-//! How often a host is looked up.
+//! Tests how often a host is looked up.
 
 use std::future::Future;
 use std::io;
@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use mlops_roles::http::dns_cache::{DnsCache, KNOWN_FOR};
 
-/// Takes a second, and tells each time another address. The host `none` is not found.
+/// A resolver that takes one second and returns another address each time. It does not find the host `none`.
 #[derive(Clone, Default)]
 struct Slow(Arc<AtomicUsize>);
 
@@ -39,7 +39,7 @@ impl Service<Name> for Slow {
     }
 }
 
-/// The last part of the addresses that so many who ask at once are told.
+/// The last octet of the address that each of so many concurrent callers gets.
 async fn told(hosts: &DnsCache<Slow>, name: &str, askers: usize) -> Vec<Option<u8>> {
     let asked = (0..askers).map(|_| hosts.clone().call(name.parse().unwrap()));
     let last = |mut addresses: std::vec::IntoIter<SocketAddr>| match addresses.next() {

@@ -1,4 +1,4 @@
-//! What may be logged.
+//! Tests what may be logged.
 
 use mlops_roles::log;
 use mlops_roles_core::protocol::request::Request;
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
-/// What was logged.
+/// A writer that keeps what was logged.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -42,7 +42,8 @@ impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Lines {
 
 #[tokio::test(start_paused = true)]
 async fn the_response_url_is_in_no_line_and_no_answer_at_trace_level() {
-    // What is logged for the first time just now, on another thread, might miss that somebody listens.
+    // A message that another thread logs for the first time just now might miss the subscriber, so one event runs
+    // before.
     Stage::new(Fake::new()).send(&create(&properties())).await.success();
     let lines = Lines::default();
     let subscriber = log::subscriber(Level::TRACE, lines.clone());

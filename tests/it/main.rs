@@ -1,4 +1,4 @@
-//! The function: the SDKs, the wire, the process, and the log.
+//! Tests the function: the AWS SDKs, the wire, the process and the log.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

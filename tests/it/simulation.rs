@@ -1,10 +1,11 @@
-//! What IAM's policy simulator answers, in the forms that it has had.
+//! Tests the forms in which IAM's policy simulator has answered.
 
 use mlops_roles_testkit::fake::Fake;
 use mlops_roles_testkit::stage::{Stage, create, with};
 use serde_json::json;
 
-/// IAM has answered in two forms: a result a resource, and a result an action with what is decided on each below it.
+/// IAM has answered in two forms: one result for each resource, or one result for each action with the decision on each
+/// resource below it.
 #[tokio::test(start_paused = true)]
 async fn what_is_denied_is_read_in_both_forms_of_the_simulators_answer() {
     let task = |api: &str, parameters| json!({ "Type": "Task", "Resource": format!("arn:aws:states:::{api}"), "Parameters": parameters, "End": true });

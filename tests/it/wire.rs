@@ -1,4 +1,4 @@
-//! The real client over real HTTP, against two AWS stand-ins that others wrote.
+//! Tests the real clients over real HTTP, against two AWS stand-ins from other projects.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -38,7 +38,7 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGTERM, so that a server can take its own children and files along.
+        // SIGTERM lets a server end its own children and remove its files.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
@@ -92,7 +92,7 @@ impl Server {
 }
 
 impl Server {
-    /// Of `sagemaker.rs`, and its SDK's own client to make things with.
+    /// The clients of `sagemaker.rs`, and the SDK's own client to create things with.
     fn sagemaker(&self) -> (SageMakerClients, aws_sdk_sagemaker::Client) {
         let http = connector();
         let config = SdkConfig::builder()
@@ -107,7 +107,7 @@ impl Server {
     }
 }
 
-/// With a SageMaker on a port of its own.
+/// A ministack server with its SageMaker on a port of its own.
 pub fn ministack(sagemaker: u16) -> Server {
     let python = python("MINISTACK_PYTHON", "ministack");
     Server::start("/_ministack/health", |port| {
@@ -164,7 +164,7 @@ fn state(change: impl FnOnce(&mut Role, &mut Policy)) -> State {
     State { roles: [(Name::new("AmazonSageMaker-Wire"), role)].into(), policies: [(ARN.to_owned(), policy)].into() }
 }
 
-/// Every step over the wire, and what the next look shows of it.
+/// Executes every step over the wire, and asserts what the next read shows of it.
 async fn walk(account: &IamClient, times: usize) {
     let mut query = Query::default();
     query.add(&state(|_, _| {}));
@@ -195,7 +195,7 @@ async fn walk(account: &IamClient, times: usize) {
         let steps = plan(&end, &seen);
         for step in &steps {
             for _ in 0..times {
-                // Twice without harm: what is taken away is not there, what is made is there already.
+                // A second execution does no harm: what the step removes is absent, and what the step creates exists.
                 match account.execute(step).await {
                     Ok(()) => {}
                     Err(fault) if fault.kind == FaultKind::NotFound && step.removes() => {}
@@ -242,7 +242,7 @@ async fn every_step_works_against_ministack() {
 #[tokio::test]
 async fn every_step_works_against_moto() {
     let server = moto();
-    // Once: moto 5.2.5 forgets which version is the default when that is set again.
+    // Executes each step once: moto 5.2.5 forgets which version is the default when that version is set again.
     walk(&server.account(), 1).await;
     refusals(&server.account()).await;
 }
@@ -254,7 +254,7 @@ async fn a_connection_that_is_refused_leaves_the_outcome_open() {
     assert_eq!((fault.kind, fault.outcome_unknown), (FaultKind::Transient, true));
 }
 
-/// What moto knows of it; user profiles and spaces it does not.
+/// Covers what moto knows; it does not know user profiles and spaces.
 #[tokio::test]
 async fn execution_roles_are_found_in_motos_sagemaker() {
     let server = moto();

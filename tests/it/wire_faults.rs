@@ -1,6 +1,6 @@
-//! The real process under a small Lambda, and between it and the local AWS a proxy that breaks what passes.
+//! Runs the real process under a small Lambda. A proxy between the process and the local AWS breaks what passes.
 //!
-//! One port serves the three: Lambda's runtime API, the AWS endpoint, and the response URL.
+//! One port serves all three: Lambda's runtime API, the AWS endpoint, and the response URL.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -14,34 +14,34 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long reads show what was before a write.
+/// How long reads show the state from before a write.
 pub const LAG: Duration = Duration::from_secs(3);
-/// How long a slow call takes.
+/// The duration of a slow call.
 const SLOW: Duration = Duration::from_secs(2);
-/// Deliveries of one event: Lambda's first, and two retries.
+/// The number of deliveries of one event: the first delivery and two retries, as Lambda has it.
 const DELIVERIES: usize = 3;
 
 /// What the proxy does to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Break {
     Throttled,
-    /// A 500 that did nothing.
+    /// The reply is a 500 and the call is not applied.
     Failed,
-    /// A 503 that did nothing.
+    /// The reply is a 503 and the call is not applied.
     Unavailable,
-    /// 409: another write is under way.
+    /// The reply is a 409: another write is under way.
     Conflict,
     ResetBefore,
-    /// The call does its work, and the connection is reset instead of a reply.
+    /// The call is applied, and the connection is reset instead of a reply.
     ResetAfter,
     Slow,
-    /// The call does its work, and the connection closes in the middle of the reply.
+    /// The call is applied, and the connection closes in the middle of the reply.
     Truncated,
-    /// From this call on, reads show for a while what they showed before.
+    /// From this call on, reads show an earlier state for a while.
     Lag,
-    /// SIGKILL.
+    /// The process gets SIGKILL before the call.
     KillBefore,
-    /// SIGKILL when the call has done its work.
+    /// The process gets SIGKILL once the call is applied.
     KillAfter,
 }
 
@@ -59,11 +59,11 @@ pub const BREAKS: [Break; 11] = [
     Break::KillAfter,
 ];
 
-/// What CloudFormation would say of the resource.
+/// What CloudFormation would report of the resource.
 #[derive(Clone, Debug, Default)]
 struct Stack {
     operation: String,
-    /// `IN_PROGRESS`, `COMPLETE`, `FAILED`.
+    /// The end of the status: `IN_PROGRESS`, `COMPLETE` or `FAILED`.
     state: &'static str,
     logical_id: String,
     physical_id: String,
@@ -72,17 +72,17 @@ struct Stack {
 
 #[derive(Default)]
 struct State {
-    /// Counts processes: a connection of a dead one must not take what is meant for the next.
+    /// The number of processes so far: a connection of a dead process must not take what is meant for the next one.
     process: usize,
     event: Option<String>,
-    /// Whether the runtime API was told of success.
+    /// Whether the process reported success to the runtime API.
     outcome: Option<bool>,
-    /// Milliseconds since the epoch.
+    /// When Lambda would end the process, in milliseconds since the epoch.
     deadline: u128,
     breaks: Vec<(usize, Break)>,
     met: usize,
     calls: Vec<String>,
-    /// Seconds into the delivery, and the answer.
+    /// The responses, each with the time since the delivery.
     answers: Vec<(Duration, Value)>,
     delivered_at: Option<Instant>,
     stack: Stack,
@@ -100,7 +100,7 @@ struct Shared {
     upstream: Upstream,
 }
 
-/// Ports of the local AWS.
+/// The ports of the local AWS.
 #[derive(Clone, Copy)]
 pub struct Upstream {
     pub iam: u16,
@@ -116,13 +116,13 @@ pub struct Lambda {
     process: Option<Child>,
 }
 
-/// What became of an event.
+/// The result of sending an event.
 #[derive(Debug)]
 pub struct Delivered {
-    /// What CloudFormation goes by: the first answer that arrived, when it did, and how often the event was delivered.
+    /// The first response that arrived, which is the one that CloudFormation accepts, and the time since the delivery.
     pub answer: Option<(Duration, Value)>,
     pub deliveries: usize,
-    /// Faults that a call met.
+    /// The number of faults that calls met.
     pub met: usize,
     pub calls: Vec<String>,
 }
@@ -148,7 +148,7 @@ impl Lambda {
         Self { account, port, shared, environment, process: None }
     }
 
-    /// Each call takes so long; the answer does not.
+    /// Makes each call take this long, but not the response.
     pub fn slow_down(&self, each: Duration) {
         self.shared.state().each_takes = each;
     }
@@ -182,7 +182,7 @@ impl Lambda {
         }
     }
 
-    /// Sends the event, and again as Lambda does when the function fails, dies or runs out of time.
+    /// Sends the event, and sends it again as Lambda does when the function fails, dies or runs out of time.
     pub async fn send(&mut self, event: &Value, breaks: &[(usize, Break)], remaining: Duration) -> Delivered {
         let mut event = event.clone();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -221,7 +221,7 @@ impl Lambda {
         }
     }
 
-    /// Whether the function said that all went well; nothing where it died.
+    /// Whether the function reported success; `None` when it died.
     async fn deliver(&mut self, event: &Value, remaining: Duration) -> Option<bool> {
         {
             let mut state = self.shared.state();
@@ -244,7 +244,7 @@ impl Lambda {
                 told.await;
             }
         };
-        // What it takes to start is not counted, as with Lambda.
+        // The time that the process takes to start does not count, as with Lambda.
         let end = async {
             while shared.state().delivered_at.is_none() {
                 sleep(Duration::from_millis(5)).await;
@@ -316,7 +316,7 @@ impl Shared {
         }
     }
 
-    /// A call, or the answer, and what becomes of it.
+    /// Handles a call or a response, with the fault that it meets.
     async fn meet(&self, request: &Request) -> Reply {
         let action = request.action();
         let (mischief, takes) = {
@@ -382,7 +382,7 @@ impl Shared {
         reply
     }
 
-    /// The reply as it came; nothing where the local AWS itself was too busy, which is one more fault.
+    /// The reply of the local AWS; empty when the local AWS was too busy, which is one more fault.
     async fn upstream(&self, request: &Request) -> Vec<u8> {
         let sagemaker = request.head.contains("/sagemaker/aws4_request");
         let port = if sagemaker { self.upstream.sagemaker } else { self.upstream.iam };
@@ -431,7 +431,7 @@ impl Stack {
                 "<Stacks><member><StackName>x</StackName><CreationTime>{at}</CreationTime>\
                  <StackStatus>{operation}_{state}</StackStatus></member></Stacks>"
             ),
-            // Nobody else holds anything.
+            // No other stack holds anything.
             _ => return refusal("400 Bad Request", "ValidationError", "Stack for x does not exist"),
         };
         let body = format!("<{action}Response><{action}Result>{result}</{action}Result></{action}Response>");
@@ -449,7 +449,7 @@ enum Reply {
 struct Request {
     method: String,
     path: String,
-    /// Up to the empty line.
+    /// The head of the message, up to the empty line.
     head: String,
     body: Vec<u8>,
 }
@@ -493,7 +493,7 @@ impl Request {
                     format!("x-amzn-errortype: {code}Exception\r\ncontent-type: application/x-amz-json-1.1\r\n");
                 response(status, &headers, &json!({ "__type": format!("{code}Exception") }).to_string())
             }
-            // S3 says all of it by a 503.
+            // S3 sends a 503 for all of these faults.
             None if self.method == "PUT" => response("503 Slow Down", "", ""),
             None => refusal(status, code, "for the test"),
         }

@@ -1,4 +1,4 @@
-//! The real account, to be looked at and nothing else.
+//! Read-only access to the real AWS account.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,9 +22,10 @@ use mlops_roles_engine::lookup::find;
 use mlops_roles_engine::port::Iam as _;
 use tokio::time::Instant;
 
-/// How long all the looking may take.
+/// The time limit for all reads of the account together.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The clients for one AWS account and region, used for reads only.
 #[derive(Debug)]
 pub struct Account {
     iam: iam::IamClient,
@@ -34,7 +35,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// With the credentials and the region that the AWS CLI would take, but for single sign-on.
+    /// Opens the account with the credentials and the region that the AWS CLI would use, except single sign-on.
     ///
     /// # Errors
     /// When the machine has no list of certificate authorities.
@@ -54,8 +55,10 @@ impl Account {
         })
     }
 
+    /// Reads a stack by its name, with the partition, region and account in its ARN.
+    ///
     /// # Errors
-    /// When there is no such stack, or it may not be read.
+    /// When there is no such stack, or the credentials may not read it.
     pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
         let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: {error}"))?;
         let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
@@ -63,7 +66,8 @@ impl Account {
         Ok((stack, place))
     }
 
-    /// What the stack's template may ask for: parameters, physical ids, and the ARNs of its roles.
+    /// The values that the stack's template can refer to, by name: parameters, physical ids, and the ARNs of its roles
+    /// (`ExecutionRole.Arn`). `roles` are the logical ids of the roles.
     ///
     /// # Errors
     /// When IAM can't be read.
@@ -85,22 +89,26 @@ impl Account {
         Ok(values)
     }
 
-    /// The ARN of the execution role that the source leads to.
+    /// Finds the ARN of the execution role that the source leads to.
     ///
     /// # Errors
-    /// When there is none, or several, or AWS does not tell.
+    /// When the source leads to no role or to several, or AWS does not answer.
     pub async fn find(&self, source: &Source, place: &Place, itself: &[&str]) -> Result<String, String> {
         find(&self.iam, &self.sagemaker, source, place, itself, self.deadline).await
     }
 
+    /// Observes the state of the account for a query.
+    ///
     /// # Errors
     /// When IAM can't be read.
     pub async fn observe(&self, query: &Query, context: ReadContext<'_>) -> Result<State, String> {
         observe(&self.iam, query, context, self.deadline).await.map(|seen| seen.state)
     }
 
+    /// Makes the decision that the function would make: the steps, and the states before and after.
+    ///
     /// # Errors
-    /// All that stands against it.
+    /// Every reason why the function would refuse the resource.
     pub async fn decide(
         &self,
         spec: &ResourceSpec,

@@ -1,4 +1,4 @@
-//! The file: JSON, or YAML with the short forms of CloudFormation's functions, as one JSON value.
+//! Parses the input file as one JSON value: JSON, or YAML with the short forms of CloudFormation's functions.
 
 use std::path::Path;
 
@@ -6,19 +6,22 @@ use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
 use saphyr_parser::Parser;
 use serde_json::{Map, Number, Value, json};
 
-/// What a file holds.
+/// The input file, by what it holds.
 #[derive(Clone, Debug)]
 pub enum Document {
+    /// A SAM or CloudFormation template: it has `Resources`.
     Template(Value),
-    /// What CloudFormation sends the function.
+    /// An event that CloudFormation sends to the function: it has `RequestType`.
     Event(Value),
-    /// A state machine.
+    /// The definition of a state machine: it has `States`.
     Definition(Value),
 }
 
 impl Document {
+    /// Parses a file.
+    ///
     /// # Errors
-    /// What is wrong with the file.
+    /// When the file can't be read, is neither JSON nor YAML, or is none of the three kinds.
     pub fn parse(path: &Path) -> Result<Self, String> {
         let value = value_of(path)?;
         let has = |key| value.get(key).is_some();
@@ -35,6 +38,8 @@ impl Document {
     }
 }
 
+/// Reads a file as one JSON value.
+///
 /// # Errors
 /// When the file can't be read, or is neither JSON nor YAML.
 pub fn value_of(path: &Path) -> Result<Value, String> {
@@ -42,13 +47,15 @@ pub fn value_of(path: &Path) -> Result<Value, String> {
     parse(&text).map_err(|why| format!("`{}`: {why}", path.display()))
 }
 
+/// Parses text as one JSON value.
+///
 /// # Errors
 /// When the text is neither JSON nor YAML.
 pub fn parse(text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('{') {
         match serde_json::from_str(text) {
             Ok(value) => return Ok(value),
-            // YAML may begin so too.
+            // YAML may begin with `{` too.
             Err(error) => return yaml(text).map_err(|_| format!("is no JSON: {error}")),
         }
     }
@@ -57,7 +64,7 @@ pub fn parse(text: &str) -> Result<Value, String> {
 
 fn yaml(text: &str) -> Result<Value, String> {
     let mut loader = YamlLoader::<Yaml>::default();
-    // CloudFormation keeps what is written: an account that begins with a zero is no number.
+    // CloudFormation keeps a scalar as it is written: an account id that begins with a zero is not a number.
     loader.early_parse(false);
     Parser::new_from_str(text).load(&mut loader, true).map_err(|error| error.to_string())?;
     if let Some(error) = loader.error() {
@@ -91,7 +98,8 @@ fn plain(yaml: &Yaml) -> Result<Value, String> {
     }
 }
 
-/// `!GetAtt A.B` is `{"Fn::GetAtt": ["A", "B"]}`; of other tags (`!!str`) the text stays.
+/// Converts a value with a tag: `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`. A value with another kind of tag,
+/// such as `!!str`, keeps its text.
 fn tagged(tag: &Tag, value: &Value, text: &str) -> Value {
     if tag.handle != "!" {
         return Value::from(text);
@@ -106,7 +114,7 @@ fn tagged(tag: &Tag, value: &Value, text: &str) -> Value {
     }
 }
 
-/// YAML's core schema, but for numbers that would be written differently.
+/// Converts a plain scalar by YAML's core schema. A number that JSON would write differently stays text.
 fn scalar(text: &str) -> Value {
     match text {
         "" | "~" | "null" => Value::Null,

@@ -1,4 +1,4 @@
-//! Why a statement is there, and what a step changes.
+//! Explains why a policy has a statement, and what a step changes.
 
 use std::collections::BTreeSet;
 
@@ -10,47 +10,55 @@ use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One statement and the states that need it.
+/// One statement of a policy or trust policy, with the states that need it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
+    /// `Allow` or `Deny`.
     pub effect: String,
-    /// Of a trust: whom it lets in.
+    /// Whom a trust policy allows to assume the role; absent in a permissions policy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub principal: Option<Value>,
     pub actions: Vec<String>,
+    /// The `NotAction` of the statement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub all_actions_but: Vec<String>,
     pub resources: Vec<Resource>,
+    /// The `NotResource` of the statement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub all_resources_but: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub condition: Option<Value>,
-    /// Empty where there is no definition to tell them.
+    /// The names of the states that need the statement; empty when there is no definition.
     pub states: BTreeSet<String>,
 }
 
+/// One resource of a statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
+    /// The ARN, which may have wildcards.
     pub arn: String,
-    /// Empty where there is no wildcard.
+    /// The reasons for the wildcards; empty when there is no wildcard.
     pub wildcard_because: BTreeSet<String>,
 }
 
-/// What a step puts in or takes out: a statement, a tag.
+/// One thing that a step adds or removes: a statement or a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
+    /// Whether the step adds it; otherwise the step removes it.
     pub added: bool,
+    /// The statement as JSON, or the tag as `key = value`.
     pub what: String,
 }
 
 impl Statement {
-    /// The states that need it, in words.
+    /// The states that need the statement, separated by commas; `None` when there are none.
     pub fn need(&self) -> Option<String> {
         (!self.states.is_empty()).then(|| self.states.iter().cloned().collect::<Vec<_>>().join(", "))
     }
 
+    /// The actions, separated by commas: `sqs:SendMessage`, `all but iam:*`.
     pub fn what(&self) -> String {
         match self.all_actions_but.as_slice() {
             [] => self.actions.join(", "),
@@ -58,7 +66,7 @@ impl Statement {
         }
     }
 
-    /// `StringEquals iam:PassedToService = sagemaker.amazonaws.com`.
+    /// One text for each key of the condition: `StringEquals iam:PassedToService = sagemaker.amazonaws.com`.
     pub fn conditions(&self) -> Vec<String> {
         let operators = self.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
         let keys = operators.flat_map(|(operator, keys)| {
@@ -68,7 +76,7 @@ impl Statement {
         keys.collect()
     }
 
-    /// `states.amazonaws.com`.
+    /// The principals, separated by commas: `states.amazonaws.com`; `None` in a permissions policy.
     pub fn trusted(&self) -> Option<String> {
         let kinds = self.principal.as_ref()?;
         let listed_kinds = kinds.as_object().into_iter().flatten().map(|(_, values)| listed(values));
@@ -82,20 +90,23 @@ fn listed(values: &Value) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// What statements are explained by.
+/// What explains statements.
 #[derive(Clone, Copy, Debug)]
 pub struct Grounds<'a> {
+    /// What the states of the definition need.
     pub required: &'a RequiredPermissions,
-    /// Why there is a wildcard that no definition asks for.
+    /// The reason for a wildcard that no definition asks for.
     pub otherwise: &'a str,
-    /// Every statement that there is.
+    /// Every statement of the desired policies.
     pub all: &'a [Value],
 }
 
+/// The statements of a document, each with its explanation.
 pub fn statements(document: &Document, grounds: Grounds<'_>) -> Vec<Statement> {
     parts(document).iter().map(|statement| explained(statement, grounds)).collect()
 }
 
+/// The statements of a document as JSON.
 pub fn parts(document: &Document) -> Vec<Value> {
     let document: Value = serde_json::from_str(&document.to_string()).unwrap_or_default();
     document.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default()
@@ -106,18 +117,20 @@ fn texts(statement: &Value, key: &str) -> Vec<String> {
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether it is this statement that gives the grant, or a part of it.
+/// Whether the statement holds the grant or a part of it.
 fn gives(statement: &Value, grant: &Grant, all: &[Value]) -> bool {
     let alike = |statement: &Value| {
         let actions = texts(statement, "Action");
-        // Conditions in the normal form of a document, so that they can be compared.
+        // A document keeps conditions in a normal form. The grant's condition takes that form too, to make both
+        // comparable.
         statement.get("Condition").cloned() == normal(grant.condition.as_ref())
             && grant.actions.iter().all(|action| actions.contains(action))
     };
     let has = |statement: &Value, resource: &String| texts(statement, "Resource").contains(resource);
     alike(statement)
         && grant.resources.iter().any(|resource| {
-            // A wider one stands for it where it was left out.
+            // A document may leave out a resource that a wider pattern covers. The wider pattern then stands for the
+            // resource.
             has(statement, resource)
                 || texts(statement, "Resource").iter().any(|pattern| matches(pattern, resource))
                     && !all.iter().any(|other| alike(other) && has(other, resource))
@@ -165,7 +178,7 @@ fn normal(condition: Option<&Value>) -> Option<Value> {
     parts(&Document::from_statements(vec![statement])).first()?.get("Condition").cloned()
 }
 
-/// What of it is not told by the step itself.
+/// The changes of a step that the step's own text does not show.
 pub fn changes(step: &Step, before: &State) -> Vec<Change> {
     let empty = Document::from_statements(Vec::new());
     match step {
@@ -191,7 +204,7 @@ pub fn changes(step: &Step, before: &State) -> Vec<Change> {
     }
 }
 
-/// The statements that only one of the documents has.
+/// The statements that only one of the two documents has.
 fn between(prior: &Document, now: &Document) -> Vec<Change> {
     let (prior, now) = (parts(prior), parts(now));
     let change = |added: bool| move |statement: &Value| Change { added, what: statement.to_string() };

@@ -1,4 +1,5 @@
-//! What mlops-roles would provision for a template, an event or a state machine definition. Writes nothing to AWS.
+//! Shows what mlops-roles would provision for a template, an event or a state machine definition. Writes nothing to
+//! AWS.
 
 #[cfg(feature = "account")]
 mod account;
@@ -23,14 +24,16 @@ use no_account as account;
 use options::{Format, Options};
 use report::Report;
 
+/// The exit code when the function would refuse a resource, or the input can't be read.
 const REFUSED: u8 = 1;
+/// The exit code when the account differs from what the file asks for.
 const DIFFERENT: u8 = 2;
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => {
-            // Fails where nobody reads.
+            // Printing fails only when nobody reads the output.
             drop(error.print());
             return ExitCode::from(if error.use_stderr() { REFUSED } else { 0 });
         }

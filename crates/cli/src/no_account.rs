@@ -1,4 +1,5 @@
-//! In place of the account, in a command line that was built without the AWS SDKs: there is none, and the compiler knows.
+//! Replaces `account.rs` when the command line is built without the AWS SDKs. `Account` has no value, so the compiler
+//! knows that its methods are never called.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +11,18 @@ use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::decide::Decision;
 
+/// The account that this build can't open.
 #[derive(Debug)]
 pub enum Account {}
 
-/// What a stack is made of.
+/// A stack with its parameters and resources.
 #[derive(Debug)]
 pub struct Stack {
+    /// The ARN of the stack.
     pub id: String,
+    /// The values of the parameters, by name.
     pub parameters: BTreeMap<String, String>,
+    /// The physical ids of the resources, by logical id.
     pub resources: BTreeMap<String, String>,
 }
 

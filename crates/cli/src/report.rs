@@ -1,4 +1,4 @@
-//! What is printed: the same facts as text, Markdown or JSON.
+//! Renders a report as text, Markdown or JSON. All three show the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,58 +14,76 @@ use serde_json::Value;
 
 use crate::explain::{Change, Grounds, Statement, changes, parts, statements};
 
-/// One resource, as the function would bring it about.
+/// What the function would do about one resource.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub logical_id: String,
     pub resource_type: String,
-    /// What `Ref` will give.
+    /// The physical id, which `Ref` will give.
     pub physical_id: String,
-    /// What the function would refuse the resource for.
+    /// The errors for which the function would refuse the resource.
     pub refusals: Vec<String>,
-    /// What only a deployment can tell.
+    /// The errors that an unknown value may explain: only the deployment shows whether they remain.
     pub open: Vec<String>,
+    /// Assumptions, warnings, and effects beyond roles and policies.
     pub notes: Vec<String>,
+    /// The plan; empty when there is nothing to do.
     pub steps: Vec<PlannedStep>,
+    /// The roles of the desired state.
     pub roles: Vec<Role>,
+    /// The policies of the desired state, managed policies first.
     pub policies: Vec<Policy>,
-    /// Actions that the default boundary denies, whatever the policies say, with the states that need them.
+    /// The actions that the default permissions boundary denies, whatever the policies allow, with the states that need
+    /// them.
     pub beyond_boundary: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// One step of the plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlannedStep {
+    /// The step in words.
     pub step: String,
+    /// The changes that the words of the step do not show.
     pub changes: Vec<Change>,
 }
 
+/// One role of the desired state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     pub name: String,
+    /// The IAM path: `/service-role/`.
     pub path: String,
     pub description: String,
-    /// Seconds.
+    /// The longest session, in seconds.
     pub max_session_duration: i32,
+    /// The statements of the trust policy.
     pub trust: Vec<Statement>,
+    /// The ARN of the permissions boundary.
     pub permissions_boundary: Option<String>,
+    /// The ARNs of the attached managed policies.
     pub attached: BTreeSet<String>,
     pub tags: BTreeMap<String, String>,
 }
 
+/// One policy of the desired state, managed or inline.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
-    /// The ARN of a managed policy; of an inline one `role/policy`.
+    /// The ARN of a managed policy, or `role/policy` for an inline policy.
     pub name: String,
+    /// Whether the policy is an inline policy.
     pub inline: bool,
-    /// Characters without white space, as IAM counts them.
+    /// The size in characters without white space, as IAM counts it.
     pub size: usize,
     pub statements: Vec<Statement>,
 }
 
 impl Report {
-    /// `before` is what the steps start from; `otherwise`, why there is a wildcard that no definition asks for.
+    /// Fills in the plan, the roles and the policies.
+    ///
+    /// `before` is the state that the steps start from. `otherwise` is the reason for a wildcard that no definition
+    /// asks for.
     pub fn tell(
         &mut self,
         state: &State,
@@ -104,10 +122,10 @@ impl Report {
         self.policies.sort_by_key(|policy| policy.inline);
     }
 
-    /// The report with every text put through `printed`.
+    /// The report with each of its texts mapped by `printed`.
     ///
     /// # Errors
-    /// When two members get the same name, which would be a mistake of ours.
+    /// When two members get the same name, which would be a bug in this program.
     pub fn printed(&self, printed: &dyn Fn(&str) -> String) -> Result<Self, String> {
         let report = serde_json::to_value(self).map_err(|error| error.to_string())?;
         serde_json::from_value(each_text(&report, printed)).map_err(|error| error.to_string())
@@ -134,7 +152,7 @@ const OPEN: Style = AnsiColor::Yellow.on_default();
 const ADDED: Style = AnsiColor::Green.on_default();
 const ASIDE: Style = Style::new().dimmed();
 
-/// For people at a terminal, with colours that a stream which is none takes out.
+/// Renders a report for a terminal, in colour. A stream that is not a terminal drops the colours.
 pub fn text(report: &Report) -> String {
     let mut out = Lines(String::new());
     out.line(0, TITLE, &format!("{} ({})", report.logical_id, report.resource_type));
@@ -184,9 +202,9 @@ struct Lines(String);
 
 impl Lines {
     fn line(&mut self, depth: usize, style: Style, text: &str) {
-        // What comes from a file must not speak to the terminal.
+        // Control characters from a file must not reach the terminal.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        // Writing to a String can't fail.
+        // Writing to a `String` can't fail.
         let _ = writeln!(self.0, "{:1$}{style}{text}{style:#}", "", depth * 2);
     }
 
@@ -245,7 +263,7 @@ impl Report {
     }
 }
 
-/// For a comment on a change.
+/// Renders a report as Markdown, for a comment on a change.
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
     let mut line = |text: &str| {
@@ -325,13 +343,13 @@ fn lines(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join("<br>")
 }
 
-/// As code: nothing in it is Markdown.
+/// Formats text as a code span, in which nothing is Markdown.
 fn code(text: &str) -> String {
     let text = text.replace(['\n', '\r'], " ");
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
-/// As text: what is in backticks stays code, all else loses its meaning.
+/// Escapes the Markdown in a text. What is in backticks stays code.
 fn inert(text: &str) -> String {
     let text = text.replace(['\n', '\r'], " ");
     let parts = text.split('`').enumerate().map(|(i, part)| {

@@ -1,4 +1,5 @@
-//! Where the resources of the file stand: the place, the stack, the deployer's fence, and what is known of all three.
+//! Collects what all resources of the file share: the place, the stack, the deployer's guardrails, and the values known
+//! of each.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,37 +19,45 @@ use crate::report::Report;
 use crate::symbol::{ACCOUNT, Symbols, Unknown};
 use crate::template::{Findings, Known, Template};
 
-/// The function's own template: it says what its parameters mean and what they are by default.
+/// The function's own template, which defines its parameters and their default values.
 const DEPLOYED: &str = include_str!("../../../template.yaml");
-/// Stand for the name and the id of a stack that is not there yet, and for the boundary.
+/// The stand-in for the name of a stack that does not exist yet.
 pub const STACK: &str = "ZqStack";
+/// The stand-in for the last part of that stack's id.
 const STACK_ID: &str = "ZqId";
+/// The stand-in for the name of the permissions boundary.
 const BOUNDARY: &str = "ZqBoundary";
-/// What a bare definition is taken for.
+/// The logical id and the type that a bare definition is previewed as.
 const WORKFLOW_ROLE: (&str, &str) = ("WorkflowRole", "Custom::StepFunctionsWorkflowRole");
 
-/// Everything that all resources of the file share.
+/// What all resources of the file share.
 pub struct Scene<'a> {
     options: &'a Options,
+    /// The real account, with `--against-account`.
     pub account: Option<Account>,
+    /// The partition, region and account of the deployment.
     pub place: Place,
+    /// The guardrails of the function that will get the events.
     pub guardrails: Guardrails,
-    /// Empty where nobody knows it.
+    /// The name of the stack; empty when it is unknown.
     pub stack_name: String,
+    /// The ARN of the stack, or a stand-in for it.
     pub stack_id: String,
-    /// Logical ids that the deployed stack has.
+    /// The logical ids of the resources in the deployed stack.
     pub standing: BTreeSet<String>,
-    /// What `--set` and the deployed stack tell.
+    /// The values from `--set` and from the deployed stack, by name.
     values: BTreeMap<String, String>,
     folder: &'a Path,
-    /// How what stands in for the place and the stack is printed.
+    /// The stand-ins for the place and the stack, with the name that is printed for each.
     pub symbols: Symbols,
-    /// What was taken for granted of the place.
+    /// The assumptions about the place.
     notes: BTreeSet<String>,
 }
 
+/// Reports on each resource of the file.
+///
 /// # Errors
-/// When the file can't be read, the options don't go together, or the account can't be looked at.
+/// When the file can't be read, the options don't go together, or the account can't be read.
 pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
     let document = Document::parse(&options.file)?;
     check(options, &document)?;
@@ -60,7 +69,7 @@ pub async fn reports(options: &Options) -> Result<Vec<Report>, String> {
     }
 }
 
-/// Options that say nothing about such a file would be left out in silence.
+/// Refuses options that don't apply to the kind of the file: they would otherwise be ignored without a word.
 fn check(options: &Options, document: &Document) -> Result<(), String> {
     let (template, event) = (matches!(document, Document::Template(_)), matches!(document, Document::Event(_)));
     let definition = !template && !event;
@@ -91,7 +100,7 @@ fn check(options: &Options, document: &Document) -> Result<(), String> {
     }
 }
 
-/// Where it will be deployed, as far as the options and the file tell.
+/// The place of the deployment, as far as the options and the file tell it.
 fn place(
     options: &Options,
     document: &Document,
@@ -111,7 +120,7 @@ fn place(
         Some(region) if is_region(region, &partition) => region.clone(),
         Some(region) => return Err(format!("`--region {region}`: is no region of partition {partition}")),
         None => {
-            // Of the form that the partition's regions have.
+            // The stand-in has the form of the partition's regions.
             let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
             let stand_in = ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
             let stand_in = stand_in.unwrap_or_default();
@@ -132,7 +141,7 @@ fn place(
     Ok(Place { partition, region, account })
 }
 
-/// The one account whose roles a definition names.
+/// The account of the roles that the file names; `None` when it names none, or roles of several accounts.
 fn account_of(document: &Document) -> Option<String> {
     let (Document::Template(value) | Document::Event(value) | Document::Definition(value)) = document;
     let text = value.to_string();
@@ -233,7 +242,7 @@ impl<'a> Scene<'a> {
             }
             let properties = |symbols: &RefCell<Symbols>| {
                 let template = self.with(whole, symbols);
-                // For its notes.
+                // Called for its notes alone.
                 template.switched_off(id);
                 let properties = template.properties(id);
                 (properties, template.findings())
@@ -311,14 +320,14 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Logical ids of the roles that the template makes.
+/// The logical ids of the roles that the template creates.
 fn roles(template: &Value) -> Vec<&str> {
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     let is_role = |resource: &Value| resource.get("Type").and_then(Value::as_str) == Some("AWS::IAM::Role");
     resources.filter(|(_, resource)| is_role(resource)).map(|(id, _)| id.as_str()).collect()
 }
 
-/// What the function is deployed with: the environment that its own template gives it.
+/// The guardrails of the deployed function: its own template defines the environment from which they are parsed.
 fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) -> Result<Guardrails, String> {
     let template = parse(DEPLOYED)?;
     let mut values = deployed.clone();

@@ -1,4 +1,4 @@
-//! One resource: what its properties become, and what the function would do about it.
+//! Previews one resource: parses its properties, and decides what the function would do about it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::execution_role_source::to_be_found;
+use mlops_roles_core::resource::execution_role_source::placeholder_role;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Reader;
 use mlops_roles_core::resource::role::hash;
@@ -26,17 +26,17 @@ use crate::scene::{STACK, Scene};
 use crate::symbol::Symbols;
 use crate::template::Findings;
 
-/// The properties as the function reads them.
+/// The properties as the function parses them.
 #[derive(Debug, Default)]
 struct Subject {
     spec: ResourceSpec,
     catalog: Option<ServiceCatalogRoles>,
     errors: Vec<String>,
-    /// What a new resource could not have, and this one may keep.
+    /// What a new resource could not have, but this resource may keep.
     warnings: Vec<String>,
 }
 
-/// What would be done.
+/// What the function would do, with the states before and after.
 #[derive(Debug, Default)]
 struct Course {
     steps: Vec<Step>,
@@ -45,7 +45,8 @@ struct Course {
 }
 
 impl Subject {
-    /// `accepted` is what the resource had before and may keep; `None` where it stands, and nobody tells what it had.
+    /// Parses the properties. `accepted` lists what the resource had before and may keep, though a new resource could
+    /// not have it. It is `None` when the resource exists but its earlier properties are unknown.
     fn parse(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
         let refused = |why: String| Self { errors: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, context.guardrails) {
@@ -75,11 +76,15 @@ impl Subject {
     }
 }
 
-/// The properties with the unknowns as they stand in at the moment, and notes on how they came about.
+/// Resolves the properties with the current stand-ins for unknown values. The second result says what resolving found.
 pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, Findings) + 'a;
 
 impl Scene<'_> {
-    /// Reads the properties, with other shapes for what is unknown until they fit, and tells what would be done.
+    /// Parses the properties, with other shapes for the unknown values until they fit, and reports what the function
+    /// would do.
+    ///
+    /// # Errors
+    /// When only the deployment knows a value that the comparison with the account needs.
     pub async fn report(
         &self,
         id: &str,
@@ -104,7 +109,7 @@ impl Scene<'_> {
             findings.notes.extend(unfilled(&properties));
             let mut read = Subject::parse(kind, &properties, accepted, context);
             if is_delete {
-                // It takes properties of any shape.
+                // A Delete accepts properties of any shape.
                 read.errors.clear();
             }
             if read.errors.is_empty() || !symbols.borrow_mut().advance(&read.errors) {
@@ -115,7 +120,7 @@ impl Scene<'_> {
         let source = read.spec.source.clone().filter(|_| !is_delete);
         let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
         let found = symbols.printed(&found);
-        symbols.name(&to_be_found(&self.place), &found);
+        symbols.name(&placeholder_role(&self.place), &found);
         if let (Some(source), Some(account), true) = (source, &self.account, read.errors.is_empty()) {
             let itself = [read.spec.physical_id.as_str()];
             let found = account.find(&source, &self.place, &itself).await;
@@ -132,7 +137,7 @@ impl Scene<'_> {
                 let hash = hash(&owner, path);
                 let cut = self.stack_name.is_empty() && !read.spec.physical_id.contains(STACK);
                 if cut && read.spec.physical_id.ends_with(&hash) {
-                    // The stack's name was cut to make the whole fit.
+                    // The name of the stack was cut to make the whole name fit.
                     symbols.name(&read.spec.physical_id, "derived name");
                 }
                 symbols.name(&hash, "hash");
@@ -160,7 +165,7 @@ impl Scene<'_> {
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
                     report.notes.append(&mut read.warnings);
-                    report.notes.append(&mut read.spec.remarks);
+                    report.notes.append(&mut read.spec.notices);
                 }
                 Err(why) => report.refusals.push(why),
             }
@@ -176,8 +181,8 @@ impl Scene<'_> {
         report.printed(&|text| symbols.printed(text))
     }
 
-    /// The function's own decision; where no account is looked at, against one that holds what the old properties asked for
-    /// and nothing else.
+    /// Makes the function's own decision. Without `--against-account`, the observed state is what the old properties
+    /// asked for and nothing else.
     async fn course(
         &self,
         read: &mut Subject,
@@ -250,14 +255,15 @@ impl Scene<'_> {
     }
 }
 
-/// What the resource had before and may keep, though a new one could not have it.
+/// What the resource had before and may keep, although a new resource could not have it.
 fn kept_from_before(kind: &str, request: Option<&Request>, context: ReadContext<'_>) -> Vec<String> {
     let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
     let old = old_properties.as_object().and_then(|old| resource::parse(kind, old, context));
     old.map(|(_, errors)| errors.tightened).unwrap_or_default()
 }
 
-/// What `DefinitionSubstitutions` leaves open is as good as an expression, and may be a slip.
+/// Notes on each `${NAME}` of the definition that `DefinitionSubstitutions` leaves open. Such a name has the effect of
+/// an expression, but it may be a mistake.
 fn unfilled(properties: &Value) -> Vec<String> {
     let definition = properties.get("Definition").map(Value::to_string).unwrap_or_default();
     let filled = properties.get("DefinitionSubstitutions");
@@ -270,7 +276,8 @@ fn unfilled(properties: &Value) -> Vec<String> {
     told.collect()
 }
 
-/// An Update of the service-catalog roles provisions only where it asks for others, or again.
+/// Whether the event provisions the service-catalog roles. An Update does so only when it asks for other roles, or asks
+/// again by `Revision`.
 fn provisions(request: Option<&Request>) -> bool {
     let Some(Request { operation: Operation::Update { old_properties, .. }, properties, .. }) = request else {
         return true;
@@ -279,7 +286,7 @@ fn provisions(request: Option<&Request>) -> bool {
 }
 
 impl Subject {
-    /// Why there is a wildcard that no definition asks for.
+    /// The reason for a wildcard that no definition asks for.
     fn reason(&self, kind: &str) -> &'static str {
         if !self.spec.required.grants.is_empty() {
             "it is asked for so"
@@ -290,7 +297,7 @@ impl Subject {
         }
     }
 
-    /// Of a set of roles, as its attribute tells it.
+    /// The note on what the boundary denies a role set, from the attribute of the role set.
     fn beyond_boundary(&self) -> Vec<String> {
         let beyond = self.spec.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
         let beyond = beyond.filter(|_| self.spec.required.grants.is_empty());
@@ -298,7 +305,7 @@ impl Subject {
         beyond.map(told).into_iter().collect()
     }
 
-    /// What the type does besides making roles.
+    /// Notes on what the type does besides creating roles.
     fn notes(&self, request: Option<&Request>) -> Vec<String> {
         let Some(asked) = &self.catalog else { return self.beyond_boundary() };
         let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
@@ -315,7 +322,7 @@ impl Subject {
         if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Operation::Create)) {
             notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
         }
-        if asked.tears_down {
+        if asked.deletes {
             notes.push(format!("Delete takes down {names}, whoever made them, {goes}"));
         }
         notes

@@ -1,15 +1,16 @@
-//! What only a deployment knows: `${Topic}` is printed where its ARN will stand.
+//! Stand-ins for what only a deployment knows: `${Topic}` is printed where the topic's ARN will be.
 //!
-//! The function's own reading of properties is strict, and the preview uses it as it is. So each unknown stands in as a
-//! text of the shape that fits where it is used, found by trying; in all that is printed its name takes the place again.
+//! The function parses properties strictly, and the preview uses the same parser. So a stand-in takes the place of each
+//! unknown value: a text of the shape that fits where the value is used, found by trial. Everything printed has the
+//! value's name instead of the stand-in.
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 
-/// Stands for the account where nobody says which it is. Nothing else is written so.
+/// The stand-in for an unknown account. No other text is written like that.
 pub const ACCOUNT: &str = "907060504030";
 
-/// Services whose ARNs are used as they are, with the name at their end.
+/// Services whose ARNs are used as they are, with the name at the end.
 const SERVICES: [&str; 24] = [
     "sns",
     "sqs",
@@ -36,7 +37,7 @@ const SERVICES: [&str; 24] = [
     "secretsmanager",
     "ssm",
 ];
-/// Those whose ARNs are looked into, as their resource begins and ends.
+/// Services whose ARNs are parsed, each with the start and the end of the ARN's resource part.
 const KINDS: [(&str, &str, &str); 10] = [
     ("lambda", "function:", ""),
     ("lambda", "function:", ":1"),
@@ -49,7 +50,7 @@ const KINDS: [(&str, &str, &str); 10] = [
     ("states", "activity:", ""),
     ("cloudformation", "stack/", "/id"),
 ];
-/// Types whose `Ref` is an ARN.
+/// Resource types whose `Ref` is an ARN.
 const REF_IS_ARN: [&str; 12] = [
     "AWS::Batch::ComputeEnvironment",
     "AWS::Batch::JobDefinition",
@@ -65,7 +66,7 @@ const REF_IS_ARN: [&str; 12] = [
     "AWS::StepFunctions::StateMachine",
 ];
 
-/// Types whose `Ref` is a name or an id, in a property that takes both or an ARN alone.
+/// Resource types whose `Ref` is a name or an id. The properties that use it take both names and ARNs, or ARNs alone.
 const REF_IS_NAME: [&str; 7] = [
     "AWS::DynamoDB::Table",
     "AWS::ECR::Repository",
@@ -76,58 +77,61 @@ const REF_IS_NAME: [&str; 7] = [
     "Custom::StepFunctionsWorkflowRole",
 ];
 
-/// One unknown, where a property uses it.
+/// One unknown value, as one property uses it.
 #[derive(Clone, Debug)]
 struct Symbol {
-    /// The property.
+    /// The property that uses the value.
     property: String,
-    /// `Topic`, `ExecutionRole.Arn`.
+    /// The name of the value: `Topic`, `ExecutionRole.Arn`.
     name: String,
-    /// Part of a longer text.
+    /// Whether the value is part of a longer text.
     embedded: bool,
-    /// In every shape that holds it.
+    /// The text that every shape but a number holds: `Zq001z`.
     token: String,
-    /// In its place where only a number can stand.
+    /// The number that replaces the token where only a number can be.
     number: String,
     shapes: Vec<String>,
-    /// The shape that it has at the moment; past the last where none fits.
+    /// The index of the current shape; past the last when no shape fits.
     shape: usize,
 }
 
-/// What is asked for.
+/// A request for a stand-in.
 #[derive(Clone, Copy, Debug)]
 pub struct Unknown<'a> {
+    /// The name of the value: `Topic`, `ExecutionRole.Arn`.
     pub name: &'a str,
+    /// Whether the value is part of a longer text.
     pub embedded: bool,
-    /// The type of the resource of the template that it belongs to; empty where it is none.
+    /// The type of the template's resource that has the value: `AWS::SNS::Topic`; empty when it belongs to no resource.
     pub kind: &'a str,
 }
 
-/// All of them, in the order in which they turned up.
+/// All unknown values, in the order in which they were found.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     all: Vec<Symbol>,
-    /// Text and what is printed for it.
+    /// Texts, each with what is printed instead.
     named: Vec<(String, String)>,
     /// The property that is being resolved.
     property: String,
 }
 
 impl Symbols {
-    /// Prints `text` as `name` from now on.
+    /// Makes `text` print as `${name}` from now on.
     pub fn name(&mut self, text: &str, name: &str) {
         if !self.named.iter().any(|(known, _)| known == text) {
             self.named.push((text.to_owned(), format!("${{{name}}}")));
-            // The ARN before the account that is part of it.
+            // Replaces an ARN before the account that is part of it.
             self.named.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         }
     }
 
-    /// What follows is used by this property.
+    /// Sets the property that uses the unknown values from now on.
     pub fn begin(&mut self, property: &str) {
         property_of(property).clone_into(&mut self.property);
     }
 
+    /// The stand-in for an unknown value: always the same one within one property, until `advance` changes its shape.
     pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, guardrails: Option<&Guardrails>) -> String {
         let Unknown { name, embedded, .. } = unknown;
         let same =
@@ -149,7 +153,7 @@ impl Symbols {
         text
     }
 
-    /// Gives the unknowns that the mistakes speak of their next shape. `false` when there is nothing left to try.
+    /// Gives each unknown value that an error mentions its next shape. Returns `false` when no shape is left to try.
     pub fn advance(&mut self, mistakes: &[String]) -> bool {
         let mut moved = false;
         for symbol in self.all.iter_mut().filter(|symbol| symbol.fits()) {
@@ -161,7 +165,7 @@ impl Symbols {
         moved
     }
 
-    /// Whether a mistake may come of what is unknown: it is about a property that holds such, or speaks of it.
+    /// Whether an unknown value may explain the error: the error mentions one, or its property uses one.
     pub fn may_explain(&self, mistake: &str) -> bool {
         self.all.iter().any(|symbol| symbol.holds(mistake) || symbol.concerns(mistake))
             || self.named.iter().any(|(stand_in, _)| mistake.contains(stand_in))
@@ -173,7 +177,7 @@ impl Symbols {
             || self.named.iter().any(|(stand_in, _)| text.contains(stand_in))
     }
 
-    /// What was taken for granted: `${Traced}` is `true`.
+    /// Notes on the values that were assumed: `${Traced}` is taken for `true`.
     pub fn assumptions(&self) -> Vec<String> {
         let plain = self.all.iter().filter(|symbol| symbol.fits() && !symbol.holds(symbol.text()));
         let told = plain.map(|symbol| {
@@ -182,7 +186,7 @@ impl Symbols {
         told.collect()
     }
 
-    /// The names of those that the text holds.
+    /// The names of the unknown values that the text holds.
     pub fn unknown_in(&self, text: &str) -> Vec<&str> {
         let held = self.all.iter().filter(|symbol| !symbol.holds(symbol.text()) || symbol.holds(text));
         let mut names: Vec<&str> = held.map(|symbol| symbol.name.as_str()).collect();
@@ -191,16 +195,17 @@ impl Symbols {
         names
     }
 
-    /// The text with names in the places of what stands in for them.
+    /// The text with the name of each unknown value instead of its stand-in.
     pub fn printed(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        // The last first: its name was printed when it came.
+        // In reverse order, because the name of a later symbol was printed when the symbol was added, so it holds no
+        // stand-in of an earlier one.
         for symbol in self.all.iter().rev() {
             let (Symbol { name, token, .. }, shape) = (symbol, symbol.text());
             let lower = |text: &str| text.to_ascii_lowercase();
             if symbol.holds(shape) {
                 text = text.replace(shape, &format!("${{{name}}}"));
-                // IAM's resources have a lower-case spelling for some names.
+                // Some names of IAM resources are spelled in lower case.
                 text = text.replace(&lower(shape), &format!("${{{name}, in lower case}}"));
             }
             let is_name = !shape.contains([':', '/']);
@@ -223,9 +228,9 @@ impl Symbol {
         self.shapes.get(self.shape).unwrap_or(&self.token)
     }
 
-    /// Whether the mistake is about the property that the symbol is used in, and speaks of it.
+    /// Whether the error is about the property that uses the symbol, and mentions the symbol.
     fn concerns(&self, mistake: &str) -> bool {
-        // A text that is cut, or can't be read at all, names none of its unknowns.
+        // An error about a text that is cut, or that can't be parsed at all, names none of its unknown values.
         let blurred = mistake.contains('…') || mistake.contains("is no JSON");
         let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
         self.property == property && (blurred || self.is_in(mistake))
@@ -244,7 +249,8 @@ impl Symbol {
     }
 }
 
-/// `SageMakerExecutionRoleArns[0]` is of `SageMakerExecutionRoleArns`; what goes into the definition is of that.
+/// The property that a path belongs to: `SageMakerExecutionRoleArns[0]` belongs to `SageMakerExecutionRoleArns`. The
+/// properties that fill in the definition belong to `Definition`.
 fn property_of(path: &str) -> &str {
     match path.split(['[', '.', ',']).next().unwrap_or_default() {
         "DefinitionSubstitutions" | "ResourceOverrides" | "Integrations" => "Definition",
@@ -252,7 +258,7 @@ fn property_of(path: &str) -> &str {
     }
 }
 
-/// What part of a text can be.
+/// The shapes that a part of a text can have.
 fn parts(token: &str, number: &str, guardrails: Option<&Guardrails>) -> Vec<String> {
     vec![token.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase(), number.to_owned()]
 }
@@ -261,7 +267,7 @@ fn prefix(guardrails: Option<&Guardrails>) -> &str {
     guardrails.and_then(|guardrails| guardrails.role_name_prefixes.first()).map_or("", String::as_str)
 }
 
-/// As ARNs have it: `AWS::SNS::Topic` is of `sns`.
+/// The service as ARNs spell it: `AWS::SNS::Topic` belongs to `sns`.
 fn service(kind: &str) -> Option<String> {
     let service = kind.split("::").nth(1)?.to_ascii_lowercase();
     Some(match (service.as_str(), kind.rsplit("::").next()) {
@@ -271,7 +277,7 @@ fn service(kind: &str) -> Option<String> {
     })
 }
 
-/// Everything that a property or a definition may ask for, the likeliest first.
+/// Every shape that a property or a definition may ask for, the most likely first.
 fn shapes(
     token: &str,
     number: &str,
@@ -287,12 +293,12 @@ fn shapes(
         service => format!("arn:{partition}:{service}:{region}:{account}:{resource}"),
     };
     let prefix = prefix(guardrails);
-    // Buckets and repositories have no upper case.
+    // Buckets and repositories have names without upper case.
     let names = [token.to_owned(), format!("{prefix}{token}"), token.to_ascii_lowercase()];
 
     let mut arns: Vec<(&str, String)> = Vec::new();
     for pattern in guardrails.iter().flat_map(|guardrails| &guardrails.passable_roles) {
-        // Of a pattern, the part of the name that is open; a role without one is itself.
+        // The token replaces the wildcard in the name of a pattern. A role without a wildcard stays as it is.
         let pattern = pattern.replacen(":iam::*:", &format!(":iam::{account}:"), 1);
         arns.push(("iam", pattern.replacen('*', token, 1).replace(['*', '?'], "x")));
     }
@@ -301,7 +307,8 @@ fn shapes(
     arns.push(("ecr", arn("ecr", &format!("repository/{}", token.to_ascii_lowercase()))));
     arns.extend(KINDS.map(|(service, start, end)| (service, arn(service, &format!("{start}{token}{end}")))));
     arns.extend(SERVICES.map(|service| (service, arn(service, token))));
-    // The service of the ARN is in the type's name; an alias or a version of a function has a qualifier.
+    // The type's name has the service of its ARN. ARNs of that service come first, and for an alias or a version of a
+    // function those with a qualifier.
     let service = service(kind);
     let qualified = matches!(kind, "AWS::Lambda::Alias" | "AWS::Lambda::Version");
     arns.sort_by_key(|(of, arn)| (service.as_deref() != Some(*of), qualified && !arn.ends_with(":1")));
@@ -309,7 +316,7 @@ fn shapes(
 
     let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
     let is_arn = if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) };
-    // Where the type tells, the other form would hide a slip: `!Ref` of a role is no ARN.
+    // When the type tells the form, a stand-in of the other form would hide a mistake: `!Ref` of a role is not an ARN.
     let attribute = name.split_once('.').map(|(_, attribute)| attribute);
     let only_arns = !kind.is_empty() && attribute == Some("Arn");
     let only_names = attribute.is_none() && REF_IS_NAME.contains(&kind);

@@ -1,4 +1,5 @@
-//! A template's functions, resolved as far as that goes without deploying it. The rest becomes a [`Symbols`] stand-in.
+//! Resolves the intrinsic functions of a template, as far as that is possible without deploying it. The rest becomes
+//! stand-ins of [`Symbols`].
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
 
 use std::cell::RefCell;
@@ -15,66 +16,69 @@ use crate::symbol::{Symbols, Unknown};
 /// What is known besides the template.
 #[derive(Clone, Debug)]
 pub struct Known<'a> {
+    /// The partition, region and account.
     pub place: &'a Place,
-    /// Empty where it is not.
+    /// The name of the stack; empty when it is unknown.
     pub stack_name: &'a str,
+    /// The ARN of the stack.
     pub stack_id: &'a str,
     /// Parameters, physical ids, attributes (`Role.Arn`), imports and conditions, by name.
     pub values: &'a BTreeMap<String, String>,
-    /// Where relative locations of `AWS::Include` begin.
+    /// The folder that relative locations of `AWS::Include` start from.
     pub folder: &'a Path,
-    /// For the shapes of what is unknown.
+    /// The guardrails, for the shapes of unknown values; `None` while the guardrails themselves are being parsed.
     pub guardrails: Option<&'a Guardrails>,
 }
 
-/// What came to light while resolving.
+/// What was found while resolving.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// What had to be taken for granted.
+    /// The assumptions.
     pub notes: BTreeSet<String>,
-    /// What `CloudFormation` would not deploy.
+    /// What `CloudFormation` would refuse to deploy.
     pub faults: BTreeSet<String>,
-    /// The names that `--set` could have given a value for.
+    /// The names for which `--set` could have given a value.
     pub asked: BTreeSet<String>,
 }
 
-/// One template, with one way to read its unknowns.
+/// One template, with one set of stand-ins for its unknown values.
 #[derive(Debug)]
 pub struct Template<'a> {
     whole: &'a Value,
     known: Known<'a>,
     symbols: &'a RefCell<Symbols>,
     findings: RefCell<Findings>,
-    /// Conditions and files on the way, to notice a circle.
+    /// The conditions and files that are being resolved, to detect a circle.
     way: RefCell<Vec<String>>,
 }
 
-/// A value, or none for `AWS::NoValue`.
+/// A value, or `None` for `AWS::NoValue`.
 type Resolved = Option<Value>;
 
 impl<'a> Template<'a> {
+    /// Reads a template with what is known besides it.
     pub fn new(whole: &'a Value, known: Known<'a>, symbols: &'a RefCell<Symbols>) -> Self {
         Self { whole, known, symbols, findings: RefCell::default(), way: RefCell::default() }
     }
 
-    /// Logical id and type.
+    /// The logical id and the type of each resource.
     pub fn resources(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let resources = self.whole.get("Resources").and_then(Value::as_object).into_iter().flatten();
         resources.filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
     }
 
-    /// The condition that the resource is switched off by.
+    /// The condition that switches the resource off.
     pub fn switched_off(&self, id: &str) -> Option<String> {
         let name = self.whole.get("Resources")?.get(id)?.get("Condition")?.as_str()?;
         (!self.condition(name)).then(|| name.to_owned())
     }
 
-    /// What CloudFormation sends the function of the resource's properties, each resolved on its own.
+    /// The properties that CloudFormation would send to the function, each resolved on its own.
     pub fn properties(&self, id: &str) -> Value {
         let properties = self.resource(id).and_then(|resource| resource.get("Properties"));
         match properties {
             Some(Value::Object(members)) if !members.contains_key("Fn::Transform") => {
-                // Which function is asked, nobody reads.
+                // The function does not read which function is called.
                 let members = members.iter().filter(|(name, _)| *name != "ServiceToken");
                 let resolved = members.filter_map(|(name, value)| {
                     self.symbols.borrow_mut().begin(name);
@@ -87,17 +91,18 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// A part of a resource.
+    /// A part of a resource, resolved.
     pub fn part(&self, id: &str, path: &[&str]) -> Value {
         let part = path.iter().try_fold(self.resource(id), |part, name| Some(part?.get(*name))).flatten();
         part.and_then(|part| self.resolve(part, false)).unwrap_or_default()
     }
 
+    /// What was found while resolving.
     pub fn findings(self) -> Findings {
         self.findings.into_inner()
     }
 
-    /// The template's own names that `--set` can give a value for.
+    /// The names in the template for which `--set` can give a value.
     pub fn names(&self) -> BTreeSet<String> {
         let keys = |section: &str| self.section(section).into_iter().flat_map(Map::keys);
         keys("Parameters").chain(keys("Conditions")).cloned().collect()
@@ -133,13 +138,14 @@ impl<'a> Template<'a> {
         Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.guardrails))
     }
 
-    /// `embedded`: as part of a longer text.
+    /// Resolves a value. `embedded` says that the value is part of a longer text.
     fn resolve(&self, value: &Value, embedded: bool) -> Resolved {
         match value {
             Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, embedded)).collect()),
             Value::Object(members) => match members.iter().next() {
                 Some((name, argument)) if members.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
-                    // What is not as it should be, or can't be told here, stays as it is written.
+                    // A function call that is malformed, or unknown here, becomes a stand-in that is printed as the
+                    // call is written.
                     let done = self.function(name, argument, embedded);
                     done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", embedded)))
                 }
@@ -147,7 +153,7 @@ impl<'a> Template<'a> {
                     let mut resolved = Map::new();
                     for (name, value) in members {
                         if name == "Fn::Transform" {
-                            // A file's members, beside others.
+                            // The members of an included file join the other members.
                             let included = self.function(name, value, false).flatten();
                             resolved.extend(included.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
                         } else if let Some(value) = self.resolve(value, false) {
@@ -163,7 +169,7 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// `{{resolve:ssm:/team/topic}}`, which is looked up when the stack is deployed.
+    /// Replaces dynamic references such as `{{resolve:ssm:/team/topic}}`, which the deployment looks up, by stand-ins.
     fn dynamic(&self, text: &str, embedded: bool) -> String {
         let (mut done, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once("{{resolve:")
@@ -177,7 +183,7 @@ impl<'a> Template<'a> {
         done + rest
     }
 
-    /// `None` where it can't be told.
+    /// Resolves a function call; `None` when that is not possible here.
     fn function(&self, name: &str, argument: &Value, embedded: bool) -> Option<Resolved> {
         let list = || argument.as_array().map_or(&[][..], Vec::as_slice);
         let resolved = |i: usize, embedded| self.resolve(list().get(i)?, embedded);
@@ -206,7 +212,7 @@ impl<'a> Template<'a> {
             "Fn::Split" => {
                 let (delimiter, whole) = (list().first()?.as_str()?, text(&resolved(1, embedded)?));
                 if is_unknown(&whole) {
-                    // An unknown list, but no part of it is known.
+                    // The list is unknown as a whole, and no part of it is known.
                     return if is_unknown(&whole.replace(delimiter, "")) && !whole.contains(delimiter) {
                         Some(Some(Value::from(whole)))
                     } else {
@@ -248,7 +254,7 @@ impl<'a> Template<'a> {
             _ => match (self.told(name), parameter) {
                 (Some(value), _) => value.clone(),
                 (None, Some(parameter)) => {
-                    // The default of such a parameter is where its value lies.
+                    // The default of such a parameter is the name of the stored value, not the value.
                     let stored = parameter_type(parameter).starts_with("AWS::SSM::");
                     match parameter.get("Default").filter(|_| !stored) {
                         Some(default) => text(default),
@@ -272,7 +278,7 @@ impl<'a> Template<'a> {
         Some(Value::from(self.dynamic(&found, embedded)))
     }
 
-    /// `Role.Arn`.
+    /// Resolves `Role.Arn`.
     fn attribute(&self, name: &str, embedded: bool) -> Value {
         let id = name.split('.').next().unwrap_or_default();
         let kind = self.resource(id).and_then(|resource| resource.get("Type")?.as_str());
@@ -282,7 +288,8 @@ impl<'a> Template<'a> {
         self.unknown(name, kind.unwrap_or_default(), embedded)
     }
 
-    /// AWS's own parameters, and resources that a transform makes: `FnRole` of a function `Fn`.
+    /// Whether the name may belong to a pseudo parameter of AWS, or to a resource that a transform creates: `FnRole` of
+    /// a function `Fn`.
     fn may_be_made(&self, id: &str) -> bool {
         let loops = || self.section("Resources").is_some_and(|all| all.keys().any(|key| key.starts_with("Fn::")));
         let transformed = self.whole.get("Transform").is_some();
@@ -319,7 +326,7 @@ impl<'a> Template<'a> {
         Some(done + rest)
     }
 
-    /// The file beside the template. One that lies elsewhere can't be read from here.
+    /// Resolves a file beside the template. A file elsewhere, such as in S3, can't be read from here.
     fn include(&self, argument: &Value) -> Option<Resolved> {
         let location = text(&self.resolve(argument.get("Parameters")?.get("Location")?, false)?);
         let elsewhere = location.contains("://") || self.symbols.borrow().is_in(&location);
@@ -339,7 +346,7 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// `None` where `what` is being done already.
+    /// Runs `act`, except when `what` is being resolved already: then adds an error and returns `None`.
     fn once<T>(&self, what: &str, act: impl FnOnce() -> T) -> Option<T> {
         if self.way.borrow().iter().any(|other| other == what) {
             self.fault(format!("{what} leads back to itself"));
@@ -351,7 +358,7 @@ impl<'a> Template<'a> {
         Some(done)
     }
 
-    /// Conditions that can't be decided are taken for true, and noted.
+    /// Whether the condition holds. A condition that can't be decided is assumed to hold, with a note.
     fn condition(&self, name: &str) -> bool {
         self.decided(name).unwrap_or_else(|| {
             self.note(format!("condition `{name}` is taken for true: say otherwise by `--set {name}=false`"));
@@ -364,7 +371,7 @@ impl<'a> Template<'a> {
             self.fault(format!("the template has no condition `{name}`"));
             return Some(true);
         };
-        // A parameter may have the same name.
+        // A parameter or a resource may have the same name.
         let taken =
             ["Parameters", "Resources"].iter().any(|other| self.section(other).is_some_and(|s| s.contains_key(name)));
         match self.told(name).filter(|_| !taken).map(String::as_str) {
@@ -376,12 +383,12 @@ impl<'a> Template<'a> {
         self.once(&format!("condition `{name}`"), || self.holds(condition)).flatten()
     }
 
-    /// `None` where only a deployment decides.
+    /// Whether the condition holds; `None` when only a deployment can decide it.
     fn holds(&self, condition: &Value) -> Option<bool> {
         let (name, argument) = condition.as_object()?.iter().next()?;
         let items = argument.as_array().map_or(&[][..], Vec::as_slice);
         let each = || items.iter().map(|item| self.holds(item)).collect::<Vec<_>>();
-        // One that decides is enough, whatever the others are.
+        // One decisive item is enough, whatever the others are.
         let any = |decisive: bool| {
             let each = each();
             if each.contains(&Some(decisive)) {
@@ -411,7 +418,7 @@ fn parameter_type(parameter: &Value) -> &str {
     parameter.get("Type").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// How a function that stays is printed.
+/// The text that is printed for a function call that stays unresolved.
 fn label(name: &str, argument: &Value) -> String {
     format!("{} {argument}", name.strip_prefix("Fn::").unwrap_or(name))
 }

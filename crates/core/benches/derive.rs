@@ -1,6 +1,6 @@
 //! What a definition costs: reading it, deriving the grants, merging them into documents.
 //!
-//!     cargo bench --bench derive
+//!     cargo bench --package mlops-roles-core
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

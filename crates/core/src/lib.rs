@@ -1,16 +1,18 @@
-//! The decisions about IAM roles for SageMaker and Step Functions pipelines, as pure functions.
+//! Decides how to manage IAM roles for SageMaker and Step Functions pipelines, as pure functions.
 //!
-//! From the bottom up, each layer uses those above it in this list:
+//! The list shows the layers from the bottom up: a layer uses only the layers above it in this list.
 //!
 //! - [`text`]: how messages show values
-//! - [`iam`]: ARNs, names, policy documents, quotas
-//! - [`state`]: the roles and policies of an account, whose they are, and how they are asked for
-//! - [`guardrails`]: what the deployer of the function allows
-//! - [`plan`]: the steps from an observed state to a desired one
-//! - [`protocol`]: CloudFormation's requests and responses
-//! - [`permissions`]: from a state machine to the permissions of its role
+//! - [`iam`]: ARNs, names, policy documents and quotas
+//! - [`state`]: the roles and policies of an account, their ownership and the queries that read them
+//! - [`guardrails`]: the limits that the deployer of the function sets
+//! - [`plan`]: the steps from an observed to a desired state
+//! - [`protocol`]: the requests and responses of CloudFormation
+//! - [`permissions`]: the permissions that the role of a state machine needs, derived from its definition
 //! - [`catalog`]: the role sets, as data
-//! - [`resource`]: the resource types, from properties to a desired state
+//! - [`resource`]: the resource types, from their properties to a desired state
+
+#![warn(missing_docs)]
 
 pub mod catalog;
 pub mod guardrails;

@@ -1,9 +1,11 @@
-//! How messages show values, lists and near misses.
+//! Formats values and lists for messages, and finds the name that a misspelled one most likely means.
 
-/// Longest piece of a user's input that a message repeats, in characters.
+/// The longest part of an author's input that a message repeats, in characters.
 const SHOWN: usize = 80;
 
-/// The candidate that `name` is most likely a slip of, if any is near enough.
+/// Finds the candidate that `name` most likely misspells.
+///
+/// The comparison ignores case. Returns `None` when no candidate has a Jaro-Winkler similarity above 0.8.
 pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase());
     candidates
@@ -13,7 +15,10 @@ pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// What was found, in backticks, at a length that leaves room for the other mistakes.
+/// Formats a value that was found: in backticks, without surrounding double quotes.
+///
+/// A value of more than 80 characters is cut, followed by its length in characters. This leaves room in the message for
+/// the other errors.
 pub fn shown(found: &str) -> String {
     let found = found.trim_matches('"');
     if found.chars().count() <= SHOWN {
@@ -23,7 +28,7 @@ pub fn shown(found: &str) -> String {
     format!("`{start}…` ({} characters)", found.chars().count())
 }
 
-/// A list for a message: each item in backticks.
+/// Formats a list for a message: each item in backticks, separated by commas.
 pub fn listed(items: &[String]) -> String {
     items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! Taking the steps of a plan until the account is as desired.
+//! Applies a plan to the account until it matches the desired state.
 
 use tokio::time::Instant;
 
@@ -12,11 +12,15 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::WriteScope;
 
-/// Takes steps until the world is as desired. What turns up on the way (a creation of our own whose reply was lost, an
-/// attachment that somebody made in between) is planned for anew.
+/// Applies steps until the account matches the desired state, and returns the state reached.
+///
+/// `from` is the observed state that the first plan starts from. Each round makes a new plan, which covers what turned
+/// up in between: an entity of this event whose creation had an unknown outcome, or an attachment that somebody else
+/// made.
 ///
 /// # Errors
-/// When a step is refused, what is to be made turns out to be there, or the deadline comes.
+/// When a step is refused, when an entity to create already exists, or when the deadline passes. The error holds the
+/// state that was reached, for a rollback.
 pub async fn apply(
     iam: &impl Iam,
     write_scope: &WriteScope<'_>,
@@ -35,7 +39,7 @@ pub async fn apply(
         if refused.is_empty() {
             continue;
         }
-        // What was to be tried again beside what is refused may have landed too.
+        // The steps that await another try beside the refused ones may have been applied too.
         let open = plan(desired, &execution.reached);
         let outcome_unknown = execution
             .retry_states
@@ -44,7 +48,7 @@ pub async fn apply(
         let mut may_be_applied: Vec<Step> = outcome_unknown.map(|(step, _)| step.clone()).collect();
         let only_found = refused.iter().all(|(_, refusal)| matches!(refusal.cause, Cause::Found(_)));
         if only_found && !may_be_applied.is_empty() {
-            // The plan is made anew from what is known for sure: first that has to be.
+            // The caller makes a new plan from the state reached, so unknown outcomes must be settled first.
             continue;
         }
         let mut failures = Vec::new();

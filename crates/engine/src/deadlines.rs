@@ -1,21 +1,25 @@
-//! How the time that an event has is shared out.
+//! Divides the time of an event between the work, the rollback and the response.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time that each part of the work may take up.
+/// The deadlines of the parts of an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
+    /// When the work must have ended: reads, the plan and its steps.
     pub work: Instant,
+    /// When a rollback must have ended.
     pub rollback: Instant,
-    /// For whatever hangs although it must not.
+    /// When work and rollback are aborted, should they hang past their deadlines.
     pub watchdog: Instant,
+    /// When the response must have been delivered.
     pub response: Instant,
 }
 
 impl Deadlines {
-    /// Undo keeps up to a minute and the answer up to 20 seconds; of a short time each keeps its share.
+    /// Divides the remaining time. The rollback gets one minute, but at most a quarter of the time. The response gets
+    /// 20 seconds, but at most a fifth.
     pub fn from_remaining(remaining: Duration) -> Self {
         let end = Instant::now() + remaining;
         let response = Duration::from_secs(20).min(remaining / 5);

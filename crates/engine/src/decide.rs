@@ -1,4 +1,6 @@
-//! What would be done, and whether it may be. Reads only: the function goes on from here, the preview stops.
+//! Decides which steps an event needs and whether they are allowed.
+//!
+//! It only reads: the function continues from the decision, the preview stops there.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +19,26 @@ use mlops_roles_core::state::State;
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::query::Query;
 
-/// From one look at the account to the steps.
+/// The plan of an event, with the observation that it was made from.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// What was looked at.
+    /// The query that was observed.
     pub query: Query,
-    /// What IAM knows of the roles.
+    /// IAM's metadata of the observed roles, by role name.
     pub metadata: BTreeMap<Name, RoleMetadata>,
+    /// The observed state before any step.
     pub before: State,
+    /// The desired state.
     pub desired: State,
+    /// The plan from `before` to `desired`. Empty where nothing has to change.
     pub steps: Vec<Step>,
 }
 
+/// Observes the account, checks all preconditions and makes the plan.
+///
 /// # Errors
-/// All that stands against it.
+/// When the account can't be observed or a precondition is not met. The text names everything that prevents the plan,
+/// as the reason for the response. Nothing is written.
 pub async fn decide(
     iam: &impl Iam,
     stacks: &impl Stacks,
@@ -58,10 +66,11 @@ pub async fn decide(
     Ok(Decision { query, metadata: observed.metadata, before, desired, steps })
 }
 
-/// The scope, and the policies of ours that hang on our roles under names that the properties no longer tell.
+/// Observes the query, and the owner's policies that are attached to the owner's roles under names that the properties
+/// no longer mention.
 ///
 /// # Errors
-/// When the account can't be looked at.
+/// When the account can't be observed.
 pub async fn observe(
     iam: &impl Iam,
     query: &Query,
@@ -77,7 +86,7 @@ pub async fn observe(
         |arn: &&String| !state.policies.contains_key(*arn) && context.guardrails.allows_policy(arn, context.place);
     let more = Query::for_policies(ours.flat_map(|(_, role)| &role.attached).filter(hidden).cloned());
     if !more.policies.is_empty() {
-        // What is attached exists: where it does not show, IAM lags.
+        // An attached policy exists; where a read does not find it, the read is stale.
         let all = |attached: &Observation| attached.state.policies.len() == more.policies.len();
         let attached = poll_until(iam, &more, all, deadline).await;
         let attached =
@@ -92,8 +101,8 @@ pub async fn observe(
     Ok(observed)
 }
 
-/// Whether CloudFormation's cleanup will be able to take away what a replacement leaves behind. If not, nobody would
-/// hear of it: a cleanup that fails fails silently.
+/// Checks that CloudFormation's cleanup will be able to delete the roles that a replacement supersedes. Without the
+/// check, nobody would notice: CloudFormation does not report a cleanup that fails.
 async fn replaceable(
     iam: &impl Iam,
     prior: &PriorState,
@@ -114,7 +123,7 @@ async fn replaceable(
     Ok(())
 }
 
-/// Policies that there were before and that are not wanted any more. ARNs.
+/// Returns the ARNs of the policies that existed before and are not part of the desired state.
 pub fn gone<'a>(desired: &'a State, before: &'a State) -> impl Iterator<Item = &'a String> {
     before.policies.keys().filter(|arn| !desired.policies.contains_key(*arn))
 }

@@ -1,4 +1,4 @@
-//! Delivering the answer: PUT until it has arrived or time is up.
+//! Delivers the response to CloudFormation: repeats the PUT until it arrives or time runs out.
 
 use std::time::Duration;
 
@@ -10,44 +10,68 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::response::Response;
 use mlops_roles_core::protocol::response_url::{ResponseUrl, UntrustedUrl};
 
+/// How long one PUT may take before it counts as failed.
 const ONE_TRY: Duration = Duration::from_secs(10);
+/// The pause before the second try; each further pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// CloudFormation has certainly not been told. Lambda is to run the event again, which finds the work done.
+/// Why the response was not delivered. The invocation fails, so that Lambda runs the event again; the next run finds
+/// the work done.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
+    /// The response URL is not one that a response may be sent to; nothing was sent.
     #[error("the answer was not sent: {0}")]
     Untrusted(#[from] UntrustedUrl),
+    /// The endpoint refused the response with a status that is not worth another try.
     #[error("the answer was refused with status {status}")]
-    Refused { status: u16 },
+    Refused {
+        /// The HTTP status of the reply: `403`.
+        status: u16,
+    },
+    /// No try succeeded before the deadline.
     #[error("the answer could not be delivered in {tries} tries: {last}")]
-    OutOfTime { tries: u32, last: String },
+    OutOfTime {
+        /// How often the response was sent; 0 where no time was left.
+        tries: u32,
+        /// Why the last try failed.
+        last: String,
+    },
+    /// The payload is not a valid event and has no response URL, so there is nowhere to send a response.
     #[error("{why}, and without a response URL nobody can be told")]
-    Nobody { why: String },
+    Nobody {
+        /// Why the payload is not a valid event.
+        why: String,
+    },
 }
 
-/// Where answers go out, and the one endpoint besides CloudFormation's that they may go to.
+/// Sends responses, to CloudFormation's response bucket or to the one other endpoint that the deployer allows.
 #[derive(Clone, Debug)]
 pub struct ResponseSender<T> {
+    /// The HTTP client.
     pub transport: T,
-    /// `AWS_ENDPOINT_URL`, where the deployer set it.
+    /// The value of `AWS_ENDPOINT_URL`. `None` where the deployer did not set it.
     pub endpoint: Option<String>,
 }
 
 impl<T: Transport> ResponseSender<T> {
+    /// Checks that a response may be sent to the URL. `place` is the place of the function.
+    ///
     /// # Errors
-    /// When an answer may not go there.
+    /// `DeliveryError::Untrusted`, when the URL is neither at the response bucket of that region nor at the endpoint.
     pub fn check(&self, to: &ResponseUrl, place: Option<&Place>) -> Result<(), DeliveryError> {
         to.checked(self.endpoint.as_deref(), place)?;
         Ok(())
     }
 
-    /// PUTs the answer until a 2xx or the deadline. Redirects are not followed. `place` is the function's: answers go
-    /// to the response bucket of that region.
+    /// Sends the response by PUT until a 2xx status arrives or the deadline passes, and returns that status.
+    ///
+    /// A status of 408, 429 or 5xx, a failed connection and a missing reply are tried again. Redirects are not
+    /// followed. `place` is the place of the function: responses go to the response bucket of that region.
     ///
     /// # Errors
-    /// When it was certainly not delivered.
+    /// When the URL may not be used, the endpoint refuses the response, or no try succeeds before the deadline.
     pub async fn deliver(
         &self,
         to: &ResponseUrl,
@@ -79,7 +103,7 @@ impl<T: Transport> ResponseSender<T> {
                 Ok(Err(error)) => last = error.to_string(),
                 Err(_) => "no reply in time".clone_into(&mut last),
             }
-            tracing::warn!(tries, last, "answer not delivered yet");
+            tracing::warn!(tries, last, "response not delivered yet");
             telemetry::pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }

@@ -1,4 +1,4 @@
-//! Taking the steps of a round, and what becomes of each.
+//! Executes the steps of one round against IAM, and classifies the outcome of each.
 
 use std::time::Duration;
 
@@ -14,42 +14,52 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
-/// The same on the way back, where time is short and a step that is refused is passed over.
+/// The propagation timeout during a rollback, 8 seconds. It is shorter than `PROPAGATION_TIMEOUT`, because little time
+/// is left and the rollback goes on without a refused step.
 const ROLLBACK_PROPAGATION_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long one step of the way back is tried at the most.
+/// How long one step of a rollback is tried at most: 20 seconds.
 const ROLLBACK_STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// One way through a plan.
+/// The progress of applying a plan or rolling it back.
 #[derive(Debug)]
 pub struct Execution<'a, I> {
+    /// The port to IAM.
     pub iam: &'a I,
+    /// What the event may write to.
     pub write_scope: &'a WriteScope<'a>,
+    /// When the last call must have ended.
     pub deadline: Instant,
-    /// On the way back, where there is less time and one step must not use it all up.
+    /// Whether this is a rollback: less time is left, and no single step may use all of it.
     pub rolling_back: bool,
+    /// The state after the steps that are done, corrected by what reads in between showed.
     pub reached: State,
-    /// Of steps that have failed and are tried again.
+    /// The steps that failed and await another try, each with its earlier tries.
     pub retry_states: Vec<(Step, RetryState)>,
 }
 
+/// The failure of a step that is not worth another try.
 #[derive(Debug)]
 pub struct Refusal {
+    /// Why the step failed.
     pub cause: Cause,
+    /// Whether IAM may have applied the step all the same: the outcome of a try is unknown, or the entity can't be
+    /// read.
     pub may_have_applied: bool,
 }
 
-/// What became of trying a step once.
+/// The outcome of trying a step once.
 #[derive(Debug)]
 pub struct Tried {
-    /// Whether it is done; else it is worth planning and trying again.
+    /// `Ok(true)`: the step is done. `Ok(false)`: it is worth a new plan and another try. `Err`: it is not.
     pub outcome: Result<bool, Refusal>,
-    /// What a look at its entity showed in between.
+    /// What a read of the step's entity showed in between. `None` where there was no such read.
     pub observed: Option<State>,
 }
 
 impl<I: Iam> Execution<'_, I> {
-    /// Tries the steps side by side, each once, and waits for all of them. Gives those that are not worth another try.
+    /// Tries the steps side by side, each once, and waits for all of them. Updates `reached` and `retry_states`.
+    /// Returns the steps that are not worth another try.
     pub async fn take(&mut self, steps: Vec<Step>) -> Vec<(Step, Refusal)> {
         let retry_state = |step: &Step| {
             let at = self.retry_states.iter().position(|(retried, _)| retried == step);
@@ -128,7 +138,8 @@ impl<I: Iam> Execution<'_, I> {
         };
         let pause = retry_state.pause();
         if step.removes() && self.is_gone(&entity, &error, observed).await {
-            // It was there when we looked, or we made it: unless our own try may have taken it away, IAM may only lag.
+            // The entity was observed, or this event created it. Unless an earlier try may have removed it, the read
+            // may merely be stale.
             let detail = error.kind == FaultKind::NotFound && !step.deletes();
             if detail || may_have_applied || waited >= lag {
                 tracing::info!(%step, "nothing was there");
@@ -143,8 +154,11 @@ impl<I: Iam> Execution<'_, I> {
         Ok(false)
     }
 
-    /// Whether what the step takes away has gone by now. IAM says so itself, or denies the call, since it no longer
-    /// knows the tags that the permission hangs on; or somebody attached something that has to go first.
+    /// Returns whether what the step removes is gone.
+    ///
+    /// IAM reports that directly, or it denies the call: the permission depends on the tags of the entity, which IAM no
+    /// longer finds. A refusal may also mean that somebody attached something that must be removed first. Then
+    /// `observed` receives the entity as it is, for the next plan.
     async fn is_gone(&self, entity: &Entity, error: &AwsError, observed: &mut Option<State>) -> bool {
         if error.kind != FaultKind::MaybePropagating {
             return error.kind == FaultKind::NotFound;
@@ -158,20 +172,25 @@ impl<I: Iam> Execution<'_, I> {
     }
 }
 
-/// How often a step has failed that is tried again.
+/// The earlier tries of a step that failed and is tried again.
 #[derive(Debug, Default)]
 pub struct RetryState {
+    /// When the step failed for the first time. `None` where it has not failed.
     pub since: Option<Instant>,
+    /// How many tries have failed.
     pub tries: u32,
+    /// Whether the outcome of at least one try is unknown, so that IAM may have applied the step.
     pub outcome_unknown: bool,
 }
 
 impl RetryState {
+    /// The pause before the next try: it doubles with each failure, from `FIRST_PAUSE` up to `LONGEST_PAUSE`.
     fn pause(&self) -> Duration {
         LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.tries.saturating_sub(1).min(8)))
     }
 }
 
+/// Replaces the entity in the state by its observed state. Removes the entity where the observation does not hold it.
 pub fn replace(state: &mut State, entity: &Entity, observed: State) {
     state.remove(entity);
     state.merge(observed);

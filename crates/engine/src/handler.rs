@@ -1,4 +1,4 @@
-//! The flow of an event, from the payload to the answer.
+//! Handles one event, from the payload that Lambda delivers to the response that CloudFormation receives.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -22,29 +22,35 @@ use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::spec::ReadContext;
 
-/// Serves one event at a time; keeps nothing between them.
+/// The handler of the function. It serves one event at a time and keeps no state between events.
 #[derive(Clone, Debug)]
 pub struct Handler<I, S, M, T> {
+    /// The clients of IAM, CloudFormation and SageMaker.
     pub ports: Ports<I, S, M>,
+    /// The deployer's guardrails, or what is wrong with the environment variables that set them. An error fails every
+    /// event of the stacks that this function serves.
     pub guardrails: Result<Guardrails, MisconfiguredEnvironment>,
+    /// Delivers the response to the response URL.
     pub sender: ResponseSender<T>,
 }
 
-/// What Lambda says of an invocation.
+/// What Lambda tells the function about one invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    /// The ARN of the invoked function: `arn:aws:lambda:eu-west-1:123456789012:function:mlops-roles`. The function
+    /// serves only stacks of this partition, region and account.
     pub function_arn: String,
-    /// Until Lambda ends the function.
+    /// The time until Lambda ends the invocation.
     pub remaining: Duration,
-    /// The time of day, in seconds since the epoch.
+    /// The current time, in seconds since the Unix epoch.
     pub now: i64,
 }
 
 impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
-    /// Answers the event, whatever it is and whatever happens.
+    /// Processes the event and sends a response to CloudFormation, whatever the event contains and whatever goes wrong.
     ///
     /// # Errors
-    /// When CloudFormation has certainly not been told, so that Lambda runs the event again.
+    /// Returns an error when CloudFormation has certainly not received a response. Lambda then runs the event again.
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<(), DeliveryError> {
         let place = Place::from_arn(&invocation.function_arn);
         let read = Request::parse(payload);
@@ -54,7 +60,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         let target = read.as_ref().map_or_else(|broken| broken.target.as_ref(), |request| Some(&request.target));
         if let Some(target) = target {
             telemetry::targeted(target);
-            // Before any work: what nobody will hear of is not begun.
+            // The URL is checked before any work: the function must not start work whose result it can't report.
             self.sender.check(&target.response_url, place.as_ref())?;
         }
         let (target, outcome) = match read {
@@ -74,12 +80,12 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             Ok(done) => Response::success(&target, &done.physical_id, done.data),
             Err(failed) => Response::failed(&target, &failed.physical_id, failed.reason),
         };
-        tracing::info!(status = ?response.status, reason = response.reason, id = response.physical_resource_id, "answering");
+        tracing::info!(status = ?response.status, reason = response.reason, id = response.physical_resource_id, "responding");
         let delivery = self.sender.deliver(&target.response_url, &response, place.as_ref(), deadlines.response);
         timed(Phase::Response, delivery).await.map(drop)
     }
 
-    /// The work, with an outcome even when it panics or hangs.
+    /// Does the work of an event, and returns an outcome even when the work panics or hangs.
     async fn guarded(
         &self,
         request: &Request,
@@ -96,7 +102,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             logical_id,
             "received"
         );
-        // Boxed: the futures of the SDK's calls are large, and this one holds them all.
+        // The future is boxed because it holds the futures of all SDK calls, and those are large.
         let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
         match timeout_at(deadlines.watchdog, work).await {
             Ok(Ok(outcome)) => outcome,
@@ -120,7 +126,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         let stack_id = &request.target.stack_id;
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
         if !is_stack || Place::from_arn(stack_id).as_ref() != Some(place) {
-            // Nothing was made for such a stack, so there is nothing to delete either.
+            // The function never created anything for such a stack, so a Delete has nothing to delete.
             return match request.operation {
                 Operation::Delete { .. } => Ok(nothing(request)),
                 _ => {

@@ -1,16 +1,18 @@
-//! From an event to changes of an account and an answer, over narrow ports to AWS.
+//! Turns a CloudFormation event into changes of an AWS account and a response, over narrow ports to AWS.
 //!
-//! From the bottom up; each layer uses those above it in this list:
+//! The layers, from the bottom up; a layer uses only the layers above it in this list:
 //!
-//! - [`telemetry`], [`deadlines`], [`port`]: what all of it uses
-//! - [`failure`]: why a step or a question failed
-//! - [`retry`]: asking again
-//! - [`execution`], [`apply`], [`rollback`]: steps to IAM, and back
-//! - [`staleness`], [`preconditions`], [`lookup`], [`usage`], [`verify`]: questions to the account
-//! - [`decide`]: from the account and the desired state to a plan
-//! - [`deliver`]: the answer to CloudFormation
+//! - [`telemetry`], [`deadlines`], [`port`]: what every other layer uses
+//! - [`failure`]: why a step or a read failed
+//! - [`retry`]: repeated calls to AWS
+//! - [`execution`], [`apply`], [`rollback`]: how a plan is applied to IAM and rolled back
+//! - [`staleness`], [`preconditions`], [`lookup`], [`usage`], [`verify`]: checks against the account
+//! - [`decide`]: from the observed and the desired state to a plan
+//! - [`deliver`]: how the response reaches CloudFormation
 //! - [`operation`]: Create and Update, Delete, and the flow of the service-catalog type
 //! - [`handler`]: the flow of an event
+
+#![warn(missing_docs)]
 
 pub mod apply;
 pub mod deadlines;

@@ -1,4 +1,4 @@
-//! The execution role that something in SageMaker runs with, so that nobody has to look for it by eye.
+//! Looks up the execution role that a SageMaker resource runs with, so that authors need not find its ARN by hand.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,16 @@ use crate::retry;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::{PROPERTY, Source};
 
-/// Roles that a reason names before it only counts them.
+/// How many roles a reason names; it only counts the others.
 const NAMED: usize = 10;
 
-/// The ARN of the one role. `itself` are the names of the role that it is looked up for, before and after: it is never the
-/// one, though its name may begin as asked for.
+/// Returns the ARN of the one execution role of the source: `arn:aws:iam::123456789012:role/x`.
+///
+/// `itself` holds the names, before and after the event, of the role that the look-up is for. That role never counts as
+/// the result, though its name may begin with the source's prefix.
 ///
 /// # Errors
-/// When there is none, or several, or AWS does not tell.
+/// When the source has no execution role or several, or when AWS refuses or does not answer the calls.
 pub async fn find(
     iam: &impl Iam,
     sagemaker: &impl SageMaker,
@@ -30,7 +32,7 @@ pub async fn find(
         Source::RoleNamePrefix(prefix) => iam.roles_named(prefix).await,
         source => sagemaker.execution_roles(&place.region, source).await,
     });
-    let mut roles = asked.await.map_err(|cause| untold(source, place, &cause))?;
+    let mut roles = asked.await.map_err(|cause| explain(source, place, &cause))?;
     roles.retain(|role| !itself.iter().any(|name| role.rsplit('/').next() == Some(*name)));
     let mut rest = roles.iter();
     match (rest.next(), rest.next()) {
@@ -48,14 +50,15 @@ pub async fn find(
     }
 }
 
+/// Lists the first roles by ARN, and counts the others.
 fn listed(roles: &BTreeSet<String>) -> String {
     let named: Vec<String> = roles.iter().take(NAMED).map(|role| format!("`{role}`")).collect();
     let more = roles.len().saturating_sub(NAMED);
     if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
 }
 
-/// Why it is not told, and what to do about it.
-fn untold(source: &Source, place: &Place, cause: &Cause) -> String {
+/// Explains why the look-up failed, and what to do about it.
+fn explain(source: &Source, place: &Place, cause: &Cause) -> String {
     let why = match cause {
         Cause::Aws(AwsError { kind: FaultKind::NotFound, call, .. }) if source.call() == *call => {
             format!("does not exist in {} ({cause}): correct the name, or look in its own region", place.region)

@@ -1,5 +1,7 @@
-//! The narrow way to AWS: look, take one step, and a few questions. `iam.rs`, `cloudformation.rs` and `sagemaker.rs`
-//! answer for the real account.
+//! The ports to AWS: traits that observe the account, execute one step and read a few facts.
+//!
+//! The function implements them with the AWS SDKs for the real account: `src/aws/iam`, `src/aws/cloudformation.rs`,
+//! `src/aws/sagemaker.rs` and `src/http/transport.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,143 +16,219 @@ use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 
-/// How long one call may take before its reply counts as lost.
+/// How long one call to AWS may take before its reply counts as lost: 20 seconds.
 pub const ONE_CALL: Duration = Duration::from_secs(20);
 
+/// The calls to IAM.
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Iam {
-    /// The roles and policies of the scope that exist.
+    /// Reads the roles and policies of the query. The observation holds those that exist.
+    ///
+    /// # Errors
+    /// When a read fails for another reason than an absent entity.
     async fn observe(&self, query: &Query) -> Result<Observation, AwsError>;
 
-    /// One step. Taking it twice does no harm.
+    /// Executes one step. A second execution of the same step does no harm.
+    ///
+    /// # Errors
+    /// When IAM refuses the step or does not reply. `AwsError::outcome_unknown` tells whether IAM may have applied the
+    /// step.
     async fn execute(&self, step: &Step) -> Result<(), AwsError>;
 
-    /// Whether there is such a policy.
+    /// Returns whether the policy with this ARN exists: `arn:aws:iam::123456789012:policy/x`.
+    ///
+    /// # Errors
+    /// When `iam:GetPolicy` fails for another reason than an absent policy.
     async fn has_policy(&self, arn: &str) -> Result<bool, AwsError>;
 
-    /// Who has the policy attached or as a boundary: `role Name`, `user Name`, `group Name`. None where it is absent.
+    /// Returns who has the policy attached or as a permissions boundary: `role Name`, `user Name`, `group Name`. The
+    /// list is empty where the policy is absent.
+    ///
+    /// # Errors
+    /// When `iam:ListEntitiesForPolicy` fails for another reason than an absent policy.
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError>;
 
-    /// What the role is denied of the check, as IAM simulates it, and what IAM can't judge.
+    /// Simulates the check for the role: which actions IAM denies, and which actions the simulator can't judge.
+    ///
+    /// # Errors
+    /// When `iam:SimulatePrincipalPolicy` fails for another reason than an action that the simulator can't judge.
     async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError>;
 
-    /// The ARNs of the customer-managed policies at or below the path, and when they were made, in seconds since the
-    /// epoch.
+    /// Lists the ARNs of the customer-managed policies at or below the path (`/service-role/`), each with its time of
+    /// creation in seconds since the epoch.
+    ///
+    /// # Errors
+    /// When `iam:ListPolicies` fails.
     async fn policies_below(&self, path: &str) -> Result<Vec<(String, i64)>, AwsError>;
 
-    /// The ARNs of the roles whose names begin so.
+    /// Lists the ARNs of the account's roles whose names begin with the prefix.
+    ///
+    /// # Errors
+    /// When `iam:ListRoles` fails.
     async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError>;
 }
 
-/// The three services together.
+/// The ports to the three AWS services that the engine uses.
 #[derive(Clone, Debug)]
 pub struct Ports<I, S, M> {
+    /// The port to IAM.
     pub iam: I,
+    /// The port to CloudFormation.
     pub stacks: S,
+    /// The port to SageMaker, in any region.
     pub sagemaker: M,
 }
 
-/// Why an answer did not arrive. The kind only: what an HTTP client says of an error may repeat the URL.
+/// Why the response was not delivered. Only the kind of error is kept: the message of an HTTP client may repeat the
+/// response URL, which is never logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
+    /// No reply came in time.
     #[error("no reply in time")]
     Timeout,
+    /// The connection could not be established, or it broke.
     #[error("the connection failed")]
     Connection,
+    /// Any other failure of the HTTP client.
     #[error("the request failed")]
     Other,
-    /// The URL is none that a request can be made of.
+    /// The HTTP client can't build a request for the URL.
     #[error("the URL can't be requested")]
     Unrequestable,
 }
 
-/// The way of an answer to a response URL.
+/// The HTTP client that sends the response to the response URL.
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Transport {
-    /// PUTs the body with an empty content type, the one that S3 has signed the URL for, and gives the status of the reply.
-    /// Redirects are not followed.
+    /// Sends the body by PUT and returns the HTTP status of the reply. The content type is empty, because S3 signed the
+    /// URL for an empty one. Redirects are not followed.
+    ///
+    /// # Errors
+    /// When no reply arrives, or no request can be built for the URL. An HTTP error status is not an error here.
     async fn put(&self, url: &Url, body: &[u8]) -> Result<u16, TransportError>;
 }
 
-/// A project that somebody made from a SageMaker project template and that is not deleted.
+/// A project that was created from a SageMaker project template and is not deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
+    /// The name of the project.
     pub name: String,
-    /// As SageMaker names it: `CreateCompleted`, `DeleteFailed`.
+    /// The status in SageMaker's words: `CreateCompleted`, `DeleteFailed`.
     pub status: String,
 }
 
+/// The calls to SageMaker. `region` is the region to call: `eu-west-1`.
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait SageMaker {
-    /// A page of the region's projects that are not deleted, and the token of the next one. The first has none.
+    /// Lists one page of the region's projects that are not deleted, and the token of the next page. `page` is that
+    /// token; it is absent for the first page. A returned `None` means that the page was the last one.
+    ///
+    /// # Errors
+    /// When `sagemaker:ListProjects` fails.
     async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError>;
 
-    /// Whether SageMaker's service-catalog portfolio is enabled in the region.
+    /// Returns whether SageMaker's service-catalog portfolio is enabled in the region.
+    ///
+    /// # Errors
+    /// When `sagemaker:GetSagemakerServicecatalogPortfolioStatus` fails.
     async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError>;
 
+    /// Disables SageMaker's service-catalog portfolio in the region.
+    ///
+    /// # Errors
+    /// When `sagemaker:DisableSagemakerServicecatalogPortfolio` fails.
     async fn disable_portfolio(&self, region: &str) -> Result<(), AwsError>;
 
-    /// The ARNs of the roles that it runs with: none where it has none, several where its parts have different ones.
+    /// Returns the ARNs of the execution roles that the source runs with. The set is empty where the source has no
+    /// role. It has several where the parts of the source have different roles. A role-name prefix is looked up in IAM
+    /// instead (`Iam::roles_named`) and yields an empty set here.
+    ///
+    /// # Errors
+    /// When one of the calls that describe the source fails. `FaultKind::NotFound` means that the source, or something
+    /// that it refers to, does not exist.
     async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError>;
 }
 
-/// What CloudFormation says of a resource in its stack.
+/// A resource in its stack, as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackResource {
+    /// The physical id. Empty where CloudFormation has none yet.
     pub physical_id: String,
-    /// `Custom::StepFunctionsWorkflowRole`.
+    /// The resource type: `Custom::StepFunctionsWorkflowRole`.
     pub resource_type: String,
-    /// As CloudFormation names it: `UPDATE_IN_PROGRESS`.
+    /// The status in CloudFormation's words: `UPDATE_IN_PROGRESS`.
     pub status: String,
-    /// Since when, in seconds since the epoch.
+    /// When the resource reached that status, in seconds since the epoch. `None` where CloudFormation does not say.
     pub since: Option<i64>,
 }
 
-/// A resource of a stack that has a certain physical id.
+/// The resource of a stack that holds a given physical id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
+    /// The stack and the logical id of the resource.
     pub owner: Owner,
-    /// `AWS::IAM::Role`.
+    /// The resource type: `AWS::IAM::Role`. Empty where CloudFormation does not name it.
     pub resource_type: String,
 }
 
+/// The calls to CloudFormation.
 #[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
 pub trait Stacks {
-    /// The resource in its stack, also of a stack that was deleted. `None` where it never had it.
+    /// Describes the resource in its stack, which may be a deleted stack. `None` where the stack never had the
+    /// resource.
+    ///
+    /// # Errors
+    /// When `cloudformation:DescribeStackResource` fails for another reason than an absent stack or resource.
     async fn resource(&self, owner: &Owner) -> Result<Option<StackResource>, AwsError>;
 
-    /// The stack resource with this physical id that has not been deleted. Where several share the id, `CloudFormation` tells
-    /// one of them, of whatever type.
+    /// Finds the stack resource with this physical id that has not been deleted. Where several resources share the id,
+    /// CloudFormation reports one of them, of whatever type. `None` where no stack holds the id.
+    ///
+    /// # Errors
+    /// When `cloudformation:DescribeStackResources` fails for another reason than an absent resource.
     async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError>;
 
-    /// Whether the stack still has this resource, as one of the function's types.
+    /// Returns whether the stack still has this resource, of a type that may own a role or policy: a custom resource,
+    /// or the IAM role or managed policy that a stack may have imported under the same logical id.
+    ///
+    /// # Errors
+    /// When `cloudformation:DescribeStackResources` fails for another reason than an absent stack or resource.
     async fn holds(&self, resource: &Owner) -> Result<bool, AwsError>;
 
-    /// Where the stack is, as `CloudFormation` names it: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` for no such stack.
+    /// Returns the status of the stack in CloudFormation's words: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` where
+    /// the stack does not exist.
+    ///
+    /// # Errors
+    /// When `cloudformation:DescribeStacks` fails for another reason than an absent stack.
     async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError>;
 }
 
-/// What a caller does about a fault.
+/// The kind of an AWS error. It decides what the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
+    /// The entity or resource does not exist.
     NotFound,
+    /// The entity to create exists already.
     AlreadyExists,
-    /// Throttled, in conflict with another write, or lost on the way: worth repeating while there is time.
+    /// The call was throttled, conflicted with another write or was lost on the way. It is worth repeating while time
+    /// remains.
     Transient,
-    /// Refused for what IAM may not have noticed yet: a grant, a principal or a detachment made seconds ago.
+    /// The call was refused, and propagation could explain the refusal: a grant, a principal or a detachment made
+    /// seconds ago may not show everywhere yet.
     MaybePropagating,
+    /// The call was refused for good; repeating it does not help.
     Refused,
 }
 
 impl FaultKind {
-    /// By AWS's error code, the message and the HTTP status.
+    /// Classifies an error reply by AWS's error code (`NoSuchEntity`), the message and the HTTP status (`404`).
     pub fn from_response(code: &str, message: &str, status: u16) -> Self {
         match code {
             "NoSuchEntity" => Self::NotFound,
             "EntityAlreadyExists" => Self::AlreadyExists,
             "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Self::Transient,
             _ if throttles(code, status) => Self::Transient,
-            // A function that was deployed a moment ago has its permissions late.
+            // The permissions of a function that was deployed seconds ago may still propagate.
             "DeleteConflict" | "AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId" => {
                 Self::MaybePropagating
             }
@@ -161,22 +239,25 @@ impl FaultKind {
     }
 }
 
-/// Whether the account was asked for too much at once.
+/// Returns whether AWS throttled the call because the account sent too many requests at once, by error code or HTTP
+/// status.
 pub fn throttles(code: &str, status: u16) -> bool {
     let codes = ["Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"];
     codes.contains(&code) || status == 429
 }
 
-/// A call that failed.
+/// A call that AWS refused or did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct AwsError {
+    /// The kind of the error, which decides whether the call is repeated.
     pub kind: FaultKind,
-    /// The reply was lost or says nothing: the call may have done its work.
+    /// Whether AWS may have applied the call: the reply was lost, or it does not tell.
     pub outcome_unknown: bool,
-    /// As IAM names the action: `iam:CreateRole`.
+    /// The call by its IAM action: `iam:CreateRole`.
     pub call: &'static str,
-    /// AWS's error code; empty where no reply came.
+    /// AWS's error code: `NoSuchEntity`. Empty where no reply came.
     pub code: String,
+    /// AWS's error message, or a text of this project where no reply came.
     pub message: String,
 }
 

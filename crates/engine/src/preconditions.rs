@@ -1,4 +1,4 @@
-//! Whether what is planned may be done: to whom the things belong that it would touch, and who else uses them.
+//! The checks that a plan must pass: whose entities it would change, who else uses them, and IAM's quotas.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,11 @@ use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Ownership;
 use mlops_roles_core::state::{Entity, State, Tags};
 
-/// Whether everything that is to be written to may be. Says all that stands against it.
+/// Checks that the resource may write to every existing entity that its spec names.
+///
+/// # Errors
+/// Returns everything that rules it out: an owner that is not this resource, another path or letter case, a boundary
+/// outside the guardrails, or others who use a policy that would be adopted.
 pub async fn writable(
     iam: &impl Iam,
     stacks: &impl Stacks,
@@ -55,7 +59,7 @@ pub async fn writable(
         if let Some(objection) = why_not_writable(stacks, spec, &entity, &have.tags, context, until).await {
             objections.push(objection);
         } else if !context.owner.owns(&have.tags) {
-            // Whoever else has it would be granted what we write into it.
+            // Anybody else who has the policy would be granted what this resource writes into it.
             let ours: Vec<&Name> = spec.state.roles.keys().collect();
             match other_users(iam, arn, &ours, until).await {
                 Ok(others) if others.is_empty() => {}
@@ -69,7 +73,7 @@ pub async fn writable(
     if objections.is_empty() { Ok(()) } else { Err(format!("{}; nothing was changed", objections.join("; "))) }
 }
 
-/// Why the entity can't be written to: it is not ours and may not become so.
+/// Returns why the resource can't write to the entity: it does not own the entity and may not adopt it.
 async fn why_not_writable(
     stacks: &impl Stacks,
     spec: &ResourceSpec,
@@ -129,8 +133,8 @@ async fn why_not_writable(
     }
 }
 
-/// Whether a resource of this type can be what holds the entity. Custom ones, and those that CloudFormation does not name,
-/// may be anything.
+/// Returns whether a stack's resource of this type can be the one that holds the entity. A custom resource, or one
+/// whose type CloudFormation does not name, may be anything.
 fn may_hold(entity: &Entity, resource_type: &str) -> bool {
     let of_iam = match entity {
         Entity::Role(_) => "AWS::IAM::Role",
@@ -141,8 +145,8 @@ fn may_hold(entity: &Entity, resource_type: &str) -> bool {
         || resource_type == "AWS::CloudFormation::CustomResource"
 }
 
-/// A boundary that a template names instead of the deployer's own, and that is not there. Where IAM does not tell, it will
-/// when a role is made.
+/// Returns an error text when the template names a boundary instead of the deployer's own, and that policy does not
+/// exist. Returns `None` when IAM can't be asked: IAM then reports a missing boundary when the role is created.
 pub async fn absent_boundary(
     iam: &impl Iam,
     spec: &ResourceSpec,
@@ -154,7 +158,11 @@ pub async fn absent_boundary(
     matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
 }
 
-/// Policies that are to go must not be in use by anybody but our roles. `known` has the users of some of them.
+/// Checks that nobody but the roles in `ours` uses the policies that are to be deleted. `going` has the ARNs of the
+/// policies, and `known` the users of some of them, by ARN.
+///
+/// # Errors
+/// Returns who uses which policy, or that IAM could not be asked.
 pub async fn unused<'a>(
     iam: &impl Iam,
     going: impl Iterator<Item = &'a String>,
@@ -176,7 +184,8 @@ pub async fn unused<'a>(
     if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
 }
 
-/// Who uses the policies, of those that IAM tells of at once. That nobody does it may only not know yet.
+/// Returns the users of each policy by its ARN, such as `role Name`, where IAM answers the first call. Policies without
+/// users are left out: IAM may only not know them yet.
 pub async fn users(
     iam: &impl Iam,
     policies: impl Iterator<Item = &String>,
@@ -194,7 +203,10 @@ pub async fn users(
     told
 }
 
-/// Who else has the policy attached or as a boundary.
+/// Returns who, besides the roles in `ours`, has the policy attached or as a permissions boundary, such as `user Name`.
+///
+/// # Errors
+/// Fails when IAM can't be asked.
 pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
     let users = retry::until(deadline, async || iam.users_of_policy(arn).await).await;
     let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
@@ -206,8 +218,13 @@ fn others(users: Vec<String>, ours: &[&Name]) -> Vec<String> {
     users.into_iter().filter(|user| !is_ours(user)).collect()
 }
 
-/// Others may have tagged what is ours, or given an adopted role grants of their own: then there may be too little room.
-/// The quotas that an account can have raised are left to IAM.
+/// Checks that the desired entities stay within IAM's quotas for tags and for inline policies.
+///
+/// Others may have tagged an entity of this resource, or given an adopted role grants of their own, so there may be too
+/// little room. IAM itself checks the quotas that an account can have raised.
+///
+/// # Errors
+/// Returns each entity that would exceed a quota.
 pub fn within_quota(desired: &State) -> Result<(), String> {
     let mut full = Vec::new();
     let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));

@@ -1,4 +1,4 @@
-//! Taking the account back to where it was before a plan that could not be finished.
+//! Rolls the account back to the state before a plan that could not be finished.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,13 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
-/// Puts the world back as it was. What may have been created is looked for first, and goes only if it shows our tags.
-/// A step that is refused is passed over, so that the others are still taken.
+/// Rolls the account back from the state `reached` to the state `before`.
+///
+/// `outcome_unknown` holds the entities that may have been created. They are looked for first, and deleted only if they
+/// carry the owner's tags. A step that is refused is skipped, so that the other steps are still applied.
 ///
 /// # Errors
-/// The steps of the way back that were not taken.
+/// The steps of the rollback that were not applied, each with its cause.
 pub async fn roll_back(
     iam: &impl Iam,
     write_scope: &WriteScope<'_>,
@@ -34,27 +36,27 @@ pub async fn roll_back(
     for (entity, observed) in outcome_unknown.iter().zip(found) {
         match observed {
             Some(observed) if write_scope.covers(entity, &observed.state) => {
-                replace(&mut reached, entity, observed.state)
+                replace(&mut reached, entity, observed.state);
             }
             observed => {
-                // Not to have seen it for lack of time is no proof that it is not there.
+                // An entity that was not seen because time ran out may still exist.
                 if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
                     stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
-                tracing::warn!(%entity, foreign = observed.is_some(), "taken for not created by us");
+                tracing::warn!(%entity, foreign = observed.is_some(), "does not count as created by this event");
                 reached.remove(entity);
             }
         }
     }
     let mut execution = Execution { iam, write_scope, deadline, rolling_back: true, reached, retry_states: Vec::new() };
     loop {
-        // A look in between may show again what a step that is stuck was to take away.
+        // A read in between may show again what a stuck step should have removed; that step is not planned again.
         let is_stuck = |step: &Step| stuck.iter().any(|failure| failure.step == *step);
         let steps: Vec<Step> = plan(before, &execution.reached).into_iter().filter(|step| !is_stuck(step)).collect();
         if steps.is_empty() {
             break;
         }
-        // Our tags are the handle of whatever is left: they stay on while anything else does.
+        // What is left of an entity is found by its owner tags, so they stay until everything else is rolled back.
         let is_kept = |step: &Step| {
             let untags = matches!(step, Step::UntagRole { .. } | Step::UntagPolicy { .. });
             untags && stuck.iter().any(|failure| failure.step.entity() == step.entity())

@@ -1,7 +1,9 @@
-//! Whether CloudFormation is still at what an event speaks of. Lambda may deliver an event again after CloudFormation has
-//! moved on, and whoever may invoke the function could make one up: the stack itself tells.
+//! Detects stale events: asks the stack whether CloudFormation is still processing the operation of an event.
 //!
-//! CloudFormation may also move on during the work, so after the last write it is asked once more.
+//! Lambda may deliver an event again after CloudFormation has moved on, and whoever may invoke the function could forge
+//! an event. Only the stack can tell.
+//!
+//! CloudFormation may also move on during the work, so the function asks the stack once more after the last write.
 
 use std::time::Duration;
 
@@ -13,51 +15,55 @@ use crate::retry;
 use crate::telemetry;
 use mlops_roles_core::protocol::request::{Operation, Request};
 
-/// An event that is younger comes from its first delivery: Lambda waits a minute before it delivers one again.
+/// The age up to which an event comes from its first delivery: Lambda waits a minute before it delivers an event again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>
 const FIRST_DELIVERY_WINDOW: Duration = Duration::from_secs(45);
 
-/// How long after its signature an event's own operation may at the latest have begun. A later status is another
-/// operation's.
+/// The maximum time from the signature of an event to the start of its own operation, in seconds. A later status
+/// belongs to another operation.
 const AT_ONCE: i64 = 2;
 
-/// How long an event waits at the most for an answer that it can do without.
+/// The maximum time that an event waits for an answer of the stack that it can do without.
 const OPTIONAL_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a stack is asked again before an event is refused for what it tells, which may be what was a moment ago.
+/// The number of times that a stack is asked again before its status refuses an event: the status may be a moment old.
 pub const REPEATS: u32 = 3;
+/// The pause before a stack is asked again.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
-/// How far the clocks of what signs an event and of what keeps a stack's state may be apart.
+/// The maximum difference between the clock that signs events and the clock that dates the status of a stack's
+/// resources.
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// Until when to wait for an answer of the stack that an event can do without.
+/// Returns until when to wait for an answer of the stack that an event can do without: 10 seconds from now, but at most
+/// until `deadline`.
 pub fn optional_deadline(deadline: Instant) -> Instant {
     deadline.min(Instant::now() + OPTIONAL_ANSWER_TIMEOUT)
 }
 
-/// What is known of an event before its stack is asked.
+/// What an event itself tells of its age, before its stack is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct EventAge {
-    /// When the event was signed, in seconds since the epoch; `None` where its URL does not say.
+    /// When the event was signed, in seconds since the Unix epoch. `None` when its response URL has no date.
     pub signed_at: Option<i64>,
-    /// The same for now.
+    /// The current time, in seconds since the Unix epoch.
     pub now: i64,
 }
 
 impl EventAge {
-    /// Whether it may have come late. CloudFormation dates its URLs; of one without, nobody can tell.
+    /// Returns whether the event may be a late delivery. CloudFormation dates its response URLs. The age of an event
+    /// without a date is unknown, so it does not count as old.
     fn is_old(self) -> bool {
         let limit = i64::try_from(FIRST_DELIVERY_WINDOW.as_secs()).unwrap_or(i64::MAX);
         self.signed_at.is_some_and(|signed| self.now.saturating_sub(signed) > limit)
     }
 }
 
-/// Asks the stack about an event that may be late, or about every event where the deployer wants that. Tells whether it was
-/// asked.
+/// Asks the stack whether an event is stale, if the event may be late or if `verifies_all` is set. The deployer decides
+/// whether all events are verified. Returns whether the stack was asked.
 ///
 /// # Errors
-/// When CloudFormation is not at it, or can't be asked.
+/// Fails when the event is stale, or when CloudFormation can't be asked.
 pub async fn check_staleness(
     stacks: &impl Stacks,
     request: &Request,
@@ -96,13 +102,18 @@ pub async fn check_staleness(
     })
 }
 
-/// Whether a young event is a second delivery, whose operation has ended: Lambda may deliver an event twice at any time. A
-/// Create or Update has ended once CloudFormation is not at it any more, or is at a later one; a Delete, once the stack has the resource again, under
-/// the very same id or under none yet. Asked along with the first look, so that nothing is written. A stack that does not
-/// tell soon counts as one that waits; one that was `asked` already is not asked again.
+/// Checks that a young event is not a redelivery whose operation has ended: Lambda may deliver an event twice at any
+/// time.
+///
+/// A Create or Update has ended once CloudFormation no longer processes it, or processes a later operation. A Delete
+/// has ended once the stack has the resource again, under the very same physical id or under none yet. The check runs
+/// beside the first observation, so nothing has been written when it fails.
+///
+/// A stack that does not answer within 10 seconds counts as waiting for the event. If `asked` is set, the stack was
+/// asked already and is not asked again. An event without a date passes.
 ///
 /// # Errors
-/// When it has ended.
+/// Fails when the operation has ended.
 pub async fn check_redelivery(
     stacks: &impl Stacks,
     request: &Request,
@@ -151,20 +162,29 @@ pub async fn check_redelivery(
 /// Where CloudFormation is with the resource after a write of a Create or Update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StackProgress {
-    /// It waits for this event.
+    /// CloudFormation waits for the response to this event.
     Waiting,
-    /// Another delivery of the same event has succeeded, and the stack lives with what both made: nothing of it is to be
-    /// repaired or rolled back.
+    /// Another delivery of the same event has succeeded. The stack relies on what both deliveries made, so none of it
+    /// may be repaired or rolled back.
     Succeeded,
-    /// It is at something else: what was made is to be rolled back. While that passes, it may also be the end of what another
-    /// delivery of the same event has brought about.
-    MovedOn { deletes: bool, is_passing: bool, why: String },
+    /// CloudFormation is processing something else, so what this event made is rolled back. While `is_passing` is set,
+    /// the status may also be the end of what another delivery of the same event has achieved.
+    MovedOn {
+        /// Whether the stack deletes the resource or has deleted it.
+        deletes: bool,
+        /// Whether the status will change by itself soon, and does not stand for a deletion or for a rollback of the
+        /// stack.
+        is_passing: bool,
+        /// What CloudFormation is doing instead, for the reason of the response.
+        why: String,
+    },
 }
 
-/// Asked after the last write, so nothing is written unseen. `physical_id` is what the event leads to, empty where that is
-/// not known; `was_rolling_back` is whether the stack did at the first look, where it told.
+/// Asks the stack for its progress after the last write, so that no write goes unchecked. A stack that does not answer
+/// counts as waiting.
 ///
-/// A stack that does not tell counts as one that waits.
+/// `physical_id` is the id that the event leads to, empty when it is unknown. `was_rolling_back` says whether the stack
+/// was rolling back at the first observation; it is `None` when the stack did not tell.
 pub async fn stack_progress(
     stacks: &impl Stacks,
     request: &Request,
@@ -173,8 +193,8 @@ pub async fn stack_progress(
     deadline: Instant,
 ) -> StackProgress {
     let mut stack_progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
-    // The resource of a Create becomes CREATE_IN_PROGRESS a second time once CloudFormation has the answer, and is
-    // CREATE_COMPLETE a moment later.
+    // Once CloudFormation has the response to a Create, the resource becomes CREATE_IN_PROGRESS a second time. It
+    // becomes CREATE_COMPLETE a moment later.
     for _ in 0..REPEATS {
         let is_time = Instant::now() + PAUSE < deadline;
         if !(is_time && matches!(stack_progress, StackProgress::MovedOn { is_passing: true, .. })) {
@@ -216,7 +236,7 @@ async fn stack_progress_now(
     if ended && is_complete && is_this && !starts_rolling_back {
         return StackProgress::Succeeded;
     }
-    // Only what was created is updated.
+    // CloudFormation only updates what was created, so the Create of this event has succeeded.
     let is_created = matches!(request.operation, Operation::Create) && told.status.starts_with("UPDATE_");
     if is_created && is_this && told.is_newer_than(signed_at) {
         return StackProgress::Succeeded;
@@ -231,18 +251,19 @@ async fn stack_progress_now(
     StackProgress::MovedOn { deletes, is_passing, why }
 }
 
-/// Whether the stack goes back to what it was before an update that failed; `None` where it does not tell.
+/// Returns whether the stack returns to its state before a failed update; `None` when the stack does not tell.
 pub async fn is_rolling_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
     let status = retry::until(deadline, async || stacks.status(stack_id).await).await;
     let status = status.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the state of the stack")).ok()?;
     Some(status?.starts_with("UPDATE_ROLLBACK"))
 }
 
-/// The id under which the stack lives with the resource, where that is another than the Delete's: of a Create that failed,
-/// CloudFormation may send the Delete when a later Create has already taken its place.
+/// Returns the physical id that the resource has in its stack now, if that differs from the id of the Delete event.
+///
+/// CloudFormation may send the Delete of a failed Create when a later Create has already taken its place.
 ///
 /// # Errors
-/// When the stack can't be asked.
+/// Fails when the stack can't be asked.
 pub async fn current_physical_id(
     stacks: &impl Stacks,
     request: &Request,
@@ -264,28 +285,33 @@ impl StackResource {
         self.status.ends_with("_IN_PROGRESS")
     }
 
-    /// Whether its stack updates it, as a resource of this type.
+    /// Returns whether the stack is updating the resource, as a resource of this type.
     pub fn is_updated(&self, resource_type: &str) -> bool {
         self.status == "UPDATE_IN_PROGRESS" && self.resource_type == resource_type
     }
 
-    /// Whether its operation began after the event was signed, by more than clocks may be apart.
+    /// Returns whether the operation of the resource began after the event was signed, by more than the clocks may
+    /// differ.
     fn is_later_than(&self, signed_at: Option<i64>) -> bool {
         let skew = i64::try_from(CLOCK_SKEW.as_secs()).unwrap_or(0);
         self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(skew))
     }
 
-    /// Whether it came to its status after the event was signed. Only a status that the event's own operation can't have may
-    /// be judged by so little.
+    /// Returns whether the resource reached its status more than 2 seconds after the event was signed. So small a
+    /// difference may only judge a status that the event's own operation can't have.
     fn is_newer_than(&self, signed_at: Option<i64>) -> bool {
         self.since.zip(signed_at).is_some_and(|(since, signed)| since > signed.saturating_add(AT_ONCE))
     }
 }
 
-/// `stack` is the state of the stack where only a Delete that CloudFormation surely sent will do.
+/// Checks the operation of an event against the resource in its stack.
+///
+/// `told` is the resource, or `None` when the stack never had it. `stack` is the status of the stack when only a Delete
+/// that CloudFormation certainly sent is acceptable; otherwise it is `None`. An inner `None` stands for a stack that
+/// does not exist.
 ///
 /// # Errors
-/// Why the event is not to be followed.
+/// Returns why the event is stale.
 pub fn check_operation(
     kind: &Operation,
     told: Option<&StackResource>,
@@ -304,7 +330,8 @@ pub fn check_operation(
     };
     let state = told.map(|told| told.status.as_str());
     let at_work = |stack: Option<&str>| stack.is_some_and(|status| status.ends_with("_IN_PROGRESS"));
-    // One that has failed rests there until somebody deletes the stack again.
+    // A resource whose deletion failed stays so until somebody deletes the stack again, so the stack must be at work
+    // too.
     let goes = |stack| state == Some("DELETE_IN_PROGRESS") || (state == Some("DELETE_FAILED") && at_work(stack));
     let stands_for = told.is_some_and(|told| told.physical_id == *physical_id && !told.status.starts_with("DELETE_"));
     match stack {

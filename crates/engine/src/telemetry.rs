@@ -1,7 +1,9 @@
-//! What an event took: one line of JSON in the log, from which CloudWatch makes metrics.
+//! Records what one event did and how long it took.
+//!
+//! The record is one line of JSON in the log, from which CloudWatch makes metrics.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! It is gathered beside the work, wherever that happens, and nothing hangs on it.
+//! The values are recorded beside the work, from wherever it happens. Nothing depends on them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,9 +20,10 @@ use mlops_roles_core::protocol::response::{Response, Status};
 use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource::TYPES;
 
+/// The CloudWatch namespace of the metrics.
 const NAMESPACE: &str = "mlops-roles";
 
-/// Name and unit of each metric, which is a member of the line too.
+/// The name and unit of each metric. The line has a member of the same name.
 const METRICS: [(&str, &str); 8] = [
     ("Events", "Count"),
     ("Failed", "Count"),
@@ -32,34 +35,37 @@ const METRICS: [(&str, &str); 8] = [
     ("Waited", "Milliseconds"),
 ];
 
-/// Characters of a text in the line. An event that somebody made up may hold any.
+/// The longest text in the line, in characters. A forged event may hold a text of any length.
 const LONGEST_TEXT: usize = 2_000;
 
 tokio::task_local! {
     static CURRENT: RefCell<Telemetry>;
 }
 
-/// A part of the work whose time is told by itself.
+/// A part of the work whose time is recorded separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Phase {
-    /// Whether the event is timely, and what there is: up to the plan.
+    /// The checks and reads up to the plan: whether the event is stale, and the observed state.
     #[serde(rename = "LookMs")]
     Observe,
+    /// The steps of the plan.
     #[serde(rename = "ApplyMs")]
     Apply,
-    /// The wait until a new role can be used.
+    /// The propagation wait: the pause until a new role can be used.
     #[serde(rename = "SettleMs")]
     PropagationWait,
-    /// Until what was done shows, and is permitted.
+    /// The reads until the changes are visible, and the simulation of the role's permissions.
     #[serde(rename = "ConfirmMs")]
     Confirm,
+    /// The rollback.
     #[serde(rename = "UndoMs")]
     Rollback,
+    /// The delivery of the response.
     #[serde(rename = "AnswerMs")]
     Response,
 }
 
-/// What is gathered of one event.
+/// The values recorded for one event.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     request_type: &'static str,
@@ -68,15 +74,15 @@ pub struct Telemetry {
     stack_id: String,
     request_id: String,
     physical_id: String,
-    /// The steps as they were first planned.
+    /// The steps of the first plan.
     plan: Vec<String>,
-    /// Calls to AWS by action; the answer is none.
+    /// The number of calls to AWS by action. The delivery of the response does not count.
     calls: BTreeMap<String, u32>,
-    /// Steps and questions that were tried again.
+    /// The number of steps and reads that were tried again.
     retries: u32,
-    /// In pauses and for new roles to settle.
+    /// The time spent in retry pauses and propagation waits.
     waited: Duration,
-    /// Steps of the way back that were not taken.
+    /// The number of rollback steps that were not applied.
     left_behind: usize,
     response: Option<(Status, String)>,
     answer_bytes: usize,
@@ -86,7 +92,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Does the work, and tells what was gathered meanwhile.
+    /// Runs the work and returns its output with the values recorded meanwhile.
     pub async fn gather<T>(work: impl Future<Output = T>) -> (T, Self) {
         let work = async {
             let started = Instant::now();
@@ -98,14 +104,15 @@ impl Telemetry {
         CURRENT.scope(RefCell::default(), work).await
     }
 
-    /// The line, in CloudWatch's embedded metric format. `at` is in milliseconds since the epoch.
+    /// Renders the line in CloudWatch's embedded metric format. `function` is the name of the Lambda function; `at` is
+    /// the time in milliseconds since the epoch.
     pub fn line(&self, function: &str, at: u128) -> String {
         let (outcome, reason) = match &self.response {
             Some((Status::Success, _)) => ("SUCCESS", ""),
             Some((Status::Failed, reason)) => ("FAILED", reason.as_str()),
             None => ("NONE", ""),
         };
-        // A dimension for every text that somebody makes up would be a metric for each.
+        // Each value of a dimension is a metric of its own, so a forged resource type must not become one.
         let resource_type = TYPES.into_iter().find(|known| *known == self.resource_type).unwrap_or("Other");
         let metrics: Vec<Value> = METRICS.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();
         json(&json!({
@@ -151,11 +158,12 @@ fn cut(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).collect()
 }
 
-/// Outside of an event nothing is gathered.
+/// Changes the values of the current event. Does nothing outside of `Telemetry::gather`.
 fn record(change: impl FnOnce(&mut Telemetry)) {
     CURRENT.try_with(|telemetry| change(&mut telemetry.borrow_mut())).unwrap_or_default();
 }
 
+/// Records the ids that the response repeats: logical id, stack id and request id.
 pub fn targeted(target: &ResponseTarget) {
     record(|telemetry| {
         target.logical_id.clone_into(&mut telemetry.logical_id);
@@ -164,6 +172,7 @@ pub fn targeted(target: &ResponseTarget) {
     });
 }
 
+/// Records the operation and the resource type of the event.
 pub fn received(request: &Request) {
     record(|telemetry| {
         telemetry.request_type = request.operation.name();
@@ -171,14 +180,17 @@ pub fn received(request: &Request) {
     });
 }
 
+/// Records the steps of the plan.
 pub fn planned(steps: &[Step]) {
     record(|telemetry| telemetry.plan = steps.iter().map(Step::to_string).collect());
 }
 
+/// Records how many rollback steps were not applied.
 pub fn left_behind(steps: usize) {
     record(|telemetry| telemetry.left_behind = steps);
 }
 
+/// Records the response that is about to be sent, and the size of its body in bytes.
 pub fn responding(response: &Response, bytes: usize) {
     record(|telemetry| {
         response.physical_resource_id.clone_into(&mut telemetry.physical_id);
@@ -187,17 +199,17 @@ pub fn responding(response: &Response, bytes: usize) {
     });
 }
 
-/// `status` is that of the response that took the answer.
+/// Records that the response was delivered. `status` is the HTTP status of the reply: `200`.
 pub fn responded(status: u16) {
     record(|telemetry| telemetry.answer_status = Some(status));
 }
 
-/// One more call to AWS, by its action.
+/// Records one more call to AWS, by its action without the service: `CreateRole`.
 pub fn called(action: String) {
     record(|telemetry| *telemetry.calls.entry(action).or_default() += 1);
 }
 
-/// Does a part of the work and adds its time.
+/// Runs a part of the work and adds its duration to the phase.
 pub async fn timed<T>(phase: Phase, work: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let output = work.await;
@@ -205,15 +217,16 @@ pub async fn timed<T>(phase: Phase, work: impl Future<Output = T>) -> T {
     output
 }
 
-/// Waits before something is tried again.
+/// Waits before a retry, and counts the retry.
 pub async fn pause(duration: Duration) {
     record(|telemetry| telemetry.retries += 1);
     wait(duration).await;
 }
 
+/// Waits, and adds the duration to the waited time.
 pub async fn wait(duration: Duration) {
     record(|telemetry| telemetry.waited += duration);
-    // A timer takes a millisecond even for nothing.
+    // Even a timer of zero length takes a millisecond.
     if !duration.is_zero() {
         sleep(duration).await;
     }

@@ -1,4 +1,5 @@
-//! What says that service-catalog roles are in use. Roles are global and their use is regional, so each region is asked.
+//! Finds out whether service-catalog roles are in use. Roles are global and their use is regional, so each region is
+//! asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,31 +14,36 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::{Owner, Ownership};
 
-/// How long a region is asked that does not answer, at the most. It takes half of what time there is.
+/// The maximum time for which a region that does not answer is asked. It is never more than half of the time that is
+/// left.
 const PATIENCE: Duration = Duration::from_mins(1);
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// Uses that a reason names before it only counts them.
+/// The number of uses that a reason names; it only counts the others.
 pub const NAMED: usize = 20;
 
+/// The uses of the service-catalog roles.
 #[derive(Debug, Default)]
 pub struct Usage {
     regions: BTreeMap<String, InRegion>,
-    /// Uses of one role and not of the others.
+    /// Uses that count against one role and not against the others.
     by_role: BTreeMap<Name, Vec<String>>,
-    /// Whether a portfolio must be known: it is to be disabled.
+    /// Whether the portfolios are to be disabled. A region whose portfolio is unknown then counts as use.
     ends_portfolios: bool,
 }
 
 #[derive(Debug)]
 struct InRegion {
     projects: Result<Vec<Project>, Cause>,
-    /// Whether it is enabled. That is no use by itself.
+    /// Whether the portfolio is enabled. An enabled portfolio alone does not count as use.
     portfolio: Result<bool, Cause>,
 }
 
 impl Usage {
-    /// Asks every region at once for projects and portfolio. What can't be asked counts as use.
+    /// Asks all regions at once for their projects and their portfolio. What can't be asked counts as use.
+    ///
+    /// `ends_portfolios` says whether the portfolios are to be disabled, which makes an unknown portfolio count as use
+    /// too.
     pub async fn in_regions(
         sagemaker: &impl SageMaker,
         regions: &BTreeSet<String>,
@@ -56,7 +62,8 @@ impl Usage {
         usage
     }
 
-    /// Adds what the roles themselves tell: a recent use, if `days` are asked for, and another owner of ours.
+    /// Adds the uses that the roles themselves show: a use within the last `days`, if that is more than 0, and the tags
+    /// of another owner.
     pub fn add_roles(&mut self, observed: &Observation, owner: &Owner, days: i32) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for (name, role) in &observed.state.roles {
@@ -76,12 +83,13 @@ impl Usage {
         }
     }
 
-    /// Whether the role is in use.
+    /// Returns whether the role is in use, or may be.
     pub fn keeps(&self, role: &Name) -> bool {
         self.keeps_all() || self.by_role.contains_key(role)
     }
 
-    /// Whether there are projects, or may be: they count against every role, and a portfolio must not go before them.
+    /// Returns whether there are projects, or may be. They count against every role, and a portfolio must not be
+    /// disabled before they are gone.
     pub fn keeps_all(&self) -> bool {
         self.regions.values().any(|region| self.has_use(region))
     }
@@ -91,24 +99,26 @@ impl Usage {
             || (self.ends_portfolios && region.portfolio.is_err())
     }
 
+    /// Returns the regions whose portfolio is enabled.
     pub fn enabled_portfolios(&self) -> Vec<&str> {
         let enabled = self.regions.iter().filter(|(_, region)| matches!(region.portfolio, Ok(true)));
         enabled.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Regions whose portfolio is enabled and whose projects are gone.
+    /// Returns the regions whose portfolio is enabled and whose projects are gone.
     pub fn idle_portfolios(&self) -> Vec<String> {
         let enabled = self.regions.iter().filter(|(_, region)| matches!(region.portfolio, Ok(true)));
         enabled.filter(|(_, region)| !self.has_use(region)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Records that the portfolio of the region is disabled.
     pub fn portfolio_disabled(&mut self, region: &str) {
         if let Some(region) = self.regions.get_mut(region) {
             region.portfolio = Ok(false);
         }
     }
 
-    /// One text for each use.
+    /// Describes the uses, one text for each, and the questions that a region did not answer.
     pub fn texts(&self) -> Vec<String> {
         let mut texts = Vec::new();
         for (name, region) in &self.regions {
@@ -128,7 +138,7 @@ impl Usage {
     }
 }
 
-/// Page by page, so that a throttled page does not begin the list anew.
+/// Lists the projects of a region page by page, so that a throttled page does not restart the list.
 async fn projects(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Result<Vec<Project>, Cause> {
     let (mut projects, mut page) = (Vec::new(), None);
     loop {
@@ -142,7 +152,7 @@ async fn projects(sagemaker: &impl SageMaker, region: &str, until: Instant) -> R
     }
 }
 
-/// The first `most` of the texts, and how many more there are.
+/// Joins the first `most` of the texts and counts the others: `a; b; 3 more`.
 pub fn summed_up(texts: &[String], most: usize) -> String {
     let mut parts: Vec<String> = texts.iter().take(most).cloned().collect();
     let more = texts.len() - parts.len();

@@ -1,5 +1,7 @@
-//! Whether the role may do what it was made for, as IAM's own simulator decides: with its boundary and the
-//! organization's policies, which no document of ours shows.
+//! Verifies with IAM's policy simulator that a role has the permissions it was created for.
+//!
+//! The simulator includes the permissions boundary and the organization's policies, which no document of this project
+//! shows.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +14,19 @@ use crate::retry::PROPAGATION_TIMEOUT;
 use crate::telemetry;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 
-/// Denials that a reason names before it only counts them.
+/// How many denials a reason names; it only counts the others.
 const NAMED: usize = 10;
+/// The pause between two rounds of simulation.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Asks until nothing is denied, or for as long as IAM may lag: a role that was just made may not show yet. Gives what IAM's
-/// simulator can't judge, as it says itself.
+/// Simulates the checks until nothing is denied, at most until the propagation timeout or the deadline. A role that was
+/// just created may not be visible yet.
+///
+/// Returns the names of the actions that IAM's simulator says it can't judge.
 ///
 /// # Errors
-/// What is denied, to which state and by whom; the question that was refused; or that nothing could be judged.
+/// When an action is denied; the text names the state, the action, the resource and the policy that denies it. Also
+/// when the simulation is refused, or when the simulator can't judge any of the actions.
 pub async fn verify(
     iam: &impl Iam,
     role_arn: &str,
@@ -28,7 +34,7 @@ pub async fn verify(
     deadline: Instant,
 ) -> Result<Vec<String>, String> {
     let until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
-    // Each with what was told of it at last.
+    // Each check with its latest result.
     let mut all: Vec<(&Check, Option<Simulated>)> = checks.iter().map(|check| (check, None)).collect();
     loop {
         let mut hidden = None;
@@ -71,7 +77,7 @@ pub async fn verify(
     Ok(unjudged.into_keys().cloned().collect())
 }
 
-/// Whether it is still to be asked.
+/// Returns whether a check must be simulated again: it has no result yet, or something was denied.
 fn is_open(told: Option<&Simulated>) -> bool {
     told.is_none_or(|told| !told.denials.is_empty())
 }

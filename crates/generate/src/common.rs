@@ -1,7 +1,7 @@
-//! Properties that several types share, and what their rules are built of.
+//! Properties that several resource types share, and functions that build the rules of a schema.
 
-use mlops_roles_core::resource::made_role::SETTLE_RANGE;
 use mlops_roles_core::resource::role::{SESSION_SECONDS, USER_TAGS};
+use mlops_roles_core::resource::single_role::PROPAGATION_WAIT_RANGE;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, WARNINGS};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -37,7 +37,7 @@ pub struct Makes {
     /// The id of a stack of this account and region that owned them and no longer holds them
     adopt_from: Option<StackId>,
     /// How long to wait after a role was made, so that it can be assumed; 10 by default
-    settle_seconds: Option<Number<{ *SETTLE_RANGE.start() }, { *SETTLE_RANGE.end() }>>,
+    settle_seconds: Option<Number<{ *PROPAGATION_WAIT_RANGE.start() }, { *PROPAGATION_WAIT_RANGE.end() }>>,
 }
 
 #[derive(JsonSchema)]
@@ -67,7 +67,7 @@ pub struct MakesOne {
     managed_policy_arns: Option<OneOrMany<PolicyArn>>,
 }
 
-/// The attributes of every type that makes one role.
+/// Returns the attributes of every resource type that creates one role: each name with its description.
 pub fn of_one() -> Map<String, Value> {
     let attributes = [
         ("RoleArn", "The ARN of the role"),
@@ -86,15 +86,17 @@ pub fn of_one() -> Map<String, Value> {
     attributes.map(|(name, meaning)| (name.to_owned(), meaning.into())).into_iter().collect()
 }
 
+/// The name and description of the attribute with the actions that the permissions boundary denies.
 pub const BEYOND_BOUNDARY: (&str, &str) =
     ("BeyondBoundary", "Actions that are granted and that the boundary of `template.yaml` denies all the same");
 
+/// The name and description of the attribute with the warnings.
 pub const WARNED: (&str, &str) = (
     WARNINGS,
     "What a new resource would be refused for, and this one had before; separated by semicolons, empty for nothing",
 );
 
-/// Adds a rule to those that the schema has.
+/// Adds a rule to the `allOf` of the schema.
 pub fn also(schema: &mut Schema, rule: Value) {
     let rules = schema.ensure_object().entry("allOf").or_insert_with(|| json!([]));
     if let Some(rules) = rules.as_array_mut() {
@@ -102,12 +104,12 @@ pub fn also(schema: &mut Schema, rule: Value) {
     }
 }
 
-/// Adds what must not be; `why` is what the rules in `lint/` tell.
+/// Adds a rule that forbids what matches `what`. The rules in `lint/` show `why` as their message.
 pub fn never(schema: &mut Schema, what: &Value, why: &str) {
     also(schema, json!({ "not": what, "description": why }));
 }
 
-/// Holds where the property is there, and no empty list.
+/// Returns a schema that matches where the property is present and is not an empty list.
 pub fn given(property: &str) -> Value {
     json!({ "required": [property], "properties": { property: { "minItems": 1 } } })
 }

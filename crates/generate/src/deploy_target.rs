@@ -1,4 +1,4 @@
-//! `Custom::SageMakerDeployTarget`.
+//! Describes the properties of `Custom::SageMakerDeployTarget`.
 
 use mlops_roles_core::catalog;
 use mlops_roles_core::catalog::DEPLOY_TARGET;
@@ -20,6 +20,7 @@ pub struct DeployTarget {
     of_sets: OfSets,
 }
 
+/// Adds the parameters, roles and attributes of the role set to the schema.
 fn of_catalog(schema: &mut Schema) {
     let Ok(set) = catalog::role_set(DEPLOY_TARGET) else { return };
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {

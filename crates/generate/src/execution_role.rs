@@ -1,4 +1,4 @@
-//! `Custom::SageMakerExecutionRole`.
+//! Describes the properties of `Custom::SageMakerExecutionRole`.
 
 use std::borrow::Cow;
 
@@ -59,6 +59,7 @@ enum Access {
     ReadWrite,
 }
 
+/// The name of a capability, such as `Training`.
 struct Capability;
 
 impl JsonSchema for Capability {
@@ -71,6 +72,7 @@ impl JsonSchema for Capability {
     }
 }
 
+/// The beginning of names in SageMaker: at most 63 letters, digits and hyphens.
 struct NamePrefix;
 
 impl JsonSchema for NamePrefix {
@@ -83,6 +85,7 @@ impl JsonSchema for NamePrefix {
     }
 }
 
+/// Adds the rules about properties that need each other.
 fn rules(schema: &mut Schema) {
     for (one, other) in [("Subnets", "SecurityGroups"), ("SecurityGroups", "Subnets")] {
         also(schema, json!({ "if": given(one), "then": given(other) }));

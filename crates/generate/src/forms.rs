@@ -1,9 +1,11 @@
-//! What values look like, in the form that cfn-lint, editors and other validators read alike.
+//! Defines the schemas of property values in a form that cfn-lint, editors and other validators read alike.
 //!
-//! Not everything is as one would write it for one validator alone:
-//! - A flag is no `enum`: cfn-lint takes any text for equal to `false`.
-//! - A pattern concerns text; cfn-lint holds it against numbers and flags too, as CloudFormation writes them.
-//! - Of one or a list, the keywords for both stand side by side: of alternatives, no validator tells which one was meant.
+//! Some schemas differ from what one validator alone would need:
+//! - A flag is not an `enum`, because cfn-lint takes any text as equal to `false`.
+//! - JSON Schema applies a pattern to text only. cfn-lint applies it to numbers and flags too, in the text form that
+//!   CloudFormation gives them.
+//! - A property that takes one value or a list has the keywords for both side by side. With alternatives (`anyOf`), no
+//!   validator can tell which one the author meant.
 
 use std::borrow::Cow;
 
@@ -13,49 +15,59 @@ use mlops_roles_core::resource::{role, workflow_role};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// Text that can't be a number: CloudFormation would make text of that, and many people leave the quotes out.
+/// Returns the schema of text whose pattern no number matches, so that only strings are allowed.
+///
+/// Where a number can match, use [`scalar`]: CloudFormation turns numbers into text, and many authors omit the quotes.
 pub fn text(pattern: &str) -> Schema {
     json_schema!({ "type": "string", "pattern": pattern })
 }
 
-/// Text that may stand there without quotes, a number or a flag.
+/// Returns the schema of text that an author may write without quotes, as a number or a flag.
 pub fn scalar(pattern: &str) -> Schema {
     json_schema!({ "type": ["string", "number", "boolean"], "pattern": pattern })
 }
 
+/// Returns the schema of text that is one of a few words.
 pub fn words<'a>(words: impl Iterator<Item = &'a str>) -> Schema {
     json_schema!({ "type": "string", "enum": words.collect::<Vec<_>>() })
 }
 
-/// The name of a role or policy.
+/// Returns the schema of the name of a role or policy. `range` is its length in characters.
 pub fn iam_name(range: std::ops::RangeInclusive<usize>) -> Schema {
     scalar(&format!("^[A-Za-z0-9+=,.@_-]{{{},{}}}$", range.start(), range.end()))
 }
 
+/// Returns the schema of the key of a tag, which must not begin with `aws:` in any case.
 fn tag_key() -> Schema {
     let mut schema = scalar(&format!("^(?![Aa][Ww][Ss]:){TAG_CHARACTERS}+$"));
     schema.insert("maxLength".to_owned(), role::TAG_KEY_LENGTH.into());
     schema
 }
 
+/// Returns the schema of the value of a tag.
 fn tag_value() -> Schema {
     let mut schema = scalar(&format!("^{TAG_CHARACTERS}*$"));
     schema.insert("maxLength".to_owned(), role::TAG_VALUE_LENGTH.into());
     schema
 }
 
-/// All but the ASCII that is neither letter, digit, white space nor one of `_.:/=+-@`: what is a letter elsewhere, each
-/// validator says by another class.
+/// The characters of tags, as a class that excludes the other ASCII characters.
+///
+/// Letters, digits, white space and `_.:/=+-@` are allowed. The class does not name the letters outside ASCII, because
+/// each validator has another notation for them.
 const TAG_CHARACTERS: &str = r##"[^!"#$%&'()*,;<>?\[\\\]^`{|}~]"##;
 
+/// Returns the schema of a region, such as `eu-central-1`.
 fn region() -> Schema {
     let places: Vec<&str> = REGION_PREFIXES.iter().map(|(_, place)| *place).collect();
-    // What a parameter's list was split into may have spaces around it.
+    // The items of a list parameter may have spaces around them.
     text(&format!(r"^\s*([a-z]{{2}}|{})-({})-[0-9]\s*$", places.join("|"), DIRECTIONS.join("|")))
 }
 
+/// Defines a type for each form of value, with its schema.
 macro_rules! forms {
     ($($name:ident: $schema:expr;)+) => { $(
+        /// A form of property value; only its schema is used.
         pub struct $name;
 
         impl JsonSchema for $name {
@@ -92,7 +104,7 @@ forms! {
         "type": ["string", "number", "boolean"],
         "pattern": r"^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
     });
-    // Printable ASCII but `*`, `?` and `$`.
+    // Printable ASCII except `*`, `?` and `$`, without a slash at the beginning.
     Folder: scalar("^[ -#%-)+-.0->@-~][ -#%-)+->@-~]*$");
     Region: region();
     SubnetId: text("^subnet-[0-9A-Fa-f]+$");
@@ -103,14 +115,14 @@ forms! {
     StackId: text("^arn:[^:]+:cloudformation:[^:]+:[0-9]{12}:stack/");
     SageMakerArn: text("^arn:[^:$]+:sagemaker:[^:$]*:[0-9]{12}:[^$]+$");
     KeyArn: text("^arn:[^:*?$]+:kms:[^:*?$]+:[0-9]{12}:key/[A-Za-z0-9-]+$");
-    // The one key of a state machine is not in any list of keys, and its region and account are not looked at.
+    // The key of a state machine is one property and not in a list of keys; its region and account are not checked.
     MachineKeyArn: text("^arn:[^:*?]+:kms:[^:*?]*:[^:*?]*:key/[^*?]*$");
     Repository:
         scalar("^(arn:[^:*?$]+:ecr:[^:*?$]+:[0-9]{12}:repository/)?[a-z0-9._/-]{2,256}$");
     Definition: json_schema!({ "type": ["object", "string"] });
 }
 
-/// A whole number, also as text.
+/// A whole number from `LEAST` to `MOST`, also as text.
 pub struct Number<const LEAST: i32, const MOST: i32>;
 
 impl<const LEAST: i32, const MOST: i32> JsonSchema for Number<LEAST, MOST> {
@@ -123,7 +135,7 @@ impl<const LEAST: i32, const MOST: i32> JsonSchema for Number<LEAST, MOST> {
     }
 }
 
-/// One, or a list of them.
+/// One value, or a list of such values.
 pub struct OneOrMany<T>(T);
 
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
@@ -133,7 +145,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let item = generator.subschema_for::<T>();
-        // Words concern lists too.
+        // An `enum` applies to lists too, so it can't stand beside the keywords of a list.
         if item.get("enum").is_some() {
             return json_schema!({ "anyOf": [item, { "type": "array", "items": item }] });
         }
@@ -150,7 +162,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-/// An object whose members have any names.
+/// An object with members of any name, whose values have one form.
 pub struct ByName<T>(T);
 
 impl<T: JsonSchema> JsonSchema for ByName<T> {

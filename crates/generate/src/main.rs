@@ -23,8 +23,10 @@ use serde_json::Value;
 
 use ::mlops_roles_core::resource;
 
-const USAGE: &str = "usage: schema [--check] FOLDER";
+/// The message for arguments that are not valid.
+const USAGE: &str = "usage: generate [--check] FOLDER";
 
+/// Writes the schemas, or checks them with `--check`.
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (checks, folder) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -36,12 +38,18 @@ fn main() -> ExitCode {
     written.map_or_else(|why| said(&why), |()| ExitCode::SUCCESS)
 }
 
-/// On the standard error, where nothing can be done about an error any more.
+/// Writes the message to the standard error and returns the exit code of a failure.
+///
+/// An error of that write is ignored, because no place is left to report it.
 fn said(why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "{why}");
     ExitCode::FAILURE
 }
 
+/// Writes all schemas to the folder and creates the folder if it is absent.
+///
+/// # Errors
+/// When the folder or a file can't be written.
 fn write(folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for (name, text) in files()? {
@@ -51,6 +59,10 @@ fn write(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Compares the files of the folder with the schemas.
+///
+/// # Errors
+/// When a file is absent or differs; the message names all such files.
 fn check(folder: &Path) -> Result<(), String> {
     let mut differing = Vec::new();
     for (name, text) in files()? {
@@ -62,7 +74,10 @@ fn check(folder: &Path) -> Result<(), String> {
     if differing.is_empty() { Ok(()) } else { Err(differing.join("\n")) }
 }
 
-/// Name and text of each file.
+/// Returns the name and text of each file, such as `SageMakerExecutionRole.json`.
+///
+/// # Errors
+/// When a schema can't be serialized.
 fn files() -> Result<Vec<(String, String)>, String> {
     let schemas = [
         schema::<workflow_role::WorkflowRole>(resource::workflow_role::TYPE),
@@ -78,6 +93,7 @@ fn files() -> Result<Vec<(String, String)>, String> {
     texts.collect()
 }
 
+/// Returns the file name and the schema of the resource type `of`, whose properties are the fields of `T`.
 fn schema<T: JsonSchema>(of: &str) -> (String, Schema) {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
@@ -89,7 +105,9 @@ fn schema<T: JsonSchema>(of: &str) -> (String, Schema) {
     (format!("{}.json", of.trim_start_matches("Custom::")), schema)
 }
 
-/// CloudFormation takes no null: what may be absent is an `Option` here for that alone.
+/// Removes `null` from the schema.
+///
+/// A field is an `Option` only because the property may be absent; CloudFormation does not accept `null`.
 fn without_null(schema: &mut Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|one| one != "null");
@@ -112,7 +130,7 @@ fn without_null(schema: &mut Schema) {
     }
 }
 
-/// A comment has the lines that the source has room for.
+/// Joins the lines of a description, because a doc comment breaks lines where the source has no more room.
 fn in_one_line(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.split_whitespace().collect::<Vec<_>>().join(" ");

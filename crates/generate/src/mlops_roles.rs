@@ -1,4 +1,4 @@
-//! `Custom::SageMakerMlopsRoles`.
+//! Describes the properties of `Custom::SageMakerMlopsRoles`.
 
 use std::borrow::Cow;
 
@@ -25,6 +25,7 @@ pub struct MlopsRoles {
     role_set: Name,
 }
 
+/// The name of a role set.
 struct Name;
 
 impl JsonSchema for Name {
@@ -37,11 +38,13 @@ impl JsonSchema for Name {
     }
 }
 
+/// Returns the role sets of this resource type: all but the one of `Custom::SageMakerDeployTarget`.
 fn sets() -> impl Iterator<Item = (&'static str, &'static RoleSet)> {
     let sets = catalog::names().filter(|name| *name != DEPLOY_TARGET);
     sets.filter_map(|name| Some((name, catalog::role_set(name).ok()?)))
 }
 
+/// Adds the parameters, roles, attributes and rules of all role sets to the schema.
 fn of_catalog(schema: &mut Schema) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     let of_all: Vec<String> = properties.keys().cloned().collect();
@@ -54,7 +57,9 @@ fn of_catalog(schema: &mut Schema) {
     }
 }
 
-/// The parameters and roles of the other sets are not of this one.
+/// Returns the rule of one role set, which forbids the parameters and roles of the other sets.
+///
+/// `of_all` are the properties that all sets share.
 fn of_set(name: &str, set: &RoleSet, of_all: &[String]) -> Value {
     let required = set.parameters.iter().filter(|parameter| parameter.default.is_none() && !parameter.optional);
     let required: Vec<&String> = required.map(|parameter| &parameter.name).collect();

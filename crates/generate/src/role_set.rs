@@ -1,4 +1,4 @@
-//! What the files of the catalogue say about the properties and attributes of a set.
+//! Turns the files of the catalogue into the properties and attributes of a role set.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub fn describe(properties: &mut Map<String, Value>, set: &RoleSet) {
     }
 }
 
-/// A name for each role. Where nothing else says what the empty one means, it is refused.
+/// Returns the schema of each role's name. An empty name is invalid where the set does not define what it means.
 fn role_names(set: &RoleSet) -> impl Iterator<Item = (String, Value)> {
     set.roles.iter().map(|(id, entry)| {
         let least = usize::from(entry.empty_name.is_none() && entry.when.is_empty());
@@ -46,6 +46,7 @@ fn role_names(set: &RoleSet) -> impl Iterator<Item = (String, Value)> {
     })
 }
 
+/// Returns the schema of a parameter, with the expected value and the default as its description.
 fn described(parameter: &Parameter) -> Schema {
     let mut schema = form(parameter);
     let default = parameter.default.as_ref().map(|default| format!("; by default `{default}`"));
@@ -53,6 +54,7 @@ fn described(parameter: &Parameter) -> Schema {
     schema
 }
 
+/// Returns the schema of a parameter, without a description.
 fn form(parameter: &Parameter) -> Schema {
     match parameter.form {
         Form::Label => scalar(&format!("^[A-Za-z0-9-]{{1,{LABEL_LENGTH}}}$")),
@@ -69,7 +71,9 @@ fn form(parameter: &Parameter) -> Schema {
     }
 }
 
-/// The outputs of the sets, each with what it is; of several sets, in each of them.
+/// Returns the attributes of the sets, each with its description.
+///
+/// With several sets, a description names the set of each meaning.
 pub fn attributes(sets: &[(&str, &RoleSet)]) -> Map<String, Value> {
     let mut attributes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, set) in sets {
@@ -84,6 +88,7 @@ pub fn attributes(sets: &[(&str, &RoleSet)]) -> Map<String, Value> {
     attributes.into_iter().map(|(name, meanings)| (name.to_owned(), meanings.join("; ").into())).collect()
 }
 
+/// Describes the value of an output, such as `${Role.Arn}`.
 fn meaning(value: &str) -> String {
     let role = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match (role, role.and_then(|role| role.strip_suffix(".Arn"))) {

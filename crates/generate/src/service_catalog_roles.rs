@@ -1,4 +1,4 @@
-//! `Custom::SageMakerServiceCatalogRoles`.
+//! Describes the properties of `Custom::SageMakerServiceCatalogRoles`.
 
 use std::borrow::Cow;
 
@@ -34,6 +34,7 @@ pub struct ServiceCatalogRoles {
     in_use_within_days: Option<Number<0, TRACKED_DAYS>>,
 }
 
+/// The name of a service-catalog role, or `LaunchAndUse` or `All`.
 struct Role;
 
 impl JsonSchema for Role {
@@ -67,6 +68,7 @@ enum IfInUse {
     Delete,
 }
 
+/// Adds the rules about empty lists and about properties that need or exclude each other.
 fn rules(schema: &mut Schema) {
     for property in ["Roles", "Regions"] {
         if let Some(Value::Object(property)) = schema.pointer_mut(&format!("/properties/{property}")) {
@@ -87,6 +89,7 @@ fn rules(schema: &mut Schema) {
     );
 }
 
+/// Returns the attributes, each with its description.
 fn attributes() -> Map<String, Value> {
     let attributes = [
         ("DeletedRoles", "The names of those deleted by this event, separated by commas"),

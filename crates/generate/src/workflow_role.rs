@@ -1,4 +1,4 @@
-//! `Custom::StepFunctionsWorkflowRole`.
+//! Describes the properties of `Custom::StepFunctionsWorkflowRole`.
 
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use crate::forms::{
     Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, RoleArn, Scalar, StateMachineName, Text,
 };
 
-/// What only goes with `Definition` or `Integrations`.
+/// The properties that need `Definition` or `Integrations`.
 const OF_DEFINITION: [&str; 6] =
     ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"];
 
@@ -78,6 +78,7 @@ struct Source {
     role_name_prefix: Option<Text>,
 }
 
+/// Adds the rules that the source is exactly one, and that a user profile or space needs its domain.
 fn one_source(schema: &mut Schema) {
     let sources = ["DomainId", "NotebookInstanceName", "EndpointName", "PipelineName", "RoleNamePrefix"];
     schema.insert("oneOf".to_owned(), sources.map(|source| json!({ "required": [source] })).as_slice().into());
@@ -86,6 +87,7 @@ fn one_source(schema: &mut Schema) {
     schema.insert("dependentRequired".to_owned(), of_domain);
 }
 
+/// Adds the rules about properties that need or exclude each other.
 fn rules(schema: &mut Schema) {
     let required = |name: &str| json!({ "required": [name] });
     let (of_definition, definitions) = (OF_DEFINITION.map(required), ["Definition", "Integrations"].map(required));
@@ -115,6 +117,7 @@ fn rules(schema: &mut Schema) {
     );
 }
 
+/// Returns the attributes, each with its description.
 fn attributes() -> Map<String, Value> {
     let mut attributes = of_one();
     let found =

@@ -1,4 +1,4 @@
-//! The operations that the fault tests disturb.
+//! The operations into which the fault tests inject faults.
 
 use crate::fake::sagemaker::Region;
 use crate::fake::{Books, Fake, Mischief, Policy, Role};
@@ -8,20 +8,22 @@ use serde_json::{Value, json};
 
 const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
 
-/// An operation, the account that it starts from, and what CloudFormation sends when it has failed.
+/// An operation, the account that it starts from, and what CloudFormation sends after the operation has failed.
 pub struct Case {
     pub name: &'static str,
+    /// The account before the operation.
     pub start: Books,
+    /// The event of the operation.
     pub event: Value,
-    /// What follows a FAILED answer.
+    /// The event that follows a FAILED response.
     pub after_failure: Value,
-    /// The account once that has succeeded.
+    /// The account once that event has succeeded.
     pub restored: Books,
-    /// Only goes forward: what has failed is not undone but finished by what follows.
+    /// Whether the operation only goes forward: the following event finishes a failed operation instead of undoing it.
     pub forward: bool,
 }
 
-/// Ways to fail that a later try may find gone.
+/// Faults that may be gone when a call is repeated.
 pub const ONCE: [Mischief; 9] = [
     Mischief::Refused,
     Mischief::Denied,
@@ -34,7 +36,8 @@ pub const ONCE: [Mischief; 9] = [
     Mischief::Panic,
 ];
 
-/// Something of others, to see that it stays as it is.
+/// A role, an instance profile and a policy that belong to others. They show that an operation leaves such things
+/// alone.
 pub fn foreign() -> Books {
     let mut books = by_hand();
     let mut role = books.roles.remove(&ROLE.to_lowercase()).unwrap();
@@ -63,6 +66,7 @@ async fn made(properties: &Value) -> Books {
     stage.fake.books()
 }
 
+/// All operations that the fault tests use.
 pub async fn cases() -> Vec<Case> {
     let old = with(
         json!({ "Tags": [{ "Key": "a", "Value": "1" }], "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonX"] }),
@@ -171,7 +175,7 @@ pub async fn cases() -> Vec<Case> {
     cases
 }
 
-/// The role and policy as somebody made them by the guide.
+/// The role and policies as somebody created them by the guide.
 pub fn by_hand() -> Books {
     let role = Role {
         name: ROLE.into(),
@@ -193,7 +197,7 @@ pub fn by_hand() -> Books {
     books
 }
 
-/// With a look at SageMaker first.
+/// A Create that reads from SageMaker first.
 fn found_case() -> Case {
     let asked =
         with(json!({ "SageMakerExecutionRoleArns": null, "SageMakerExecutionRole": { "NotebookInstanceName": "nb" } }));
@@ -211,7 +215,7 @@ fn found_case() -> Case {
     }
 }
 
-/// From one policy to two, and both away again.
+/// From one policy to two policies, and the deletion of both.
 async fn several_policies_cases() -> Vec<Case> {
     let invoking = |functions: usize| {
         let task = |name: String| json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": { "FunctionName": name } });
@@ -302,11 +306,12 @@ async fn service_catalog_cases() -> Vec<Case> {
 }
 
 impl Case {
+    /// A stage in front of an account that holds what the case starts from.
     pub fn stage(&self) -> Stage {
         Stage::new(Fake::with(self.start.clone()))
     }
 
-    /// How many calls it takes, and where it ends, when nothing fails.
+    /// The number of calls and the final account when nothing fails.
     pub async fn undisturbed(&self) -> (usize, Books) {
         let stage = self.stage();
         stage.send(&self.event).await.success();

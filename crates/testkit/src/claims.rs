@@ -1,4 +1,4 @@
-//! What holds of any input. A claim that fails panics.
+//! Claims that hold for any input. A claim that does not hold panics.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use mlops_roles_core::iam::name::is_iam_name;
 use mlops_roles_core::iam::quota::INLINE_SIZE_PER_ROLE;
 use mlops_roles_core::iam::quota::ROLE_NAME_LENGTH;
 use mlops_roles_core::protocol::request::{Request, payload};
-use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_core::protocol::response::{MAX_RESPONSE_BYTES, Response};
 use mlops_roles_core::protocol::response_url::ResponseUrl;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
@@ -32,14 +32,15 @@ fn place() -> Place {
     Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() }
 }
 
-/// With a clock that waits for nobody.
+/// Runs the work with a paused clock, so that no wait takes time.
 fn run<T>(work: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(Box::pin(work))
 }
 
-/// Any event is answered or an error for Lambda; a failure changes nothing, and a Create can be repeated and deleted.
+/// Checks that any event gets a response or an error for Lambda, and that a failure changes nothing. Checks also that a
+/// Create can be repeated, and that a Delete then removes everything.
 ///
-/// Gives whether it was an event at all.
+/// Returns whether the text was an event at all.
 pub fn event(text: &str) -> bool {
     let mut event = payload(text);
     if event.get("ResponseURL").is_none() {
@@ -100,9 +101,9 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
     let repeated = ["StackId", "RequestId", "LogicalResourceId", "PhysicalResourceId"];
     let echoes: usize = repeated.iter().map(|name| response[name].to_string().len()).sum();
     let reason = response["Reason"].as_str().unwrap_or_default();
-    // What CloudFormation wants to have repeated it keeps short itself.
-    if echoes + 200 < LONGEST {
-        assert!(body.len() <= LONGEST, "{} bytes", body.len());
+    // CloudFormation itself limits the length of what a response repeats.
+    if echoes + 200 < MAX_RESPONSE_BYTES {
+        assert!(body.len() <= MAX_RESPONSE_BYTES, "{} bytes", body.len());
         assert_eq!(response["Status"] == "FAILED", !reason.is_empty(), "a reason for a failure");
     }
     assert_ne!(response["PhysicalResourceId"], "");
@@ -110,9 +111,10 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
     Some(response)
 }
 
-/// `["Custom::Type", {properties}]`: they lead to what IAM takes and the fence allows, or to a mistake.
+/// Checks that properties, as `["Custom::Type", {properties}]`, lead to an error, or to a state that IAM accepts and
+/// the guardrails allow.
 ///
-/// Gives whether it has that form.
+/// Returns whether the text has that form.
 pub fn properties(text: &str) -> bool {
     let Ok(Value::Array(pair)) = serde_json::from_str(text) else { return false };
     let [Value::String(resource_type), Value::Object(properties)] = pair.as_slice() else { return false };
@@ -120,7 +122,7 @@ pub fn properties(text: &str) -> bool {
     true
 }
 
-/// The same for a workflow role with this definition.
+/// Checks the same for a workflow role with this definition. Returns `true`.
 pub fn definition(text: &str) -> bool {
     let definition = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let properties = json!({ "Definition": definition, "SageMakerExecutionRoleArns": crate::fuzz_account::PASSABLE });
@@ -143,7 +145,7 @@ fn parse(resource_type: &str, properties: &Map<String, Value>) {
         }
         assert!(!spec.physical_id.is_empty());
         within_the_guardrails(&spec.state);
-        // Of sets, the patterns are those of the published templates.
+        // The wildcards of role sets are those of the published templates.
         if !resource::is_set(resource_type) {
             passes_by_name(&spec.state);
         }
@@ -189,7 +191,8 @@ fn passes_by_name(state: &State) {
     }
 }
 
-/// An answer goes to the response bucket of the region, or to the deployer's endpoint, and nowhere else.
+/// Checks that a response goes to the region's response bucket or to the deployer's endpoint, and nowhere else. Returns
+/// `true`.
 pub fn response_url(text: &str) -> bool {
     const ENDPOINT: &str = "http://localhost:4566";
     let url = ResponseUrl::new(text);

@@ -1,4 +1,4 @@
-//! An account that does what it is told, fast, and a mailbox for the answers.
+//! A fast account without faults for the fuzzers, and a mailbox for the responses.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,12 @@ use mlops_roles_engine::port::{
     AwsError, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
 };
 
+/// The id of the account.
 pub const ACCOUNT: &str = "123456789012";
+/// The ARN of a role that the guardrails allow to be passed.
 pub const PASSABLE: &str = "arn:aws:iam::123456789012:role/MySageMakerRole";
 
-/// Everything that a template may ask for is switched on.
+/// Guardrails that enable everything a template may ask for.
 pub fn guardrails() -> Guardrails {
     let types = mlops_roles_core::resource::TYPES.join(",");
     let variable = |name: &str| match name {
@@ -40,11 +42,12 @@ pub fn guardrails() -> Guardrails {
     Guardrails::from_environment(variable).unwrap()
 }
 
+/// An account that applies every step.
 #[derive(Clone, Debug)]
 pub struct Account(Rc<RefCell<State>>);
 
 impl Account {
-    /// With a role of somebody else.
+    /// An account that holds one foreign role.
     pub fn new() -> Self {
         let role = Role {
             path: "/".into(),
@@ -61,6 +64,7 @@ impl Account {
         Self(Rc::new(RefCell::new(State { roles, policies: BTreeMap::new() })))
     }
 
+    /// The current state.
     pub fn state(&self) -> State {
         self.0.borrow().clone()
     }
@@ -123,7 +127,7 @@ impl SageMaker for Account {
     }
 }
 
-/// A stack that is at the resource of an event, whatever its type.
+/// A stack that is processing the resource of an event, whatever its type.
 #[derive(Clone, Debug)]
 pub struct Stack {
     pub resource_type: String,
@@ -148,13 +152,15 @@ impl Stacks for Stack {
     }
 }
 
-/// Where an answer went, and what it was.
+/// The URL that a response went to, and the response.
 type Letter = (String, Vec<u8>);
 
+/// A transport that keeps the responses it gets.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox(Arc<Mutex<Vec<Letter>>>);
 
 impl Mailbox {
+    /// Removes and returns the responses.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.0.lock().unwrap())
     }

@@ -1,5 +1,7 @@
-//! What the tests of all crates share: an account in memory with two faces, the engine's ports and the wire, a stage that
-//! sends events to a handler in front of it, and the claims of the fuzzers.
+//! What the tests of all crates share: a fake account in memory, a stage that sends events to a handler in front of it,
+//! and the claims that the fuzzers check.
+//!
+//! The fake account can be used in two ways: through the engine's ports, or over the wire by the real clients.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,12 +27,12 @@ pub mod stage;
 
 use std::path::{Path, PathBuf};
 
-/// The root of the repository.
+/// The root folder of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A file or folder of the data that tests share.
+/// The path of a file or folder of the data that tests share, below `tests/data`.
 pub fn data(name: &str) -> PathBuf {
     repository().join("tests/data").join(name)
 }

@@ -1,4 +1,4 @@
-//! The events of role sets, and a function that may make all of them.
+//! The events of role sets, and a function that is allowed to provision all of them.
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,14 @@ use crate::data;
 use crate::fake::{Books, Fake};
 use crate::stage::{Stage, guardrails};
 
-/// A function that may make every set, and the account that it works in.
+/// A stage with a function that may provision every role set, in front of an account that holds `books`.
 pub fn stage(books: Books) -> Stage {
     let mut stage = Stage::new(Fake::with(books));
     stage.handler.guardrails = Ok(wide());
     stage
 }
 
+/// Guardrails that allow every role set.
 pub fn wide() -> Guardrails {
     let mut guardrails = guardrails();
     guardrails.role_name_prefixes =
@@ -23,13 +24,14 @@ pub fn wide() -> Guardrails {
     guardrails
 }
 
+/// The event as one for a role set of type `kind`.
 pub fn of_type(mut event: Value, kind: &str) -> Value {
     event["ResourceType"] = json!(kind);
     event["LogicalResourceId"] = json!("Roles");
     event
 }
 
-/// The properties, and more; null takes one away.
+/// The properties with `more` added; null in `more` removes a property.
 pub fn asking(properties: &Value, more: Value) -> Value {
     let mut asked = json!({
         "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
@@ -42,15 +44,17 @@ pub fn asking(properties: &Value, more: Value) -> Value {
     asked
 }
 
+/// The properties of the `Environment` role set, with `more` added.
 pub fn environment(more: Value) -> Value {
     asking(&json!({ "RoleSet": "Environment", "EnvName": "ds-team" }), more)
 }
 
+/// The properties of the `TargetAccount` role set as published, with `more` added.
 pub fn target_account(more: Value) -> Value {
     asking(&file("published.json")["TargetAccount"]["properties"], more)
 }
 
-/// A file beside the role sets' expected policies.
+/// A JSON file beside the role sets' expected policies.
 pub fn file(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(data("role_sets").join(name)).unwrap()).unwrap()
 }

@@ -1,21 +1,27 @@
-//! The service-catalog roles as the console makes them, and the events of the type that deletes them.
+//! The service-catalog roles as the console creates them, and the events of the resource type that deletes them.
 
 use crate::fake::{Books, Fake, Policy, Role};
 use crate::stage::{Response, Stage, create, delete, update};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The resource type of the service-catalog roles.
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
 
+/// The physical id of the resource.
 pub const ID: &str = "SageMakerServiceCatalogRoles/ServiceCatalog";
 
+/// The name of the launch role.
 pub const LAUNCH: &str = "AmazonSageMakerServiceCatalogProductsLaunchRole";
 
+/// The name of the use role.
 pub const USE: &str = "AmazonSageMakerServiceCatalogProductsUseRole";
 
+/// The ARN of the policy that the console creates for the use role.
 pub const CONSOLE_POLICY: &str =
     "arn:aws:iam::123456789012:policy/service-role/AmazonSageMakerServiceCatalogProductsUseRole-20210603T132536";
 
+/// The ends of the eleven role names, after `AmazonSageMakerServiceCatalogProducts`.
 pub const SUFFIXES: [&str; 11] = [
     "LaunchRole",
     "UseRole",
@@ -30,6 +36,7 @@ pub const SUFFIXES: [&str; 11] = [
     "ExecutionRole",
 ];
 
+/// The properties of the type, with `more` added.
 pub fn asking(more: Value) -> Value {
     let mut properties = json!({
         "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
@@ -39,25 +46,29 @@ pub fn asking(more: Value) -> Value {
     properties
 }
 
-/// The event as one of this type.
+/// The event as one for this type.
 pub fn of_type(mut event: Value) -> Value {
     event["ResourceType"] = json!(TYPE);
     event["LogicalResourceId"] = json!("ServiceCatalog");
     event
 }
 
+/// A Create with `more` properties.
 pub fn creating(more: Value) -> Value {
     of_type(create(&asking(more)))
 }
 
+/// A Delete with `more` properties.
 pub fn deleting(more: Value) -> Value {
     of_type(delete(ID, &asking(more)))
 }
 
+/// An Update from the `old` to the `new` properties.
 pub fn updating(new: Value, old: Value) -> Value {
     of_type(update(ID, &asking(new), &asking(old)))
 }
 
+/// A service-catalog role with these attached and inline policies.
 pub fn role(name: &str, path: &str, attached: &[&str], inline: &[&str]) -> Role {
     let empty = || json!({ "Version": "2012-10-17", "Statement": [] });
     Role {
@@ -77,6 +88,7 @@ pub fn role(name: &str, path: &str, attached: &[&str], inline: &[&str]) -> Role 
     }
 }
 
+/// A policy with two versions, by its ARN.
 pub fn policy(arn: &str) -> (String, Policy) {
     let (path, name) = arn.split_once(":policy").unwrap().1.rsplit_once('/').unwrap();
     let document = json!({ "Version": "2012-10-17", "Statement": [] });
@@ -97,7 +109,7 @@ fn books(roles: impl IntoIterator<Item = Role>) -> Books {
     Books { roles, ..Books::default() }
 }
 
-/// As the solution of the document makes them.
+/// The two roles as the published solution creates them.
 pub fn solution(path: &str) -> Books {
     books([
         role(
@@ -118,7 +130,7 @@ pub fn solution(path: &str) -> Books {
     ])
 }
 
-/// All eleven as the console makes them, one with a policy that somebody attached by hand.
+/// All eleven roles as the console creates them. Somebody attached another policy to the use role by hand.
 pub fn console() -> Books {
     let mut books = books(SUFFIXES.map(|suffix| {
         let name = format!("AmazonSageMakerServiceCatalogProducts{suffix}");
@@ -130,7 +142,7 @@ pub fn console() -> Books {
     books
 }
 
-/// Roles and policies that are named nearly so, and must never change.
+/// Roles and policies with similar names, which must never change.
 pub fn neighbours() -> Books {
     let near = [
         "AmazonSageMakerProjectsLaunchRole",
@@ -152,6 +164,7 @@ pub fn neighbours() -> Books {
     books
 }
 
+/// The content of two accounts in one.
 pub fn joined(mut books: Books, more: Books) -> Books {
     books.roles.extend(more.roles);
     books.policies.extend(more.policies);
@@ -160,20 +173,24 @@ pub fn joined(mut books: Books, more: Books) -> Books {
     books
 }
 
+/// A stage in front of an account that holds `books` and the neighbours.
 pub fn stage(books: Books) -> Stage {
     Stage::new(Fake::with(joined(books, neighbours())))
 }
 
+/// The calls so far that are no reads.
 pub fn writes(stage: &Stage) -> Vec<String> {
     let reads = |call: &String| ["Get", "List", "Describe"].iter().any(|verb| call.starts_with(verb));
     stage.fake.calls().into_iter().filter(|call| !reads(call)).collect()
 }
 
+/// The parts of an attribute of the response that is a list separated by commas.
 pub fn attribute(response: &Response, name: &str) -> BTreeSet<String> {
     let text = response.0["Data"][name].as_str().unwrap_or_else(|| panic!("{name} is missing in {}", response.0));
     text.split(", ").filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }
 
+/// The full names of the roles with these suffixes.
 pub fn names(suffixes: &[&str]) -> BTreeSet<String> {
     suffixes.iter().map(|suffix| format!("AmazonSageMakerServiceCatalogProducts{suffix}")).collect()
 }

@@ -1,4 +1,4 @@
-//! A stack, its events, the handler in front of the fake, and the answers that it gave.
+//! A stage for tests: a stack and its events, the handler in front of the fake account, and the responses that it sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,14 +14,20 @@ use mlops_roles_engine::port::{Ports, Transport, TransportError};
 
 use crate::fake::{ACCOUNT, Face, Fake};
 
+/// The ARN of the stack whose events the tests send.
 pub const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
+/// The signature in the response URL, which must never show in logs or messages.
 pub const SECRET: &str = "Signature=the-secret-of-the-response-url";
+/// The resource type of the events.
 pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
+/// The permissions boundary that the guardrails set.
 pub const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/mlops-roles-Boundary";
+/// The name of the role in `properties`.
 pub const ROLE: &str = "AmazonSageMaker-Churn";
+/// The ARN of the policy that the properties in `properties` lead to.
 pub const POLICY: &str = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy";
 
-/// Answers that arrived.
+/// A transport that keeps the responses it gets.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox(Arc<Mutex<Vec<Value>>>);
 
@@ -34,11 +40,13 @@ impl Transport for Mailbox {
 }
 
 impl Mailbox {
+    /// Removes and returns the responses.
     pub fn take(&self) -> Vec<Value> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
+/// The guardrails that most tests use.
 pub fn guardrails() -> Guardrails {
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
@@ -60,24 +68,30 @@ pub fn guardrails() -> Guardrails {
     Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
 
+/// A handler in front of the fake account, with the responses that it sent.
 pub struct Stage {
+    /// The account behind the handler.
     pub fake: Fake,
+    /// The responses that were not taken yet.
     pub mailbox: Mailbox,
     pub handler: Handler<Face, Face, Face, Mailbox>,
+    /// What Lambda tells the handler of the invocation: five minutes remain.
     pub invocation: Invocation,
 }
 
 impl Stage {
+    /// A stage in front of the account, in the way that the environment variable `FACE` selects.
     pub fn new(fake: Fake) -> Self {
         Self::before(Face::from_environment(fake.clone()), fake)
     }
 
-    /// In front of the real clients, whichever face the run of the tests is for.
+    /// A stage in front of the real clients, whatever `FACE` selects.
     #[cfg(feature = "wire")]
     pub fn wired(fake: Fake) -> Self {
         Self::before(Face::wire(&fake), fake)
     }
 
+    /// A stage in front of `face`; `account` is the account behind it.
     pub fn before(face: Face, account: Fake) -> Self {
         let mailbox = Mailbox::default();
         let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
@@ -94,7 +108,7 @@ impl Stage {
         Self { fake: account, mailbox, handler, invocation }
     }
 
-    /// Sends the event and takes the one answer to it.
+    /// Sends the event and returns the single response to it.
     pub async fn send(&self, event: &Value) -> Response {
         let delivered = Box::pin(self.handler.handle(event, &self.invocation)).await;
         delivered.expect("the answer is delivered");
@@ -103,11 +117,12 @@ impl Stage {
         Response(responses.remove(0))
     }
 
+    /// Sends the event and returns whether the response was delivered.
     pub async fn try_send(&self, event: &Value) -> Result<(), DeliveryError> {
         Box::pin(self.handler.handle(event, &self.invocation)).await
     }
 
-    /// Sends the event and, as Lambda does, sends it again when the process dies.
+    /// Sends the event. When the process dies, sends it again as Lambda does, three times at most.
     pub async fn send_until_answered(&self, event: &Value) -> Response {
         for _ in 0..3 {
             tokio::select! {
@@ -122,28 +137,34 @@ impl Stage {
     }
 }
 
+/// A response as CloudFormation gets it.
 #[derive(Clone, Debug)]
 pub struct Response(pub Value);
 
 impl Response {
+    /// The physical id.
     pub fn id(&self) -> &str {
         self.0["PhysicalResourceId"].as_str().unwrap()
     }
 
+    /// Whether the status is SUCCESS.
     pub fn succeeded(&self) -> bool {
         self.0["Status"] == "SUCCESS"
     }
 
+    /// The reason; empty when there is none.
     pub fn reason(&self) -> &str {
         self.0["Reason"].as_str().unwrap_or_default()
     }
 
+    /// The response itself; panics when it is a failure.
     #[track_caller]
     pub fn success(self) -> Self {
         assert!(self.succeeded(), "{}", self.0);
         self
     }
 
+    /// The response itself; panics when it is a success.
     #[track_caller]
     pub fn failure(self) -> Self {
         assert!(!self.succeeded(), "{}", self.0);
@@ -151,7 +172,7 @@ impl Response {
     }
 }
 
-/// The properties that most tests begin with.
+/// The properties that most tests start from.
 pub fn properties() -> Value {
     json!({
         "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
@@ -161,7 +182,7 @@ pub fn properties() -> Value {
     })
 }
 
-/// `properties()` with other values; null takes a property away.
+/// `properties()` with other values; null removes a property.
 pub fn with(changes: Value) -> Value {
     let mut properties = properties();
     for (name, value) in changes.as_object().unwrap() {
@@ -188,10 +209,12 @@ fn event(kind: &str, properties: &Value) -> Value {
     })
 }
 
+/// A Create with these properties.
 pub fn create(properties: &Value) -> Value {
     event("Create", properties)
 }
 
+/// An Update of the resource with this physical id, from `old` to `properties`.
 pub fn update(id: &str, properties: &Value, old: &Value) -> Value {
     let mut event = event("Update", properties);
     event["PhysicalResourceId"] = json!(id);
@@ -199,6 +222,7 @@ pub fn update(id: &str, properties: &Value, old: &Value) -> Value {
     event
 }
 
+/// A Delete of the resource with this physical id.
 pub fn delete(id: &str, properties: &Value) -> Value {
     let mut event = event("Delete", properties);
     event["PhysicalResourceId"] = json!(id);

@@ -1,4 +1,4 @@
-//! The account as aws-sdk-iam sees and changes it.
+//! Implements `Iam` with `aws-sdk-iam`: observes the account and executes steps.
 
 mod observe;
 mod throttle;
@@ -23,17 +23,18 @@ use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::port::{AwsError, Iam};
 
-/// Versions that a managed policy keeps.
+/// The maximum number of versions of a managed policy.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const POLICY_VERSIONS: usize = 5;
 
-/// As many roles as IAM lists in one call.
+/// The maximum number of roles that IAM lists in one call.
 const MOST_LISTED: i32 = 1_000;
 
-/// IAM's word for a policy that still has something that has to go first.
+/// IAM's error code for a policy that can't be deleted because something that belongs to it has to go first.
 const DELETE_CONFLICT: &str = "DeleteConflict";
 
-/// The client must not retry by itself: `apply.rs` does, and has to know of every lost reply.
+/// A client of IAM. The client of the SDK must not retry by itself: the engine retries, and has to know of every lost
+/// reply.
 #[derive(Clone, Debug)]
 pub struct IamClient {
     client: Client,
@@ -41,17 +42,22 @@ pub struct IamClient {
 }
 
 impl IamClient {
+    /// Wraps a client of the SDK whose retries are disabled.
     pub fn new(client: Client) -> Self {
         Self { client, throttle: Arc::default() }
     }
 
-    /// Makes the document the default one: a former version that holds it, when there is one, and the version that it
-    /// takes the place of then goes; else a new version, for which the oldest makes room.
+    /// Makes the document the default version of the policy.
+    ///
+    /// If a former version holds the document, that version becomes the default one, and the version that it replaces
+    /// is deleted. Otherwise the document becomes a new version. If the policy already has the maximum of five, the
+    /// oldest version that is not the default one is deleted first.
     async fn set_policy_document(&self, arn: &str, wanted: &Document) -> Result<(), AwsError> {
         let versions = self.read_versions(arn).await?;
         let id = |version: &PolicyVersion| version.version_id.clone().unwrap_or_default();
         let current = versions.iter().map(|(version, _)| version).find(|version| version.is_default_version);
-        // An earlier try may have landed, or the list lags and shows what was the default: saying so again serves both.
+        // An earlier try may have been applied, or the list lags and shows a former default. Setting the default
+        // version again is right in both cases.
         if let Some((held, _)) = versions.iter().find(|(_, document)| document == wanted) {
             let call = self.client.set_default_policy_version().policy_arn(arn).version_id(id(held));
             classify("iam:SetDefaultPolicyVersion", call.send().await)?;
@@ -73,7 +79,8 @@ impl IamClient {
         classify("iam:CreatePolicyVersion", call.set_as_default(true).send().await).map(drop)
     }
 
-    /// The document is in place already, so a version that stays behind is no failure: it grants nothing.
+    /// Deletes a version of the policy and ignores a failure. The new document is in place already, and a version that
+    /// stays grants nothing.
     async fn delete_version_if_possible(&self, arn: &str, version: &str) {
         let call = self.client.delete_policy_version().policy_arn(arn).version_id(version);
         if let Err(error) = if_exists("iam:DeletePolicyVersion", call.send().await) {
@@ -81,7 +88,8 @@ impl IamClient {
         }
     }
 
-    /// Most policies have one version, so the others are asked for only once IAM minds them.
+    /// Deletes a policy with all its versions. Most policies have one version, so the others are only listed once IAM
+    /// refuses the deletion because of them.
     async fn delete_policy(&self, arn: &str) -> Result<(), AwsError> {
         let delete = async || classify("iam:DeletePolicy", self.client.delete_policy().policy_arn(arn).send().await);
         let refused = match delete().await {
@@ -256,12 +264,13 @@ impl Iam for IamClient {
     }
 
     async fn simulate(&self, role_arn: &str, check: &Check) -> Result<Simulated, AwsError> {
-        // An asterisk stands for no resource at all, and IAM takes none beside ARNs.
+        // An asterisk stands for no resource at all, and IAM does not accept it beside ARNs.
         let (any, arns): (Vec<&String>, Vec<&String>) = check.resources.iter().partition(|one| *one == "*");
         let all: Vec<&String> = check.actions.iter().collect();
         let mut whole = Simulated::default();
         for resources in [any, arns].into_iter().filter(|resources| !resources.is_empty()) {
-            // Actions that IAM's simulator does not know can't be asked of beside others: then each alone.
+            // IAM's simulator refuses all actions of a call if it does not know one of them. Each action is then asked
+            // alone.
             match self.simulated(role_arn, &all, &resources, check).await {
                 Err(error) if is_no_judgement(&error) => {
                     for action in &check.actions {
@@ -296,14 +305,16 @@ impl Iam for IamClient {
     }
 }
 
-/// Whether IAM says that it can't simulate this, rather than what comes of it.
+/// Returns whether IAM says that it can't simulate a call, instead of giving a result.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html#API_SimulatePrincipalPolicy_Errors>
 fn is_no_judgement(error: &AwsError) -> bool {
     matches!(error.code.as_str(), "InvalidInput" | "PolicyEvaluation")
 }
 
-/// Of several resources the result tells the most restrictive decision, and its name for them all is a template; what is
-/// decided on each stands below it. Of one resource it may stand above alone.
+/// Returns the denials in the result for one action.
+///
+/// For several resources, the result itself has the most restrictive decision, and a template in place of their names.
+/// The decision on each resource is nested below it. For one resource, the result itself may have the only decision.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html>
 fn denials(result: EvaluationResult) -> Vec<Denial> {
     let organization = result.organizations_decision_detail.is_some_and(|detail| !detail.allowed_by_organizations);
@@ -333,7 +344,7 @@ fn denials(result: EvaluationResult) -> Vec<Denial> {
 }
 
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {
-    // Both fields are set, which is all that the builder asks for.
+    // The builder only fails when a key or value is missing, and both are set.
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Roles and policies as they are. All that is asked about a thing goes out at once where it is likely to be there.
+//! Reads roles and policies from IAM. If an entity is likely to exist, all calls about it go out at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +17,21 @@ use mlops_roles_core::state::observation::{LastUse, RoleMetadata};
 use mlops_roles_core::state::{Policy, Role, Tags};
 use mlops_roles_engine::port::AwsError;
 
-/// The default version of a policy that was never changed: asked for before the policy has told its own.
+/// The default version of a policy that was never changed. It is read before IAM has told which version is the default
+/// one.
 const FIRST_VERSION: &str = "v1";
 
-/// Seconds; what IAM means by none.
+/// The maximum session duration of a role for which IAM returns none, in seconds.
 const DEFAULT_SESSION: i32 = 3_600;
 
-/// What is told of a role by calls of their own: attached policies, inline policies, instance profiles.
+/// The parts of a role that separate calls return: attached policies, inline policies, instance profiles.
 type Details = (BTreeSet<String>, BTreeMap<String, Document>, BTreeSet<String>);
 
 impl IamClient {
-    /// `likely` has the inline policies of a role that is likely to be there, as far as they are known.
+    /// Reads a role. Returns `None` when it does not exist.
+    ///
+    /// `likely` is set when the role is likely to exist. It has the names of the role's inline policies, as far as they
+    /// are known.
     pub(super) async fn role(
         &self,
         name: &Name,
@@ -86,7 +90,8 @@ impl IamClient {
         Ok(policies.filter_map(|policy| policy.policy_arn).collect())
     }
 
-    /// Those that are known are read while the others are still looked for.
+    /// Reads the inline policies of a role. The `known` ones are read while the names of the others are still being
+    /// listed.
     async fn inline(&self, role: &Name, known: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
         let all = known.iter().map(|name| self.inline_policy(role, name));
         let (names, known) = join(self.inline_names(role), join_all(all)).await;
@@ -126,6 +131,8 @@ impl IamClient {
         Ok(profiles.map(|profile| profile.instance_profile_name).collect())
     }
 
+    /// Reads a policy by its ARN. Returns `None` when it does not exist. If it is `likely` to exist, its first version
+    /// is read at the same time.
     pub(super) async fn policy(&self, arn: &str, likely: bool) -> Result<Option<(String, Policy)>, AwsError> {
         let policy = self.throttle.read(|| self.client.get_policy().policy_arn(arn).send());
         let (reply, first) = if likely {
@@ -143,13 +150,14 @@ impl IamClient {
         Ok(Some((arn.to_owned(), Policy { document, tags: tags_of(policy.tags.unwrap_or_default()) })))
     }
 
+    /// Reads the document of a version of a policy, such as `v1`.
     pub(super) async fn version(&self, arn: &str, version: &str) -> Result<Document, AwsError> {
         let ask = || self.client.get_policy_version().policy_arn(arn).version_id(version).send();
         let version = unless_changed("iam:GetPolicyVersion", self.throttle.read(ask).await)?.policy_version;
         Ok(document(version.and_then(|version| version.document).as_deref().unwrap_or_default()))
     }
 
-    /// The default one first.
+    /// Lists the versions of a policy, the default one first.
     pub(super) async fn versions(&self, arn: &str) -> Result<Vec<PolicyVersion>, AwsError> {
         let ask = |marker| self.client.list_policy_versions().policy_arn(arn).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
@@ -159,7 +167,7 @@ impl IamClient {
         Ok(versions)
     }
 
-    /// The versions with their documents.
+    /// Reads the versions of a policy with their documents, the default one first.
     pub(super) async fn read_versions(&self, arn: &str) -> Result<Vec<(PolicyVersion, Document)>, AwsError> {
         let versions = self.versions(arn).await?.into_iter().map(|version| async {
             let document = self.version(arn, version.version_id.as_deref().unwrap_or_default()).await?;
@@ -168,10 +176,10 @@ impl IamClient {
         try_join_all(versions).await
     }
 
-    /// All pages of a list. `more` tells the marker of the next one.
+    /// Reads all pages of a list. `more` returns the marker of the next page, or `None` after the last one.
     ///
     /// # Errors
-    /// That of a page.
+    /// Returns the error of the first page that can't be read.
     pub(super) async fn pages<P, E, F>(
         &self,
         ask: impl Fn(Option<String>) -> F,
@@ -193,7 +201,7 @@ impl IamClient {
     }
 }
 
-/// IAM sends documents percent-encoded.
+/// Parses a document, which IAM sends percent-encoded.
 fn document(encoded: &str) -> Document {
     Document::parse(&percent_decode_str(encoded).decode_utf8_lossy())
 }

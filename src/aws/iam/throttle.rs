@@ -1,4 +1,4 @@
-//! The line in which calls to IAM wait.
+//! Paces the calls to IAM, and repeats reads that IAM throttles.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::task::yield_now;
 use crate::aws::error::is_throttled;
 use mlops_roles_engine::telemetry;
 
-/// Reads side by side at the most. The look at one role and its policy takes seven.
+/// The maximum number of reads side by side. The observation of one role and its policy takes seven.
 const AT_ONCE: usize = 16;
 
-/// Before each further try.
+/// The pause before each further try.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -22,7 +22,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(4),
 ];
 
-/// Calls go side by side, but begin one after the other.
+/// Lets calls run side by side, but begin one after the other.
 #[derive(Debug)]
 pub struct Throttle {
     places: Semaphore,
@@ -36,20 +36,26 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Waits until the call before is on its way: to make one takes milliseconds with the share of a CPU that Lambda gives.
+    /// Waits until the previous call is on its way. Building a call takes milliseconds with the share of a CPU that
+    /// Lambda gives the function.
     pub async fn turn(&self) {
         let _turn = self.turn.lock().await;
         yield_now().await;
     }
 
-    /// Asks, and asks again where IAM throttles the account. The line stands still meanwhile: a look of many calls would never
-    /// get through if they all went on, and each refusal failed it as a whole.
+    /// Reads, and repeats the read while IAM throttles the account, up to five times.
+    ///
+    /// No other call begins meanwhile. If all calls of a large observation continued, it would never succeed, since
+    /// each refusal makes the whole observation fail.
+    ///
+    /// # Errors
+    /// Returns the error of the last try.
     pub async fn read<T, E, F>(&self, ask: impl Fn() -> F) -> Result<T, SdkError<E, HttpResponse>>
     where
         E: ProvideErrorMetadata,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        // Nobody closes it.
+        // The semaphore is never closed, so this can't fail.
         let _place = self.places.acquire().await.ok();
         self.turn().await;
         let mut reply = ask().await;

@@ -1,4 +1,4 @@
-//! The command line as a process.
+//! Tests the command line as a process.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,5 @@
-//! The preview as a user runs it. What it prints lies in `preview/`; `make bless` writes what comes out now.
+//! Tests the preview as a user runs it. The expected output is in `preview/`; `make bless` writes the current output
+//! there.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,7 +9,7 @@ use serde_json::Value;
 const EXECUTION_ROLE: &str = "arn:aws:iam::123456789012:role/SageMakerExecution";
 const ALL_TYPES: &str = "EnabledTypes=Custom::StepFunctionsWorkflowRole,Custom::SageMakerServiceCatalogRoles";
 
-/// The root of the repository.
+/// The root folder of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn run(arguments: &[&str]) -> Output {
@@ -16,7 +17,7 @@ fn run(arguments: &[&str]) -> Output {
     command.args(arguments).current_dir(ROOT).env_clear().output().unwrap()
 }
 
-/// What it prints when all is well.
+/// The standard output of a run that succeeds.
 fn printed(arguments: &[&str]) -> String {
     let output = run(arguments);
     let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
@@ -24,7 +25,7 @@ fn printed(arguments: &[&str]) -> String {
     out
 }
 
-/// What it says when it can't or the function would not.
+/// The error output of a run that fails, or in which the function would refuse a resource.
 fn refused(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -122,7 +123,7 @@ fn every_definition_is_previewed_with_the_policies_that_it_leads_to() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         let Some(name) = file.strip_suffix(".asl.json") else { continue };
-        // Properties that are lists and objects can't be told on a command line.
+        // The command line can't take properties that are lists or objects.
         if folder.join(format!("{name}.properties.json")).exists() {
             continue;
         }
@@ -173,7 +174,7 @@ fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
     let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
     let elsewhere = written("elsewhere.json", &update.replace("AmazonSageMaker-", "Others-"));
     assert!(refused(&[&elsewhere]).contains("RoleNamePrefixes"));
-    // With the deployer's prefix it goes through.
+    // With the deployer's own prefix, the preview succeeds.
     printed(&[&elsewhere, "--deployer", "RoleNamePrefixes=Others-"]);
 }
 

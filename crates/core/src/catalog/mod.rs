@@ -1,10 +1,18 @@
-//! The role sets that can be provisioned, each a file of data in `catalog/`: published roles, and beside each statement
-//! what we make of it instead and why.
+//! Holds the role sets that can be provisioned, each as a JSON file in `catalog/`.
 //!
-//! A file holds `parameters`, `roles` and standalone `policies` by the names that the source has for them, and `outputs`.
-//! Any text may hold `${…}`: a parameter, `Partition`, `Region`, `Account`, the name of a role of the set (`${Role}`), the
-//! ARN of a role or policy of the set (`${Role.Arn}`), or `Boundary`, the ARN of the roles' permissions boundary. In a list,
-//! `${*Name}` stands for each item of a value that is a list: `AllowedManagedPolicies` has what the deployer allows.
+//! A file has the roles as they were published. Beside a published statement, the file has the narrowed statements that
+//! replace it, and the reason.
+//!
+//! A file has `parameters`, `roles`, customer-managed `policies` and `outputs`. Roles and policies have the names that
+//! the source gives them. A text may contain placeholders:
+//!
+//! - `${EnvName}`: the value of a parameter.
+//! - `${Partition}`, `${Region}`, `${Account}`: the place that the function runs in.
+//! - `${Role}`: the name of a role of the set.
+//! - `${Role.Arn}`: the ARN of a role or policy of the set.
+//! - `${Boundary}`: the ARN of the permissions boundary of the roles.
+//! - `${*Name}`, only as an item of a list: each item of a value that is a list. The value `AllowedManagedPolicies` has
+//!   the patterns of the managed policies that the deployer allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -16,13 +24,13 @@ use crate::iam::arn::{Arn, Place};
 use crate::iam::name::is_iam_name;
 use crate::iam::quota::ROLE_NAME_LENGTH;
 
-/// What `${…}` is filled with, by name. The items of a list are separated by commas.
+/// The values of the placeholders `${…}`, by name. Commas separate the items of a value that is a list.
 pub type Values = BTreeMap<String, String>;
 
-/// The set of `Custom::SageMakerDeployTarget`.
+/// The name of the role set that `Custom::SageMakerDeployTarget` provisions.
 pub const DEPLOY_TARGET: &str = "DeployTarget";
 
-/// Every set. A new one is a file and its line here.
+/// The name and the file of every role set. A new role set needs a file and a line here.
 const FILES: [(&str, &str); 6] = [
     ("CoreShared", include_str!("core-shared.json")),
     (DEPLOY_TARGET, include_str!("deploy-target.json")),
@@ -37,12 +45,12 @@ static SETS: LazyLock<BTreeMap<&str, Result<RoleSet, String>>> = LazyLock::new(|
     FILES.into_iter().map(|(name, text)| (name, parse(text))).collect()
 });
 
-/// The names of all sets, in order.
+/// Lists the names of all role sets, in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().map(|(name, _)| name)
 }
 
-/// The values that every set knows.
+/// Returns the values that every role set has: `Partition`, `Region` and `Account`.
 pub fn values_of(place: &Place) -> Values {
     let Place { partition, region, account } = place.clone();
     [("Partition", partition), ("Region", region), ("Account", account)]
@@ -50,106 +58,148 @@ pub fn values_of(place: &Place) -> Values {
         .into()
 }
 
+/// Returns the role set with this name: `CoreShared`.
+///
 /// # Errors
-/// When there is no such set, or its file is broken.
+///
+/// Fails when there is no such role set, or its file can't be parsed.
 pub fn role_set(name: &str) -> Result<&'static RoleSet, String> {
     let set = SETS.get(name).ok_or_else(|| format!("there is no role set `{name}`"))?;
     set.as_ref().map_err(|error| format!("the file of role set `{name}` is broken: {error}"))
 }
 
+/// A role set: several roles and policies that a published solution needs together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleSet {
-    /// Where it was published.
+    /// Where the role set was published: `amazon-sagemaker-secure-mlops, env-iam.yaml`.
     pub source: String,
+    /// The parameters, which a template sets as properties. A default refers only to parameters that stand before it.
     #[serde(default)]
     pub parameters: Vec<Parameter>,
-    /// By the logical ids of the source.
+    /// The roles, by their logical ids in the source.
     pub roles: BTreeMap<String, RoleEntry>,
-    /// Customer-managed policies, by the logical ids of the source.
+    /// The customer-managed policies, by their logical ids in the source.
     #[serde(default)]
     pub policies: BTreeMap<String, PolicyEntry>,
-    /// The attributes, by the names of the source's outputs.
+    /// The attributes of the resource, by the names of the source's outputs.
     pub outputs: BTreeMap<String, Output>,
 }
 
+/// A parameter of a role set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
+    /// The name of the property that sets the parameter: `EnvName`.
     pub name: String,
+    /// The form of its value.
     pub form: Form,
-    /// Without one it is required, unless it is optional.
+    /// The value when the property is absent, with placeholders.
+    ///
+    /// A parameter without a default is required, unless it is optional.
     pub default: Option<String>,
-    /// Whether it may be absent. What names it then has its `otherwise`.
+    /// Whether the parameter may be absent. A parameter whose default refers to an absent one has its `otherwise`.
     #[serde(default)]
     pub optional: bool,
-    /// The value where the default names what is absent. Wider than a new resource may have.
+    /// The value when the default refers to an absent parameter: `*StackSetAdministration*`.
+    ///
+    /// The value is wider than a new resource may have.
     pub otherwise: Option<String>,
-    /// Of a choice.
+    /// The allowed values of a parameter with the form `Choice`. Empty for other forms.
     #[serde(default)]
     pub choices: Vec<String>,
 }
 
-/// Parameters, each with the value that it must have.
+/// A condition: parameters by name, each with the value that it must have. An empty condition holds always.
 pub type When = BTreeMap<String, String>;
 
+/// A role of a role set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleEntry {
-    /// Its name where nobody gives another.
+    /// The name, with placeholders, when `RoleNames` gives no other: `${EnvName}-${EnvType}-DataScientistRole`.
     pub name: String,
-    /// What an empty name means in the source. Where it means nothing, it is refused.
+    /// What an empty name means in the source. When absent, an empty name is an error.
     pub empty_name: Option<EmptyName>,
+    /// The path, which begins and ends with a slash: `/service-role/`. `/` when absent.
     #[serde(default = "root")]
     pub path: String,
+    /// The condition under which the role set has the role.
     #[serde(default)]
     pub when: When,
+    /// The tags that the source gives the role, with placeholders in their values.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The statements of the trust policy.
     pub trust: Vec<Statement>,
+    /// The managed policies to attach.
     #[serde(default)]
     pub managed: Vec<Managed>,
+    /// The statements of the inline policies, by the name of the policy. The names may have placeholders.
     #[serde(default)]
     pub inline: BTreeMap<String, Vec<Statement>>,
 }
 
+/// What an empty name of a role means in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyName {
+    /// The role is not created: `not-made` in the file.
     NotMade,
+    /// The role gets its default name: `default` in the file.
     Default,
 }
 
-/// The ARN of a managed policy; of AWS's own, what follows `arn:aws:iam::aws:policy/`.
+/// A managed policy to attach to a role.
+///
+/// The text is `${ScopedPolicy.Arn}` for a policy of the role set. For an AWS managed policy, it is what follows
+/// `arn:aws:iam::aws:policy/`: `AmazonSageMakerFullAccess`, `job-function/DataScientist`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Managed {
+    /// A policy that is always attached.
     Always(String),
-    Perhaps { policy: String, when: When },
+    /// A policy that is attached under a condition.
+    Perhaps {
+        /// The policy, in the form of `Managed`.
+        policy: String,
+        /// The condition under which the policy is attached.
+        when: When,
+    },
 }
 
+/// A customer-managed policy of a role set.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyEntry {
+    /// The name, with placeholders: `${NamePrefix}-init-destroy`.
     pub name: String,
+    /// The condition under which the role set has the policy.
     #[serde(default)]
     pub when: When,
+    /// The statements of the policy.
     pub statements: Vec<Statement>,
 }
 
-/// As published, and what becomes of it.
+/// A statement as it was published, and the statements that replace it.
+///
+/// The private fields are the published members. They have the names that IAM gives them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
+    /// The condition under which the document has the statement.
     #[serde(rename = "When", default)]
     pub when: When,
-    /// For each a statement takes the place of the published one, with these members instead of its own. None drops it.
+    /// The changes that narrow the published statement.
+    ///
+    /// Each item makes one statement, and its members override the published members. An empty list drops the published
+    /// statement. When absent, the published statement stays.
     #[serde(rename = "Narrowed")]
     pub narrowed: Option<Vec<Map<String, Value>>>,
-    /// Whether the source lacks it.
+    /// Whether the source lacks the statement.
     #[serde(rename = "Added", default)]
     pub added: bool,
-    /// Of what is narrowed or added; also of what is wide and stays so.
+    /// Why the statement is narrowed or added, or why it is wide and stays wide. Otherwise absent.
     #[serde(rename = "Why")]
     pub why: Option<String>,
     #[serde(rename = "Sid")]
@@ -168,42 +218,50 @@ pub struct Statement {
     condition: Option<Value>,
 }
 
-/// An attribute: its value, and what it is where a role that it names is not made.
+/// An attribute of the resource.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Output {
+    /// The value, with placeholders: `${ExecutionRole.Arn}`.
     pub value: String,
+    /// The value, with placeholders, when the role that `value` names is not created. Empty when absent.
     #[serde(default)]
     pub otherwise: String,
 }
 
-/// What a parameter must look like.
+/// The form of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// Letters, digits and hyphens: part of names.
+    /// A part of names: 1 to 32 ASCII letters, digits and hyphens.
     Label,
-    /// The same in lower case.
+    /// A part of names: 1 to 32 lower-case ASCII letters, digits and hyphens.
     LowerLabel,
+    /// The id of an account: 12 digits.
     Account,
-    /// `YES` or `NO`, and what YAML makes of them.
+    /// `YES` or `NO`, or `true` or `false`, which YAML makes of them.
     YesNo,
+    /// One of the `choices` of the parameter.
     Choice,
+    /// The name of a role: 1 to 64 characters.
     RoleName,
+    /// The ARN of one role: `arn:aws:iam::123456789012:role/Name`.
     RoleArn,
+    /// The ARN of one repository of Amazon ECR: `arn:aws:ecr:us-east-1:123456789012:repository/name`.
     RepositoryArn,
+    /// The name of an S3 bucket: 3 to 63 lower-case letters, digits, dots and hyphens.
     Bucket,
-    /// With `*` in it, beside something literal.
+    /// The name of an S3 bucket, or a pattern of the same characters and `*` with at least one letter or digit.
     BucketOrPattern,
-    /// The ARN of a key, or `*`.
+    /// The ARN of one AWS KMS key, or `*` for all keys.
     KeyOrAll,
 }
 
-/// Characters of a label.
+/// The longest value with the form `Label` or `LowerLabel`, in characters.
 pub const LABEL_LENGTH: usize = 32;
 
 impl Parameter {
-    /// What it must look like, as a noun phrase.
+    /// Describes the expected value for an error message, as a noun phrase.
     pub fn expected(&self) -> String {
         let expected = match self.form {
             Form::Label => "1 to 32 letters, digits and hyphens",
@@ -224,7 +282,9 @@ impl Parameter {
         expected.to_owned()
     }
 
-    /// The value as the set has it; `None` where it does not look like one.
+    /// Checks a value and returns it as the role set uses it: `YES` for `true`, other forms unchanged.
+    ///
+    /// Returns `None` when the value does not have the form of the parameter. ARNs must be in the partition of `place`.
     pub fn parse(&self, text: &str, place: &Place) -> Option<String> {
         let arn = |service| Arn::parse(text).filter(|arn| arn.service == service && arn.partition == place.partition);
         let regional = |service, kind: &str, more: &[u8]| {
@@ -268,7 +328,7 @@ impl Parameter {
 }
 
 impl Managed {
-    /// The policy, where these values want it attached.
+    /// Returns the policy if it is attached with these values. Placeholders are not replaced.
     pub fn policy(&self, values: &Values) -> Option<&str> {
         match self {
             Self::Always(policy) => Some(policy),
@@ -278,7 +338,9 @@ impl Managed {
 }
 
 impl Statement {
-    /// The statements of IAM that stand for it, `${…}` not filled in.
+    /// Returns the IAM statements for this statement, with their placeholders.
+    ///
+    /// `as_published` selects the published statement instead of the narrowed ones, and omits an added statement.
     pub fn of_iam(&self, as_published: bool) -> Vec<Value> {
         if self.added && as_published {
             return Vec::new();
@@ -300,7 +362,7 @@ impl Statement {
         let with = |other: &Map<String, Value>| {
             let mut statement = published.clone();
             statement.extend(other.clone());
-            // Two statements of a policy can't share one.
+            // The statements of one policy can't share a `Sid`.
             if narrowed.len() > 1 {
                 statement.remove("Sid");
             }
@@ -310,7 +372,9 @@ impl Statement {
     }
 }
 
-/// The statements of IAM that stand for these. One that names what the set does not make is left out.
+/// Returns the IAM statements for these statements, with their placeholders replaced.
+///
+/// A statement is omitted when its condition does not hold, or when it refers to a role or policy that is not created.
 pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> Vec<Value> {
     let spec = statements.iter().filter(|statement| holds(&statement.when, values));
     let of_iam = spec.flat_map(|statement| statement.of_iam(as_published));
@@ -318,7 +382,9 @@ pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> 
 }
 
 impl RoleSet {
-    /// The statements of the roles and policies that are made with these values, by the ids of the set.
+    /// Lists the statements of the roles and policies that are created with these values, each with its logical id.
+    ///
+    /// Trust policies are not included. A role is created when the values have its id, a policy when they have its ARN.
     pub fn made<'a>(&'a self, values: &'a Values) -> impl Iterator<Item = (&'a str, &'a Statement)> {
         let roles = self.roles.iter().filter(|(id, _)| values.contains_key(*id));
         let of_roles = roles.flat_map(|(id, role)| role.inline.values().flatten().map(move |one| (id.as_str(), one)));
@@ -327,7 +393,10 @@ impl RoleSet {
         of_roles.chain(of_policies).filter(|(_, statement)| holds(&statement.when, values))
     }
 
-    /// Whether what was published writes to IAM: whoever makes roles without a permissions boundary can be anybody.
+    /// Whether the published statements allow writes to IAM.
+    ///
+    /// Such writes matter because a principal that can create roles without a permissions boundary can gain any
+    /// permission.
     pub fn publishes_iam_writes(&self, values: &Values) -> bool {
         let granted = self.made(values).filter(|(_, one)| one.effect == "Allow");
         let mut actions = granted.flat_map(|(_, one)| match &one.action {
@@ -340,7 +409,9 @@ impl RoleSet {
         })
     }
 
-    /// What the list of the name would be a condition of, and is left out where the list is empty: by the ids of the set.
+    /// The logical ids of the roles and policies with a narrowed statement that uses the list.
+    ///
+    /// `list` is the name of a value: `AllowedManagedPolicies`. `of_iam` omits such a statement when the list is empty.
     pub fn limited_by<'a>(&'a self, list: &str, values: &'a Values) -> BTreeSet<&'a str> {
         let hole = format!("${{*{list}}}");
         let narrowed = |one: &Statement| one.of_iam(false).iter().any(|one| one.to_string().contains(&hole));
@@ -348,12 +419,15 @@ impl RoleSet {
     }
 }
 
-/// Whether the parameters have the values that are asked for.
+/// Whether the condition holds: every parameter that it names has the required value.
 pub fn holds(when: &When, values: &Values) -> bool {
     when.iter().all(|(name, value)| values.get(name) == Some(value))
 }
 
-/// The text with `${Name}` filled in; `None` where nothing is known by a name. What IAM fills in (`${aws:username}`) stays.
+/// Replaces the placeholders `${Name}` of a text by their values.
+///
+/// Policy variables of IAM, such as `${aws:username}`, stay. Returns `None` when a placeholder has no value or no
+/// closing brace.
 pub fn filled(text: &str, values: &Values) -> Option<String> {
     let mut done = String::new();
     let mut rest = text;
@@ -370,14 +444,16 @@ pub fn filled(text: &str, values: &Values) -> Option<String> {
     Some(done + rest)
 }
 
-/// The text without `${Name}`.
+/// Removes the placeholders from a text: `${EnvName}-Role` becomes `-Role`.
 pub fn literal(text: &str) -> String {
     let mut parts = text.split("${");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |done, part| done + part.split_once('}').map_or(part, |(_, behind)| behind))
 }
 
-/// The same for every text within.
+/// Replaces the placeholders in every text of a JSON value, as `filled` does, and expands `${*Name}` in lists.
+///
+/// Returns `None` when a placeholder has no value, or when a list becomes empty.
 fn filled_in(value: &Value, values: &Values) -> Option<Value> {
     Some(match value {
         Value::String(text) => Value::String(filled(text, values)?),
@@ -391,7 +467,7 @@ fn filled_in(value: &Value, values: &Values) -> Option<Value> {
                     None => all.push(filled_in(item, values)?),
                 }
             }
-            // Of a condition, no value would be no limit.
+            // In a condition, an empty list of values would set no limit, so the whole statement is omitted.
             if all.is_empty() && !items.is_empty() {
                 return None;
             }

@@ -1,10 +1,15 @@
-//! What the default boundary of `template.yaml` denies besides the identity services: ways to the power of other principals
-//! that need no role to pass, such as code of a function that is there. `boundary.json` has the actions; what denies them in
-//! `template.yaml`, and that no role of the catalogue needs the standard ones, `tests/local/test_boundary.py` proves.
+//! Knows which actions the default permissions boundary of `template.yaml` denies besides the identity services.
 //!
-//! `standard` is what no role of the catalogue, no capability and no optimised integration has; `strict` is what only roles of
-//! the catalogue have; `overrides` are members of a call that take the place of what its owner chose, by the condition key
-//! that tells of them.
+//! These actions give a role the permissions of other principals without a role to pass. An example is an update of the
+//! code of an existing function. `boundary.json` lists the actions. `tests/local/test_boundary.py` proves that
+//! `template.yaml` denies them and that no role of the catalog needs the standard ones.
+//!
+//! `boundary.json` has three members:
+//!
+//! - `standard`: actions that no role of the catalog, no capability and no optimized integration has.
+//! - `strict`: actions that only roles of the catalog have.
+//! - `overrides`: members of a call that replace what the owner of the called resource chose. Each has the condition
+//!   key by which a policy recognizes the member.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,25 +30,30 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Overrides {
     actions: Vec<String>,
-    /// Condition keys by members.
+    /// The condition key of each member: `codebuild:source.buildspec` for `BuildspecOverride`.
     members: BTreeMap<String, String>,
 }
 
-/// The file is ours, and a test reads it.
+/// The parsed `boundary.json`.
+///
+/// The table is empty when the file can't be parsed. The file is part of this project, and a test reads it.
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| serde_json::from_str(include_str!("boundary.json")).unwrap_or_default());
 
-/// The deployer's `BoundaryDenies`.
+/// The level of the deployer's parameter `BoundaryDenies`: which actions the default boundary denies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BoundaryDenies {
-    /// Only what made the roles, and the identity services.
+    /// Denies only the identity services and every action on the deployment that created the roles.
     None,
+    /// Denies the `standard` actions and the `overrides` too. The default.
     #[default]
     Standard,
+    /// Denies the `strict` actions in addition to `Standard`.
     Strict,
 }
 
 impl BoundaryDenies {
+    /// Parses `None`, `Standard` or `Strict`. An empty text means `Standard`; any other text gives no level.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "None" => Some(Self::None),
@@ -53,7 +63,9 @@ impl BoundaryDenies {
         }
     }
 
-    /// Whether the action is among those denied. Of one that is a pattern, whether it stands for any of them.
+    /// Whether this level denies the action: `ecs:ExecuteCommand`.
+    ///
+    /// An action with `*` counts as denied when it covers one of the denied actions.
     pub fn holds(self, action: &str) -> bool {
         let table = &*TABLE;
         let more: &[String] = if self == Self::Strict { &table.strict } else { &[] };
@@ -61,7 +73,9 @@ impl BoundaryDenies {
         denied.iter().chain(more).any(|pattern| meets(pattern, action))
     }
 
-    /// The members of a call that are denied with it.
+    /// The members that this level denies in a call of the action: `BuildspecOverride` for `codebuild:StartBuild`.
+    ///
+    /// Empty for the level `None` and for actions without such members.
     pub fn members(self, action: &str) -> impl Iterator<Item = &'static str> {
         let overrides = &TABLE.overrides;
         let is_one = self != Self::None && overrides.actions.iter().any(|pattern| meets(pattern, action));
@@ -69,7 +83,9 @@ impl BoundaryDenies {
     }
 }
 
-/// IAM does not tell the case of actions apart.
+/// Whether the denied pattern covers the action, or an action with `*` covers the pattern.
+///
+/// IAM ignores the case of actions.
 fn meets(pattern: &str, action: &str) -> bool {
     matches_in_any_case(pattern, action) || (action.contains('*') && matches_in_any_case(action, pattern))
 }

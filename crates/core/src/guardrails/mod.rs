@@ -1,5 +1,7 @@
-//! What the deployer of the function lets templates do. `template.yaml` enforces the same by IAM on the function's
-//! own role; here it gives the template's author a clear error instead of an `AccessDenied`.
+//! Checks what a template asks for against the limits that the deployer of the function sets.
+//!
+//! `template.yaml` enforces the same limits through the IAM policies of the function's own role. The checks here give
+//! the author of a template a clear error instead of an `AccessDenied`.
 
 pub mod boundary;
 
@@ -7,33 +9,42 @@ use crate::guardrails::boundary::BoundaryDenies;
 use crate::iam::arn;
 use crate::iam::arn::{Arn, Place};
 
-/// The deployer's limits, from the function's environment. Whoever writes a stack's template has no say in them.
+/// The limits that the deployer sets, read from the environment of the function.
+///
+/// The author of a template can't change them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guardrails {
-    /// At least one; derived names begin with the first.
+    /// The prefixes that the names of roles and policies may begin with: `AmazonSageMaker`. At least one.
+    ///
+    /// Derived names begin with the first prefix.
     pub role_name_prefixes: Vec<String>,
-    /// At least one, each beginning and ending with a slash: where roles and policies are made. The first is the default.
+    /// The paths at which roles and policies may be created: `/service-role/`. At least one; the first is the default.
+    ///
+    /// Each path begins and ends with a slash.
     pub role_paths: Vec<String>,
-    /// The ARN of the permissions boundary that every role gets.
+    /// The ARN of the permissions boundary that every role gets by default.
     pub boundary: String,
-    /// Boundaries that a template may name instead.
+    /// The ARNs of the permissions boundaries that a template may name instead. May be empty.
     pub narrower_boundaries: Vec<String>,
-    /// IAM patterns of the role ARNs that a made role may pass.
+    /// IAM patterns of the ARNs of roles that a created role may pass: `arn:aws:iam::123456789012:role/*SageMaker*`.
     pub passable_roles: Vec<String>,
-    /// IAM patterns of the managed policies that may be attached, besides those the function makes.
+    /// IAM patterns of the ARNs of managed policies that a template may attach: `arn:aws:iam::aws:policy/AmazonS3*`.
+    ///
+    /// A template may also attach the policies that the function creates. May be empty.
     pub managed_policies: Vec<String>,
-    /// The resource types that are switched on.
+    /// The resource types that are enabled: `Custom::StepFunctionsWorkflowRole`.
     pub types: Vec<String>,
+    /// Whether templates may adopt roles and policies that the function did not create.
     pub allow_adoption: bool,
-    /// Whether templates may have the policies of a role set that write to IAM as they were published.
+    /// Whether templates may ask for the policies of a role set that write to IAM in their published form.
     pub allow_published_iam_writes: bool,
-    /// What the boundary of `template.yaml` denies besides the identity services.
+    /// Which actions the boundary of `template.yaml` denies besides the identity services.
     pub boundary_denies: BoundaryDenies,
-    /// Whether the stack is asked about every event, not only about one that may be late.
+    /// Whether the function asks the stack about every event. Otherwise it asks only about events that may be stale.
     pub verifies_events: bool,
 }
 
-/// The function's environment is not as `template.yaml` sets it.
+/// The error that an environment variable of the function is not as `template.yaml` sets it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the function's environment variable `{variable}` is {found}, expected {expected}; deploy its `template.yaml` again"
@@ -45,11 +56,19 @@ pub struct MisconfiguredEnvironment {
 }
 
 impl Guardrails {
-    /// `variable` looks an environment variable up. Lists are separated by commas.
+    /// Reads the guardrails from environment variables, which `variable` looks up by name. Commas separate list items.
+    ///
+    /// `ROLE_NAME_PREFIXES`, `ROLE_PATHS` and `PERMISSIONS_BOUNDARY_ARN` are required. When absent, other lists are
+    /// empty, flags are `false`, and `BOUNDARY_DENIES` is `Standard`.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a required variable is missing, or when a path, the boundary, a flag or `BOUNDARY_DENIES` has a wrong
+    /// form.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MisconfiguredEnvironment> {
         let text = |name: &str| variable(name).unwrap_or_default();
         let list = |name: &str| -> Vec<String> {
-            // White space is part of an item, as it is in IAM; the parameters of `template.yaml` take none.
+            // White space is part of an item, as in IAM. The parameters of `template.yaml` do not accept white space.
             text(name).split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
         };
         let invalid = |variable, found: String, expected| {
@@ -93,40 +112,49 @@ impl Guardrails {
         })
     }
 
+    /// Whether the name of a role or policy begins with an allowed prefix. The comparison is case-sensitive.
     pub fn allows_name(&self, name: &str) -> bool {
         self.role_name_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
+    /// Whether the path is one of the allowed paths. A path below an allowed path is not allowed by it.
     pub fn allows_path(&self, path: &str) -> bool {
         self.role_paths.iter().any(|allowed| allowed == path)
     }
 
+    /// The path of roles for which the template names none: the first allowed path.
     pub fn default_path(&self) -> &str {
         self.role_paths.first().map_or("/", String::as_str)
     }
 
-    /// Whether it is a customer-managed policy that the function may read and change.
+    /// Whether the ARN is of a customer-managed policy that the function may read and change.
+    ///
+    /// Such a policy is in the account and partition of `place`, at an allowed path and with an allowed prefix.
     pub fn allows_policy(&self, arn: &str, place: &Place) -> bool {
         let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);
         let entity = arn.and_then(|arn| arn.iam_entity("policy"));
         entity.is_some_and(|(path, name)| self.allows_path(path) && self.allows_name(name))
     }
 
+    /// Whether the ARN is of a permissions boundary that a role may have: the default one or a narrower one.
     pub fn allows_boundary(&self, arn: &str) -> bool {
         self.boundary == arn || self.narrower_boundaries.iter().any(|allowed| allowed == arn)
     }
 
+    /// Whether a created role may pass the role with this ARN.
     pub fn allows_passing(&self, role_arn: &str) -> bool {
         self.passable_roles.iter().any(|pattern| arn::matches(pattern, role_arn))
     }
 
-    /// Whether the boundary of `template.yaml` denies the action on these resources, whatever a policy grants. A deployer's
-    /// own boundary may differ.
+    /// Whether the boundary of `template.yaml` denies the action on at least one resource, whatever a policy grants.
+    ///
+    /// A boundary that the deployer wrote may differ.
     pub fn boundary_denies<'a>(&self, action: &str, mut resources: impl Iterator<Item = &'a str>) -> bool {
         let (service, _) = action.split_once(':').unwrap_or_default();
         match action {
-            // IAM lets everybody ask who they are, whatever a policy denies.
+            // IAM allows `GetCallerIdentity` to every principal, even when a policy denies the action.
             // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+            // The boundary allows `GetServiceBearerToken` explicitly.
             "sts:GetCallerIdentity" | "sts:GetServiceBearerToken" => false,
             "iam:PassRole" | "sts:AssumeRole" => !resources.all(|role| self.allows_passing(role)),
             _ if matches!(service, "iam" | "sts" | "organizations" | "account") => true,
@@ -134,6 +162,7 @@ impl Guardrails {
         }
     }
 
+    /// Whether a template may attach the managed policy with this ARN.
     pub fn allows_managed_policy(&self, arn: &str) -> bool {
         self.managed_policies.iter().any(|pattern| arn::matches(pattern, arn))
     }

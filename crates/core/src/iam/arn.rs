@@ -1,18 +1,24 @@
-//! Amazon Resource Names: the ones the program builds, and the reading of those it is given.
+//! Parses, builds and matches Amazon Resource Names (ARNs), and checks the names of regions and partitions.
 
 use std::fmt;
 
-/// Where the function runs and the only place whose roles and stacks it serves.
+/// The partition, region and account that the function runs in.
+///
+/// The function serves only the roles of this account and the stacks of this account and region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// The partition of AWS: `aws`, `aws-cn`, `aws-us-gov`.
     pub partition: String,
+    /// The name of the region: `us-east-1`.
     pub region: String,
-    /// Twelve digits.
+    /// The id of the account, 12 digits: `123456789012`.
     pub account: String,
 }
 
 impl Place {
-    /// The place in any ARN that names a region and an account: a function's, a stack's.
+    /// Takes the place from an ARN that names a region and an account, such as the ARN of a function or a stack.
+    ///
+    /// Returns `None` when the text is not an ARN, its region is empty or its account is not 12 digits.
     pub fn from_arn(arn: &str) -> Option<Self> {
         let arn = Arn::parse(arn)?;
         let account_is_one = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
@@ -23,11 +29,16 @@ impl Place {
         })
     }
 
-    /// `path` begins and ends with a slash, as IAM has it.
+    /// Builds the ARN of a customer-managed policy: `arn:aws:iam::123456789012:policy/path/Name`.
+    ///
+    /// `path` begins and ends with a slash, as in IAM.
     pub fn policy_arn(&self, path: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:policy{path}{name}", self.partition, self.account)
     }
 
+    /// Builds the ARN of a role: `arn:aws:iam::123456789012:role/path/Name`.
+    ///
+    /// `path` begins and ends with a slash, as in IAM.
     pub fn role_arn(&self, path: &str, name: &str) -> String {
         format!("arn:{}:iam::{}:role{path}{name}", self.partition, self.account)
     }
@@ -39,17 +50,26 @@ impl fmt::Display for Place {
     }
 }
 
-/// `arn:partition:service:region:account:resource`, borrowed.
+/// The parts of an ARN, borrowed from its text: `arn:partition:service:region:account:resource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
+    /// The partition of AWS: `aws`. Not empty.
     pub partition: &'a str,
+    /// The namespace of the service: `iam`. Not empty.
     pub service: &'a str,
+    /// The name of the region: `us-east-1`. Empty for global services such as IAM.
     pub region: &'a str,
+    /// The id of the account: `123456789012`. `aws` for AWS managed policies, empty for some services such as S3.
     pub account: &'a str,
+    /// Everything after the fifth colon, which may contain further colons: `role/path/Name`. Not empty.
     pub resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
+    /// Splits a text at its first five colons.
+    ///
+    /// Returns `None` when the text does not begin with `arn:`, has too few parts or lacks a partition, service or
+    /// resource. The form of the region and the account is not checked.
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
         let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
@@ -58,12 +78,16 @@ impl<'a> Arn<'a> {
         whole.then_some(Self { partition, service, region, account, resource })
     }
 
-    /// Whether it names one thing in one region of one account: nothing in it is a pattern or a variable.
+    /// Whether `text` is the ARN of one resource in one region of one account.
+    ///
+    /// Such an ARN has a region, an account of 12 digits and neither a wildcard (`*`, `?`) nor a variable (`$`).
     pub fn is_of_one_place(text: &str) -> bool {
         Place::from_arn(text).is_some() && !text.contains(['*', '?', '$'])
     }
 
-    /// The path and name of an IAM entity: `role/a/b/Name` is `("/a/b/", "Name")`.
+    /// Splits the ARN of an IAM entity into path and name: `role/a/b/Name` becomes `("/a/b/", "Name")`.
+    ///
+    /// `kind` is the type of the entity: `role` or `policy`. Returns `None` when the ARN is of another service or kind.
     pub fn iam_entity(&self, kind: &str) -> Option<(&'a str, &'a str)> {
         let rest = self.resource.strip_prefix(kind)?;
         let at = rest.rfind('/')?;
@@ -72,17 +96,22 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// Whether `text` fits an IAM pattern: `*` is any run of characters, `?` any one.
+/// Whether `text` matches an IAM pattern, in which `*` stands for any characters or none, and `?` for exactly one.
+///
+/// The comparison is case-sensitive.
 pub fn matches(pattern: &str, text: &str) -> bool {
     fits(pattern, text, |one, other| one == other)
 }
 
-/// The same where case does not count, as in the names of actions.
+/// Whether `text` matches an IAM pattern when ASCII case is ignored. IAM compares the names of actions in this way.
 pub fn matches_in_any_case(pattern: &str, text: &str) -> bool {
     fits(pattern, text, |one, other| one.eq_ignore_ascii_case(&other))
 }
 
-/// Greedy matching with one point of return, linear but for the stars: patterns come from templates.
+/// Matches greedily and backtracks only to the last star.
+///
+/// Without stars, the time is linear in the length of the text. With stars, it is at most the product of both lengths.
+/// This bound matters because patterns come from templates.
 fn fits(pattern: &str, text: &str, same: impl Fn(char, char) -> bool) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut star = None;
@@ -105,7 +134,9 @@ fn fits(pattern: &str, text: &str, same: impl Fn(char, char) -> bool) -> bool {
     pattern.all(|c| c == '*')
 }
 
-/// How the names of a partition's regions begin. Those of `aws` begin with two letters.
+/// Pairs of a partition and the prefix of its regions' names: `cn` for `cn-north-1`.
+///
+/// The partition `aws` is not in the list, because its regions begin with two letters that vary: `us-east-1`.
 /// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
 pub const REGION_PREFIXES: [(&str, &str); 7] = [
     ("aws-cn", "cn"),
@@ -117,12 +148,13 @@ pub const REGION_PREFIXES: [(&str, &str); 7] = [
     ("aws-us-gov", "us-gov"),
 ];
 
-/// What the names of regions say after the place.
+/// The directions that the names of regions contain, second from last: `east` in `us-east-1`.
 pub const DIRECTIONS: [&str; 9] =
     ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
 
-/// Whether it is the name of a region of the partition by its form: place, direction, number. Which ones there are today
-/// only AWS knows.
+/// Whether `name` has the form of a region of the partition: prefix, direction and one digit, as in `us-east-1`.
+///
+/// The check is of the form only, because only AWS knows which regions exist today.
 pub fn is_region(name: &str, partition: &str) -> bool {
     let mut parts = name.rsplitn(3, '-');
     let (number, direction, place) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
@@ -133,12 +165,12 @@ pub fn is_region(name: &str, partition: &str) -> bool {
         && prefix.map_or(two_letters, |prefix| prefix == place)
 }
 
-/// The partition that a region of this name is in.
+/// Finds the partition of a region by the form of its name: `aws-cn` for `cn-north-1`. `None` when no partition fits.
 pub fn partition_of(region: &str) -> Option<&'static str> {
     partitions().find(|partition| is_region(region, partition))
 }
 
-/// Every partition.
+/// Lists all partitions, beginning with `aws`.
 pub fn partitions() -> impl Iterator<Item = &'static str> {
     ["aws"].into_iter().chain(REGION_PREFIXES.map(|(partition, _)| partition))
 }

@@ -1,4 +1,4 @@
-//! Policy documents, compared and written in one normal form.
+//! Normalizes policy documents, so that documents with the same meaning are equal.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,46 +9,57 @@ use sha2::{Digest, Sha256};
 
 use crate::iam::arn;
 
-/// A policy or trust document, as JSON in normal form: lists where IAM allows one item or a list, sorted where order
-/// means nothing. Two documents that say the same in different spellings are equal, so drift is a change of meaning.
+/// A permissions policy or trust policy, as JSON in normal form.
+///
+/// The normal form has a list wherever IAM allows one item or a list, and it sorts lists whose order has no meaning.
+/// Two documents with the same meaning in different spellings are therefore equal, so drift is a change of meaning.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document(String);
 
 impl Document {
+    /// Normalizes a document. A value that is not a JSON object is kept as it is.
     pub fn new(document: Value) -> Self {
         Self(json(&normal_document(document)))
     }
 
-    /// The document of `Allow` statements with the current policy language version.
+    /// Builds a document from statements, with `2012-10-17`, the current version of the policy language.
     pub fn from_statements(statements: Vec<Value>) -> Self {
         let version = ("Version".to_owned(), Value::from("2012-10-17"));
         Self::new(Value::Object(Map::from_iter([version, ("Statement".to_owned(), Value::Array(statements))])))
     }
 
-    /// As IAM stores it. Text that is no JSON is kept as it is: it then differs from all that we write.
+    /// Parses a document from the text that IAM stores.
+    ///
+    /// Text that is not JSON is kept as a JSON string. It then differs from every document that this project writes.
     pub fn parse(text: &str) -> Self {
         Self::new(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)))
     }
 
-    /// The characters that IAM counts against its size quotas: white space is free, and the normal form has none
-    /// outside strings.
+    /// The number of characters that IAM counts against its size quotas.
+    ///
+    /// IAM does not count white space. The normal form has white space only inside strings.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
     pub fn size(&self) -> usize {
         self.0.chars().filter(|c| !c.is_whitespace()).count()
     }
 
-    /// Lower-case hexadecimal SHA-256 of the normal form's bytes.
+    /// The SHA-256 of the bytes of the normal form, as 64 lower-case hexadecimal digits.
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(&self.0))
     }
 
-    /// Whether everything that this trust lets in was let in by `prior` too. Answers `false` when in doubt.
+    /// Whether this trust policy allows only what the trust policy `prior` also allows.
+    ///
+    /// Returns `false` when in doubt: a `Deny` statement in this policy, a change of principals or actions, or a
+    /// condition that can't be compared.
     pub fn narrows(&self, prior: &Self) -> bool {
         let (new, old) = (self.statements(), prior.statements());
         !new.is_empty() && new.iter().all(|n| old.iter().any(|o| statement_narrows(n, o)))
     }
 
-    /// Those of the actions that it allows by their names, each with a resource.
+    /// The given actions that `Allow` statements name literally, as pairs of an action and a resource.
+    ///
+    /// An action that only a wildcard such as `lambda:*` allows is not returned.
     pub fn allowed(&self, actions: &[&str]) -> BTreeSet<(String, String)> {
         let texts = |statement: &Value, key: &str| -> Vec<String> {
             let values = statement.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -69,7 +80,7 @@ impl Document {
     }
 }
 
-/// As JSON: what is logged before it goes can be put back from the log.
+/// Formats the document as JSON, so that a document that is logged before its deletion can be restored from the log.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -82,13 +93,16 @@ impl fmt::Display for Document {
     }
 }
 
-/// What `Display` writes, without a formatter on the way, which costs more than the JSON.
+/// Serializes a value as JSON without white space between tokens.
+///
+/// The text equals what `Display` of the value writes. `Display` goes through a formatter, which costs more than the
+/// JSON.
 pub fn json(value: &Value) -> String {
-    // Only a map whose keys are no text fails.
+    // Serialization fails only for a map with keys that are not strings, which a `Value` can't hold.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Lower-case hexadecimal.
+/// Formats bytes as lower-case hexadecimal digits, two for each byte.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String can't fail.
@@ -103,7 +117,7 @@ fn statement_narrows(new: &Value, old: &Value) -> bool {
     allows(new) && allows(old) && same("Principal") && same("Action") && conditions_narrow(new, old)
 }
 
-/// Each condition that held people back before still does, with values no wider.
+/// Whether each condition of the old statement is still in the new one, with values that are no wider.
 fn conditions_narrow(new: &Value, old: &Value) -> bool {
     let entries = |s: &Value| -> Vec<(String, String, Vec<String>)> {
         let operators = s.get("Condition").and_then(Value::as_object);
@@ -164,7 +178,9 @@ fn normal_statement(statement: Value) -> Value {
     )
 }
 
-/// IAM gives the ARN of an account's root for the account's bare id. Both mean the account.
+/// Replaces the ARN of an account's root user by the id of the account.
+///
+/// IAM returns the ARN where a document was written with the id. Both mean the account.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 fn accounts(principals: Value) -> Value {
     let bare = |principal: Value| {
@@ -180,7 +196,9 @@ fn normal_condition(keys: Value) -> Value {
     sorted(keys.into_iter().map(|(k, v)| (k, string_set(v))).collect())
 }
 
-/// Keys in order, whatever map `serde_json` was built with: equal documents must have equal bytes.
+/// Sorts the keys of a map, because equal documents must have equal bytes.
+///
+/// The features that `serde_json` is built with decide whether its maps are sorted.
 fn sorted(map: Map<String, Value>) -> Value {
     let mut entries: Vec<_> = map.into_iter().collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,4 +1,4 @@
-//! IAM's own terms: ARNs, names, policy documents and quotas.
+//! Defines the terms of IAM: ARNs, names, policy documents and quotas.
 
 pub mod arn;
 pub mod document;

@@ -1,4 +1,5 @@
-//! The Amazon States Language, as far as permissions hang on it: tasks, distributed maps, and what in them is literal.
+//! Reads from the Amazon States Language what permissions depend on: tasks, distributed maps and their literal values.
+//!
 //! <https://states-language.net/spec.html>
 
 use serde_json::{Map, Value};
@@ -6,51 +7,62 @@ use serde_json::{Map, Value};
 /// The parts of a state machine that need permissions, in the order of the definition.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
+    /// The Task states, nested ones included.
     pub tasks: Vec<Task>,
+    /// The Map states in distributed mode, nested ones included.
     pub maps: Vec<DistributedMap>,
 }
 
+/// A Task state, or the `ItemReader` or `ResultWriter` of a distributed map.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// Where it stands: `Prepare.Branches[0].Train`.
+    /// The path of the state in the definition: `Prepare.Branches[0].Train`. `[0]` is an item of `Integrations`.
     pub path: String,
+    /// The `Resource` of the state: `arn:aws:states:::sagemaker:createTrainingJob.sync`.
     pub resource: String,
+    /// What the task passes to the service that it calls.
     pub arguments: Arguments,
-    /// `Credentials.RoleArn`, where the task acts with another role.
+    /// `Credentials.RoleArn`, the role that the task assumes. Empty if the task uses the role of the state machine.
     pub credentials: Vec<Found>,
-    /// Whether it runs in an express child workflow.
+    /// Whether the task runs in an express child workflow.
     pub express: bool,
 }
 
-/// A map whose iterations are executions of their own.
+/// A Map state whose iterations are executions of their own.
 #[derive(Clone, Debug)]
 pub struct DistributedMap {
+    /// The path of the state in the definition: `Prepare.Branches[0].Score`.
     pub path: String,
+    /// The `Label` of the state, which is part of the ARNs of its executions. `None` if Step Functions makes one up.
     pub label: Option<String>,
+    /// The `ItemReader` of the state. `None` if the items come from the input of the state.
     pub reader: Option<Task>,
+    /// The `ResultWriter` of the state. `None` if the state has none or its `ResultWriter` has no `Resource`.
     pub writer: Option<Task>,
 }
 
-/// What a task hands to its service.
+/// What a task passes to the service that it calls.
 #[derive(Clone, Debug)]
 pub enum Arguments {
-    /// Only run time knows: the state's input as it is, or an expression for all of it.
+    /// Nothing is known before run time: the definition has no arguments, so the task passes on the input of the state.
     Unknown,
-    /// `Parameters`: members whose names end in `.$` are expressions.
+    /// The value of `Parameters`: members whose names end in `.$` are expressions.
     JsonPath(Value),
-    /// `Arguments`: text between `{%` and `%}` is an expression.
+    /// The value of `Arguments`: text between `{%` and `%}` is an expression.
     Jsonata(Value),
 }
 
-/// What stands at a path.
+/// What the arguments of a task have at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
+    /// The text itself; a boolean or a number in its JSON form.
     Literal(String),
-    /// Known at run time, but for how it begins.
+    /// A value that is known at run time only.
     Expression {
+        /// The text that the value begins with: `churn-`. Empty if nothing is known of the value.
         prefix: String,
     },
-    /// Nothing, in one item of a list.
+    /// Nothing: this item of a list does not have the member.
     Absent,
 }
 
@@ -66,7 +78,7 @@ enum Language {
     Jsonata,
 }
 
-/// Reads a definition. What can't be read is passed over and noted, with the path of its state.
+/// Parses a definition. A part that can't be read is skipped, and a message with the path of its state reports it.
 pub fn parse(definition: &Value) -> (Machine, Vec<String>) {
     let mut reading = Reading::default();
     let scope = Scope { path: String::new(), language: Language::JsonPath, express: false };
@@ -74,7 +86,7 @@ pub fn parse(definition: &Value) -> (Machine, Vec<String>) {
     (reading.machine, reading.errors)
 }
 
-/// Where a state stands.
+/// The position of a state in the definition, with what the state inherits from there.
 struct Scope {
     path: String,
     language: Language,
@@ -176,7 +188,7 @@ impl Reading {
         if distributed {
             let mut part = |name: &str| {
                 let part = state.get(name)?.as_object()?;
-                // A reader without a resource reads what the state is given.
+                // A reader without a `Resource` reads the input of the state, which needs no permission.
                 part.get("Resource")?;
                 self.task(part, &scope.below(name))
             };
@@ -224,8 +236,10 @@ impl Reading {
 }
 
 impl Arguments {
-    /// What stands at a path of member names (`Entries[*].EventBusName`): nothing where it is absent, several where a list
-    /// is on the way.
+    /// Lists the values at a path of member names: `Entries[*].EventBusName`.
+    ///
+    /// The list is empty if a member of the path is absent. It has several values if `[*]` is in the path: one for each
+    /// item, `Found::Absent` for an item without the member.
     pub fn at(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let parts: Vec<&str> = path.split('.').collect();
@@ -237,7 +251,7 @@ impl Arguments {
         found
     }
 
-    /// Whether something stands there that the definition shows.
+    /// Whether the definition has a value or an expression at the path.
     pub fn shows(&self, path: &str) -> bool {
         !matches!(self, Self::Unknown) && self.at(path).iter().any(|found| *found != Found::Absent)
     }
@@ -248,7 +262,7 @@ fn at(value: &Value, parts: &[&str], language: Language, found: &mut Vec<Found>)
         && let Some(text) = value.as_str()
         && let Some(expression) = jsonata(text)
     {
-        // For the whole of what is looked into, the beginning of a text says nothing.
+        // An expression for a whole object says nothing of the values in it.
         found.push(if parts.is_empty() { expression } else { Found::unknown() });
         return;
     }
@@ -284,7 +298,7 @@ fn at(value: &Value, parts: &[&str], language: Language, found: &mut Vec<Found>)
     }
 }
 
-/// `${Name}` that nothing was put in for is as good as an expression.
+/// A text as a literal. A text with a `${Name}` that no substitution replaced counts as an expression.
 fn literal(text: &str) -> Found {
     match text.split_once("${") {
         None => Found::Literal(text.to_owned()),
@@ -292,14 +306,14 @@ fn literal(text: &str) -> Found {
     }
 }
 
-/// `{% 'churn-' & $x %}`; `None` where the text is no expression.
+/// Parses a text such as `{% 'churn-' & $x %}`. Returns `None` if the text is not an expression.
 fn jsonata(text: &str) -> Option<Found> {
     let inner = text.trim().strip_prefix("{%")?.strip_suffix("%}")?.trim();
     let quote = inner.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let Some((quoted, rest)) = quote.and_then(|quote| inner.get(1..)?.split_once(quote)) else {
         return Some(Found::unknown());
     };
-    // An escape may stand for anything.
+    // An escape may stand for any character, so the known text ends before it.
     let plain = quoted.split('\\').next().unwrap_or_default();
     Some(match rest.trim() {
         "" if plain == quoted => literal(plain),
@@ -308,7 +322,9 @@ fn jsonata(text: &str) -> Option<Found> {
     })
 }
 
-/// Whether nothing in the rest of an expression binds less than `&` does (`'a' & $b = 'ac' ? …` begins with no `a`).
+/// Whether the rest of an expression has no operator that binds less tightly than `&`.
+///
+/// With such an operator, the value may begin with another text: `'a' & $b = 'ac' ? …` does not begin with `a`.
 fn only_joins(rest: &str) -> bool {
     let (mut depth, mut quote) = (0_u32, None);
     let mut word = String::new();
@@ -333,7 +349,7 @@ fn only_joins(rest: &str) -> bool {
     true
 }
 
-/// `States.Format('churn-{}', $.x)` begins with `churn-`.
+/// Parses a `JSONPath` expression: the value of `States.Format('churn-{}', $.x)` begins with `churn-`.
 fn json_path(expression: &str) -> Found {
     let format = expression.trim().strip_prefix("States.Format(").map(str::trim_start);
     let quoted = format.and_then(|rest| rest.strip_prefix('\'')).unwrap_or_default();
@@ -341,7 +357,9 @@ fn json_path(expression: &str) -> Found {
     Found::Expression { prefix: prefix.to_owned() }
 }
 
-/// How what was found begins, and whether that is all of it.
+/// The text that a value begins with, and whether that is the whole value.
+///
+/// Returns an empty text and `false` if nothing is known of the value or the known text has a wildcard.
 pub fn starts(found: Option<Found>) -> (String, bool) {
     match found {
         Some(Found::Literal(text)) if !text.contains(['*', '?']) => (text, true),

@@ -1,4 +1,4 @@
-//! From a state machine to what its role may do: grants by state, then documents that say the same in fewer words. Pure.
+//! Derives the grants of each state of a state machine, and merges them into policy documents. Nothing here does I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,20 +14,23 @@ use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPe
 use crate::permissions::integration::required_by;
 use crate::permissions::integration::resource_pattern::{ResourcePattern, narrowed};
 
-/// What a document has around its statements.
+/// The characters that a policy document has around its statements, rounded up.
 const AROUND: usize = 50;
 
-/// What hangs on the state machine as a whole.
+/// The features of a state machine that need permissions of their own.
 #[derive(Clone, Debug, Default)]
 pub struct Features {
+    /// The name of the state machine: `churn`. `None` is an error if the definition has a distributed map.
     pub state_machine: Option<String>,
+    /// Whether the state machine logs its executions to CloudWatch Logs.
     pub logging: bool,
+    /// Whether the state machine sends traces to X-Ray.
     pub tracing: bool,
-    /// The ARN of the key that the state machine's data is encrypted with.
+    /// The ARN of the KMS key that encrypts the data of the state machine. `None` needs no permission.
     pub key: Option<String>,
 }
 
-/// All that the machine needs, and all that stands against it.
+/// Derives the required permissions of a state machine. The result also has the errors found on the way.
 pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>) -> RequiredPermissions {
     let mut required = RequiredPermissions::default();
     for task in &machine.tasks {
@@ -58,7 +61,7 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
     required
 }
 
-/// An ARN told by hand that takes no wildcard's place would be left out in silence.
+/// Reports each ARN in `ResourceOverrides` that replaces no wildcard. Otherwise it would be ignored in silence.
 fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     let taken = |arn: &String| {
         required.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
@@ -68,7 +71,7 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
                 .any(|pass_role_grant| pass_role_grant.state == path && pass_role_grant.role == *arn)
     };
     let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
-    // Where the state itself is wrong, it was not looked at whether they fit.
+    // The derivation stops at an error of the state, so it did not check whether the ARNs fit.
     let read = !required.errors.iter().any(|error| error.contains(&format!("`{path}")));
     if !idle.is_empty() && read {
         required.errors.push(format!(
@@ -84,7 +87,8 @@ fn grant(state: &str, actions: &[&str], resources: Vec<ResourcePattern>, conditi
     Grant::new(state, actions, resources, condition)
 }
 
-/// A distributed map runs its iterations as executions of the very machine.
+/// Adds what a distributed map needs: it runs its iterations as executions of the same state machine.
+///
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html>
 fn required_by_map(
     map: &DistributedMap,
@@ -117,7 +121,7 @@ fn required_by_map(
     }
 }
 
-/// What an `ItemReader` or a `ResultWriter` does in S3.
+/// Adds what an `ItemReader` or a `ResultWriter` needs in S3.
 fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
     let partition = &context.place.partition;
     let found = |member: &str| part.arguments.at(member).into_iter().next();
@@ -128,7 +132,8 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
     }
     let text = |member: &str| starts(found(member));
     let (bucket, exact) = text("Bucket");
-    // What the wildcard at the end stands for, and whose bucket or object may take its place.
+    // The pattern of a bucket or an object, with the reason for the wildcard at its end. A wildcard for a value that is
+    // known at run time only may be replaced by an ARN from `ResourceOverrides`.
     let on = |resource: String, member: &str| {
         let unknown = if exact { member } else { "Bucket" };
         let arn = format!("arn:{partition}:s3:::{resource}");
@@ -171,7 +176,7 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
     required.grants.push(grant(&map.path, actions, resources, condition));
 }
 
-/// A key in a bucket; of a bucket that is known in part, any key.
+/// The resource of a key in a bucket. If only the beginning of the bucket's name is known, the resource covers any key.
 fn join(bucket: &str, exact: bool, key: &str) -> String {
     if exact { format!("{bucket}/{key}") } else { format!("{bucket}*") }
 }
@@ -217,10 +222,12 @@ fn required_by_features(features: &Features, place: &Place, required: &mut Requi
     }
 }
 
-/// The grants as documents that fit IAM's quota each: merged, sorted, without repetition. None for no grants.
+/// Merges grants into policy documents, sorted and without repetition. The list is empty if there are no grants.
+///
+/// Each document fits IAM's quota for a managed policy, `POLICY_SIZE` characters.
 ///
 /// # Errors
-/// When one statement alone is too large, with its size.
+/// Returns a message with the size if one statement alone is larger than the quota.
 pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
     let mut by_place: BTreeMap<(String, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
     let condition = |grant: &Grant| grant.condition.as_ref().map_or_else(String::new, Value::to_string);
@@ -252,13 +259,13 @@ pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
     Ok(documents)
 }
 
-/// Resources that no other of the set covers by its beginning.
+/// The resources that no other resource of the set covers with a wildcard at its end.
 fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
     let mut stems: Vec<(&str, bool, &String)> = resources
         .iter()
         .map(|one| one.strip_suffix('*').map_or((one.as_str(), true, one), |stem| (stem, false, one)))
         .collect();
-    // What begins alike is now side by side, the shortest first, `churn*` before `churn`.
+    // Sorting puts resources with the same beginning side by side, the shortest first, and `churn*` before `churn`.
     stems.sort_unstable();
     let mut beginning: Option<&str> = None;
     stems.retain(|(stem, exact, _)| {
@@ -273,7 +280,7 @@ fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
     stems.into_iter().map(|(_, _, one)| one.clone()).collect()
 }
 
-/// One statement, or several that share its resources out where one would not fit a document.
+/// One statement, or several that divide the resources among them if one statement would not fit into a document.
 fn fitting(condition: &str, actions: &BTreeSet<String>, resources: &BTreeSet<String>) -> Result<Vec<Value>, String> {
     let frame = AROUND + length(&statement(condition, actions, &[]));
     let mut shares: Vec<Vec<&String>> = vec![Vec::new()];
@@ -306,12 +313,12 @@ fn statement(condition: &str, actions: &BTreeSet<String>, resources: &[&String])
     Value::Object(statement)
 }
 
-/// In characters, white space aside.
+/// The length of a statement in characters, as IAM counts them: without white space.
 fn length(statement: &Value) -> usize {
     json(statement).chars().filter(|c| !c.is_whitespace()).count()
 }
 
-/// The grant to pass each service its roles.
+/// The policy document that allows `iam:PassRole` for each service and its roles. `None` if there are no roles to pass.
 pub fn pass_role(pass_role_grants: &[PassRoleGrant]) -> Option<Document> {
     let mut by_roles: BTreeMap<BTreeSet<&String>, BTreeSet<&String>> = BTreeMap::new();
     let services: BTreeSet<&String> = pass_role_grants.iter().map(|pass_role_grant| &pass_role_grant.service).collect();

@@ -1,4 +1,4 @@
-//! From a state machine to what its role may do.
+//! Derives what the role of a state machine needs from the state machine's definition.
 
 pub mod asl;
 pub mod derive;

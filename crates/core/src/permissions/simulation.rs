@@ -1,4 +1,4 @@
-//! What a role is to be allowed, as questions to IAM's policy simulator and its answers.
+//! Questions to IAM's policy simulator about what a role must be allowed to do, and the simulator's answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,43 +6,54 @@ use serde_json::Value;
 
 use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
 
-/// What is done, and on what.
+/// One question to IAM's policy simulator: actions on resources, under a request context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Who does it: "state `Train`".
+    /// Who acts, in words for a message: "state `Train`".
     pub who: String,
+    /// The IAM actions: `sagemaker:CreateTrainingJob`.
     pub actions: BTreeSet<String>,
+    /// The ARNs that the actions touch, which may have wildcards. `*` stands for actions without a resource.
     pub resources: BTreeSet<String>,
+    /// The condition keys that the call carries. Empty for a grant without a condition.
     pub context: Vec<ContextEntry>,
 }
 
-/// What the call will carry, as the grant is conditioned on it.
+/// A condition key that the call will carry, because the condition of the grant asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextEntry {
+    /// The name of the condition key: `iam:PassedToService`.
     pub key: String,
+    /// The value of the key in the call: `sagemaker.amazonaws.com`.
     pub value: String,
+    /// Whether the value is a boolean (the condition operator is `Bool`). Other values are strings.
     pub is_bool: bool,
 }
 
+/// An action on a resource that the simulator says is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
+    /// The IAM action that is denied: `s3:GetObject`.
     pub action: String,
+    /// The ARN of the resource that the action is denied on.
     pub resource: String,
-    /// Who denies it.
+    /// What denies it, in words for a message: `the permissions boundary`.
     pub side: &'static str,
 }
 
-/// What IAM's simulator says of a check.
+/// The simulator's answer to a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simulated {
-    /// How many actions it judged.
+    /// The number of actions that the simulator judged, summed over its calls.
     pub judged: usize,
+    /// The actions that are denied. Empty if all judged actions are allowed.
     pub denials: Vec<Denial>,
-    /// Actions that it says it can't judge, and why.
+    /// The actions that the simulator can't judge, each with the reason.
     pub unjudged: BTreeMap<String, String>,
 }
 
 impl Simulated {
+    /// Adds the answer of another call to this one.
     pub fn merge(&mut self, other: Self) {
         self.judged += other.judged;
         self.denials.extend(other.denials);
@@ -51,7 +62,9 @@ impl Simulated {
 }
 
 impl Check {
-    /// Each permission once, under the first that needs it. `who` puts a state, or what stands for one, into words.
+    /// Lists the checks of all required permissions, each permission once, under the first state that needs it.
+    ///
+    /// `who` puts the path of a state into words. Without a state machine, the name of a property stands for the state.
     pub fn from_required(required: &RequiredPermissions, who: impl Fn(&str) -> String) -> Vec<Self> {
         let grants = required.grants.iter().map(|grant| Self::from_grant(grant, who(&grant.state)));
         let pass_role_grants = required
@@ -71,12 +84,12 @@ impl Check {
             let keys = keys.as_object().into_iter().flatten();
             keys.filter_map(move |(key, values)| {
                 let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
-                // What fits the pattern: an asterisk stands for anything.
+                // The simulator needs a value that matches the pattern. `*` matches any text, so `x` will do.
                 let value = first.as_str()?.replace('*', "x");
                 Some(ContextEntry { key: key.clone(), value, is_bool: operator == "Bool" })
             })
         });
-        // IAM refuses a key that is told twice.
+        // IAM refuses a request that has a context key twice.
         let mut context: Vec<ContextEntry> = Vec::new();
         for one in told {
             if !context.iter().any(|other| other.key.eq_ignore_ascii_case(&one.key)) {

@@ -1,9 +1,9 @@
-//! What a step does to the state of the account.
+//! Predicts what a step does to the state of the account.
 
 use crate::plan::step::Step;
 use crate::state::{Policy, Role, State};
 
-/// The world once IAM has taken the step. A step on a role or policy that is not there changes nothing.
+/// Returns the state after IAM has applied the step. A step on a role or policy that does not exist changes nothing.
 pub fn after(mut state: State, step: &Step) -> State {
     match step {
         Step::CreatePolicy { arn, policy } => {

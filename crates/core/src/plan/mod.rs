@@ -1,7 +1,7 @@
-//! From the world as it is to the world as it should be: steps that can be read before they are taken.
+//! Plans the steps from an observed state to a desired one, so that they can be read before they are applied.
 //!
-//! The law that the rest of the program leans on: folding [`after`] over `plan(desired, observed)` from `observed`
-//! gives `desired`, and `plan(desired, desired)` is empty.
+//! The rest of the program relies on two laws. Folding [`after`](crate::plan::after::after) over
+//! `plan(desired, observed)`, starting from `observed`, gives `desired`. And `plan(desired, desired)` is empty.
 
 pub mod after;
 pub mod propagation;
@@ -16,11 +16,19 @@ use crate::iam::quota::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE, TAGS_PE
 use crate::plan::step::Step;
 use crate::state::{Role, State, Tags};
 
-/// The steps from `observed` to `desired`, in an order that is safe to stop after any of them.
+/// Returns the steps from `observed` to `desired`. It is safe to stop after any of them.
 ///
-/// On a role that stays: our tags first, the boundary next (without it the function may not write the rest), then a
-/// narrower trust, and only then anything that grants; a wider trust after that, a boundary's removal behind it, tags that go last of all. Policies exist before
-/// they are attached and go after they are detached.
+/// The steps on a role that stays come in this order:
+///
+/// 1. The new tags, with the ownership tags among them.
+/// 2. The new permissions boundary: without it, the function may not write the rest.
+/// 3. A narrower trust policy.
+/// 4. Everything that grants, and the description and maximum session duration.
+/// 5. A wider trust policy.
+/// 6. The removal of the boundary.
+/// 7. The removal of tags.
+///
+/// Policies are created before they are attached, and deleted after they are detached.
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut last = Vec::new();
@@ -75,12 +83,12 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     steps
 }
 
-/// The role as it is, where it can stay: a path is fixed at creation.
+/// The observed role, if it can stay. A role with another path can't: IAM fixes the path at creation.
 fn kept<'a>(observed: &'a State, name: &Name, want: &Role) -> Option<&'a Role> {
     observed.roles.get(name).filter(|have| have.path == want.path)
 }
 
-/// What must stand before any grant on a role that stays.
+/// The steps that must precede any grant on a role that stays.
 fn restrictions(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
@@ -102,7 +110,9 @@ fn restrictions(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     steps
 }
 
-/// What the role may do, who it trusts unless that is set already, and its details.
+/// The steps that change what the role may do, its details and its trust policy, and that remove its boundary.
+///
+/// `is_trust_set` says that an earlier step sets the trust policy already.
 fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
@@ -112,7 +122,7 @@ fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step
     let size_before = |name: &String| have.inline.get(name).map_or(0, Document::size);
     let changed = want.inline.iter().filter(|(name, document)| have.inline.get(*name) != Some(document));
     let mut changed: Vec<_> = changed.collect();
-    // What shrinks makes room for what grows.
+    // Policies that shrink come first, because they make room for those that grow.
     changed.sort_by_key(|(name, document)| document.size() > size_before(name));
     let put = changed.into_iter().map(|(name, document)| Step::PutInline {
         role: role(),
@@ -121,8 +131,9 @@ fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step
     });
     let gone = have.inline.keys().filter(|name| !want.inline.contains_key(*name));
     let delete = gone.map(|name| Step::DeleteInline { role: role(), name: name.clone() });
-    // Additions before removals, so that a role that is in use never lacks a grant that it keeps under another name,
-    // and what others gave it goes when the rest has worked; the other way round where both would break a quota.
+    // Additions come before removals, so that a role in use never lacks a grant that it keeps under another name.
+    // What others gave the role is removed only after the rest has worked. The order is reversed where the old and the
+    // new policies together would exceed a quota.
     let names: BTreeSet<_> = have.inline.keys().chain(want.inline.keys()).collect();
     let size_after = |name: &String| want.inline.get(name).map_or(0, Document::size);
     let together: usize = names.into_iter().map(|name| size_before(name).max(size_after(name))).sum();
@@ -166,8 +177,9 @@ fn untag(role: &Name, want: &Role, have: &Role) -> Option<Step> {
     due.then(|| Step::UntagRole { role: role.clone(), keys })
 }
 
-/// Whether old and new tags together would break the quota, so that the old ones have to go first. Our own keys are
-/// never among those: they go only where nothing is added.
+/// Whether the old and the new tags together would exceed the quota, so that the old tags have to be removed first.
+///
+/// The ownership tags are never among the tags removed first: they are removed only where no tag is added.
 fn crowded_tags(want: &Tags, have: &Tags) -> bool {
     want.keys().chain(have.keys()).collect::<BTreeSet<_>>().len() > TAGS_PER_ENTITY
 }

@@ -1,24 +1,30 @@
-//! Whether a change has to have reached all of IAM before it is told of, since what comes next in a stack needs it at once.
-//! Pure.
+//! Decides whether a change has to propagate through IAM before the response is sent.
+//!
+//! The next resource of a stack may need the change at once. The module makes no calls.
 
 use std::collections::BTreeSet;
 
 use crate::plan::step::Step;
 use crate::state::State;
 
-/// What Step Functions tries with the role while a state machine is made or updated, by an action for each: the rule that a
-/// `.sync` task hears of its end by (“is not authorized to create managed-rule”), and the delivery of logs (“is not authorized
-/// to access the Log Destination”).
+/// The actions that Step Functions tries with the role while it creates or updates a state machine.
+///
+/// Each action stands for one check. `events:PutRule` stands for the managed rule that tells a `.sync` task that its
+/// job has ended (“is not authorized to create managed-rule”). `logs:CreateLogDelivery` stands for the delivery of logs
+/// (“is not authorized to access the Log Destination”).
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html>
 const TRIED_AT_ONCE: [&str; 2] = ["events:PutRule", "logs:CreateLogDelivery"];
 
-/// Whether the steps make a role or change who may assume it, or give one what its state machine needs at once.
+/// Returns whether the steps have to propagate before the response is sent.
+///
+/// They do if they create a role, change who may assume a role, or give a role an action that Step Functions tries at
+/// once. `before` is the state before the steps, `desired` the state after them.
 pub fn needs_propagation(steps: &[Step], before: &State, desired: &State) -> bool {
     let is_new = steps.iter().any(|step| matches!(step, Step::CreateRole { .. } | Step::SetTrust { .. }));
     is_new || !needed_at_once(desired).is_subset(&needed_at_once(before))
 }
 
-/// By role, action and resource.
+/// The allowed actions of `TRIED_AT_ONCE`, each with the name of its role in lower case, the action and the resource.
 fn needed_at_once(state: &State) -> BTreeSet<(String, String, String)> {
     let mut needed = BTreeSet::new();
     for (name, role) in &state.roles {

@@ -1,13 +1,15 @@
-//! Which steps of a plan wait for which: the others are taken side by side.
+//! Decides which steps of a plan wait for others; the remaining steps are applied side by side.
 
 use crate::plan::step::Step;
 use crate::state::Entity;
 
-/// Steps taken side by side at the most. IAM throttles an account as a whole, and others work in it too.
+/// The most steps applied side by side. IAM throttles an account as a whole, and others use the account too.
 const AT_ONCE: usize = 4;
 
-/// Of the steps of a plan, in its order, those that wait for none before them. Never empty where the plan is not; no two are
-/// of one role or policy, for IAM may refuse writes to one thing that overlap.
+/// Returns the steps of a plan that wait for no earlier step, in the order of the plan, at most 4.
+///
+/// The result is empty only if the plan is empty. No two of its steps concern the same role or policy, because IAM may
+/// refuse overlapping writes to one entity.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html> (`ConcurrentModification`)
 pub fn next_round(steps: &[Step]) -> Vec<Step> {
     let waits = |at: usize, step: &Step| steps.iter().take(at).any(|earlier| step.waits_for(earlier));
@@ -26,17 +28,19 @@ impl Step {
         let policy = self.policy();
         match self {
             _ if self.entity() == earlier.entity() || (policy.is_some() && policy == earlier.policy()) => true,
-            // Our tags are the handle of what is left: they go last.
+            // The ownership tags identify what is left of an unfinished plan, so tags are removed last.
             Self::UntagRole { .. } | Self::UntagPolicy { .. } => true,
-            // Whoever has it is granted more: what fences a role in stands before.
+            // The new document may grant more to every role that the policy is attached to. The steps that restrict
+            // those roles come first.
             Self::SetPolicyDocument { .. } => matches!(earlier.entity(), Entity::Role(_)),
-            // And what lets others come to it, after what it is granted.
+            // A new trust policy or a removed boundary may open the role to others. These steps come after the change
+            // of what the role is granted.
             Self::SetTrust { .. } | Self::RemoveBoundary { .. } => matches!(earlier, Self::SetPolicyDocument { .. }),
             _ => false,
         }
     }
 
-    /// The managed policy that it is about. ARN.
+    /// The ARN of the managed policy that the step concerns; `None` if it concerns no managed policy.
     fn policy(&self) -> Option<&str> {
         match self {
             Self::CreatePolicy { arn, .. }

@@ -1,4 +1,4 @@
-//! One change that IAM can make.
+//! Defines the steps of a plan: each is one change that IAM can make.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,85 +7,137 @@ use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::state::{Entity, Policy, Role, Tags};
 
-/// One change that IAM can make. Each may be sent twice without harm.
+/// One change that IAM can make. Sending a step twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Creates a customer-managed policy with its tags.
     CreatePolicy {
+        /// The ARN that the policy gets: `arn:aws:iam::123456789012:policy/path/Name`. It gives the path and the name.
         arn: String,
+        /// The document and the tags.
         policy: Policy,
     },
+    /// Adds tags to a customer-managed policy, or changes their values.
     TagPolicy {
+        /// The ARN of the policy.
         arn: String,
+        /// The tags to set. Other tags stay.
         tags: Tags,
     },
+    /// Removes tags from a customer-managed policy.
     UntagPolicy {
+        /// The ARN of the policy.
         arn: String,
+        /// The keys of the tags to remove.
         keys: BTreeSet<String>,
     },
+    /// Changes the document of a customer-managed policy: the new document becomes the default version.
     SetPolicyDocument {
+        /// The ARN of the policy.
         arn: String,
+        /// The document of the default version.
         document: Document,
     },
+    /// Deletes a customer-managed policy with all its versions.
     DeletePolicy {
+        /// The ARN of the policy.
         arn: String,
     },
-    /// Trust, boundary and tags go with the call itself, so the role is never without them.
+    /// Creates a role. The call itself sets the trust policy, the boundary and the tags, so the role never lacks them.
     CreateRole {
+        /// The name of the role.
         role: Name,
+        /// The role as `CreateRole` makes it: without attached and inline policies.
         made: Role,
     },
+    /// Adds tags to a role, or changes their values.
     TagRole {
+        /// The name of the role.
         role: Name,
+        /// The tags to set. Other tags stay.
         tags: Tags,
     },
+    /// Removes tags from a role.
     UntagRole {
+        /// The name of the role.
         role: Name,
+        /// The keys of the tags to remove.
         keys: BTreeSet<String>,
     },
+    /// Sets the permissions boundary of a role.
     SetBoundary {
+        /// The name of the role.
         role: Name,
+        /// The ARN of the boundary.
         arn: String,
     },
+    /// Removes the permissions boundary of a role.
     RemoveBoundary {
+        /// The name of the role.
         role: Name,
     },
+    /// Sets the trust policy of a role.
     SetTrust {
+        /// The name of the role.
         role: Name,
+        /// The trust policy.
         trust: Document,
     },
-    /// Description and longest session together: IAM resets the one that is left out.
+    /// Sets the description and the maximum session duration of a role together: IAM resets the one that is left out.
     SetDetails {
+        /// The name of the role.
         role: Name,
+        /// The description; empty for none.
         description: String,
+        /// The maximum session duration in seconds, 3,600 to 43,200.
         max_session_duration: i32,
     },
+    /// Attaches a managed policy to a role.
     Attach {
+        /// The name of the role.
         role: Name,
+        /// The ARN of the policy, which may be customer-managed or one of AWS.
         arn: String,
     },
+    /// Detaches a managed policy from a role.
     Detach {
+        /// The name of the role.
         role: Name,
+        /// The ARN of the policy, which may be customer-managed or one of AWS.
         arn: String,
     },
+    /// Creates or replaces an inline policy of a role.
     PutInline {
+        /// The name of the role.
         role: Name,
+        /// The name of the inline policy.
         name: String,
+        /// The document of the inline policy.
         document: Document,
     },
+    /// Deletes an inline policy of a role.
     DeleteInline {
+        /// The name of the role.
         role: Name,
+        /// The name of the inline policy.
         name: String,
     },
+    /// Removes a role from an instance profile.
     RemoveFromInstanceProfile {
+        /// The name of the role.
         role: Name,
+        /// The name of the instance profile.
         profile: String,
     },
+    /// Deletes a role. Earlier steps remove its policies and take it out of its instance profiles.
     DeleteRole {
+        /// The name of the role.
         role: Name,
     },
 }
 
 impl Step {
+    /// The role or policy that the step changes.
     pub fn entity(&self) -> Entity {
         match self {
             Self::CreatePolicy { arn, .. }
@@ -109,17 +161,17 @@ impl Step {
         }
     }
 
-    /// Whether the step makes an entity that was not there.
+    /// Whether the step creates an entity.
     pub fn creates(&self) -> bool {
         matches!(self, Self::CreatePolicy { .. } | Self::CreateRole { .. })
     }
 
-    /// Whether the step takes an entity away.
+    /// Whether the step deletes an entity.
     pub fn deletes(&self) -> bool {
         matches!(self, Self::DeletePolicy { .. } | Self::DeleteRole { .. })
     }
 
-    /// Whether the step takes something away, so that finding it gone means that the step is done.
+    /// Whether the step removes something. If that is found to be gone already, the step is done.
     pub fn removes(&self) -> bool {
         match self {
             Self::UntagPolicy { .. }

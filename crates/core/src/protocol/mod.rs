@@ -1,4 +1,4 @@
-//! The custom resource protocol: what CloudFormation sends and what it is answered.
+//! Implements the custom resource protocol: the requests of CloudFormation and the responses to them.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html>
 
 pub mod request;

@@ -1,4 +1,6 @@
-//! The event that CloudFormation sends: the envelope first, so that there is somebody to answer whatever else is wrong.
+//! Parses the event that CloudFormation sends.
+//!
+//! The envelope is read first, so that a response can be sent whatever else is wrong with the event.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,11 +12,13 @@ use serde_json::{Map, Value};
 use crate::protocol::target::ResponseTarget;
 use crate::state::ownership::Owner;
 
-/// Stands for what is nested deeper than a JSON parser without a stack of its own goes.
+/// Replaces a value that is nested too deep for a recursive JSON parser, which has no stack of its own.
 const TOO_DEEP: &str = "nested more than 127 levels deep";
 
-/// The payload as it came in. A member that is nested too deep does not keep the others from being read, so that there is
-/// somebody to answer.
+/// Parses the text of an event.
+///
+/// A member that is nested too deep is replaced by a text that says so. The other members are still read, so that a
+/// response can be sent. Text that can't be read at all gives an empty object.
 pub fn payload(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| {
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
@@ -23,39 +27,57 @@ pub fn payload(text: &str) -> Value {
     })
 }
 
+/// A custom resource request, parsed from an event.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Where the response goes, and the ids that it repeats.
     pub target: ResponseTarget,
+    /// The resource type: `Custom::StepFunctionsWorkflowRole`.
     pub resource_type: String,
+    /// The properties (`ResourceProperties`), not checked yet; [`object`] tells whether they are an object.
     pub properties: Value,
+    /// What the event asks for.
     pub operation: Operation,
-    /// How long CloudFormation waits, where the template says so.
+    /// How long CloudFormation waits for the response, in whole seconds (`ServiceTimeout`).
+    ///
+    /// `None` if the template does not say, or says something other than a positive number.
     pub service_timeout: Option<Duration>,
 }
 
+/// What an event asks for.
 #[derive(Clone, Debug)]
 pub enum Operation {
+    /// Create the resource.
     Create,
+    /// Update the resource, or replace it.
     Update {
+        /// The physical id of the resource before the update.
         physical_id: String,
+        /// The properties before the update (`OldResourceProperties`), not checked.
         old_properties: Value,
     },
-    /// The id may be one that CloudFormation invented, for a Create that it had no answer to.
+    /// Delete the resource.
     Delete {
+        /// The physical id of the resource. CloudFormation invents one after a Create that it got no response to.
         physical_id: String,
     },
 }
 
-/// An event that is none, with as much of the envelope as there is. Without a response URL nobody can be answered.
+/// An event that is not a valid custom resource request, with as much of its envelope as could be read.
 #[derive(Clone, Debug)]
 pub struct Broken {
+    /// Where a response can go. `None` if the event has no response URL: then no response can be sent.
     pub target: Option<ResponseTarget>,
+    /// What is wrong with the event, as a message for the response.
     pub why: String,
 }
 
 impl Request {
+    /// Parses the payload of an event.
+    ///
     /// # Errors
-    /// When the payload is no custom resource request.
+    /// When the payload is not a custom resource request: a field is missing, the request type is unknown, or `StackId`
+    /// or `LogicalResourceId` is empty.
     pub fn parse(payload: &Value) -> Result<Self, Box<Broken>> {
         let broken = |why: String| Box::new(Broken { target: ResponseTarget::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
@@ -84,12 +106,14 @@ impl Request {
         Ok(Self { target, resource_type, properties, operation, service_timeout })
     }
 
+    /// The owner that the event speaks for: its stack and its logical id.
     pub fn owner(&self) -> Owner {
         Owner { stack_id: self.target.stack_id.clone(), logical_id: self.target.logical_id.clone() }
     }
 }
 
 impl Operation {
+    /// The request type as CloudFormation spells it: `Create`, `Update` or `Delete`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Create => "Create",
@@ -104,13 +128,13 @@ fn seconds(value: &Value) -> Option<Duration> {
     (number > 0).then(|| Duration::from_secs(number))
 }
 
-/// The properties as an object, or what they are instead.
+/// Returns the properties as an object.
 ///
 /// # Errors
-/// When they are no object.
+/// When the properties are not an object. The message says what they are instead.
 pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
     properties.as_object().ok_or_else(|| {
-        let operation = match properties {
+        let found = match properties {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
@@ -119,6 +143,6 @@ pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
-        format!("the properties are {operation}, expected an object")
+        format!("the properties are {found}, expected an object")
     })
 }

@@ -1,4 +1,4 @@
-//! The presigned URL that takes the answer, and where it may lead.
+//! Checks the presigned URL that takes the response, so that the response goes only where it may.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::iam::arn::Place;
 
-/// The suffix of S3's hosts, by partition.
+/// The domain suffix of S3 hosts, by partition.
 const S3_SUFFIXES: [(&str, &str); 8] = [
     ("aws", "amazonaws.com"),
     ("aws-cn", "amazonaws.com.cn"),
@@ -19,21 +19,28 @@ const S3_SUFFIXES: [(&str, &str); 8] = [
     ("aws-us-gov", "amazonaws.com"),
 ];
 
-/// The presigned URL that takes the answer. Whoever holds it can answer for us, so it never shows.
+/// The presigned S3 URL that takes the response.
+///
+/// Whoever holds the URL can send a response in the function's place. So `Debug` and `Display` never show it.
 #[derive(Clone)]
 pub struct ResponseUrl(String);
 
-/// Why an answer may not go there: a rule that the URL breaks, and nothing of the URL itself.
+/// The error for a URL that no response may go to.
+///
+/// It holds the rule that the URL breaks, as the rest of a sentence (`holds credentials`), and nothing of the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the response URL {0}")]
 pub struct UntrustedUrl(pub &'static str);
 
 impl ResponseUrl {
+    /// Wraps a URL without checking it.
     pub fn new(url: &str) -> Self {
         Self(url.to_owned())
     }
 
-    /// When the event was sent, in seconds since the epoch, as the signature says (`X-Amz-Date=20261122T010158Z`).
+    /// When CloudFormation signed the URL, and so sent the event, in seconds since the Unix epoch.
+    ///
+    /// The time is that of the signature (`X-Amz-Date=20261122T010158Z`). `None` if the URL has no such time.
     pub fn signed_at(&self) -> Option<i64> {
         let url = Url::parse(&self.0).ok()?;
         let (_, text) = url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case("X-Amz-Date"))?;
@@ -48,10 +55,13 @@ impl ResponseUrl {
         Some(at.assume_utc().unix_timestamp())
     }
 
-    /// The URL, if it is one of CloudFormation's response buckets or of the endpoint that the deployer set.
+    /// Returns the URL if it leads to a response bucket of CloudFormation or to the endpoint that the deployer set.
+    ///
+    /// `endpoint` is a URL whose scheme, host and port are trusted too; `None` allows no endpoint. `place` is where the
+    /// function runs; `None` allows no response bucket.
     ///
     /// # Errors
-    /// When an answer may not go there. The error shows no more of it than the rule that it breaks.
+    /// When a response may not go to the URL. The error shows nothing of the URL but the rule that it breaks.
     pub fn checked(&self, endpoint: Option<&str>, place: Option<&Place>) -> Result<Url, UntrustedUrl> {
         let untrusted = UntrustedUrl;
         let url = Url::parse(&self.0).map_err(|_| untrusted("is no URL"))?;
@@ -85,9 +95,10 @@ impl fmt::Display for ResponseUrl {
     }
 }
 
-/// `cloudformation-custom-resource-response-useast1.s3.amazonaws.com`, or with the region in front of the suffix
-/// (`s3-us-east-1`, `s3.us-east-1`), under FIPS and dual-stack endpoints too: the bucket of this region and no other, since
-/// anybody may own another.
+/// Whether the host is the response bucket of CloudFormation in this region, and no other: anybody may own another.
+///
+/// The host is `cloudformation-custom-resource-response-useast1.s3.amazonaws.com`, or has the region in front of the
+/// suffix (`s3-us-east-1`, `s3.us-east-1`). FIPS and dual-stack endpoints count too.
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 fn is_response_bucket(host: &str, place: &Place) -> bool {
     let Place { partition, region, .. } = place;

@@ -1,4 +1,4 @@
-//! What the workflow does, as `Definition` or `Integrations` tell it, and what its role may therefore do.
+//! The properties `Definition` and `Integrations` of a workflow role, and the permissions that derive from them.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,15 @@ use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, ReadContext};
 
-/// Bytes of a definition.
+/// The maximum size of a definition, in bytes.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const LONGEST: usize = 1_048_576;
 
-/// `None` where neither property is given. What is wrong is noted.
+/// Parses `Definition` or `Integrations` and derives the policies of the role. Returns `None` where both properties are
+/// absent. Validation errors go to `reader`.
+///
+/// `execution_roles` has the ARNs of the roles to pass to SageMaker where only run time knows the role. `state_machine`
+/// is the value of `StateMachineName`. `itself` is the workflow role, which must not be passed.
 pub fn parse(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
@@ -59,11 +63,12 @@ pub fn parse(
     let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides };
     let mut required = derive(&machine, &features, of_tasks);
     errors.append(&mut required.errors);
-    // Those that are told beside the definition are judged where they are told.
+    // The caller has already checked the execution roles, which other properties name. Check only the roles that the
+    // definition itself names.
     for pass_role_grant in
         required.pass_role_grants.iter().filter(|pass_role_grant| !execution_roles.contains(&pass_role_grant.role))
     {
-        role::passable(
+        role::check_passable(
             reader,
             context,
             &format!("{name}, state {}", pass_role_grant.state),
@@ -102,7 +107,8 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
     }
 }
 
-/// `sagemaker:createTrainingJob.sync`, or `{Resource, Parameters}`; each stands for a task.
+/// Reads `Integrations`. Each item stands for a task: a resource such as `sagemaker:createTrainingJob.sync`, or
+/// `{Resource, Parameters}`.
 fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
     let (mut machine, mut errors) = (Machine::default(), Vec::new());
     let Some(items) = integrations.as_array() else {
@@ -132,10 +138,11 @@ fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
     (machine, errors)
 }
 
-/// As `AWS::StepFunctions::StateMachine` puts them in: `${Name}` in any text.
+/// The substitution of `${Name}` in any text, as `AWS::StepFunctions::StateMachine` does it.
 struct Substituted<'a> {
+    /// The values of `DefinitionSubstitutions`, by name.
     values: &'a BTreeMap<String, String>,
-    /// Bytes that the texts may still have. None is left where they would have more.
+    /// The bytes that the remaining texts may have. 0 once the texts are too long.
     room: usize,
 }
 
@@ -190,7 +197,7 @@ fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
     substitutions
 }
 
-/// ARNs by the path of a state.
+/// Reads `ResourceOverrides`: ARNs by the path of a state.
 fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
     let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
     let Some(members) = value.as_object() else {

@@ -1,5 +1,6 @@
-//! `Custom::SageMakerDeployTarget`: what a tool that deploys models needs: the role that they run with, and the policies
-//! of those who set the tool up and who use it.
+//! Reads the properties of `Custom::SageMakerDeployTarget`, the roles and policies for a tool that deploys models.
+//!
+//! These are the role that the models run with, a policy for those who set up the tool, and one for those who use it.
 
 use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
@@ -7,8 +8,10 @@ use crate::resource::properties::Reader;
 use crate::resource::role_set;
 use crate::resource::spec::{ReadContext, ResourceSpec};
 
+/// The resource type.
 pub const TYPE: &str = "Custom::SageMakerDeployTarget";
 
+/// Parses the properties into the spec of the role set; the reader collects the validation errors.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,

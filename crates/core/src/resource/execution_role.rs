@@ -1,5 +1,7 @@
-//! `Custom::SageMakerExecutionRole`: the role that notebooks, jobs and models run with, made to measure: named buckets,
-//! repositories, keys and networks, and what it may ask of SageMaker itself.
+//! Reads the properties of `Custom::SageMakerExecutionRole`, the role that notebooks, jobs and models run with.
+//!
+//! The role gets access to the named buckets, repositories, keys and networks only, and to SageMaker itself by
+//! capabilities.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -13,49 +15,60 @@ use crate::permissions::derive::{documents, pass_role};
 use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::simulation::Check;
-use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
+use crate::resource::single_role::SingleRole;
 use crate::resource::spec::{Granted, ReadContext, ResourceSpec};
 use crate::text::closest;
 
+/// The resource type.
 pub const TYPE: &str = "Custom::SageMakerExecutionRole";
+/// The name of the inline policy that lets the role pass itself, where the properties give no other name.
 const PASS_SELF_POLICY_NAME: &str = "PassItselfToSageMaker";
+/// The service principal that assumes the role and that the role may pass itself to.
 const SERVICE: &str = "sagemaker.amazonaws.com";
 
+/// The CloudWatch namespaces of SageMaker's metrics, as IAM patterns. The role may write metrics to no others.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html>
 const NAMESPACES: [&str; 4] = ["/aws/sagemaker/*", "AWS/SageMaker", "AWS/SageMaker/*", "aws/sagemaker/*"];
 
-/// Capabilities whose features AWS lists as telling on whose behalf they act (training, processing and transform jobs,
-/// inference, pipelines, model packages). The list has neither notebook instances nor tuning jobs nor feature groups, and a
-/// role without capabilities may serve any.
+/// The capabilities whose features AWS lists as telling on whose behalf they act, such as by `aws:SourceAccount`.
+///
+/// AWS lists training, processing and transform jobs, inference, pipelines and model packages. The list has neither
+/// notebook instances nor tuning jobs nor feature groups. A role without capabilities may serve any feature.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
-const TELL_THEIR_SOURCE: [&str; 6] = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
+const SENDS_SOURCE: [&str; 6] = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
 
-/// Characters of the longest names of SageMaker's things.
+/// The length of the longest `NamePrefix`, in characters: the longest names of SageMaker resources have as many.
 pub const NAME_PREFIX_LENGTH: usize = 63;
 
-/// What each capability lets the role ask of SageMaker, by kind of resource.
+/// The SageMaker actions of each capability, by kind of resource; the error of parsing where the table is broken.
 static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
     let text = include_str!("capabilities.json");
     serde_json::from_str(text).map_err(|error| format!("the table of capabilities is broken: {error}"))
 });
 
-/// The names of the capabilities, in order.
+/// Returns the names of the capabilities, such as `Training`, in alphabetical order.
+///
+/// There are none where the table of capabilities is broken; [`parse`] reports that.
 pub fn capability_names() -> impl Iterator<Item = &'static str> {
     CAPABILITIES.iter().flat_map(|table| table.keys()).map(String::as_str)
 }
 
-/// Actions on names of one kind.
+/// Actions on SageMaker resources of some kinds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ability {
+    /// Actions, such as `sagemaker:CreateTrainingJob`.
     allow: BTreeSet<String>,
-    /// `training-job/`.
+    /// How the resource part of the ARNs begins, such as `training-job/`.
     on: Vec<String>,
 }
 
+/// Parses the properties into the spec of one role with its policies.
+///
+/// The reader collects the validation errors.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let properties = role::parse(reader, context);
     let mut required = RequiredPermissions::default();
@@ -80,10 +93,12 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     };
     let trust = trust(reader, context.place, &capabilities);
     let granted = Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks };
-    MadeRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
+    SingleRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
 }
 
-/// What other accounts own, their policies decide on too, and the simulator does not see those.
+/// Drops the checks on resources of other accounts.
+///
+/// The policies of another account also decide on access to its resources, and IAM's simulator does not see them.
 fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
     let is_own = |resource: &String| Place::from_arn(resource).is_none_or(|of| of.account == place.account);
     for check in &mut checks {
@@ -93,11 +108,13 @@ fn own(mut checks: Vec<Check>, place: &Place) -> Vec<Check> {
     checks
 }
 
-/// SageMaker may assume the role, for this account, and for what the source says where it is given. Where the role may serve
-/// what AWS does not list as telling its source, the account counts if it is told: else the role could not be assumed.
+/// Returns the trust policy: SageMaker may assume the role for this account and, where it is given, for `SourceArn`.
+///
+/// Features that AWS does not list may omit `aws:SourceAccount`. The trust of a role that may serve such a feature
+/// checks the account only where the request has it. Otherwise the feature could not assume the role.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
 fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) -> Document {
-    let tells = !capabilities.is_empty() && capabilities.iter().all(|one| TELL_THEIR_SOURCE.contains(&one.as_str()));
+    let tells = !capabilities.is_empty() && capabilities.iter().all(|one| SENDS_SOURCE.contains(&one.as_str()));
     let operator = if tells { "StringEquals" } else { "StringEqualsIfExists" };
     let mut condition = Map::from_iter([(operator.to_owned(), json!({ "aws:SourceAccount": place.account }))]);
     if let Some(source) = reader.text("SourceArn") {
@@ -119,11 +136,12 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
     })])
 }
 
+/// Creates a grant that stands for a property instead of a state.
 fn grant(property: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
     Grant::new(property, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
 }
 
-/// Without these no job can tell how it went.
+/// Adds the grants that every role gets: logs and metrics. Without them, no job can report how it went.
 fn always(place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*");
@@ -136,7 +154,9 @@ fn always(place: &Place, required: &mut RequiredPermissions) {
     required.grants.push(grant("(metrics)", &["cloudwatch:PutMetricData"], any, Some(condition)));
 }
 
-/// Objects below the prefix, and listing them. What lies beside it (`churn-old/` beside `churn/`) stays out.
+/// Adds the grants of `Buckets`: access to the objects below the prefix, and permission to list them.
+///
+/// The prefix always ends with a slash, so that `churn` does not include `churn-old/`.
 fn buckets(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     for (path, item) in reader.objects("Buckets", "`{Name, Prefix?, Access}`") {
         let name = item.text("Name");
@@ -179,6 +199,7 @@ fn buckets(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
     }
 }
 
+/// Returns whether the text is a valid name of a general purpose bucket.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 fn is_bucket(name: &str) -> bool {
     let end = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
@@ -192,7 +213,9 @@ fn is_bucket(name: &str) -> bool {
         && name.parse::<std::net::Ipv4Addr>().is_err()
 }
 
-/// Images of this account by name, of others by ARN.
+/// Adds the grants of `Repositories`: permission to pull images.
+///
+/// A name stands for a repository of this account and region; repositories of other accounts are given by ARN.
 fn repositories(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let texts = reader.texts("Repositories");
@@ -216,7 +239,10 @@ fn repositories(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
     }
 }
 
-/// Volumes take a grant on the key, which only AWS's own services may be given.
+/// Adds the grants of `KmsKeys`.
+///
+/// An encrypted volume needs a KMS grant on the key. The condition `kms:GrantIsForAWSResource` limits such grants to
+/// AWS services.
 fn keys(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     for (path, text) in reader.texts("KmsKeys") {
         let arn = Arn::parse(&text).filter(|_| Arn::is_of_one_place(&text));
@@ -239,7 +265,9 @@ fn keys(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) 
     }
 }
 
-/// Network interfaces in the subnets. Whom SageMaker gives permission on one, AWS does not document, so no condition says.
+/// Adds the grants of `Subnets` and `SecurityGroups`: permission to manage network interfaces in the subnets.
+///
+/// AWS does not document whom SageMaker gives permission on a network interface, so no condition limits the grantee.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html>
 fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
@@ -283,7 +311,7 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
     required.grants.push(grant("Subnets", &actions, any, None));
 }
 
-/// The capabilities that are asked for.
+/// Adds the grants of `Capabilities` and returns the valid capabilities that the property names.
 fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) -> BTreeSet<String> {
     let Place { partition, region, account } = place;
     let table = match CAPABILITIES.as_ref() {
@@ -305,7 +333,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
         };
         asked.insert(text);
         for Ability { allow, on } in abilities {
-            // SageMaker's ARNs have been seen in both spellings.
+            // SageMaker's ARNs have been seen with names in their original case and in lower case.
             let names: BTreeSet<String> = [prefix.clone(), prefix.to_ascii_lowercase()].into();
             let resources = on.iter().flat_map(|kind| {
                 let arn = move |name: &String| format!("arn:{partition}:sagemaker:{region}:{account}:{kind}{name}*");
@@ -328,6 +356,7 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
     asked
 }
 
+/// Parses `NamePrefix`; returns empty text where it is absent.
 fn name_prefix(reader: &Reader<'_>) -> String {
     let Some(prefix) = reader.text("NamePrefix") else { return String::new() };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
@@ -337,7 +366,9 @@ fn name_prefix(reader: &Reader<'_>) -> String {
     prefix
 }
 
-/// What runs on a notebook or in a pipeline starts jobs with the same role.
+/// Adds the grant to pass the role itself to SageMaker.
+///
+/// Code that runs on a notebook or in a pipeline starts jobs with the same role.
 fn pass_itself(
     reader: &Reader<'_>,
     context: ReadContext<'_>,

@@ -1,4 +1,4 @@
-//! Where in SageMaker an execution role is to be found.
+//! Parses the property that says where to find an execution role.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,33 +8,42 @@ use serde_json::Value;
 use crate::iam::arn::Place;
 use crate::resource::properties::Reader;
 
+/// The name of the property.
 pub const PROPERTY: &str = "SageMakerExecutionRole";
 
-/// Where to look.
+/// The place where the execution role is looked up, in the region of the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The default of a domain's users.
+    /// The default execution role of a domain's users. Holds the id of the domain, such as `d-abcdefghijkl`.
     Domain(String),
-    /// The user profile's own role before the domain's default.
+    /// The execution role of a user profile; where the profile has none, the domain's default.
     UserProfile {
+        /// The id of the domain.
         domain: String,
+        /// The name of the user profile.
         name: String,
     },
-    /// That of its owner where the space is private, the domain's for shared spaces otherwise.
+    /// The execution role of the owner of a private space, or the domain's role for shared spaces.
     Space {
+        /// The id of the domain.
         domain: String,
+        /// The name of the space.
         name: String,
     },
+    /// The role of a notebook instance. Holds the name of the instance.
     NotebookInstance(String),
-    /// That of its configuration, or of its models.
+    /// The role of an endpoint's configuration; where that has none, the role of its models. Holds the endpoint's name.
     Endpoint(String),
+    /// The role of a pipeline. Holds the name of the pipeline.
     Pipeline(String),
-    /// The one role of the account whose name begins so.
+    /// The one role of the account whose name begins with this text.
     RoleNamePrefix(String),
 }
 
 impl Source {
-    /// What the property says, if it says so rightly.
+    /// Parses the property.
+    ///
+    /// Returns `None` where the property is absent or invalid; the reader collects the validation error of the latter.
     pub fn parse(reader: &Reader<'_>) -> Option<Self> {
         let value = reader.raw(PROPERTY)?;
         let expected = "one of `{DomainId}`, `{DomainId, UserProfileName}`, `{DomainId, SpaceName}`, \
@@ -65,7 +74,7 @@ impl Source {
 }
 
 impl Source {
-    /// The first call of the look-up.
+    /// Returns the first API call of the look-up, as IAM names the action: `sagemaker:DescribeDomain`.
     pub fn call(&self) -> &'static str {
         match self {
             Self::Domain(_) => "sagemaker:DescribeDomain",
@@ -93,7 +102,9 @@ impl fmt::Display for Source {
     }
 }
 
-/// Stands for the role before it is found: all else about the properties can be told without it.
-pub fn to_be_found(place: &Place) -> String {
+/// Returns the ARN that stands for the role before the look-up: `arn:aws:iam::123456789012:role/SageMaker-to-be-found`.
+///
+/// With it, all other properties can be validated without the look-up.
+pub fn placeholder_role(place: &Place) -> String {
     place.role_arn("/", "SageMaker-to-be-found")
 }

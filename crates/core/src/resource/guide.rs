@@ -1,12 +1,14 @@
-//! The scoped policy of the console guide, corrected: rule ARNs of this partition, region and account, the rule for
-//! processing jobs that the guide lacks, and no `iam:PassRole`, which stands in the inline grant alone.
+//! The scoped policy of the console guide for Step Functions with SageMaker, with corrections.
+//!
+//! The rule ARNs have this partition, region and account. The policy includes the rule for processing jobs that the
+//! guide lacks. It does not allow `iam:PassRole`, which only the inline policy grants.
 
 use serde_json::json;
 
 use crate::iam::arn::Place;
 use crate::iam::document::Document;
 
-/// Rules that Step Functions keeps in EventBridge to hear of the end of a `.sync` job.
+/// The names of the EventBridge rules by which Step Functions learns that a `.sync` job has ended.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 const RULES: [&str; 6] = [
     "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
@@ -17,7 +19,7 @@ const RULES: [&str; 6] = [
     "StepFunctionsGetEventsForBatchJobsRule",
 ];
 
-/// The guide grants these on `*`: it knows nothing of the state machine.
+/// The actions that the guide grants on `*`, because it knows nothing about the state machine.
 const SERVICE_ACTIONS: [&str; 38] = [
     "batch:DescribeJobs",
     "batch:SubmitJob",
@@ -59,6 +61,7 @@ const SERVICE_ACTIONS: [&str; 38] = [
     "sqs:SendMessage",
 ];
 
+/// Returns the policy for this partition, region and account.
 pub fn policy(place: &Place) -> Document {
     let Place { partition, region, account } = place;
     let rules: Vec<String> =

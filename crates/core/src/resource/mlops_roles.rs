@@ -1,4 +1,6 @@
-//! `Custom::SageMakerMlopsRoles`: a set of roles that a secure `MLOps` environment needs before it is deployed.
+//! Reads the properties of `Custom::SageMakerMlopsRoles`, a role set that a secure `MLOps` environment needs.
+//!
+//! The environment needs these roles before it is deployed.
 
 use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
@@ -6,8 +8,10 @@ use crate::resource::properties::Reader;
 use crate::resource::role_set;
 use crate::resource::spec::{ReadContext, ResourceSpec};
 
+/// The resource type.
 pub const TYPE: &str = "Custom::SageMakerMlopsRoles";
 
+/// Parses `RoleSet` and the properties of that set into its spec; the reader collects the validation errors.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let names: Vec<(&str, &str)> =
         catalog::names().filter(|name| *name != DEPLOY_TARGET).map(|name| (name, name)).collect();

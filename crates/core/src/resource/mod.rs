@@ -1,4 +1,6 @@
-//! The resource types: from properties to what should be there. Pure; all mistakes come at once.
+//! The resource types: they turn the properties of a resource into a resource spec.
+//!
+//! The code here is pure. It collects all validation errors instead of stopping at the first.
 
 pub mod execution_role_source;
 pub mod prior;
@@ -9,13 +11,13 @@ pub mod definition;
 pub mod deploy_target;
 pub mod execution_role;
 mod guide;
-pub mod made_role;
 pub mod mlops_roles;
 pub mod reserved;
 pub mod role;
 pub mod role_set;
 pub mod service_catalog;
 pub mod service_catalog_role;
+pub mod single_role;
 pub mod workflow_role;
 
 use serde_json::{Map, Value};
@@ -25,15 +27,16 @@ use crate::resource::properties::{Reader, ValidationErrors};
 use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::text::closest;
 
-/// Every resource type that there is, switched on or not.
+/// The names of all resource types, such as `Custom::StepFunctionsWorkflowRole`, enabled or not.
 pub const TYPES: [&str; 5] =
     [workflow_role::TYPE, execution_role::TYPE, deploy_target::TYPE, mlops_roles::TYPE, service_catalog::TYPE];
 
-/// Reads the properties of one resource. What is wrong is noted and read as absent, so that Delete, which must take
-/// any shape, can still tell the names that they lead to.
+/// Parses the properties of one resource into its spec and the validation errors.
 ///
-/// # Errors
-/// `None` for a type that does not exist or makes no role by this way.
+/// A property with an invalid value is reported and read as absent. Delete must accept properties of any shape and
+/// still find the names that they lead to.
+///
+/// Returns `None` for a type that does not exist, and for the service-catalog type, which has a flow of its own.
 pub fn parse(
     resource_type: &str,
     properties: &Map<String, Value>,
@@ -50,12 +53,13 @@ pub fn parse(
     Some((spec, reader.finish()))
 }
 
-/// Whether resources of this type are sets of roles.
+/// Returns whether resources of this type are role sets.
 pub fn is_set(resource_type: &str) -> bool {
     [deploy_target::TYPE, mlops_roles::TYPE].contains(&resource_type)
 }
 
-/// Why a resource of this type can't be made here, if so.
+/// Returns the reason why this function can't provision a resource of this type, as text for the author: the type does
+/// not exist, or the deployer has not enabled it. Returns `None` for an enabled type.
 pub fn unavailable(resource_type: &str, guardrails: &Guardrails) -> Option<String> {
     if !TYPES.contains(&resource_type) {
         let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));

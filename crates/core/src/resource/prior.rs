@@ -1,4 +1,6 @@
-//! What there was before an event, told by its physical id and its properties. Pure.
+//! The prior state of a resource, computed from its physical id and its properties.
+//!
+//! The code here is pure.
 
 use serde_json::{Map, Value};
 
@@ -12,23 +14,27 @@ use crate::state::State;
 use crate::state::ownership::Owner;
 use crate::text::listed;
 
-/// The resource as it was.
+/// The prior state: what the resource had before the event.
 #[derive(Clone, Debug, Default)]
 pub struct PriorState {
-    /// What its properties asked for, where the resource stays the same or goes: what is no longer asked for goes.
+    /// What the earlier properties asked for, for an update in place or a Delete. Whatever the new properties no longer
+    /// ask for is deleted, or released where it was adopted.
     pub managed: State,
-    /// Where else its policies may be: the deployer's default path may have been another when they were made, and the
-    /// function's tables. ARNs.
+    /// The ARNs that the policies may have instead. The deployer's default path and the function's tables may have been
+    /// different when the policies were created.
     pub alternate_arns: Vec<String>,
-    /// What a replacement leaves for the Delete that CloudFormation sends when the whole update has succeeded.
+    /// What a replacement leaves for the Delete that CloudFormation sends once the whole stack update has succeeded.
     pub superseded: State,
-    /// Names of policies that the deployer's prefixes no longer admit.
+    /// Names of policies that the deployer's `RoleNamePrefixes` no longer allow.
     names_outside_guardrails: Vec<String>,
 }
 
 impl PriorState {
+    /// Returns the prior state for an Update to `spec`. `physical_id` and `properties` are those before the Update.
+    ///
     /// # Errors
-    /// When the update replaces the resource and can't: names that have to change, or could not be cleaned up.
+    /// The update is a replacement that can't succeed, as text for the author. Either old and new entities would share
+    /// a name, or an old name is outside the deployer's `RoleNamePrefixes`, so that the function could not delete it.
     pub fn from_update(
         kind: &str,
         spec: &ResourceSpec,
@@ -42,7 +48,8 @@ impl PriorState {
         let parse =
             |existing| resource::parse(kind, properties, ReadContext { existing, ..context }).map(|read| read.0);
         if existing == Name::new(&spec.physical_id) {
-            // Names by the former properties, not by the id: that finds what a replacement left that was not undone.
+            // The names come from the old properties, not from the physical id. That finds what a replacement left
+            // behind when its rollback did not finish.
             let Some(prior) = parse(None) else { return Ok(Self::default()) };
             return Ok(Self {
                 managed: prior.state,
@@ -51,7 +58,7 @@ impl PriorState {
             });
         }
         if resource::is_set(kind) {
-            return Self::of_other_set(spec, physical_id, parse(None).unwrap_or_default());
+            return Self::from_other_set(spec, physical_id, parse(None).unwrap_or_default());
         }
         if !context.guardrails.allows_name(physical_id) {
             return Err(format!(
@@ -71,8 +78,12 @@ impl PriorState {
         Ok(Self { superseded, ..Self::default() })
     }
 
-    /// A set of roles under other names: the old ones stand until the cleanup, so no name can serve both.
-    fn of_other_set(spec: &ResourceSpec, physical_id: &str, prior: ResourceSpec) -> Result<Self, String> {
+    /// Returns the prior state for an Update that replaces a role set. The old roles and policies exist until
+    /// CloudFormation's cleanup, so the old and the new set can't share a name.
+    ///
+    /// # Errors
+    /// The two sets share a name, or the function could not delete the old set.
+    fn from_other_set(spec: &ResourceSpec, physical_id: &str, prior: ResourceSpec) -> Result<Self, String> {
         let gone =
             |what: &str| Err(format!("this update replaces the set `{physical_id}`, {what}; nothing was changed"));
         if !prior.names_outside_guardrails.is_empty() {
@@ -82,7 +93,7 @@ impl PriorState {
                  prefix added, then try again"
             ));
         }
-        is_told(physical_id, &prior)?;
+        check_names(physical_id, &prior)?;
         let roles = prior.state.roles.keys().filter(|name| spec.state.roles.contains_key(name)).map(Name::to_string);
         let is_kept = |arn: &&String| spec.state.policies.keys().any(|new| policy_name(new) == policy_name(arn));
         let policies = prior.state.policies.keys().filter(is_kept).cloned();
@@ -93,8 +104,9 @@ impl PriorState {
         Ok(Self { superseded: prior.state, ..Self::default() })
     }
 
-    /// Whether the properties count beside the id, since that may be one that was never given out.
-    pub fn goes_by_properties(
+    /// Returns whether a Delete goes by the properties in addition to the physical id. That is so where this function
+    /// may never have returned the physical id: CloudFormation invents one for a Create that got no response.
+    pub fn is_identified_by_properties(
         kind: &str,
         physical_id: &str,
         properties: &Map<String, Value>,
@@ -106,10 +118,14 @@ impl PriorState {
         !matches!(Id::parse(physical_id, properties, context), Id::Role(_))
     }
 
-    /// `lives` is the id under which the stack has the resource by now, where that is another: what it stands for stays.
+    /// Returns the prior state for a Delete of the resource with `physical_id` and `properties`.
+    ///
+    /// `lives` is the physical id that the stack has for the resource by now, where that is another id. What that id
+    /// stands for is left out, so that it stays.
     ///
     /// # Errors
-    /// When the id names a role that the deployer's prefixes no longer admit.
+    /// The function can't delete what the physical id stands for, as text for the author. Either a name is outside the
+    /// deployer's `RoleNamePrefixes`, or the properties do not lead to the names of the role set.
     pub fn from_delete(
         kind: &str,
         physical_id: &str,
@@ -118,14 +134,14 @@ impl PriorState {
         context: ReadContext<'_>,
     ) -> Result<Self, String> {
         if !resource::TYPES.contains(&kind) {
-            // Of a type that does not exist, nothing was made.
+            // The function creates nothing for a type that does not exist.
             return Ok(Self::default());
         }
         if resource::is_set(kind) {
-            return Self::of_set(kind, physical_id, lives, properties, context);
+            return Self::from_set(kind, physical_id, lives, properties, context);
         }
-        // The role that the id names, and no other: what the properties lead to under today's rules may by now be the
-        // role that took this one's place. Only where the id may be invented do they count.
+        // Delete only the role that the physical id names. Under the current rules the properties may lead to the role
+        // that has replaced this one. The properties count only where CloudFormation may have invented the id.
         let existing = match Id::parse(physical_id, properties, context) {
             Id::Role(name) if !context.guardrails.allows_name(physical_id) => {
                 return Err(format!(
@@ -157,8 +173,12 @@ impl PriorState {
         Ok(prior)
     }
 
-    /// A set that was made has one of our ids. Under another one its Create has failed, and whatever there is of it goes.
-    fn of_set(
+    /// Returns the prior state for a Delete of a role set. A set that was created has an id with [`ID_PREFIX`]. Under
+    /// any other id its Create has failed, and the Delete removes whatever exists of the set.
+    ///
+    /// # Errors
+    /// A name is outside the deployer's `RoleNamePrefixes`, or the properties do not lead to the names of the set.
+    fn from_set(
         kind: &str,
         physical_id: &str,
         lives: Option<&str>,
@@ -177,15 +197,15 @@ impl PriorState {
                 listed(&read.names_outside_guardrails)
             ));
         }
-        is_told(physical_id, &read)?;
+        check_names(physical_id, &read)?;
         Ok(Self { managed: read.state, ..Self::default() })
     }
 
-    /// A policy under a name that the deployer's prefixes no longer admit can't even be looked at: it must not be
-    /// forgotten.
+    /// Checks that no policy of the resource is out of the function's reach. The function can't even read a policy
+    /// whose name the deployer's `RoleNamePrefixes` no longer allow, and must not leave it behind unnoticed.
     ///
     /// # Errors
-    /// When one hangs on a role of ours.
+    /// Such a policy is attached to one of the owner's roles in `observed`, as text for the author.
     pub fn check_within_guardrails(&self, observed: &State, owner: &Owner) -> Result<(), String> {
         let ours = owner.roles_of(observed).map(|(_, role)| role);
         let lost = |arn: &&String| self.names_outside_guardrails.iter().any(|name| policy_name(arn) == Name::new(name));
@@ -199,9 +219,9 @@ impl PriorState {
     }
 }
 
-/// Under an id that was given out, the properties have to lead to the very names that it was given out for: else what stands
-/// under others would be forgotten.
-fn is_told(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
+/// Checks that the properties of a role set lead to the names that its physical id stands for. Otherwise the function
+/// would leave roles and policies behind under the other names. An id without [`ID_PREFIX`] passes.
+fn check_names(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
     if !physical_id.starts_with(ID_PREFIX) || prior.physical_id == physical_id {
         return Ok(());
     }
@@ -212,14 +232,14 @@ fn is_told(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
     ))
 }
 
-/// What a physical resource id tells.
+/// What a physical id stands for.
 enum Id {
-    /// The name of a role that we gave out, and nothing else.
+    /// The name of a role, which this function returned as the physical id.
     Role(Name),
-    /// Perhaps the name of a role, perhaps an id that CloudFormation invented for a Create that it never had an answer
-    /// to (`stack-LogicalId-1ABCDEFGHIJKL`, the names cut where they are long).
+    /// Either the name of a role, or an id that CloudFormation invented for a Create that got no response. Such an id
+    /// is `stack-LogicalId-1ABCDEFGHIJKL`, with long names cut.
     Perhaps(Name),
-    /// No role of ours could be called so.
+    /// An id that can't be the name of a role of this project.
     Nothing,
 }
 

@@ -1,6 +1,6 @@
-//! Reading the properties of a resource: every mistake is noted, none stops the reading.
+//! The reader of a resource's properties, which reports every validation error and stops at none.
 //!
-//! CloudFormation sends every scalar as a string (`"true"`, `"3600"`), so the readers take both forms.
+//! CloudFormation sends every scalar as a string (`"true"`, `"3600"`), so the reader accepts both forms.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,24 +12,27 @@ use serde_json::{Map, Value};
 use crate::state::Tags;
 use crate::text::{closest, shown};
 
-/// Properties that CloudFormation or every resource type of ours knows.
+/// The properties that CloudFormation or every resource type of this project has.
 const ALWAYS_KNOWN: [&str; 3] = ["ServiceToken", "ServiceTimeout", "Revision"];
 
-/// What is wrong with the properties, in the order of reading.
+/// The validation errors of the properties, in the order of reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct ValidationErrors {
+    /// The errors that refuse a Create or Update.
     pub errors: Vec<String>,
-    /// What this version refuses and an earlier version accepted. A resource that was made with it must still be updated,
-    /// rolled back and deleted, so [`ValidationErrors::tighten`] decides which of these count.
+    /// The errors of rules that an earlier version of this function did not have. A resource created under the earlier
+    /// rules must stay updatable, also by a rollback, and deletable. [`ValidationErrors::tighten`] decides which of
+    /// these errors count.
     pub tightened: Vec<String>,
 }
 
 impl ValidationErrors {
+    /// Returns whether there is no error of either kind.
     pub fn is_empty(&self) -> bool {
         self.errors.is_empty() && self.tightened.is_empty()
     }
 
-    /// Moves to `invalid` what is tightened and not in `accepted`, and returns the rest.
+    /// Moves every tightened error that is not in `accepted` to `errors`. Returns the others, which become warnings.
     pub fn tighten(&mut self, accepted: &[String]) -> Vec<String> {
         let (kept, refused) = std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
         let refused: Vec<String> = refused;
@@ -50,8 +53,8 @@ impl fmt::Display for ValidationErrors {
     }
 }
 
-/// One object of properties, read by name. A reader that finds something wrong notes it and answers as if the
-/// property were absent.
+/// A reader of one object of properties, which it reads by name. A method that finds an invalid value reports it and
+/// returns what it returns for an absent property.
 #[derive(Debug)]
 pub struct Reader<'a> {
     map: &'a Map<String, Value>,
@@ -60,11 +63,14 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Creates a reader of the properties of a resource. It accepts `ServiceToken`, `ServiceTimeout` and `Revision`
+    /// unread.
     pub fn new(map: &'a Map<String, Value>) -> Self {
         Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), errors: RefCell::default() }
     }
 
-    /// A list of objects, each with its path and a reader of its own. `expected` says what they hold.
+    /// Reads a list of objects, or one object. Returns each with its path, such as `Buckets[0]`, and a reader of its
+    /// own. `expected` is a noun phrase for the error message that says what an object holds.
     pub fn objects(&self, name: &'static str, expected: &str) -> Vec<(String, Self)> {
         let items = match self.get(name) {
             None => return Vec::new(),
@@ -82,7 +88,8 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// Takes over the mistakes of the reader of an object, under its path.
+    /// Takes over the errors of `object`, a reader that [`Reader::objects`] returned, with `path` before the property
+    /// that each error names.
     pub fn take(&self, path: &str, object: Self) {
         let below = |error: String| match error.strip_prefix('`') {
             Some(rest) => format!("`{path}.{rest}"),
@@ -102,31 +109,35 @@ impl<'a> Reader<'a> {
         self.map.get(name)
     }
 
-    /// What stands there, in whatever form.
+    /// Reads the value of a property in whatever form. `None` where the property is absent.
     pub fn raw(&self, name: &'static str) -> Option<&'a Value> {
         self.get(name)
     }
 
+    /// Returns whether the property is present. Unlike the methods that read a property, this one does not make the
+    /// name known to [`Reader::finish`].
     pub fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }
 
-    /// Notes that `path` holds `found` where `expected` (a noun phrase) belongs.
+    /// Reports that the property at `path` has the value `found` instead of `expected`, a noun phrase.
     pub fn invalid(&self, path: &str, found: &str, expected: &str) {
         self.report(format!("`{path}`: found {}, expected {expected}", shown(found)));
     }
 
+    /// Reports an error in full text.
     pub fn report(&self, error: String) {
         self.errors.borrow_mut().errors.push(error);
     }
 
-    /// Notes what an earlier version accepted. The text must name all that it hangs on: an Update that repeats it goes
-    /// through, one that leads to another text is refused.
+    /// Reports an error of a rule that an earlier version of this function did not have. The text must name every value
+    /// that the error depends on. An Update whose old properties lead to the same text passes; an Update that leads to
+    /// another text is refused.
     pub fn tighten(&self, error: String) {
         self.errors.borrow_mut().tightened.push(error);
     }
 
-    /// A non-empty text.
+    /// Reads text that is not empty. `None` where the property is absent.
     pub fn text(&self, name: &'static str) -> Option<String> {
         let value = self.get(name)?;
         let text = scalar(value).filter(|text| !text.is_empty());
@@ -136,7 +147,7 @@ impl<'a> Reader<'a> {
         text
     }
 
-    /// Any text, the empty one included.
+    /// Reads text, which may be empty. `None` where the property is absent.
     pub fn text_or_empty(&self, name: &'static str) -> Option<String> {
         let value = self.get(name)?;
         let text = scalar(value);
@@ -146,12 +157,14 @@ impl<'a> Reader<'a> {
         text
     }
 
-    /// One text or a list of them, each with the path to name it by. Said twice counts once.
+    /// Reads one text or a list of texts, none of them empty. Returns each with its path for messages, such as
+    /// `ManagedPolicyArns[0]`, and drops duplicates. An absent property is an empty list.
     pub fn texts(&self, name: &'static str) -> Vec<(String, String)> {
         self.texts_if_any(name).unwrap_or_default()
     }
 
-    /// The same, where an absent property and an empty list are not one.
+    /// Reads texts as [`Reader::texts`] does, but returns `None` for an absent property, so that the caller can tell it
+    /// from an empty list.
     pub fn texts_if_any(&self, name: &'static str) -> Option<Vec<(String, String)>> {
         let mut texts: Vec<(String, String)> = Vec::new();
         let items = match self.get(name)? {
@@ -168,7 +181,8 @@ impl<'a> Reader<'a> {
         Some(texts)
     }
 
-    /// One of a few words, and what it stands for.
+    /// Reads one of a few words. `choices` has the meaning of each word, which is what this method returns. `None`
+    /// where the property is absent.
     pub fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let value = self.get(name)?;
         let text = scalar(value);
@@ -180,6 +194,7 @@ impl<'a> Reader<'a> {
         chosen.map(|(_, meaning)| *meaning)
     }
 
+    /// Reads `true` or `false`. `None` where the property is absent.
     pub fn flag(&self, name: &'static str) -> Option<bool> {
         let value = self.get(name)?;
         match scalar(value).as_deref() {
@@ -192,7 +207,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number in `range`; `unit` is what it counts.
+    /// Reads a whole number in `range`. `unit` is what the number counts, such as `seconds`, for the error message.
+    /// `None` where the property is absent.
     pub fn number(&self, name: &'static str, range: RangeInclusive<i32>, unit: &str) -> Option<i32> {
         let value = self.get(name)?;
         let number = scalar(value).and_then(|text| text.parse().ok()).filter(|number| range.contains(number));
@@ -203,7 +219,8 @@ impl<'a> Reader<'a> {
         number
     }
 
-    /// A list of `{Key, Value}`, as every taggable CloudFormation resource has it.
+    /// Reads a list of `{Key, Value}`, as every taggable CloudFormation resource has it. An absent property is an empty
+    /// list.
     pub fn tags(&self, name: &'static str) -> Tags {
         let mut tags = Tags::new();
         let items = match self.get(name) {
@@ -233,7 +250,7 @@ impl<'a> Reader<'a> {
         tags
     }
 
-    /// All mistakes, those about names that nobody asked for included.
+    /// Returns all errors, including one for each property that no method has read.
     pub fn finish(self) -> ValidationErrors {
         let mut errors = self.errors.into_inner();
         let known = self.known.into_inner();

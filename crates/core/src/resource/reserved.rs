@@ -1,15 +1,20 @@
-//! Names of roles that are trusted elsewhere for the name alone. They are reserved for the types that make them, else whoever
-//! may choose a role's name could take over what the name is trusted with.
+//! The role names that are reserved because they are trusted elsewhere by the name alone.
+//!
+//! Only the resource types that create such roles may use their names. Otherwise an author who chooses the name of a
+//! role could gain the access that the name is trusted with.
 
 use crate::catalog;
 use crate::iam::arn::matches;
 use crate::resource::service_catalog_role::ROLES;
 
-/// Names that the trusts of target accounts let in, as published; by what in a name of the catalogue makes them.
+/// The patterns of role names that the published trust policies of target accounts allow. Each pattern matches by a
+/// literal part of a name in the catalogue.
 pub const TRUSTED_ELSEWHERE: [&str; 2] = ["*StackSetAdministration*", "*SetupLambdaExecution*"];
 
-/// What stands against giving a role this name; `None` where nothing does. `usual` is the name that the catalogue has for the
-/// role, `${…}` in it, and empty for roles that are in no set.
+/// Returns the reason why a role can't have this path and name, as text for the author. Returns `None` where it can.
+///
+/// `usual` is the name that the catalogue has for the role, with its `${…}`. It is empty for a role that is in no role
+/// set.
 pub fn reserved(path: &str, name: &str, usual: &str) -> Option<String> {
     let usual = catalog::literal(usual);
     let is_eleven = |text: &str| ROLES.iter().any(|role| role.name().as_str().eq_ignore_ascii_case(text));
@@ -19,7 +24,7 @@ pub fn reserved(path: &str, name: &str, usual: &str) -> Option<String> {
              `Custom::SageMakerServiceCatalogRoles` and the role set that has it; choose another name"
         ));
     }
-    // As in ARNs, where the path stands before the name.
+    // As in an ARN, the path precedes the name.
     let whole = format!("{}{name}", path.strip_prefix('/').unwrap_or(path));
     let trusted =
         TRUSTED_ELSEWHERE.into_iter().find(|pattern| matches(pattern, &whole) && !matches(pattern, &usual))?;

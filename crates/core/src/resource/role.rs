@@ -1,4 +1,4 @@
-//! The properties that every role-making type shares, as `AWS::IAM::Role` has them.
+//! The properties that every resource type that creates one role shares, as `AWS::IAM::Role` has them.
 
 use sha2::{Digest, Sha256};
 
@@ -13,26 +13,49 @@ use crate::state::Tags;
 use crate::state::ownership::{Owner, TAG_KEYS};
 use crate::text::listed;
 
+/// The maximum length of a role's path, in characters.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 pub const PATH_LENGTH: usize = 512;
+
+/// The maximum length of a role's description, in characters.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 pub const DESCRIPTION_LENGTH: usize = 1_000;
+
+/// The maximum length of a tag's key, in characters.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html>
 pub const TAG_KEY_LENGTH: usize = 128;
+
+/// The maximum length of a tag's value, in characters.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html>
 pub const TAG_VALUE_LENGTH: usize = 256;
+
+/// The range of `MaxSessionDuration`, in seconds. Its start is the default.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 pub const SESSION_SECONDS: std::ops::RangeInclusive<i32> = 3_600..=43_200;
 
-/// Ours beside a user's: stack, logical id, adopted.
+/// The number of tags that an author may set. IAM's quota is 50 tags; this project needs 3 of them: stack, logical id,
+/// adopted.
 pub const USER_TAGS: usize = TAGS_PER_ENTITY - TAG_KEYS.len();
 
-/// `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
+/// The properties `RoleName`, `Path`, `Description`, `MaxSessionDuration`, `PermissionsBoundary` and `Tags`.
 #[derive(Clone, Debug)]
 pub struct RoleProperties {
+    /// The name of the role. Derived from stack, logical id and path where `RoleName` is absent.
     pub name: Name,
+    /// The path of the role, which begins and ends with `/`. The deployer's default where `Path` is absent.
     pub path: String,
+    /// The description of the role, at most 1,000 characters. Empty where `Description` is absent.
     pub description: String,
+    /// The longest session of the role, 3,600 to 43,200 seconds. 3,600 seconds where `MaxSessionDuration` is absent.
     pub max_session_duration: i32,
+    /// The ARN of the permissions boundary. The deployer's where `PermissionsBoundary` is absent.
     pub boundary: String,
+    /// The author's tags, without the tags of this project.
     pub tags: Tags,
 }
 
+/// Parses the properties of a role. `context.existing`, where present, is the name of the role whatever `RoleName`
+/// says.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
     let path = path(reader, context);
     let asked = name_within_guardrails(reader, context, "RoleName", ROLE_NAME_LENGTH, &mut Vec::new()).map(Name::new);
@@ -54,29 +77,34 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
     }
 }
 
-/// The same for the same stack, logical id and create-only properties, so that a second delivery finds what the first
-/// made, and different when any of them differs, so that an old and a new role can stand side by side.
+/// Derives the name of a role from the stack, the logical id and the create-only property `Path`.
+///
+/// The same three lead to the same name, so that a redelivery finds the role that the first delivery created. A change
+/// in any of them leads to another name, so that the old and the new role of a replacement can exist at the same time.
 fn derived_name(context: ReadContext<'_>, path: &str) -> Name {
     let owner = context.owner;
     let hash = hash(owner, path);
     let prefix = context.guardrails.role_name_prefixes.first().map_or("", String::as_str);
     let stack = owner.stack_id.split('/').nth(1).unwrap_or_default();
-    // Prefix and hash stay whole; stack and logical id share what is left, after three hyphens.
+    // The prefix and the hash stay whole. The stack and the logical id share what they and three hyphens leave.
     let room = ROLE_NAME_LENGTH.saturating_sub(prefix.len() + hash.len() + 3);
-    // CloudFormation's own are letters, digits and hyphens; an event that somebody made up may say anything.
+    // CloudFormation's stack names and logical ids are letters, digits and hyphens. A forged event may contain
+    // anything.
     let fit = |text: &str, room| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(room).collect();
     let logical: String = fit(&owner.logical_id, room / 2);
     let stack: String = fit(stack, room - logical.len());
     Name::new(format!("{}-{stack}-{logical}-{hash}", prefix.strip_suffix('-').unwrap_or(prefix)))
 }
 
-/// What a derived name ends with.
+/// Returns the end of a derived name: 12 hexadecimal digits, the start of the SHA-256 of the stack id, the logical id
+/// and the path.
 pub fn hash(owner: &Owner, path: &str) -> String {
     let digest = Sha256::digest(format!("{}\n{}\n{path}", owner.stack_id, owner.logical_id));
     hex(&digest).chars().take(12).collect()
 }
 
-/// Whether we derived the name for this resource, under whatever prefix.
+/// Returns whether `name` is a name that this project derives for the resource, with any prefix and any path of the
+/// deployer.
 pub fn is_derived(name: &str, context: ReadContext<'_>) -> bool {
     context.guardrails.role_paths.iter().any(|path| name.ends_with(&format!("-{}", hash(context.owner, path))))
 }
@@ -106,6 +134,8 @@ fn description(reader: &Reader<'_>) -> String {
     text
 }
 
+/// Reads `PermissionsBoundary`, the ARN of the permissions boundary. Returns the deployer's boundary where the property
+/// is absent. Reports an ARN that the guardrails do not allow, and returns it all the same.
 pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
     let guardrails = context.guardrails;
     let Some(arn) = reader.text("PermissionsBoundary") else { return guardrails.boundary.clone() };
@@ -121,6 +151,8 @@ pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
     arn
 }
 
+/// Reads `Tags`. Reports more than [`USER_TAGS`] tags, reserved keys (`aws:…` and the tags of this project), and keys
+/// and values that IAM does not accept.
 pub fn tags(reader: &Reader<'_>) -> Tags {
     let tags = reader.tags("Tags");
     if tags.len() > USER_TAGS {
@@ -141,8 +173,8 @@ pub fn tags(reader: &Reader<'_>) -> Tags {
     tags
 }
 
-/// The name of a customer-managed policy, where the property gives one. A name that the deployer's prefixes don't admit
-/// goes to `names_outside_guardrails`.
+/// Reads the name of a customer-managed policy, of 1 to 128 characters. Returns `None` where `property` is absent or
+/// invalid. Adds a name outside the deployer's `RoleNamePrefixes` to `names_outside_guardrails`.
 pub fn policy_name(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
@@ -152,7 +184,8 @@ pub fn policy_name(
     name_within_guardrails(reader, context, property, POLICY_NAME_LENGTH, names_outside_guardrails)
 }
 
-/// A name of at most `longest` characters with one of the deployer's prefixes.
+/// Reads a name of at most `longest` characters that begins with one of the deployer's `RoleNamePrefixes`. Adds a name
+/// with another beginning to `names_outside_guardrails`.
 fn name_within_guardrails(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
@@ -174,7 +207,8 @@ fn name_within_guardrails(
     None
 }
 
-/// The name of an inline policy; `default` where the property is absent.
+/// Reads the name of an inline policy, of 1 to 128 characters. Returns `default` where `property` is absent. Reports an
+/// invalid name, and returns it all the same.
 pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: &str) -> String {
     let Some(name) = reader.text(property) else { return default.to_owned() };
     if !is_iam_name(&name, POLICY_NAME_LENGTH) {
@@ -183,7 +217,8 @@ pub fn inline_policy_name(reader: &Reader<'_>, property: &'static str, default: 
     name
 }
 
-/// ARNs of roles that a made role may pass: of this account, literal, inside the deployer's fence, and not itself.
+/// Reads the ARNs of the roles that the role `itself` may pass. Reports what [`check_passable`] reports, and returns every
+/// ARN all the same.
 pub fn passed_roles(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
@@ -192,14 +227,15 @@ pub fn passed_roles(
 ) -> Vec<String> {
     let mut arns = Vec::new();
     for (path, text) in reader.texts(property) {
-        passable(reader, context, &path, &text, itself);
+        check_passable(reader, context, &path, &text, itself);
         arns.push(text);
     }
     arns
 }
 
-/// Notes what stands against passing the role.
-pub fn passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text: &str, itself: &RoleProperties) {
+/// Reports why a role can't be passed. `text` must be the literal ARN of a role in this account and within the
+/// guardrails, other than `itself`: `arn:aws:iam::123456789012:role/x`. `path` names the ARN in the message.
+pub fn check_passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text: &str, itself: &RoleProperties) {
     let place = context.place;
     let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
     let entity = arn.and_then(|arn| arn.iam_entity("role"));
@@ -226,7 +262,8 @@ pub fn passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text:
     }
 }
 
-/// ARNs of managed policies to attach besides: AWS's or this account's, on the deployer's list.
+/// Reads `ManagedPolicyArns`, the managed policies to attach in addition. Each must be AWS's or this account's, and the
+/// deployer's `AllowedManagedPolicyArns` must allow it. Reports the others, and returns every ARN all the same.
 pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<String> {
     let place = context.place;
     let mut arns = Vec::new();
@@ -250,7 +287,8 @@ pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<St
     arns
 }
 
-/// Notes a document that IAM would refuse for its size. `quota` is in characters, white space aside.
+/// Reports a document that is larger than IAM allows. `quota` is in characters, without white space. `what` names the
+/// document in the message.
 pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
     let size = document.size();
     if size > quota {
@@ -260,11 +298,12 @@ pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize
     }
 }
 
+/// Returns the rule for names of roles and policies, as a noun phrase for messages. `longest` is in characters.
 pub fn name_rule(longest: usize) -> String {
     format!("1 to {longest} letters, digits and `+=,.@_-`")
 }
 
-/// Whether a physical resource id can be a role's name.
+/// Returns whether a physical id can be the name of a role: 1 to 64 letters, digits and `+=,.@_-`.
 pub fn is_role_name(text: &str) -> bool {
     is_iam_name(text, ROLE_NAME_LENGTH)
 }

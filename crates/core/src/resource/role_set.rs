@@ -1,4 +1,4 @@
-//! A role set of the catalogue with the properties of one resource: what every type that makes a set asks for.
+//! Reads the properties that every resource type with a role set shares, and fills the set of the catalogue with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,44 +11,54 @@ use crate::guardrails::Guardrails;
 use crate::iam::document::{Document, hex};
 use crate::iam::name::{Name, is_iam_name};
 use crate::iam::quota::{INLINE_SIZE_PER_ROLE, POLICY_NAME_LENGTH, POLICY_SIZE, ROLE_NAME_LENGTH, TAGS_PER_ENTITY};
-use crate::resource::made_role::{adoption, propagation_wait};
 use crate::resource::properties::Reader;
 use crate::resource::reserved::reserved;
 use crate::resource::role;
+use crate::resource::single_role::{adoption, propagation_wait};
 use crate::resource::spec::{ReadContext, ResourceSpec, WARNINGS};
 use crate::state::ownership::TAG_KEYS;
 use crate::state::{Policy, Role, State, Tags};
 use crate::text::{closest, listed, shown};
 
-/// What an id that we gave out begins with; one that CloudFormation invents has no slash.
+/// The beginning of every physical id of a role set.
+///
+/// A physical id that CloudFormation generates for a failed Create has no slash.
 pub const ID_PREFIX: &str = "role-set/";
 
-/// The value with the managed policies that the deployer allows.
+/// The name of the value that lists the managed policies that the deployer allows.
 const MANAGED_POLICIES: &str = "AllowedManagedPolicies";
 
-/// Where a name comes from.
+/// The origin of a name, for validation errors.
 #[derive(Clone, Copy)]
 enum Told<'a> {
-    /// The path of the property that gives it.
+    /// A property gives the name. Holds the path of the property, such as `RoleNames.LaunchRole`.
     By(&'a str),
-    /// The id of the role or policy in the set, and the text that its name is filled into.
+    /// The set gives the name. Holds the id of the role or policy in the set and the text whose `${…}` are filled in.
     Default(&'a str, &'a str),
 }
 
-/// One resource's reading of a set.
+/// A role set with the properties of one resource.
 struct Asked<'a> {
+    /// The set of the catalogue.
     set: &'static RoleSet,
+    /// The properties; collects the validation errors.
     reader: &'a Reader<'a>,
+    /// What the properties are read against.
     context: ReadContext<'a>,
+    /// The values that `${…}` is filled with.
     values: Values,
+    /// Whether the policies stay as the source published them (`Fidelity: AsPublished`).
     as_published: bool,
-    /// Names that the deployer's prefixes don't admit.
+    /// Names without any of the deployer's `RoleNamePrefixes`.
     names_outside_guardrails: Vec<String>,
-    /// Paths that the deployer's don't admit.
+    /// Paths of roles that are not among the deployer's `RolePaths`.
     elsewhere: BTreeSet<String>,
 }
 
-/// Reads the properties that the set's file and all sets know.
+/// Parses the parameters of the set and the properties that all sets share into a resource spec.
+///
+/// `set_name` is the name of the set in the catalogue, such as `Environment`. The reader collects the validation
+/// errors.
 pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let fidelity = reader.choice("Fidelity", &[("Narrowed", false), ("AsPublished", true)]);
     let as_published = fidelity.unwrap_or(false);
@@ -67,7 +77,7 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     };
     let roles = asked.role_names();
     let policies = asked.policy_names();
-    asked.refuse_outsiders();
+    asked.check_guardrails();
     if as_published && set.publishes_iam_writes(&asked.values) && !context.guardrails.allow_published_iam_writes {
         let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
         reader.tighten(format!(
@@ -79,7 +89,7 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     let tags = role::tags(reader);
     let (adopt_existing, adopt_from) = adoption(reader, context);
     let mut state = State::default();
-    // Of a policy that no role of the set has, the boundary says nothing.
+    // The boundary caps roles only, so it says nothing about a policy that no role of the set has.
     let mut of_roles: Vec<&[Statement]> = Vec::new();
     for (id, arn) in policies {
         let Some(entry) = set.policies.get(id) else { continue };
@@ -90,7 +100,7 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     let mut most_tags = TAGS_PER_ENTITY - TAG_KEYS.len();
     for (id, name) in roles {
         let Some(entry) = set.roles.get(id) else { continue };
-        // IAM does not tell the case of a tag's key apart.
+        // IAM ignores case when it compares the keys of tags.
         let is_given = |key: &String| tags.keys().any(|given| given.to_lowercase() == key.to_lowercase());
         let own = entry.tags.iter().filter(|(key, _)| !is_given(key));
         let own: Tags = own.filter_map(|(key, value)| Some((key.clone(), filled(value, &asked.values)?))).collect();
@@ -114,7 +124,7 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     of_roles.extend(attached.map(|(_, entry)| entry.statements.as_slice()));
     let beyond: BTreeSet<String> =
         of_roles.into_iter().flat_map(|statements| asked.beyond_boundary(statements)).collect();
-    let remarks = asked.remarks();
+    let notices = asked.notices();
     let Asked { values, names_outside_guardrails, .. } = asked;
     let mut attributes: BTreeMap<String, String> = set
         .outputs
@@ -127,14 +137,15 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     attributes.insert("BeyondBoundary".to_owned(), beyond.into_iter().collect::<Vec<_>>().join(", "));
     attributes.insert(WARNINGS.to_owned(), String::new());
     ResourceSpec {
-        // Nothing is made where a name is out of reach, and by an id nothing would be looked for there.
+        // A set with a name outside the guardrails is not created, and a physical id would not make a read look for
+        // that name.
         physical_id: if names_outside_guardrails.is_empty() { physical_id } else { String::new() },
         state,
         attributes,
         adopt_existing,
         adopt_from,
         propagation_wait: propagation_wait(reader),
-        remarks,
+        notices,
         names_outside_guardrails,
         boundary,
         naming: "RoleNames",
@@ -142,7 +153,9 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     }
 }
 
-/// The values of the parameters, and the place. One that is wrong counts as it is, so that Delete finds what it names.
+/// Returns the values of the parameters and of the place.
+///
+/// An invalid value is used as it is, so that a Delete finds the roles and policies that the value names.
 fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'_>, as_published: bool) -> Values {
     let mut values = catalog::values_of(context.place);
     let mut invalid: Vec<String> = Vec::new();
@@ -157,17 +170,17 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
             (None, Some(default)) => {
                 let value = match (filled(default, &values), &parameter.otherwise) {
                     (None, Some(otherwise)) => {
-                        // As published, the whole account is let in.
+                        // With `AsPublished` the wider value is expected: the source lets in the whole account.
                         if !as_published {
-                            reader.tighten(wide(set, &values, parameter, otherwise));
+                            reader.tighten(missing_parameter(set, &values, parameter, otherwise));
                         }
                         values.insert(name.to_owned(), otherwise.clone());
                         continue;
                     }
                     (value, _) => value.unwrap_or_default(),
                 };
-                let is_told = invalid.iter().any(|part| default.contains(part));
-                if !is_told && parameter.parse(&value, context.place).is_none() {
+                let is_reported = invalid.iter().any(|part| default.contains(part));
+                if !is_reported && parameter.parse(&value, context.place).is_none() {
                     let expected = parameter.expected();
                     reader.report(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
                 }
@@ -187,15 +200,17 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
     values
 }
 
-/// The accounts that the parameters name.
+/// Returns the account ids that the parameters name, separated by commas; `None` where there are none.
 fn accounts(set: &RoleSet, values: &Values) -> Option<String> {
     let all = set.parameters.iter().filter(|one| one.form == Form::Account);
     let all: Vec<&str> = all.filter_map(|one| values.get(&one.name)).map(String::as_str).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// What is said of a parameter that has its wider value, since what its default names is absent.
-fn wide(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) -> String {
+/// Returns the validation error for a parameter that takes its wider value.
+///
+/// A parameter takes the wider value where its default names another parameter and that one is absent.
+fn missing_parameter(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) -> String {
     let default = parameter.default.as_deref().unwrap_or_default();
     let named = set.parameters.iter().filter(|one| default.contains(&format!("${{{}}}", one.name)));
     let absent: Vec<String> = named.map(|one| one.name.clone()).filter(|name| !values.contains_key(name)).collect();
@@ -209,7 +224,7 @@ fn wide(set: &RoleSet, values: &Values, parameter: &Parameter, otherwise: &str) 
 }
 
 impl Asked<'_> {
-    /// The roles that are made, by the source's ids. Their names and ARNs become values.
+    /// Returns the names of the roles to create, by the source's ids, and adds their names and ARNs to the values.
     fn role_names(&mut self) -> BTreeMap<&'static str, Name> {
         let overrides = self.overrides();
         let mut names = BTreeMap::new();
@@ -228,7 +243,7 @@ impl Asked<'_> {
                     Some(EmptyName::NotMade) => continue,
                     Some(EmptyName::Default) => {}
                     None => {
-                        self.reader.invalid(&path, "", "the name of a role: the set does not come without this one")
+                        self.reader.invalid(&path, "", "the name of a role: the set does not come without this one");
                     }
                 }
             }
@@ -259,7 +274,7 @@ impl Asked<'_> {
         names
     }
 
-    /// The same for customer-managed policies: their ARNs.
+    /// Returns the ARNs of the customer-managed policies to create, by the source's ids, and adds them to the values.
     fn policy_names(&mut self) -> BTreeMap<&'static str, String> {
         let mut arns = BTreeMap::new();
         for (id, entry) in &self.set.policies {
@@ -277,7 +292,7 @@ impl Asked<'_> {
         arns
     }
 
-    /// `RoleNames`, by the source's ids.
+    /// Returns the names that `RoleNames` gives, by the source's ids.
     fn overrides(&self) -> BTreeMap<String, String> {
         let reader = self.reader;
         let Some(value) = reader.raw("RoleNames") else { return BTreeMap::new() };
@@ -303,7 +318,9 @@ impl Asked<'_> {
         names
     }
 
-    /// Notes what stands against the name.
+    /// Returns whether IAM and the guardrails allow the name.
+    ///
+    /// An error of IAM's rules is reported, and a name outside the guardrails is collected.
     fn is_name(&mut self, name: &str, longest: usize, told: Told<'_>) -> bool {
         if !is_iam_name(name, longest) {
             match told {
@@ -319,7 +336,7 @@ impl Asked<'_> {
                         name.len()
                     ));
                 }
-                // What is wrong with the parameters has been told.
+                // The errors of the parameters that make up the name are already reported.
                 Told::Default(..) => {}
             }
             return false;
@@ -331,7 +348,8 @@ impl Asked<'_> {
         true
     }
 
-    fn refuse_outsiders(&self) {
+    /// Reports the names and paths that are outside the guardrails.
+    fn check_guardrails(&self) {
         let (reader, guardrails) = (self.reader, self.context.guardrails);
         if !self.names_outside_guardrails.is_empty() {
             reader.report(format!(
@@ -349,8 +367,10 @@ impl Asked<'_> {
         }
     }
 
-    /// The same as long as the names are that the parameters lead to, so that an update of these makes a replacement. Names
-    /// by `RoleNames` change in place.
+    /// Returns the physical id of the set, such as `role-set/Environment/0123456789ab`.
+    ///
+    /// The id is a hash of the names that the parameters lead to. An update that changes these names is therefore a
+    /// replacement. Names that `RoleNames` gives change in place.
     fn physical_id(&self, set: &str) -> String {
         let names = self.set.roles.values().map(|entry| format!("role{}{}", entry.path, entry.name));
         let names = names.chain(self.set.policies.values().map(|entry| format!("policy/{}", entry.name)));
@@ -359,8 +379,8 @@ impl Asked<'_> {
         format!("{ID_PREFIX}{set}/{}", hex(&digest).chars().take(12).collect::<String>())
     }
 
-    /// What the set leaves out here.
-    fn remarks(&self) -> Vec<String> {
+    /// Returns the remarks on permissions that the set leaves out because the deployer allows no managed policy.
+    fn notices(&self) -> Vec<String> {
         if self.as_published || !self.context.guardrails.managed_policies.is_empty() {
             return Vec::new();
         }
@@ -373,17 +393,19 @@ impl Asked<'_> {
         limited.map(left_out).collect()
     }
 
+    /// Returns the policy document of the statements, with the values filled in.
     fn document(&self, statements: &[Statement]) -> Document {
         Document::from_statements(catalog::of_iam(statements, &self.values, self.as_published))
     }
 
-    /// Actions that the boundary of `template.yaml` denies.
+    /// Returns the actions that the statements grant and the permissions boundary of `template.yaml` denies.
     fn beyond_boundary(&self, statements: &[Statement]) -> Vec<String> {
         let guardrails = self.context.guardrails;
         let statements = catalog::of_iam(statements, &self.values, self.as_published);
         statements.iter().flat_map(|statement| beyond_boundary(statement, guardrails)).collect()
     }
 
+    /// Returns the role with its trust and policies; the caller adds the description, the boundary and the tags.
     fn role(&self, id: &str, entry: &RoleEntry) -> Role {
         let reader = self.reader;
         let partition = &self.context.place.partition;
@@ -425,7 +447,7 @@ impl Asked<'_> {
     }
 }
 
-/// Actions of the statement that the boundary of `template.yaml` denies.
+/// Returns the actions that the statement grants and the permissions boundary of `template.yaml` denies.
 fn beyond_boundary<'a>(statement: &'a Value, guardrails: &Guardrails) -> Vec<String> {
     let texts = |key: &str| -> Vec<&'a str> {
         match &statement[key] {

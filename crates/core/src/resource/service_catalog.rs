@@ -1,4 +1,6 @@
-//! `Custom::SageMakerServiceCatalogRoles`: what becomes of the account's service-catalog roles, whoever made them.
+//! Reads the properties of `Custom::SageMakerServiceCatalogRoles`, which manages the account's service-catalog roles.
+//!
+//! The type applies to these roles whoever created them.
 
 use std::collections::BTreeSet;
 
@@ -11,59 +13,76 @@ use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::state::State;
 use crate::text::closest;
 
+/// The resource type.
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
 
-/// Days that IAM keeps track of a role's use.
+/// How long IAM tracks the last use of a role, in days: the greatest value of `InUseWithinDays`.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html>
 pub const TRACKED_DAYS: i32 = 400;
 
-/// More than AWS has. All of them fit the answer.
+/// The greatest number of regions: more than AWS has, and few enough that all of them fit the response.
 const MOST_REGIONS: usize = 50;
 
+/// What a Create does with the roles (`OnCreate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnCreate {
+    /// Changes nothing and reports which roles exist. The default.
     Keep,
-    /// The clean slate before a deployment.
+    /// Deletes the roles, so that a deployment starts without them.
     Delete,
-    /// Those that are absent are made.
+    /// Creates the roles that are absent.
     Provision,
 }
 
+/// What happens where roles that should be deleted are in use, or may be (`IfInUse`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfInUse {
+    /// Fails the event and changes nothing. The default.
     Fail,
+    /// Keeps the roles that are in use, and the launch role with them; deletes the others.
     Keep,
+    /// Deletes the roles all the same.
     Delete,
 }
 
-/// The properties of one resource.
+/// The properties of one `Custom::SageMakerServiceCatalogRoles` resource.
 #[derive(Clone, Debug)]
 pub struct ServiceCatalogRoles {
+    /// The roles that the resource applies to; the launch and the use role by default.
     pub roles: Vec<&'static ServiceCatalogRole>,
+    /// What a Create does with the roles.
     pub on_create: OnCreate,
-    /// Whether Delete takes down what others made too. What we made goes in any case.
-    pub tears_down: bool,
+    /// Whether a Delete also deletes roles that this resource did not create (`OnDelete`); `true` by default.
+    ///
+    /// A Delete always deletes the roles that this resource created.
+    pub deletes: bool,
+    /// What happens where the roles are in use.
     pub if_in_use: IfInUse,
-    /// Where use is looked for. Empty where none is given.
+    /// The regions that are searched for uses of the roles, such as `eu-central-1`. Empty where the property is absent.
     pub regions: BTreeSet<String>,
+    /// Whether SageMaker's portfolio in Service Catalog is disabled in `regions` before roles are deleted.
+    ///
+    /// `false` by default.
     pub disable_portfolio: bool,
-    /// Days, 0 for off.
+    /// The age of a last use, in days, up to which a role counts as in use: 0 to 400. With 0, the default, the last use
+    /// does not count.
     pub in_use_within: i32,
 }
 
 impl ServiceCatalogRoles {
+    /// Parses the properties; the reader collects the validation errors.
     pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> Self {
         let roles = roles(reader);
         let on_create = [("Keep", OnCreate::Keep), ("Delete", OnCreate::Delete), ("Provision", OnCreate::Provision)];
         let on_create = reader.choice("OnCreate", &on_create).unwrap_or(OnCreate::Keep);
-        let tears_down = reader.choice("OnDelete", &[("Delete", true), ("Keep", false)]).unwrap_or(true);
+        let deletes = reader.choice("OnDelete", &[("Delete", true), ("Keep", false)]).unwrap_or(true);
         let if_in_use = [("Fail", IfInUse::Fail), ("Keep", IfInUse::Keep), ("Delete", IfInUse::Delete)];
         let if_in_use = reader.choice("IfInUse", &if_in_use).unwrap_or(IfInUse::Fail);
         let regions = regions(reader, context);
         let disable_portfolio = reader.flag("DisablePortfolio").unwrap_or(false);
         let in_use_within = reader.number("InUseWithinDays", 0..=TRACKED_DAYS, "days").unwrap_or(0);
 
-        let keeps_all = on_create == OnCreate::Keep && !tears_down;
+        let keeps_all = on_create == OnCreate::Keep && !deletes;
         if regions.is_none() && !keeps_all {
             reader.report(
                 "`Regions`: missing, expected the regions where projects may use the roles: roles are deleted in all \
@@ -71,7 +90,7 @@ impl ServiceCatalogRoles {
                     .to_owned(),
             );
         }
-        if disable_portfolio && !tears_down && on_create != OnCreate::Delete {
+        if disable_portfolio && !deletes && on_create != OnCreate::Delete {
             reader.report(
                 "`DisablePortfolio`: `true` has no effect, since neither `OnCreate` nor `OnDelete` is `Delete`: leave it \
                  out, or say when the roles go"
@@ -87,7 +106,7 @@ impl ServiceCatalogRoles {
         Self {
             roles,
             on_create,
-            tears_down,
+            deletes,
             if_in_use,
             regions: regions.unwrap_or_default(),
             disable_portfolio,
@@ -95,11 +114,14 @@ impl ServiceCatalogRoles {
         }
     }
 
+    /// Returns the names of the roles that the resource applies to.
     pub fn names(&self) -> BTreeSet<Name> {
         self.roles.iter().map(|role| role.name()).collect()
     }
 
-    /// What `OnCreate: Provision` makes: all but the `kept` roles of others.
+    /// Returns the spec of `OnCreate: Provision`: all roles but those in `kept`.
+    ///
+    /// `kept` are the roles that exist and do not belong to this resource.
     pub fn spec(&self, kept: &BTreeSet<Name>, context: ReadContext<'_>) -> ResourceSpec {
         let roles = self.roles.iter().filter(|role| !kept.contains(&role.name()));
         let roles = roles.map(|role| (role.name(), role.role(context.place, &context.guardrails.boundary)));
@@ -107,7 +129,9 @@ impl ServiceCatalogRoles {
     }
 }
 
-/// Those that the property names; none where it can't be read, so that a Delete which never saw it right deletes none.
+/// Returns the roles that `Roles` names.
+///
+/// There are none where the property can't be read, so that a Delete whose properties were never valid deletes none.
 fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
     let launch_and_use = || ROLES.iter().filter(|role| role.is_launch_or_use()).collect();
     let Some(texts) = reader.texts_if_any("Roles") else { return launch_and_use() };
@@ -135,7 +159,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
     roles
 }
 
-/// `None` where the property is absent.
+/// Returns the regions that `Regions` names; `None` where the property is absent.
 fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<String>> {
     let texts = reader.texts_if_any("Regions")?;
     if texts.is_empty() || texts.len() > MOST_REGIONS {

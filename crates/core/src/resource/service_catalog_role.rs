@@ -1,5 +1,6 @@
-//! The eleven roles that SageMaker's project templates expect in an account: names, trusts and policies, as the console
-//! makes them.
+//! Defines the eleven roles that SageMaker's project templates expect in an account.
+//!
+//! Their names, trust policies and permissions are those of the roles that the console creates.
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-studio-updates.html>
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,23 +13,27 @@ use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::state::{Role, Tags};
 
+/// The beginning of the names of all eleven roles.
 pub const PREFIX: &str = "AmazonSageMakerServiceCatalogProducts";
 
-/// Launch constraints and the roles' own policies name them here.
+/// The IAM path of the roles. Launch constraints and the roles' own policies name the roles at this path.
 pub const PATH: &str = "/service-role/";
 
-/// What the console grants `UseRole` is not published: it gets the inline policy of this role set, narrowed.
+/// The role set whose narrowed inline policy `UseRole` gets, because AWS does not publish what the console grants it.
 const SET_OF_USE_ROLE: &str = "ServiceCatalogProjects";
 
+/// One of the eleven roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceCatalogRole {
+    /// The name without the common prefix, such as `LaunchRole`.
     suffix: &'static str,
-    /// Services that may assume it, without `.amazonaws.com`.
+    /// The services that may assume the role, without `.amazonaws.com`.
     trusted: &'static [&'static str],
-    /// The policy of AWS that it has attached.
+    /// The attached AWS managed policy: the part of its ARN after `arn:aws:iam::aws:policy/`.
     managed: &'static str,
 }
 
+/// Creates an entry of the table [`ROLES`].
 const fn service_catalog_role(
     suffix: &'static str,
     trusted: &'static [&'static str],
@@ -37,6 +42,7 @@ const fn service_catalog_role(
     ServiceCatalogRole { suffix, trusted, managed }
 }
 
+/// The eleven roles, first the launch and the use role.
 pub const ROLES: [ServiceCatalogRole; 11] = [
     service_catalog_role(
         "LaunchRole",
@@ -102,27 +108,30 @@ pub const ROLES: [ServiceCatalogRole; 11] = [
     service_catalog_role("ExecutionRole", &["sagemaker"], "AmazonSageMakerFullAccess"),
 ];
 
-/// The role that Service Catalog needs to end a project, so the last to go.
+/// Returns the name of the launch role, which is deleted last because Service Catalog needs it to end a project.
 pub fn launch_role() -> Name {
     Name::new(format!("{PREFIX}LaunchRole"))
 }
 
+/// Returns the name of the use role.
 pub fn use_role() -> Name {
     Name::new(format!("{PREFIX}UseRole"))
 }
 
 impl ServiceCatalogRole {
+    /// Returns the name of the role, such as `AmazonSageMakerServiceCatalogProductsLaunchRole`.
     pub fn name(&self) -> Name {
         Name::new(format!("{PREFIX}{}", self.suffix))
     }
 
-    /// Whether it is one of the two that were there before projects had a role for each service.
-    /// `Roles: LaunchAndUse` means them.
+    /// Returns whether the role is the launch or the use role, which `Roles: LaunchAndUse` stands for.
+    ///
+    /// These two roles existed before projects had a role for each service.
     pub fn is_launch_or_use(&self) -> bool {
         matches!(self.suffix, "LaunchRole" | "UseRole")
     }
 
-    /// The role to make where it is absent.
+    /// Returns the role to create where it is absent. `boundary` is the ARN of its permissions boundary.
     pub fn role(&self, place: &Place, boundary: &str) -> Role {
         let partition = &place.partition;
         let services: Vec<String> = self.trusted.iter().map(|service| format!("{service}.amazonaws.com")).collect();
@@ -146,6 +155,7 @@ impl ServiceCatalogRole {
     }
 }
 
+/// Returns the inline policies of `UseRole`, by name.
 fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
     let entry = catalog::role_set(SET_OF_USE_ROLE).ok().and_then(|set| set.roles.get(use_role().as_str()));
     let values = catalog::values_of(place);
@@ -157,7 +167,7 @@ fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
         .collect()
 }
 
-/// Whether it is the customer-managed policy that the console makes for `UseRole`:
+/// Returns whether the ARN is of the customer-managed policy that the console creates for `UseRole`:
 /// `policy/service-role/AmazonSageMakerServiceCatalogProductsUseRole-20210603T132536`.
 pub fn is_console_policy(arn: &str, place: &Place) -> bool {
     let arn = Arn::parse(arn).filter(|arn| arn.account == place.account && arn.partition == place.partition);

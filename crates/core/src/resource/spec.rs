@@ -1,4 +1,4 @@
-//! What the resource types have in common: what their properties are read against, and what they ask for.
+//! The types that all resource types share: the context that properties are parsed in, and the resource spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,75 +13,84 @@ use crate::resource::execution_role_source::Source;
 use crate::state::State;
 use crate::state::ownership::Owner;
 
-/// The attribute of what the resource has and a new one could not have, what is denied it after a rollback, and what it goes
-/// without.
+/// The name of the `Fn::GetAtt` attribute that holds warnings. They say what the resource keeps although a new resource
+/// could not have it, what its role is denied after a rollback of the stack, and what a role set leaves out.
 pub const WARNINGS: &str = "Warnings";
 
-/// The attribute of what was to be verified and IAM's simulator can't judge.
+/// The name of the `Fn::GetAtt` attribute that lists the actions to verify that IAM's policy simulator can't judge.
 pub const NOT_VERIFIED: &str = "NotVerified";
 
-/// What properties are read against.
+/// The context that properties are parsed in.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadContext<'a> {
+    /// The partition, region and account that the function serves.
     pub place: &'a Place,
+    /// The deployer's limits.
     pub guardrails: &'a Guardrails,
+    /// The resource that the event is about: its stack and logical id.
     pub owner: &'a Owner,
-    /// The role that the resource stands for, whatever name its properties lead to.
+    /// The name of the role that the resource already has. It takes precedence over the name that the properties lead
+    /// to. `None` where the properties decide.
     pub existing: Option<&'a Name>,
-    /// The ARN of the execution role that the properties say where to find.
+    /// The ARN of the execution role that the look-up of `SageMakerExecutionRole` found. `None` before the look-up, and
+    /// where the property is absent.
     pub found: Option<&'a str>,
 }
 
-/// What a resource asks for.
+/// What the properties of a resource ask for.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceSpec {
-    /// What `Ref` gives: where the resource is one role, its name. Empty where the properties are too wrong to tell.
+    /// The physical id, which `Ref` returns: the name of the role, or the id of the role set, such as
+    /// `role-set/Environment/0123456789ab`. Empty where the properties are too wrong to lead to an id.
     pub physical_id: String,
-    /// Roles and policies, without the tags that tell their owner.
+    /// The roles and policies of the resource, without the tags that name their owner.
     pub state: State,
-    /// The `Fn::GetAtt` attributes that are known before anything is made.
+    /// The `Fn::GetAtt` attributes that are known before anything is created, by name.
     pub attributes: BTreeMap<String, String>,
-    /// Those that hold the id that IAM gives a role.
+    /// The `Fn::GetAtt` attributes whose value is the id that IAM gives a role, each with the name of that role.
     pub role_ids: BTreeMap<&'static str, Name>,
-    /// Whether a role or policy that carries no owner may be taken over.
+    /// Whether the resource may adopt unowned roles and policies.
     pub adopt_existing: bool,
-    /// The stack whose roles and policies may be taken over.
+    /// The id of the stack whose roles and policies the resource may adopt. `None` where it names no stack.
     pub adopt_from: Option<String>,
-    /// Where the execution role is to be found, before it is.
+    /// Where the function finds the execution role. `None` where the properties don't ask for a look-up.
     pub source: Option<Source>,
-    /// What the grants were derived from. Empty where nothing is derived.
+    /// The required permissions that the policies were derived from. Empty where nothing is derived.
     pub required: RequiredPermissions,
-    /// What is made and may surprise.
-    pub remarks: Vec<String>,
-    /// What the role must be allowed once it stands. Empty where nobody asked.
+    /// Notes on parts of the spec that may surprise the author.
+    pub notices: Vec<String>,
+    /// What IAM's policy simulator must find allowed once the role exists. Empty where the author did not ask for it.
     pub checks: Vec<Check>,
-    /// How long to wait once a role was made.
+    /// The pause after the creation of a role.
     pub propagation_wait: Duration,
-    /// Names that the deployer's prefixes don't admit (any more): of policies, of a set of roles too.
+    /// Names outside the deployer's `RoleNamePrefixes`, perhaps because the deployer has removed a prefix. The names of
+    /// policies; for a role set, the names of roles too.
     pub names_outside_guardrails: Vec<String>,
-    /// Policies that the same properties may have led to before. ARNs.
+    /// The ARNs of policies beyond those in `state` that the same properties may have led to before.
     pub surplus_arns: Vec<String>,
-    /// The ARN of its roles' permissions boundary.
+    /// The ARN of the permissions boundary of the roles.
     pub boundary: String,
-    /// The property that names its roles.
+    /// The property that names the roles: `RoleName`, or `RoleNames` for a role set.
     pub naming: &'static str,
 }
 
-/// What the role is granted.
+/// The policies that a role is granted, and what they were derived from.
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
-    /// Scoped policies, each within IAM's quota.
+    /// The scoped policies, each within IAM's size quota for a managed policy.
     pub policies: Vec<Document>,
-    /// The grant to pass roles, where any is passed.
+    /// The inline policy that allows `iam:PassRole`. `None` where the role passes no role.
     pub pass_role_grant: Option<Document>,
-    /// What both were derived from.
+    /// The required permissions that `policies` and `pass_role_grant` were derived from.
     pub required: RequiredPermissions,
-    /// What is to be verified once the role stands, if asked for.
+    /// What to verify once the role exists. Empty where the author did not ask for it.
     pub checks: Vec<Check>,
 }
 
-/// Actions that the boundary of `template.yaml` denies, whatever a policy grants, and the states that need them. A
-/// deployer's own boundary may differ.
+/// Returns the actions that the boundary of `template.yaml` denies, whatever a policy grants, each with the states that
+/// need the action. A deployer's own boundary may differ.
+///
+/// A denied member of a call is part of the key: `<action> with <member>`.
 pub fn beyond_boundary<'a>(
     required: &'a RequiredPermissions,
     guardrails: &Guardrails,

@@ -1,5 +1,5 @@
-//! `Custom::StepFunctionsWorkflowRole`: the role that a state machine runs with, its scoped policy, and the grant to
-//! pass SageMaker its execution role.
+//! `Custom::StepFunctionsWorkflowRole`: the role that a state machine runs with, its scoped policies, and the
+//! `PassRole` grant for SageMaker's execution role.
 
 use serde_json::json;
 
@@ -7,19 +7,26 @@ use crate::iam::arn::Place;
 use crate::iam::document::Document;
 use crate::resource::execution_role_source;
 use crate::resource::execution_role_source::Source;
-use crate::resource::made_role::MadeRole;
 use crate::resource::properties::Reader;
+use crate::resource::single_role::SingleRole;
 use crate::resource::spec::{Granted, ReadContext, ResourceSpec};
 use crate::resource::{definition, guide, role};
 
+/// The name of the resource type.
 pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
 
-/// As the guide names it, though nothing is assumed by it.
+/// The default name of the inline policy with the `PassRole` grant. The console guide names the policy so, although the
+/// policy has nothing to do with assuming a role.
 const PASS_ROLE_POLICY_NAME: &str = "AssumeRoleSMforStepFunctionPolicy";
 
+/// The maximum length of a state machine's name, in characters.
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html>
 pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 
+/// Parses the properties of a workflow role.
+///
+/// Without `Definition` and `Integrations` the role gets the policy of the console guide. A placeholder stands for the
+/// execution role that `SageMakerExecutionRole` asks for until `context.found` has its ARN.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let place = context.place;
     let properties = role::parse(reader, context);
@@ -31,10 +38,10 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
                 .to_owned(),
         ),
         (Some(_), Some(found)) => {
-            role::passable(reader, context, "SageMakerExecutionRole", found, &properties);
+            role::check_passable(reader, context, "SageMakerExecutionRole", found, &properties);
             passed.push(found.to_owned());
         }
-        (Some(_), None) => passed.push(execution_role_source::to_be_found(place)),
+        (Some(_), None) => passed.push(execution_role_source::placeholder_role(place)),
         (None, _) => {}
     }
     let state_machine = state_machine_name(reader);
@@ -53,16 +60,17 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         ..Granted::default()
     });
     let trust = trust(place, state_machine.as_deref());
-    let made = MadeRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
+    let made = SingleRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
     let mut spec = made.spec(reader, context, trust, granted);
-    // Many would not fit an answer.
+    // The attribute is empty for more than one role, because many ARNs would not fit the response.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };
     spec.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);
     ResourceSpec { source, ..spec }
 }
 
-/// Step Functions may assume the role, and only for state machines of this account and region whose names begin as
-/// given. The prefix form covers versions, aliases and the labels of map runs.
+/// Returns the trust policy of the role. Step Functions may assume the role only for state machines of this account and
+/// region whose names begin with `state_machine`; `None` allows any name. The prefix also covers versions, aliases and
+/// the labels of map runs.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html>
 fn trust(place: &Place, state_machine: Option<&str>) -> Document {
     let Place { partition, region, account } = place;

@@ -1,4 +1,4 @@
-//! The part of an account that one event is about: roles and customer-managed policies.
+//! Models the part of an account that one event concerns: roles and customer-managed policies.
 
 pub mod observation;
 pub mod ownership;
@@ -10,59 +10,67 @@ use std::fmt;
 use crate::iam::document::Document;
 use crate::iam::name::Name;
 
-/// Tag keys and values as IAM holds them.
+/// The keys and values of tags, as IAM stores them.
 pub type Tags = BTreeMap<String, String>;
 
+/// An IAM role with its policies and tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// Begins and ends with a slash. Fixed at creation.
+    /// The path: `/service-role/`. It begins and ends with a slash, and IAM fixes it at creation.
     pub path: String,
+    /// The trust policy: who may assume the role.
     pub trust: Document,
-    /// Empty where there is none.
+    /// The description; empty if there is none.
     pub description: String,
-    /// Seconds, 3,600 to 43,200.
+    /// The maximum session duration in seconds, 3,600 to 43,200.
     pub max_session_duration: i32,
-    /// The ARN of the permissions boundary.
+    /// The ARN of the permissions boundary; `None` if the role has no boundary.
     pub boundary: Option<String>,
+    /// The tags. In an observed or a desired state, the ownership tags may be among them.
     pub tags: Tags,
-    /// ARNs of the managed policies attached.
+    /// The ARNs of the attached managed policies.
     pub attached: BTreeSet<String>,
-    /// Inline policies by name.
+    /// The inline policies by name.
     pub inline: BTreeMap<String, Document>,
-    /// Instance profiles that hold the role. Only ever taken away, when the role goes: nothing here adds one.
+    /// The names of the instance profiles that hold the role. The project removes a role from them before it deletes
+    /// the role, and never adds one.
     pub instance_profiles: BTreeSet<String>,
 }
 
 impl Role {
-    /// What `CreateRole` makes of it: all but what is attached afterwards.
+    /// The role as `CreateRole` makes it: without attached policies, inline policies and instance profiles.
     #[must_use]
     pub fn bare(&self) -> Self {
         Self { attached: BTreeSet::new(), inline: BTreeMap::new(), instance_profiles: BTreeSet::new(), ..self.clone() }
     }
 }
 
-/// A customer-managed policy. Only its default version counts; the others grant nothing.
+/// A customer-managed policy. Only its default version counts: the other versions grant nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// The document of the default version.
     pub document: Document,
+    /// The tags. In an observed or a desired state, the ownership tags may be among them.
     pub tags: Tags,
 }
 
-/// Roles by name and customer-managed policies by ARN.
+/// The roles and customer-managed policies that exist, or that should exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    /// The roles by name.
     pub roles: BTreeMap<Name, Role>,
+    /// The customer-managed policies by ARN.
     pub policies: BTreeMap<String, Policy>,
 }
 
 impl State {
-    /// Takes over what the other world holds, in place of what is here under the same names.
+    /// Adds the roles and policies of another state. They replace those with the same name or ARN.
     pub fn merge(&mut self, other: Self) {
         self.roles.extend(other.roles);
         self.policies.extend(other.policies);
     }
 
-    /// Removes the role or policy, where there is one.
+    /// Removes the role or policy if the state has it.
     pub fn remove(&mut self, entity: &Entity) {
         match entity {
             Entity::Role(name) => drop(self.roles.remove(name)),
@@ -71,10 +79,12 @@ impl State {
     }
 }
 
-/// What a step is done to.
+/// One role or one customer-managed policy, by its identifier.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entity {
+    /// A role, by its name.
     Role(Name),
+    /// A customer-managed policy, by its ARN.
     Policy(String),
 }
 

@@ -1,4 +1,6 @@
-//! Whose a role or policy is: told by the tags that it was made with, never by its name.
+//! Tells which resource owns a role or policy, by its tags and never by its name.
+//!
+//! The call that creates the role or policy sets the tags, or its adoption does.
 
 use std::fmt;
 
@@ -6,39 +8,44 @@ use crate::iam::name::Name;
 use crate::state::query::Query;
 use crate::state::{Entity, Policy, Role, State, Tags};
 
-/// The owning stack's id. With the logical id it goes into the create call itself.
+/// The key of the tag that holds the id of the owning stack. The create call itself sets it, with [`LOGICAL_TAG`].
 pub const STACK_TAG: &str = "mlops-roles:stack-id";
+/// The key of the tag that holds the logical id of the owning resource.
 pub const LOGICAL_TAG: &str = "mlops-roles:logical-id";
 
-/// On what was taken over and is therefore released rather than deleted.
+/// The key of the tag on an adopted entity, which is released rather than deleted. The value is `true`.
 pub const ADOPTED_TAG: &str = "mlops-roles:adopted";
 
-/// Tags that a user may not set.
+/// The keys of the ownership tags. A template may not set them.
 pub const TAG_KEYS: [&str; 3] = [STACK_TAG, LOGICAL_TAG, ADOPTED_TAG];
 const ADOPTED: &str = "true";
 
-/// The resource of a stack that owns what this event is about.
+/// A resource of a stack, as the owner of roles and policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
+    /// The ARN of the stack: `arn:aws:cloudformation:eu-west-1:123456789012:stack/name/uuid`.
     pub stack_id: String,
+    /// The logical id of the resource in the template of the stack.
     pub logical_id: String,
 }
 
-/// What the work on an event may write to.
+/// What an event may write to.
 #[derive(Clone, Debug)]
 pub struct WriteScope<'a> {
+    /// The owner whose entities may be written to.
     pub owner: &'a Owner,
-    /// What goes whoever made it: the service-catalog roles of a resource that tears them down.
+    /// Entities that may be deleted whoever created them: the service-catalog roles that a resource is to delete, and
+    /// their policies.
     pub also_deletable: Query,
 }
 
 impl<'a> WriteScope<'a> {
-    /// On what is the owner's, and nothing else.
+    /// The write scope of the owner's entities and nothing else.
     pub fn owned_by(owner: &'a Owner) -> Self {
         Self { owner, also_deletable: Query::default() }
     }
 
-    /// Whether the world shows the entity, and as one that may be written to.
+    /// Whether `state` has the entity and the event may write to it.
     pub fn covers(&self, entity: &Entity, state: &State) -> bool {
         let also_deletable = match entity {
             Entity::Role(name) => self.also_deletable.roles.contains_key(name) && state.roles.contains_key(name),
@@ -48,24 +55,26 @@ impl<'a> WriteScope<'a> {
     }
 }
 
-/// What the tags of an entity say, as its would-be owner reads them.
+/// Whose an entity is, by its tags, from the point of view of one owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// We made it.
+    /// The owner created the entity.
     Managed,
-    /// We took it over.
+    /// The owner adopted the entity.
     Adopted,
-    /// Another stack, or another resource of this one, owns it.
+    /// Another stack, or another resource of the same stack, owns the entity. An id whose tag is missing is empty.
     Foreign(Owner),
-    /// It carries none of our tags.
+    /// The entity has no tag that names an owner.
     Unowned,
 }
 
 impl Owner {
+    /// The two tags that name this owner: the stack id and the logical id.
     pub fn tags(&self) -> Tags {
         Tags::from([(STACK_TAG.to_owned(), self.stack_id.clone()), (LOGICAL_TAG.to_owned(), self.logical_id.clone())])
     }
 
+    /// Tells whose an entity with these tags is.
     pub fn ownership(&self, tags: &Tags) -> Ownership {
         let (stack, logical) = (tags.get(STACK_TAG), tags.get(LOGICAL_TAG));
         if stack.is_none() && logical.is_none() {
@@ -79,16 +88,17 @@ impl Owner {
         if tags.contains_key(ADOPTED_TAG) { Ownership::Adopted } else { Ownership::Managed }
     }
 
+    /// Whether an entity with these tags is managed or adopted by this owner.
     pub fn owns(&self, tags: &Tags) -> bool {
         matches!(self.ownership(tags), Ownership::Managed | Ownership::Adopted)
     }
 
-    /// Our roles in the world.
+    /// The roles of `state` that this owner manages or has adopted.
     pub fn roles_of<'a>(&self, state: &'a State) -> impl Iterator<Item = (&'a Name, &'a Role)> {
         state.roles.iter().filter(|(_, role)| self.owns(&role.tags))
     }
 
-    /// Whether the world shows this entity as ours.
+    /// Whether `state` has the entity, and this owner manages it or has adopted it.
     pub fn owns_entity(&self, entity: &Entity, state: &State) -> bool {
         let tags = match entity {
             Entity::Role(name) => state.roles.get(name).map(|role| &role.tags),
@@ -97,7 +107,7 @@ impl Owner {
         tags.is_some_and(|tags| self.owns(tags))
     }
 
-    /// What the properties name and the world shows as somebody else's.
+    /// The roles and policies that are both in `desired` and in `observed` and are foreign or unowned.
     pub fn foreign_entities(&self, desired: &State, observed: &State) -> Vec<Entity> {
         let roles =
             desired.roles.keys().filter(|name| observed.roles.get(name).is_some_and(|role| !self.owns(&role.tags)));
@@ -106,12 +116,14 @@ impl Owner {
         roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy)).collect()
     }
 
-    /// The world as it should be: what the resource asks for, what it had and no longer asks for gone or released,
-    /// everything that is not ours as it is.
+    /// Computes the desired state.
     ///
-    /// `new` is what the properties ask for and `old` what the former properties asked for, both without our tags;
-    /// `observed` is the account. What `new` names and `observed` has under somebody else's tags is taken over: whoever
-    /// calls has judged that before.
+    /// The desired state has what the resource asks for. What the resource has and no longer asks for is left out if it
+    /// is managed, and released if it is adopted. Foreign and unowned entities stay as they are.
+    ///
+    /// `new` is what the properties ask for and `old` what the old properties asked for, both without ownership tags;
+    /// `observed` is the observed state. An entity of `new` that is foreign or unowned in `observed` is adopted: the
+    /// caller has checked beforehand that it may be.
     pub fn desired(&self, new: &State, old: &State, observed: &State) -> State {
         let mut desired = State::default();
         for (name, have) in &observed.roles {
@@ -169,7 +181,7 @@ impl Owner {
         desired
     }
 
-    /// Whether it is a policy that we made and that is no longer asked for.
+    /// Whether the ARN is that of a managed policy that `new` no longer asks for.
     fn goes(&self, arn: &str, new: &State, observed: &State) -> bool {
         let ownership = observed.policies.get(arn).map(|policy| self.ownership(&policy.tags));
         ownership == Some(Ownership::Managed) && !new.policies.contains_key(arn)
@@ -179,14 +191,15 @@ impl Owner {
         tags.clone().into_iter().chain(self.tags()).collect()
     }
 
-    /// Tags that others added stay; those that the former properties set and the new ones don't go.
+    /// Keeps the tags that others added. Removes those that the old properties set and the new properties don't.
     fn kept_tags(&self, want: &Tags, prior: Option<&Tags>, have: &Tags) -> Tags {
         let others = have.iter().filter(|(key, _)| !prior.is_some_and(|prior| prior.contains_key(*key)));
         others.map(|(k, v)| (k.clone(), v.clone())).chain(self.tagged(want)).collect()
     }
 
-    /// A role that we made grants what was asked for and nothing else. On one that we took over, what others gave it
-    /// stays theirs.
+    /// The desired form of a role that exists.
+    ///
+    /// A managed role grants what the properties ask for and nothing else. An adopted role keeps what others gave it.
     fn kept_role(&self, want: &Role, old: Option<&Role>, have: &Role) -> Role {
         let mut role = Role {
             path: have.path.clone(),
@@ -207,7 +220,7 @@ impl Owner {
     }
 }
 
-/// The role without what the former properties gave it.
+/// The role without the policies that the old properties gave it.
 fn without(have: &Role, old: Option<&Role>) -> Role {
     let mut role = have.clone();
     if let Some(old) = old {
@@ -217,11 +230,16 @@ fn without(have: &Role, old: Option<&Role>) -> Role {
     role
 }
 
-/// The boundary stays: without it, whoever chose the trust would come to all that others gave the role.
+/// The role as it is once it is released.
+///
+/// The boundary stays: without it, whoever chose the trust policy would get everything that others granted to the role.
 fn released_role(have: &Role, old: Option<&Role>) -> Role {
     Role { tags: released_tags(&have.tags, old.map(|old| &old.tags)), ..without(have, old) }
 }
 
+/// The tags of an entity once it is released.
+///
+/// Those are the tags in `have` without the ownership tags and without the tags in `old`, which the old properties set.
 pub fn released_tags(have: &Tags, old: Option<&Tags>) -> Tags {
     let ours = |key: &String| TAG_KEYS.contains(&key.as_str()) || old.is_some_and(|old| old.contains_key(key));
     have.iter().filter(|(key, _)| !ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect()

@@ -1,4 +1,5 @@
-//! The planner's law: folding `after` over `plan(b, a)` from `a` gives `b`, and every step brings the end nearer.
+//! The law of the planner: folding `after` over `plan(b, a)` from `a` results in `b`, and every step leaves one step
+//! fewer to take.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,7 @@ fn check(a: &State, b: &State) {
     assert_eq!(state, *b, "{steps:?}");
 }
 
-/// What IAM refuses, and the orders that safety asks for.
+/// Asserts what IAM requires of a step, and the orders that safety requires.
 fn safe(state: &State, step: &Step, granted: &mut BTreeSet<Name>, end: &State) {
     match step {
         Step::DeleteRole { role } => {
@@ -106,7 +107,7 @@ fn policies() -> Vec<Option<Policy>> {
     ]
 }
 
-/// Worlds that IAM would have: nothing attached that is not there.
+/// States that IAM would have: no role has a policy attached that does not exist.
 pub fn states() -> Vec<State> {
     let mut states = Vec::new();
     for role in roles() {
@@ -197,7 +198,7 @@ proptest! {
     }
 }
 
-/// Found by the property above: one inline policy shrinks while another comes, and both were large.
+/// Found by the property above: one inline policy shrinks while another is added, and both were large.
 #[test]
 fn what_shrinks_makes_room_for_what_grows() {
     let large = |size: usize| Document::parse(&format!("\"{}\"", "x".repeat(size)));

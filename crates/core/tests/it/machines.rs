@@ -1,4 +1,4 @@
-//! Any state machine: nothing panics, no task is lost, and one state more takes no grant away.
+//! Properties of any state machine: deriving does not panic, no task is lost, and one more state removes no grant.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn place() -> Place {
     Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() }
 }
 
-/// A task, by the resource and what it is given.
+/// A task, by its resource and its arguments.
 fn task() -> impl Strategy<Value = Value> {
     let name = prop_oneof!["[a-zA-Z]{1,8}", Just("churn".to_owned())];
     (0..6_u8, name, any::<bool>()).prop_map(|(kind, name, dynamic)| {
@@ -83,7 +83,7 @@ fn grants(machine: &Value) -> Vec<Grant> {
     required.grants
 }
 
-/// Whether the documents allow what the grant says.
+/// Whether the documents allow the grant.
 fn allowed(documents: &[Document], grant: &Grant) -> bool {
     let statements: Vec<Value> = documents
         .iter()

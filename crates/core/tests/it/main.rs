@@ -1,4 +1,4 @@
-//! The laws of plans and schedules, and what machines need.
+//! Tests of plans, of schedules, and of what state machines need.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

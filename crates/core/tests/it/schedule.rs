@@ -1,4 +1,4 @@
-//! What goes side by side: no order of the steps of a round matters.
+//! Tests which steps run side by side: the order of the steps of a round never matters.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ use mlops_roles_core::state::State;
 
 use crate::law::{any_state, states};
 
-/// Every order of the steps of a round gives the same world, and nobody in it waits for another.
+/// Asserts that every order of the steps of a round results in the same state, and that no step waits for another.
 fn check(a: &State, b: &State) {
     let mut state = a.clone();
     let mut rounds = 0;
@@ -37,7 +37,7 @@ fn check(a: &State, b: &State) {
     assert_eq!(state, *b);
 }
 
-/// What each step may count on while others are under way.
+/// Asserts what each step may rely on while others run.
 fn safe(state: &State, step: &Step, plan: &[Step]) {
     match step {
         Step::Attach { arn, .. } => {

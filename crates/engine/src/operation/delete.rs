@@ -1,4 +1,4 @@
-//! Delete: what the resource has made goes.
+//! The Delete operation: deletes what the resource manages and releases what it adopted.
 
 use crate::apply::apply;
 use crate::deadlines::Deadlines;
@@ -20,8 +20,14 @@ use mlops_roles_core::state::query::Query;
 use serde_json::Map;
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
-    /// Delete: goes by tags, only forward, and takes properties of any shape. `asked` tells whether the stack was, whether the
-    /// event still counts.
+    /// Deletes the entities whose tags name this resource, and releases the adopted ones.
+    ///
+    /// A Delete is never rolled back, and it accepts properties of any shape. `asked` is true if the staleness check
+    /// has already asked the stack.
+    ///
+    /// # Errors
+    /// Fails when the event is a redelivery, the guardrails no longer admit a name, somebody else uses a policy, or AWS
+    /// can't be asked or refuses a step.
     pub(crate) async fn delete(
         &self,
         request: &Request,
@@ -34,7 +40,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let empty = Map::new();
         let properties = request.properties.as_object().unwrap_or(&empty);
         let kind = &request.resource_type;
-        let alternate_id = if PriorState::goes_by_properties(kind, physical_id, properties, context) {
+        let alternate_id = if PriorState::is_identified_by_properties(kind, physical_id, properties, context) {
             current_physical_id(&self.stacks, request, deadlines.work).await.map_err(fail)?
         } else {
             None

@@ -1,4 +1,4 @@
-//! The operations that CloudFormation asks for.
+//! The operations that CloudFormation asks for: Create, Update and Delete.
 
 mod delete;
 pub mod outcome;

@@ -1,4 +1,4 @@
-//! Create and Update: what the properties ask for comes into being, or everything is as it was.
+//! The Create and Update operations: apply what the properties ask for, or roll back to the state before the event.
 
 use crate::apply::apply;
 use crate::deadlines::Deadlines;
@@ -35,31 +35,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A look that takes so long was repeated: IAM did not show at once what was written.
+/// The duration from which on a confirmation must have read the account more than once. IAM then did not show at once
+/// what was written.
 const SLOW_CONFIRMATION: Duration = Duration::from_secs(1);
 
-/// How often what was done is put right when it does not show, because somebody else acts at the same time.
+/// The maximum number of times that the function applies the desired state again. It does so when the state does not
+/// show because somebody else changes the same entities at the same time.
 const ROUNDS: u32 = 2;
 
-/// What came of a Create or Update.
+/// The result of a Create or Update that reached the desired state.
 #[derive(Debug)]
 pub struct Reconciled {
-    /// What IAM knows of the roles.
+    /// What IAM records of each role, such as its id.
     metadata: BTreeMap<Name, RoleMetadata>,
+    /// What the verification of the permissions left open.
     verified: Verified,
 }
 
-/// What IAM's simulator says of the roles.
+/// What IAM's policy simulator says of the roles.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Actions that it can't judge.
+    /// Actions that the simulator can't judge.
     not_judged: Vec<String>,
-    /// What it denies, where a rollback goes on all the same.
+    /// Denials that do not fail the event, because the stack is rolling back.
     denied: Vec<String>,
 }
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
-    /// Create and Update: what the properties ask for comes into being, or everything is as it was.
+    /// Creates or updates the resource as its properties ask, or rolls back to the state before the event.
+    ///
+    /// `asked` is true if the staleness check has already asked the stack. `old` has the physical id and the old
+    /// properties of an Update; it is `None` for a Create.
+    ///
+    /// # Errors
+    /// Fails when the properties are invalid, a precondition does not hold, or the plan can't be finished. The reason
+    /// says whether the change was rolled back.
     pub(crate) async fn provision(
         &self,
         request: &Request,
@@ -80,7 +90,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let (mut spec, mut errors) = parse(context)?;
         let accepted = self.accepted(request, &spec, &errors, context, deadlines.work).await.map_err(fail)?;
         let mut warnings = errors.tighten(&accepted);
-        // A Create that fails has the id that it would have had: the Delete that follows goes by tags in any case.
+        // A failed Create returns the physical id that the resource would have had. The Delete that follows checks the
+        // tags in any case.
         let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.target.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
@@ -100,9 +111,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if !warnings.is_empty() {
             tracing::warn!(?warnings, "accepted, since the resource had it before");
         }
-        for remark in std::mem::take(&mut spec.remarks) {
-            tracing::warn!(remark, "left out");
-            warnings.push(remark);
+        for notice in std::mem::take(&mut spec.notices) {
+            tracing::warn!(notice, "left out");
+            warnings.push(notice);
         }
         measure(request, &spec).map_err(fail)?;
 
@@ -121,9 +132,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Done::from_spec(&spec, &reconciled.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
     }
 
-    /// What this version refuses and this resource may keep while its stack updates it: what it had before, unless the update
-    /// replaces it, and all where the stack rolls back, for a rollback that is refused leaves the stack where nothing but a
-    /// deletion goes on. The stack is asked, since the event alone proves neither.
+    /// Returns the errors in `tightened` that this resource may keep: earlier versions of this function accepted those
+    /// properties.
+    ///
+    /// The resource may keep what its old properties had, unless the update replaces it. While the stack rolls back, it
+    /// may keep everything, since a stack whose rollback is refused can only be deleted. The event alone proves neither
+    /// the update nor the rollback, so the method asks the stack.
+    ///
+    /// # Errors
+    /// Fails when the stack can't be asked.
     async fn accepted(
         &self,
         request: &Request,
@@ -160,8 +177,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(Vec::new())
     }
 
-    /// From one look at the account to what is wanted, or back to what the look showed. `asked` tells whether the stack was,
-    /// whether the event still counts.
+    /// Observes the account once, and applies the desired state or rolls back to the observed one. `asked` is true if
+    /// the staleness check has already asked the stack.
+    ///
+    /// # Errors
+    /// Returns what went wrong, and whether the change was rolled back.
     pub(super) async fn reconcile(
         &self,
         request: &Request,
@@ -173,7 +193,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let owner = context.owner;
         let decided = decide(&self.iam, &self.stacks, spec, prior, context, deadlines.work);
         let at_first = async {
-            // Before the resource: a rollback that begins in between is seen at the end.
+            // The status of the stack is read before that of the resource. If a rollback begins between the two reads,
+            // the last question to the stack notices it.
             let was_rolling_back = match request.operation {
                 Operation::Update { .. } => {
                     is_rolling_back(&self.stacks, &owner.stack_id, optional_deadline(deadlines.work)).await
@@ -193,13 +214,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let write_scope = WriteScope::owned_by(owner);
         let mut from = before.clone();
-        // A boundary that somebody took off a role of ours is back for good: the function may not take one off again.
+        // If somebody removed the boundary of a managed role, this event restores it for good: the function may not
+        // remove it again. The state to roll back to therefore has the boundary.
         for (name, role) in
             before.roles.iter_mut().filter(|(_, role)| owner.ownership(&role.tags) == Ownership::Managed)
         {
             if !role.boundary.as_ref().is_some_and(|arn| context.guardrails.allows_boundary(arn)) {
-                let spec = desired.roles.get(name).and_then(|role| role.boundary.clone());
-                role.boundary = spec.or_else(|| Some(context.guardrails.boundary.clone()));
+                let desired_boundary = desired.roles.get(name).and_then(|role| role.boundary.clone());
+                role.boundary = desired_boundary.or_else(|| Some(context.guardrails.boundary.clone()));
             }
         }
         let mut rounds = ROUNDS;
@@ -216,13 +238,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     };
                     let confirmed = self.confirm(spec, &query, &desired, deadlines.work);
                     let (confirmed, mut stack_progress) = timed(Phase::Confirm, join(confirmed, ask())).await;
-                    // What lagged for us did so for whoever came to delete it or to bring back what was before.
+                    // If IAM lagged for this read, it also lagged for any concurrent event that deletes the resource or
+                    // rolls it back: ask the stack again.
                     if stack_progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
                         stack_progress = timed(Phase::Confirm, ask()).await;
                     }
                     let why = match (confirmed, stack_progress) {
                         (_, StackProgress::MovedOn { why, .. }) => why,
-                        // Whatever lags is there by now: what does not show, somebody has changed in the meantime.
+                        // Propagation is over by now: whatever does not show, somebody else has changed in the
+                        // meantime.
                         (Ok((observed, true)), StackProgress::Waiting) if rounds > 0 => {
                             let foreign_entities = owner.foreign_entities(&spec.state, &observed.state);
                             if foreign_entities.is_empty() {
@@ -231,7 +255,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                                 desired = owner.desired(&spec.state, &prior.managed, &from);
                                 continue;
                             }
-                            // Ours are gone, and what has their names is nobody's to undo.
+                            // The entities of this resource are gone. Foreign entities have their names, and this event
+                            // must not roll those back.
                             for entity in &foreign_entities {
                                 reached.remove(entity);
                             }
@@ -252,7 +277,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     break (reached, BTreeSet::new(), why);
                 }
                 Err(stopped) => match stopped.found() {
-                    // It belongs to what was before, had the look not lagged: undo must not take it away.
+                    // Without IAM's lag, the first observation would have shown this entity. It belongs to the state
+                    // before the event, so a rollback must not delete it.
                     Some(observed) => {
                         from = stopped.reached;
                         from.merge(observed.clone());
@@ -276,8 +302,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Err(timed(Phase::Rollback, reason).await)
     }
 
-    /// Whether the roles that stand are allowed what was asked to be verified. A rollback goes on all the same: a stack whose
-    /// rollback fails stays where it is.
+    /// Verifies that the provisioned roles have the permissions that the properties ask to verify. A failed
+    /// verification does not stop a stack that is rolling back, since a stack whose rollback fails stays where it is.
+    ///
+    /// # Errors
+    /// Returns what is denied, or why the permissions could not be verified.
     async fn verify(
         &self,
         spec: &ResourceSpec,
@@ -293,7 +322,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             match timed(Phase::Confirm, verify(&self.iam, &arn, &spec.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
                 Err(denied) if was_rolling_back == Some(true) => {
-                    tracing::warn!(denied, "the stack rolls back, so this stops nothing");
+                    tracing::warn!(denied, "denied, but the stack rolls back: the operation goes on");
                     verified.denied.push(denied);
                 }
                 Err(denied) => return Err(denied),
@@ -302,8 +331,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(verified)
     }
 
-    /// Looks until what was done shows, and tells what is seen and whether something does not show even so: the next event
-    /// may come within seconds, and plans by what it sees. A role that does not show at all is the error.
+    /// Observes the account until it shows the applied state, or until propagation times out. Returns the last
+    /// observation, and whether something still does not show.
+    ///
+    /// The next event may come within seconds, and it plans from what it observes.
+    ///
+    /// # Errors
+    /// Returns the name of a role that does not show at all.
     async fn confirm<'a>(
         &self,
         spec: &'a ResourceSpec,

@@ -1,4 +1,4 @@
-//! The way back of a Create or Update that can't be finished.
+//! Rolls back a Create or Update that can't be finished.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,14 @@ use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
-    /// Back to what was before; to nothing of ours where CloudFormation deletes the resource meanwhile, since its Delete may
-    /// have come and gone. Asked once more after the last write. What another delivery of the event has made stays. Gives the
-    /// reason to answer with.
+    /// Rolls back to the state before the event, and returns the reason for the response.
+    ///
+    /// If CloudFormation deletes the resource meanwhile, the method instead deletes what the resource manages and
+    /// releases what it adopted, since the Delete event may have come and gone. It asks the stack once more after the
+    /// last write. If another delivery of the event has succeeded, what that delivery made stays.
+    ///
+    /// `what` says why the operation can't be finished. `ours` is what the old and new properties name.
+    /// `outcome_unknown` has the entities that may have been created without a reply.
     pub(crate) async fn roll_back_operation(
         &self,
         request: &Request,
@@ -26,7 +31,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         (reached, outcome_unknown): (State, BTreeSet<Entity>),
         deadline: Instant,
     ) -> String {
-        tracing::error!(what, "undoing");
+        tracing::error!(what, "rolling back");
         let owner = request.owner();
         let write_scope = WriteScope::owned_by(&owner);
         let stack_progress =
@@ -46,7 +51,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             goes_then = goes(stack_progress().await);
             if goes_then {
                 let nothing = owner.desired(&State::default(), ours, before);
-                // What was stuck before is still to be told.
+                // The reason must still report the steps of the first rollback that failed.
                 done.and(roll_back(&self.iam, &write_scope, &nothing, before.clone(), &BTreeSet::new(), deadline).await)
             } else {
                 done

@@ -1,5 +1,7 @@
-//! The flow of `Custom::SageMakerServiceCatalogRoles`: it takes down what others made, so it looks for use first, and it
-//! only goes forward. Undo could not give a role its unique id back, which trusts in other accounts hold on to.
+//! The operations of `Custom::SageMakerServiceCatalogRoles`: report, provision or delete the service-catalog roles.
+//!
+//! The type deletes roles that others created, so it looks for use first. A deletion is never rolled back: a new role
+//! can't have the unique id of the old one, which trust policies in other accounts refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +21,7 @@ use crate::usage::{NAMED, Usage, summed_up};
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
-use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_core::protocol::response::{MAX_RESPONSE_BYTES, Response};
 use mlops_roles_core::protocol::target::ResponseTarget;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::Reader;
@@ -33,19 +35,25 @@ use mlops_roles_core::state::ownership::{Owner, WriteScope, released_tags};
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, State};
 
-/// What became of the roles, for the attributes.
+/// What happened to the roles, for the attributes of the response.
 #[derive(Debug, Default)]
 struct Report {
     deleted: BTreeSet<Name>,
-    /// Those of others that stand.
+    /// Roles of others that still exist.
     kept: BTreeSet<Name>,
-    /// Those of ours that stand.
+    /// Roles of this resource that exist.
     provisioned: BTreeSet<Name>,
     missing: BTreeSet<Name>,
     usage: Usage,
 }
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+    /// Handles a Create, Update or Delete of the service-catalog type. `asked_stack` is true if the staleness check has
+    /// already asked the stack.
+    ///
+    /// # Errors
+    /// Fails when the event is a redelivery, the properties are invalid, roles are in use and `IfInUse` is `Fail`, or
+    /// AWS can't be asked or refuses a step.
     pub(crate) async fn service_catalog(
         &self,
         request: &Request,
@@ -65,21 +73,21 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                     OnCreate::Keep => self.report(&asked, context, deadlines.work).await,
                     OnCreate::Delete => {
                         let sent = target.response_url.signed_at();
-                        self.tear_down(&asked, asked.names(), sent, context, deadlines.work).await
+                        self.delete_roles(&asked, asked.names(), sent, context, deadlines.work).await
                     }
-                    OnCreate::Provision => self.supply(request, &asked, context, deadlines).await,
+                    OnCreate::Provision => self.provision_roles(request, &asked, context, deadlines).await,
                 }
             }
             Operation::Update { old_properties, .. } => {
                 let asked = parse(request, context).map_err(fail)?;
-                // All else that can change says what a Delete will do, and touches nothing.
+                // Every other property only says what a later Delete does, so its change touches no role.
                 let changed = |name| request.properties.get(name) != old_properties.get(name);
                 if asked.on_create == OnCreate::Provision && ["OnCreate", "Roles", "Revision"].into_iter().any(changed)
                 {
-                    self.supply(request, &asked, context, deadlines).await
+                    self.provision_roles(request, &asked, context, deadlines).await
                 } else {
                     self.report(&asked, context, deadlines.work).await.and_then(|report| {
-                        // The Delete that takes them away will have to know where to look.
+                        // The Delete of these roles will have to know in which regions to look for use.
                         let blind = asked.regions.is_empty() && !report.provisioned.is_empty();
                         if blind {
                             Err("`Regions`: missing, and this resource provisioned roles".to_owned())
@@ -102,8 +110,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(report.done(target, physical_id))
     }
 
-    /// Takes down what the properties name, and what this resource made. Under an id that we never gave out the Create has
-    /// failed, and all that goes is what it may have left.
+    /// Deletes the roles that the properties name, and those that this resource created.
+    ///
+    /// `was_created` says whether the physical id is one that this function returned. Under any other id the Create has
+    /// failed, and only what that Create may have left is deleted.
     async fn delete_service_catalog(
         &self,
         request: &Request,
@@ -119,12 +129,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let reader = Reader::new(request.properties.as_object().unwrap_or(&empty));
         let mut asked = ServiceCatalogRoles::parse(&reader, context);
         if !was_created {
-            // Nobody has come to use what was made a moment ago.
+            // Roles that the failed Create made a moment ago are not in use yet, so no use is looked for.
             (asked.regions, asked.in_use_within) = (BTreeSet::new(), 0);
         } else if asked.regions.is_empty() {
             asked.regions.insert(context.place.region.clone());
         }
-        let mut named = if was_created && asked.tears_down { asked.names() } else { BTreeSet::new() };
+        let mut named = if was_created && asked.deletes { asked.names() } else { BTreeSet::new() };
         if let Some(why) = off {
             let others = observe(&self.iam, &Query::for_roles(named), context, deadline).await;
             let others =
@@ -135,7 +145,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             named = BTreeSet::new();
         }
         if !named.is_empty() && asked.on_create != OnCreate::Delete {
-            // A stack that never came to be, or a change that failed, takes nothing down that it did not make.
+            // If the creation of the stack failed, or a change of it did, the Delete only deletes roles that this
+            // resource created.
             let stack_id = &context.owner.stack_id;
             let status = retry::until(deadline, async || self.stacks.status(stack_id).await).await;
             let status = status
@@ -144,10 +155,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 named.clear();
             }
         }
-        self.tear_down(&asked, named, request.target.response_url.signed_at(), context, deadline).await
+        self.delete_roles(&asked, named, request.target.response_url.signed_at(), context, deadline).await
     }
 
-    /// What there is and who uses it. Touches nothing.
+    /// Reports which roles exist and who uses them. Changes nothing.
     async fn report(
         &self,
         asked: &ServiceCatalogRoles,
@@ -161,8 +172,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(Report { usage, ..Report::from_observed(asked, &observed.state, context.owner) })
     }
 
-    /// Makes the roles that are absent and puts right those that we made before. Others stay as they are.
-    async fn supply(
+    /// Creates the roles that are missing, and repairs drift of those that this resource created before. Roles of
+    /// others stay as they are.
+    async fn provision_roles(
         &self,
         request: &Request,
         asked: &ServiceCatalogRoles,
@@ -177,9 +189,11 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(report)
     }
 
-    /// Takes the named roles down, whoever made them, and all that this resource made, unless they are in use. What was
-    /// made after the event was `sent` stays: the event comes late, and what it asked for has been done.
-    async fn tear_down(
+    /// Deletes the named roles, whoever created them, and all roles of this resource, unless they are in use.
+    ///
+    /// `sent` is when the event was signed, in seconds since the Unix epoch. A named role or a policy that was created
+    /// later stays: the event comes late, and what it asked for has been done.
+    async fn delete_roles(
         &self,
         asked: &ServiceCatalogRoles,
         mut named: BTreeSet<Name>,
@@ -192,7 +206,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let mut report = Report::from_observed(asked, &observed.state, owner);
         let is_late = |made_at: i64| sent.is_some_and(|sent| made_at > sent);
         named.retain(|name| !observed.metadata.get(name).is_some_and(|known| is_late(known.made_at)));
-        // From here on it is only about what should go.
+        // From here on, the observed state only holds what should be deleted.
         observed.state.roles.retain(|name, role| named.contains(name) || owner.owns(&role.tags));
         if named.contains(&use_role()) {
             observed.state.policies = self.console_policies(is_late, context, deadline).await?;
@@ -218,7 +232,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 ));
             }
             if in_use {
-                // Whatever stays, LaunchRole is what ends it; and what is shared stays with whoever stays.
+                // LaunchRole is the role that ends whatever stays, so it stays too. The policies of UseRole stay with
+                // that role, and the portfolios stay with any role.
                 going.roles.remove(&launch_role());
                 going.policies.retain(|_, _| going.roles.contains_key(&use_role()));
                 ends_portfolios = false;
@@ -244,8 +259,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(report)
     }
 
-    /// The policies that the console made for `UseRole`, by name and path. Looked for by these, since one that was detached
-    /// already hangs on nothing.
+    /// Returns the policies that the console created for `UseRole`, by ARN. They are found by name and path, since a
+    /// policy that was already detached is no longer attached to any role.
     async fn console_policies(
         &self,
         is_late: impl Fn(i64) -> bool,
@@ -259,7 +274,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         Ok(observe(&self.iam, &query, context, deadline).await?.state.policies)
     }
 
-    /// A policy that hangs on anything but roles that go stays, whoever made it.
+    /// Takes out of `going` each policy that anything but the deleted roles uses, whoever created the policy.
     async fn leave_policies_of_others(&self, going: &mut State, deadline: Instant) -> Result<(), String> {
         let roles: Vec<&Name> = going.roles.keys().collect();
         let mut shared = BTreeSet::new();
@@ -288,8 +303,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     }
 }
 
-/// `LaunchRole` goes last: while it stands, projects can still be ended. What stays although we made it is released: it
-/// would name an owner that is gone.
+/// Returns the desired states of the two stages of a deletion. `LaunchRole` and the policies are only deleted in the
+/// second one: while `LaunchRole` exists, projects can still be ended. Roles of this resource that stay are released,
+/// since their tags would name an owner that no longer exists.
 fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
     let mut end = observed.clone();
     end.roles.retain(|name, _| !going.roles.contains_key(name));
@@ -328,7 +344,7 @@ impl Report {
         report
     }
 
-    /// The attributes. The uses are as many as fit the answer.
+    /// Builds the attributes of the response. `InUseBy` names as many uses as fit into it.
     fn done(&self, target: &ResponseTarget, physical_id: String) -> Done {
         let names = |names: &BTreeSet<Name>| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         let mut data = BTreeMap::from([
@@ -336,7 +352,8 @@ impl Report {
             ("KeptRoles".to_owned(), names(&self.kept)),
             ("MissingRoles".to_owned(), names(&self.missing)),
             ("ProvisionedRoles".to_owned(), names(&self.provisioned)),
-            // For roles in the same template: CloudFormation refuses literal names that exist before we come to delete them.
+            // The next two are for roles in the same template: CloudFormation refuses literal names of roles that exist
+            // before this resource has deleted them.
             ("LaunchRoleName".to_owned(), launch_role().to_string()),
             ("UseRoleName".to_owned(), use_role().to_string()),
             ("EnabledPortfolios".to_owned(), self.usage.enabled_portfolios().join(", ")),
@@ -344,7 +361,7 @@ impl Report {
         let texts = self.usage.texts();
         for most in (0..=texts.len().min(NAMED)).rev() {
             data.insert("InUseBy".to_owned(), summed_up(&texts, most));
-            if Response::success(target, &physical_id, data.clone()).body().len() <= LONGEST {
+            if Response::success(target, &physical_id, data.clone()).body().len() <= MAX_RESPONSE_BYTES {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! Every input that the fuzzers kept, and those that once broke something, through the same claims.
+//! Checks the claims on every input that the fuzzers kept, including those that once broke something.
 
 use mlops_roles_testkit::{claims, repository};
 
@@ -33,7 +33,7 @@ fn response_urls_of_the_corpus_lead_nowhere_else() {
     each("response_url", claims::response_url);
 }
 
-/// An id that CloudFormation can't have sent made a name that IAM refuses, or a panic.
+/// CloudFormation can't have sent such an id, but the id led to a name that IAM refuses, or to a panic.
 #[test]
 fn a_logical_id_of_any_text_leads_to_a_name_that_iam_takes() {
     let event = include_str!("../../../../events/create.json");

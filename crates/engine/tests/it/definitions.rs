@@ -1,4 +1,5 @@
-//! What is derived from state machines, beside each a reviewed policy. `make bless` writes what comes out now.
+//! Compares what is derived from state machines with the reviewed policy beside each definition. `make bless` writes
+//! the current policies.
 
 use mlops_roles_testkit::data;
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What the properties of the definition lead to, or what stands against them.
+/// The resource spec for the properties of the definition, or the errors.
 pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "WorkflowRole".into() };
@@ -52,7 +53,7 @@ pub fn properties(folder: &Path, name: &str) -> Map<String, Value> {
     properties
 }
 
-/// The grants as a golden file has them.
+/// The grants in the form of a golden file.
 pub fn granted(spec: &ResourceSpec) -> Value {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
     let role = spec.state.roles.values().next().unwrap();
@@ -106,7 +107,7 @@ pub struct Call {
     pub allowed: bool,
 }
 
-/// The calls of a definition, and the documents that it leads to.
+/// The calls of a definition, and the documents derived from it.
 fn calls(name: &str) -> (Vec<Call>, Vec<Value>) {
     let spec = spec(&properties(&folder(), name)).unwrap_or_else(|why| panic!("{name}: {why}"));
     let granted = granted(&spec);

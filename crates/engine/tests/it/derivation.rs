@@ -1,4 +1,4 @@
-//! A workflow role whose policy comes from its state machine: made, changed, split, verified.
+//! Tests the workflow role whose policy comes from its state machine: created, updated, split, verified.
 
 use mlops_roles_core::guardrails::boundary::BoundaryDenies;
 use mlops_roles_core::resource;
@@ -144,7 +144,7 @@ async fn what_the_simulator_tells_nothing_of_is_not_verified() {
     assert!(reason.contains("could not verify any permission"), "{reason}");
 }
 
-/// As any refusal would, a denial in a rollback would leave the stack where it is.
+/// A denial in a rollback, like any other refusal, would leave the stack where it is.
 #[tokio::test(start_paused = true)]
 async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
     let verified = |text: &str| asking(two_buckets(), json!({ "VerifyPermissions": "true", "Description": text }));
@@ -164,7 +164,8 @@ async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
     }
 }
 
-/// Step Functions tries the rule of a `.sync` task and the delivery of logs while it makes or updates the state machine.
+/// Step Functions tries the rule of a `.sync` task and the delivery of logs while it creates or updates the state
+/// machine.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
     let plain = asking(invoking(&["score"]), json!({ "SettleSeconds": "10" }));
@@ -180,7 +181,7 @@ async fn an_update_that_grants_what_is_needed_at_once_waits_as_a_create_does() {
     let with_more = asking(more_jobs, json!({ "SettleSeconds": "10" }));
     let logged = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "Logging": "true" }));
     let other = asking(invoking(&["rank"]), json!({ "SettleSeconds": "10" }));
-    // Whose trust names it.
+    // The trust policy of this role names the state machine.
     let named = asking(invoking(&["score"]), json!({ "SettleSeconds": "10", "StateMachineName": "churn" }));
     for (from, to, waits) in [
         (&plain, &with_jobs, true),
@@ -257,12 +258,12 @@ async fn a_permission_that_is_denied_fails_the_operation_and_names_state_action_
     );
     assert!(reason.ends_with("everything is as it was before") && denying.fake.books().roles.is_empty(), "{reason}");
 
-    // IAM lags: what is denied at first need not stay so.
+    // IAM reads may be stale, so a denial at first need not last.
     let lagging = Stage::new(Fake::new());
     lagging.fake.lag(std::time::Duration::from_secs(8));
     lagging.send(&create(&verified(training.clone()))).await.success();
 
-    // Nothing to change, and still verified.
+    // There is nothing to change, but the permissions are verified again.
     stage.fake.beyond_boundary("sagemaker:Stop");
     let mut again = verified(training.clone());
     again["Revision"] = json!("2");
@@ -327,14 +328,14 @@ async fn a_policy_that_the_definition_no_longer_leads_to_is_found_though_nothing
     stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
     let second = format!("{POLICY}-2");
     assert!(stage.fake.books().policies.contains_key(&second));
-    // As a process leaves it that dies between detachment and deletion, and a newer function finds it.
+    // The state that a process leaves that dies between detachment and deletion, with a newer function to find it.
     stage.fake.change(|books| {
         books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.remove(&second);
     });
     stage.send(&delete(ROLE, &asking(invoking(&["score"]), json!({})))).await.success();
     assert!(stage.fake.books().policies.is_empty());
 
-    // And by a function that can't read the definition at all.
+    // The same, with a function that can't parse the definition at all.
     stage.send(&create(&asking(invoking(&names), json!({})))).await.success();
     stage.fake.change(|books| books.roles.get_mut(&ROLE.to_lowercase()).unwrap().attached.clear());
     stage.send(&delete(ROLE, &asking(json!("no JSON"), json!({})))).await.success();
@@ -412,7 +413,7 @@ async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
     }
 }
 
-/// A pattern that the definition itself has is granted as it stands, and told as one.
+/// A wildcard that the definition itself has is granted unchanged, and reported as a wildcard.
 #[test]
 fn a_wildcard_in_the_resource_of_a_task_is_told() {
     let definition = |resource: &str| json!({ "StartAt": "A", "States": { "A": { "Type": "Task", "Resource": resource, "End": true } } });

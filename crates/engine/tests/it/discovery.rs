@@ -1,4 +1,4 @@
-//! The execution role that something in SageMaker runs with, found instead of told.
+//! Tests that the execution role of something in SageMaker is found instead of given.
 
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ async fn each_thing_tells_the_role_that_it_runs_with() {
         let response = stage.send(&create(&asking(source.clone()))).await.success();
         assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], found, "{source}");
         assert_eq!(passed(&stage), format!("[{found:?}]"), "{source}");
-        // Delete does not look: what it was found by may be gone.
+        // Delete does not search: the thing by which the role was found may be gone.
         stage.fake.change(|books| books.regions.clear());
         stage.send(&delete(ROLE, &asking(source))).await.success();
         assert!(!stage.fake.books().roles.contains_key(&ROLE.to_lowercase()));
@@ -251,8 +251,8 @@ async fn the_workflow_role_is_not_taken_for_the_one_that_it_asks_for() {
 #[tokio::test(start_paused = true)]
 async fn a_fence_is_asked_about_the_role_that_was_found_and_about_no_other() {
     let mut stage = Stage::new(account());
-    let passable = vec![role("notebook")];
-    stage.handler.guardrails = Ok(Guardrails { passable_roles: passable, ..guardrails() });
+    let check_passable = vec![role("notebook")];
+    stage.handler.guardrails = Ok(Guardrails { passable_roles: check_passable, ..guardrails() });
     let task = json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::sagemaker:createTrainingJob",

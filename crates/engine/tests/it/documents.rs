@@ -1,4 +1,4 @@
-//! What the policies say, and when two of them say the same.
+//! Tests what policies contain, and when two policies have the same meaning.
 
 use serde_json::{Value, json};
 
@@ -160,7 +160,7 @@ async fn the_role_comes_out_as_the_guide_corrected_has_it() {
     assert!(rules.iter().all(|rule| rule.starts_with("arn:aws:events:us-east-1:123456789012:rule/StepFunctionsGet")));
     assert!(rules.iter().any(|rule| rule.ends_with("ForSageMakerProcessingJobsRule")), "the rule that the guide lacks");
     assert_eq!(events["Action"], json!(["events:DescribeRule", "events:PutRule", "events:PutTargets"]));
-    // The guide's service statement, to the action. Its `iam:PassRole` is in the inline grant alone.
+    // The service statement of the guide, action by action. Only the inline grant has its `iam:PassRole`.
     let guide = include_str!("../../../../tests/data/guide-actions.txt");
     let jobs = statements.iter().find(|statement| statement["Sid"] == "RunJobs").unwrap();
     let actions: Vec<&str> = jobs["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

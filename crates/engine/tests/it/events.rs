@@ -1,4 +1,4 @@
-//! The events that ship with the project, for local invocation: each one does what its name says.
+//! Tests the events that ship with the project for local invocation: each event does what its name says.
 
 use mlops_roles_testkit::repository;
 

@@ -1,5 +1,6 @@
-//! `Custom::SageMakerExecutionRole`: properties in `execution_roles/`, beside each the reviewed policies that they lead to
-//! and the calls that an evaluator which is not ours must allow and deny. `make bless` writes what comes out now.
+//! Tests `Custom::SageMakerExecutionRole` with the properties in `execution_roles/`. Beside each are the reviewed
+//! policies, and the calls that an evaluator from outside this project must allow and deny. `make bless` writes the
+//! current policies.
 
 use mlops_roles_testkit::data;
 use std::path::{Path, PathBuf};
@@ -156,8 +157,8 @@ async fn the_role_is_made_changed_and_taken_away() {
     assert!(stage.fake.books().roles.is_empty() && stage.fake.books().policies.is_empty());
 }
 
-/// AWS lists for which features SageMaker tells on whose behalf it assumes the role. Where it may not tell, a condition that
-/// asks for it would keep the role from being assumed.
+/// AWS lists the features for which SageMaker says on whose behalf it assumes the role. For other features, a condition
+/// on the source account would prevent SageMaker from assuming the role.
 #[test]
 fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
     let trust = |capabilities: Value| {

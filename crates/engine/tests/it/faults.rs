@@ -1,4 +1,4 @@
-//! Every call fails in turn, in every way, and once more on the way back.
+//! Tests a fault of every kind at every call, and a second fault during the rollback.
 
 use mlops_roles_testkit::cases::Case;
 use mlops_roles_testkit::cases::ONCE;
@@ -9,7 +9,7 @@ use mlops_roles_testkit::service_catalog::{joined, neighbours};
 use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, Response, Stage, create, delete, properties, update, with};
 use serde_json::json;
 
-/// Every case with every one of its calls, and where the case ends when nothing fails.
+/// Runs `check` for every call of every case, with the final account when nothing fails.
 async fn each_call(check: impl AsyncFn(&Case, usize, &Books)) {
     for case in cases().await {
         let (calls, end) = case.undisturbed().await;
@@ -28,7 +28,8 @@ fn theirs(books: &Books) -> Books {
     books
 }
 
-/// Success means the end; failure means the start, or for Delete that the next one finishes.
+/// Asserts that success leads to the desired state. A failure leads back to the start, or for Delete to a state that
+/// the next Delete finishes.
 async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, undone: bool, what: &str) {
     let books = stage.fake.books().meaning();
     assert_eq!(theirs(&books), theirs(&case.start.meaning()), "{what}: something foreign changed");
@@ -45,19 +46,20 @@ async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, un
         );
     }
     stage.fake.heal();
-    // A lag of IAM is over by the time that CloudFormation comes back.
+    // IAM has propagated all changes by the time that CloudFormation sends the next event.
     let after = stage.send(&case.after_failure).await;
     assert!(after.succeeded(), "{what}: afterwards {}", after.0);
     let restored = stage.fake.books().meaning();
     if case.name == "adoption" && !undone {
-        // Released by Delete instead of undone: our trust stays, what others gave it does too.
+        // Delete released the role instead of undoing the adoption: the trust policy set by us stays, and so does what
+        // others granted.
         let (role, before) = (&restored.roles[&ROLE.to_lowercase()], &case.restored.roles[&ROLE.to_lowercase()]);
         assert_eq!(
             (&role.tags, &role.attached, &role.inline),
             (&before.tags, &before.attached, &before.inline),
             "{what}"
         );
-        // It stays, where the adoption came as far.
+        // The boundary stays if the adoption got as far as setting it.
         assert!(role.boundary.is_none() || role.boundary.as_deref() == Some(BOUNDARY), "{what}");
         assert_eq!(restored.policies[POLICY].tags, case.restored.policies[POLICY].tags, "{what}");
         return;
@@ -142,7 +144,7 @@ async fn each_call_fails_for_good() {
             stage.fake.fail(Fault { at, mischief, sticky: true });
             let response = stage.send(&case.event).await;
             let what = format!("{}, call {at} and its like, {mischief:?}", case.name);
-            // Undo may need the very action that fails.
+            // The rollback may need the action that fails.
             settle(&stage, case, &response, end, false, &what).await;
         }
     })
@@ -187,7 +189,7 @@ async fn a_process_that_dies_at_any_call_finishes_when_the_event_comes_again() {
     .await;
 }
 
-/// A write that no case makes is a write whose faults nobody has seen.
+/// The faults of a write that no case makes would remain untested.
 #[tokio::test(start_paused = true)]
 async fn the_cases_make_every_write_that_the_function_can_make() {
     let mut made = std::collections::BTreeSet::new();
@@ -196,7 +198,7 @@ async fn the_cases_make_every_write_that_the_function_can_make() {
         stage.send(&case.event).await.success();
         made.extend(stage.fake.calls());
         if case.name == "adoption" {
-            // Only undo takes a boundary off.
+            // Only a rollback removes a boundary.
             let stage = case.stage();
             stage.fake.refuse("PutRolePolicy");
             stage.send(&case.event).await.failure();
@@ -270,7 +272,7 @@ async fn with_any_time_left_the_answer_comes_before_the_end() {
     }
 }
 
-/// Nobody can answer then: Lambda hears of it, and runs the event again.
+/// The function has no time to respond then. Lambda sees the failure and delivers the event again.
 #[tokio::test(start_paused = true)]
 async fn with_no_time_left_nothing_is_begun() {
     for case in cases().await {

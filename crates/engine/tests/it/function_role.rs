@@ -1,5 +1,7 @@
-//! What the function's own role allows, as `iam-rs` evaluates it. `function_role.json` holds its policies as `template.yaml`
-//! deploys them, which `tests/e2e/test_power.py` compares, and calls: action, resource, context, whether it is allowed.
+//! Tests what the function's own role allows, as `iam-rs` evaluates it.
+//!
+//! `function_role.json` holds its policies as `template.yaml` deploys them; `tests/e2e/test_power.py` compares the two.
+//! It also holds calls: action, resource, context, and whether the role allows the call.
 
 use std::collections::BTreeMap;
 

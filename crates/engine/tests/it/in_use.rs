@@ -1,4 +1,4 @@
-//! What says that service-catalog roles are in use, and what becomes of them then.
+//! Tests when service-catalog roles count as in use, and what happens to them then.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,7 +31,7 @@ async fn a_project_in_any_region_on_any_page_is_use() {
         assert!(reason.contains("project `churn` (DeleteFailed) in eu-west-1"), "{reason}");
         assert!(!reason.contains("old-") && reason.contains("nothing was changed"), "{reason}");
         assert_eq!(stage.fake.books(), before);
-        // It works once the project is gone.
+        // The deletion works once the project is gone.
         stage.fake.change(|books| drop(books.regions.remove("eu-west-1")));
         stage.send(&event).await.success();
         assert!(!stage.fake.books().roles.contains_key(&LAUNCH.to_lowercase()));
@@ -95,10 +95,10 @@ async fn a_region_that_cannot_be_asked_is_use() {
         assert!(reason.contains(&format!("could not be asked for {why}")), "{mischief:?}: {reason}");
         assert_eq!(stage.fake.books(), joined(solution("/"), neighbours()));
         if call != "ListProjects" {
-            // A portfolio is no use, so it need not be known where it stays.
+            // A portfolio does not use the roles, so its status need not be known when it stays.
             stage.send(&deleting(json!({}))).await.success();
         }
-        // A passing fault is no use.
+        // A transient fault does not mean that the roles are in use.
         stage.fake.heal();
         stage.fake.forget_calls();
         stage.send(&deleting(json!({}))).await.success();
@@ -146,10 +146,10 @@ async fn an_enabled_portfolio_is_no_use_and_goes_only_when_told_before_the_roles
         }
         books
     };
-    let untold = stage(enabled());
-    let response = untold.send(&deleting(json!({}))).await.success();
+    let explain = stage(enabled());
+    let response = explain.send(&deleting(json!({}))).await.success();
     assert_eq!(response.0["Data"]["EnabledPortfolios"], "eu-west-1, us-east-1");
-    assert_eq!(untold.fake.books().regions, enabled().regions);
+    assert_eq!(explain.fake.books().regions, enabled().regions);
 
     let told = stage(enabled());
     told.send(&deleting(json!({ "DisablePortfolio": "true" }))).await.success();
@@ -218,7 +218,7 @@ async fn time_that_is_short_is_shared_between_the_question_and_the_work() {
     let response = stage.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
     assert!(response.0["Data"]["InUseBy"].as_str().unwrap().contains("could not be asked"), "{}", response.0);
     assert!(!stage.fake.books().roles.contains_key(&USE.to_lowercase()));
-    // Each step takes a while too: with no time kept for them, they would not be done.
+    // Each step takes time too: without time reserved for them, the steps would not finish.
     let mut slow = mlops_roles_testkit::service_catalog::stage(console());
     slow.invocation.remaining = Duration::from_mins(1);
     slow.fake.break_action("ListProjects", Mischief::HangAfter);
@@ -259,7 +259,7 @@ async fn a_portfolio_does_not_go_before_the_projects_though_the_roles_do() {
 async fn what_stays_because_a_region_cannot_be_asked_stays_whole() {
     let mut books = console();
     books.regions.insert("eu-west-1".into(), Region { closed: true, ..Region::default() });
-    // Detached by an earlier try, before the region was closed.
+    // An earlier attempt detached the policy, before the region was closed.
     let used = books.roles.get_mut(&USE.to_lowercase()).unwrap();
     used.attached.clear();
     let stage = stage(books.clone());

@@ -1,11 +1,11 @@
-//! Bad properties: all mistakes in one reason, nothing created.
+//! Tests invalid properties: one reason names all errors, and nothing is created.
 
 use serde_json::{Value, json};
 
 use mlops_roles_testkit::fake::{Books, Fake};
 use mlops_roles_testkit::stage::{Stage, create, delete, with};
 
-/// The whole reason for properties that are `properties()` with these changes.
+/// Asserts the whole reason for `properties()` with these changes.
 async fn check(changes: Value, reason: &str) {
     let stage = Stage::new(Fake::new());
     let properties = with(changes.clone());
@@ -16,7 +16,7 @@ async fn check(changes: Value, reason: &str) {
     assert_eq!(stage.fake.books(), Books::default());
 }
 
-/// One mistake, by a part of its text.
+/// Asserts that the reason has this part.
 async fn refuses(changes: Value, part: &str) {
     let stage = Stage::new(Fake::new());
     let response = stage.send(&create(&with(changes.clone()))).await.failure();

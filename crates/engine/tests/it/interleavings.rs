@@ -1,6 +1,8 @@
-//! Two events at once, in every order of their calls, or, where those are too many, in every order in which one of them is
-//! held up at most twice. A state that was seen before (the account, and all that each of the two has heard) is not gone on
-//! from again.
+//! Tests two events at once, in every order of their calls. Where there are too many orders, it tests every order in
+//! which one of the two events is held up at most twice.
+//!
+//! The state of a run is the account and everything that each of the two events has heard. A run does not continue from
+//! a state that another run has already reached.
 
 use mlops_roles_testkit::fake::gate::Gate;
 use mlops_roles_testkit::fake::{Books, Fake};
@@ -16,28 +18,28 @@ use tokio::time::sleep;
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
 
-/// As CloudFormation invents it for a Create that it had no answer to.
+/// A physical id of the form that CloudFormation invents for a Create without a response.
 const INVENTED: &str = "pipeline-WorkflowRole-1ABCDEFGHIJKL";
 
-/// How often both are let go on before the next call is chosen: until each has got to its next call.
+/// How often both events may continue before the next call is chosen: until each has reached its next call.
 const SETTLED: usize = 8;
 
-/// Two events, what the account is before them, and what CloudFormation says of the resource once the second is sent.
+/// Two events, the account before them, and the status of the resource in CloudFormation once the second event is sent.
 struct Pair {
     start: Books,
     events: [Value; 2],
     then: &'static str,
-    /// Seconds after the first.
+    /// How many seconds after the first event the second one is sent.
     later: i64,
-    /// How many seconds after the first the operation has ended, where an answer tells that it went well.
+    /// How many seconds after the first event the operation has ended, when a response reports success.
     ends: Option<i64>,
-    /// Whether the second is the rollback of the first.
+    /// Whether the second event is the rollback of the first.
     rolls_back: bool,
-    /// What the simulator denies.
+    /// The prefix of the actions that the simulator denies.
     denied: Option<&'static str>,
 }
 
-/// How it went: the answers in the order in which they came, and who could go on at each turn.
+/// The course of a run: the responses in the order of their arrival, and which events could continue at each turn.
 struct Run {
     books: Books,
     responses: Vec<(usize, Response)>,
@@ -45,7 +47,7 @@ struct Run {
 }
 
 impl Pair {
-    /// Of one resource, or of two.
+    /// Two Creates of one resource, or of two resources.
     fn of_creates() -> Self {
         Self {
             start: Books::default(),
@@ -74,7 +76,8 @@ impl Pair {
         let ended = Cell::new(false);
         let act = async |who: usize| {
             let response = stages[who].send(&self.events[who]).await;
-            // CloudFormation goes by the first answer, and after it has moved on by that of what came then.
+            // CloudFormation accepts the first response. After it has moved on, it accepts a response to the later
+            // operation only.
             let counts = if self.rolls_back { who == 1 } else { responses.borrow().is_empty() };
             if let Some(after) = self.ends.filter(|_| response.succeeded() && counts) {
                 let status = if self.rolls_back { "UPDATE_COMPLETE" } else { "CREATE_COMPLETE" };
@@ -116,8 +119,8 @@ impl Pair {
         Run { books: fake.books(), responses: responses.into_inner(), turns: turns.into_inner() }
     }
 
-    /// Every order in which one of the two is held up at most so often though it could go on. Gives how many ends there are,
-    /// and how many orders it took.
+    /// Runs every order in which one of the two events, although it could continue, is held up at most `held_up` times.
+    /// Returns the number of different ends and of orders.
     async fn each(&self, held_up: usize, check: impl Fn(&Run, &str)) -> (usize, usize) {
         let (mut seen, mut ends) = (BTreeSet::new(), BTreeSet::new());
         let (mut open, mut runs): (Vec<(Vec<usize>, usize)>, _) = (vec![(Vec::new(), held_up)], 0);
@@ -156,7 +159,8 @@ async fn made(properties: &Value) -> Books {
 #[tokio::test(start_paused = true)]
 async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
     let end = made(&properties()).await.meaning();
-    // A date tells a second delivery; without one, and within the seconds that clocks may differ, both work.
+    // A date tells that a delivery is the second one. Without a date, and within the seconds that clocks may differ,
+    // both deliveries work.
     for ends in [None, Some(1), Some(5), Some(60)] {
         let event = if ends.is_some() { sent(create(&properties())) } else { create(&properties()) };
         let events = [event.clone(), event];
@@ -164,7 +168,7 @@ async fn an_event_that_is_delivered_twice_at_once_ends_as_if_it_came_once() {
         let held_up = if ends.is_some() { 2 } else { usize::MAX };
         let (ways, runs) = pair
             .each(held_up, |run, order| {
-                // CloudFormation goes by the first answer.
+                // CloudFormation accepts the first response.
                 if run.responses[0].1.succeeded() {
                     assert_eq!(run.books.meaning(), end, "{ends:?}, {order}: {:?}", run.responses);
                 }
@@ -234,8 +238,8 @@ async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
     let old = with(json!({ "Tags": [{ "Key": "a", "Value": "1" }] }));
     let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
     let start = made(&old).await;
-    // The rollback runs to the end, or has ended; also within the seconds that clocks may differ, unless the update begins only
-    // after the rollback.
+    // The rollback is still running to its end, or has ended. It may also be within the seconds that clocks may differ,
+    // unless the update begins only after the rollback.
     for (later, time, ends) in
         [(60, "010100", None), (60, "010100", Some(61)), (5, "010005", None), (5, "010005", Some(6))]
     {
@@ -259,7 +263,7 @@ async fn a_rollback_while_the_update_still_runs_ends_as_it_began() {
     }
 }
 
-/// What made the second fail is nothing to the first, which the stack lives with.
+/// The reason for the second delivery's failure does not concern the first delivery, whose result the stack keeps.
 #[tokio::test(start_paused = true)]
 async fn a_second_delivery_that_fails_takes_nothing_from_the_first() {
     let scoped = |verifies: &str| with(json!({ "Integrations": ["lambda:invoke"], "VerifyPermissions": verifies }));

@@ -1,4 +1,4 @@
-//! Events that come after CloudFormation has moved on, and events that it never sent.
+//! Tests events that arrive after CloudFormation has moved on, and events that CloudFormation never sent.
 
 use mlops_roles_engine::handler::Handler;
 use mlops_roles_testkit::fake::{Books, Fake, Mischief};
@@ -8,7 +8,7 @@ use mlops_roles_testkit::signed::sent_at;
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, create, delete, properties, update, with};
 use serde_json::{Value, json};
 
-/// In front of an account as given, some seconds after the event was sent.
+/// A stage in front of the given account, some seconds after the event was sent.
 fn stage_at(books: Books, seconds_later: i64) -> Stage {
     let mut stage = Stage::new(Fake::with(books));
     stage.invocation.now = SENT + seconds_later;
@@ -21,13 +21,13 @@ async fn made() -> Books {
     stage.fake.books()
 }
 
-/// How often, before anything was written. After the last write the stack is asked in any case.
+/// How often the function asked the stack before its first write. After the last write it asks in any case.
 fn asked(stage: &Stage) -> usize {
     let calls = stage.fake.calls();
     calls.iter().take_while(|call| *call != "CreatePolicy").filter(|call| *call == "DescribeStackResource").count()
 }
 
-/// By itself an old event, and along with the first look a young one.
+/// The function asks about an old event before anything else, and about a young event together with the first reads.
 #[tokio::test(start_paused = true)]
 async fn a_dated_event_is_asked_about_once_before_anything_is_written() {
     for seconds in [-5, 0, 45, 46] {
@@ -154,10 +154,10 @@ async fn what_cloudformation_never_sent_is_not_followed_where_the_deployer_has_e
         for (held, resource, stack) in [
             (true, "CREATE_COMPLETE", "CREATE_COMPLETE"),
             (true, "UPDATE_COMPLETE", "UPDATE_COMPLETE"),
-            // The stack is at work, and this resource is left alone or kept.
+            // The stack has an operation in progress that leaves this resource alone, or keeps it.
             (true, "UPDATE_COMPLETE", "DELETE_IN_PROGRESS"),
             (true, "DELETE_SKIPPED", "DELETE_COMPLETE"),
-            // Somebody may mean to keep what could not be deleted.
+            // Somebody may want to keep what could not be deleted.
             (true, "DELETE_FAILED", "DELETE_FAILED"),
             (true, "DELETE_COMPLETE", "DELETE_COMPLETE"),
             (false, "", "UPDATE_COMPLETE"),
@@ -199,7 +199,8 @@ async fn what_cloudformation_does_send_is_followed_where_events_are_verified() {
     follow(&standing, delete(ROLE, &properties()), "AmazonSageMaker-Old", "UPDATE_COMPLETE", cleanup).await;
 }
 
-/// A Create failed under an id that named nothing, a later one succeeded, and CloudFormation cleans up after the first.
+/// A Create failed under an id that named nothing, and a later one succeeded. Then CloudFormation cleans up after the
+/// first.
 #[tokio::test(start_paused = true)]
 async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
     let set = json!({ "RoleSet": "ServiceCatalogProjects", "SettleSeconds": "0" });
@@ -238,11 +239,11 @@ async fn a_delete_of_a_failed_create_spares_what_a_later_one_made() {
     }
 }
 
-/// Lambda may deliver an event twice at any time: here the second delivery comes within seconds, after CloudFormation has
-/// gone on to something else.
+/// Lambda may deliver an event twice at any time. Here the second delivery arrives within seconds, after CloudFormation
+/// has moved on.
 #[tokio::test(start_paused = true)]
 async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
-    // A Create, after it has ended, or the resource was deleted again.
+    // A Create, after it has ended or the resource was deleted again.
     for status in ["CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"] {
         for start in [Books::default(), made().await] {
             let stage = stage_at(start.clone(), 20);
@@ -276,7 +277,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     assert!(reason.starts_with("this Update was delivered a second time"), "{reason}");
     assert_eq!(stage.fake.books(), standing);
 
-    // A Create that took others' roles down, after an update that made them.
+    // A Create that deleted foreign roles, after an update that provisioned them.
     let provision = json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" });
     let take_down = json!({ "OnCreate": "Delete", "OnDelete": "Keep", "Regions": "us-east-1" });
     let of_type = |mut event: Value| {
@@ -293,7 +294,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     assert!(reason.starts_with("this Create was delivered a second time"), "{reason}");
     assert_eq!(stage.fake.books(), standing);
 
-    // A Delete, after the stack has the resource again under the very same id, or is about to.
+    // A Delete, after the stack has the resource again under the same id, or is about to have it.
     let standing = made().await;
     for (id, kind) in
         [(ROLE, "CREATE_COMPLETE"), (ROLE, "UPDATE_COMPLETE"), (ROLE, "CREATE_IN_PROGRESS"), ("", "CREATE_IN_PROGRESS")]
@@ -307,7 +308,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     }
 }
 
-/// A first delivery must never be taken for a second one, though a stack may tell what was a moment ago.
+/// A first delivery must never be taken for a second one, although what a stack reports may be a moment old.
 #[tokio::test(start_paused = true)]
 async fn a_first_delivery_is_followed_whatever_the_stack_told_before_it() {
     let standing = made().await;
@@ -323,12 +324,12 @@ async fn a_first_delivery_is_followed_whatever_the_stack_told_before_it() {
         stage.send(&sent(delete(ROLE, &properties()))).await.success();
         assert!(stage.fake.books().roles.is_empty(), "{status}");
     }
-    // Under another id the stack lives on: a replacement, and its cleanup.
+    // The stack keeps the resource under another id: a replacement and its cleanup.
     let stage = stage_at(standing.clone(), 1);
     stage.fake.hold_as("AmazonSageMaker-New", STACK, "WorkflowRole", "UPDATE_COMPLETE");
     stage.fake.held_since(SENT + 5);
     stage.send(&sent(delete(ROLE, &properties()))).await.success();
-    // A stack that can't be asked keeps nobody from deleting.
+    // When the stack can't be read, a Delete goes ahead.
     let stage = stage_at(standing, 1);
     stage.fake.break_action("DescribeStackResource", Mischief::Throttled);
     stage.send(&sent(delete(ROLE, &properties()))).await.success();
@@ -348,7 +349,7 @@ async fn a_first_delivery_is_followed_whatever_the_stack_told_before_it() {
     }
 }
 
-/// Whoever may invoke the function could speak of a resource of the stack as of another type.
+/// Whoever may invoke the function could send an event that gives a resource of the stack another type.
 #[tokio::test(start_paused = true)]
 async fn an_event_of_another_type_than_the_stack_has_is_not_followed() {
     let standing = made().await;

@@ -1,4 +1,4 @@
-//! Create, Update and Delete as stacks use them.
+//! Tests Create, Update and Delete as stacks use them.
 
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ async fn a_replacement_stands_beside_the_old_role_until_cleanup() {
     let response = stage.send(&update(ROLE, &new, &properties())).await.success();
     assert_eq!(response.id(), "AmazonSageMaker-Two");
     assert_eq!(stage.fake.books().roles.len(), 2);
-    // Another resource of the stack fails: CloudFormation goes back, then cleans up.
+    // Another resource of the stack fails: CloudFormation rolls back and then cleans up.
     let back = stage.send(&update("AmazonSageMaker-Two", &properties(), &new)).await.success();
     assert_eq!(back.id(), ROLE);
     stage.send(&delete("AmazonSageMaker-Two", &new)).await.success();
@@ -246,7 +246,7 @@ async fn a_new_default_path_moves_roles_and_cleans_up_at_the_old_one() {
     let revised = with(json!({ "RoleName": null, "Revision": "2" }));
     let second = stage.send(&update(&first, &revised, &nameless)).await.success().id().to_owned();
     assert_ne!(first, second);
-    // The cleanup's process ends behind the role, and the policy at the old path is still found.
+    // The process of the cleanup ends after it has deleted the role. The policy at the old path is still found.
     stage.fake.change(|books| drop(books.roles.remove(&first.to_lowercase())));
     stage.send(&delete(&first, &nameless)).await.success();
     let books = stage.fake.books();
@@ -395,7 +395,7 @@ async fn a_principal_that_iam_does_not_know_yet_is_waited_for() {
     assert!(stage.fake.books().roles[&key()].trust.to_string().contains("churn"));
 }
 
-/// The index of the first write of the update that narrows the trust, less one.
+/// The index of the call before the first write of the update that narrows the trust policy.
 async fn first_write(stage: &Stage) -> usize {
     let twin = Stage::new(Fake::with(stage.fake.books()));
     twin.send(&update(ROLE, &with(json!({ "StateMachineName": "churn" })), &properties())).await.success();
@@ -441,7 +441,8 @@ async fn reads_that_lag_are_waited_for() {
         let stage = Stage::new(Fake::new());
         stage.fake.lag(Duration::from_secs(lag));
         stage.send(&create(&properties())).await.success();
-        // Delivered again at once: the reads still show nothing, and what is there is found to be ours.
+        // The event is delivered again at once: the reads are still stale, and what exists turns out to be managed by
+        // the resource.
         stage.send(&create(&properties())).await.success();
         tokio::time::sleep(Duration::from_secs(lag)).await;
         stage.send(&delete(ROLE, &properties())).await.success();
@@ -520,7 +521,7 @@ async fn a_quota_that_an_account_can_have_raised_is_left_to_iam() {
     let response = stage.send(&create(&with(json!({ "ManagedPolicyArns": arns(10) })))).await.failure();
     assert!(response.reason().contains("Cannot exceed quota for PoliciesPerRole: 10"), "{}", response.reason());
     assert_eq!(stage.fake.books(), Books::default());
-    // A full set is exchanged for another without ever being over it.
+    // All attached policies are replaced by others, and their number never exceeds the quota.
     let (old, new) = (
         with(json!({ "ManagedPolicyArns": arns(9) })),
         json!({ "ManagedPolicyArns":

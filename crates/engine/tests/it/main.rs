@@ -1,4 +1,4 @@
-//! Events against an account in memory.
+//! Tests the handler with events against an account in memory.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

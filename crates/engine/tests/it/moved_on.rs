@@ -1,4 +1,4 @@
-//! What the stack tells of an event's operation: `timely.rs`, asked by itself.
+//! Tests what a stack reports about the operation of an event: `staleness.rs` by itself.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn ask(fake: &Fake, event: Value, rolled_back: Option<bool>) -> StackProgr
     stack_progress(fake, &request(event), ROLE, rolled_back, Instant::now() + Duration::from_mins(3)).await
 }
 
-/// Once CloudFormation has the answer to a Create, its resource is `CREATE_IN_PROGRESS` anew for a moment.
+/// Once CloudFormation has the response to a Create, its resource is `CREATE_IN_PROGRESS` again for a moment.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_create_is_not_taken_for_another_operation() {
     let fake = held("CREATE_IN_PROGRESS", 62);
@@ -84,7 +84,7 @@ async fn a_stack_that_can_not_be_asked_takes_no_time_from_the_work() {
     assert!(begun.elapsed() <= Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
-/// The Delete sees nothing yet, and the Create only later that it was overtaken.
+/// The Delete sees nothing yet, and the Create sees only later that it was overtaken.
 #[tokio::test(start_paused = true)]
 async fn a_delete_that_comes_while_reads_lag_leaves_nothing_to_the_create() {
     let fake = held("CREATE_IN_PROGRESS", 0);

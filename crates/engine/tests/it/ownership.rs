@@ -1,4 +1,4 @@
-//! What is not ours is neither written to nor deleted; what is taken over is given back.
+//! Tests that foreign entities are neither written to nor deleted, and that adopted entities are released.
 
 use mlops_roles_testkit::cases::by_hand;
 use mlops_roles_testkit::fake::{ACCOUNT, Books, Fake, Policy};
@@ -56,13 +56,13 @@ async fn an_adopted_role_is_released_with_what_others_gave_it() {
     assert!(role.tags.contains_key("mlops-roles:adopted"));
     assert_eq!((role.attached.len(), role.inline.len()), (2, 2), "what others gave it stays");
     assert!(role.trust.to_string().contains("aws:SourceAccount"), "the trust is ours now");
-    // An update in between does not make it ours to delete.
+    // An update in between does not make the role managed, so Delete must not delete it.
     let updated = with(json!({ "AdoptExisting": "true", "PolicyName": "AmazonSageMaker-Renamed" }));
     stage.send(&update(ROLE, &updated, &adopting)).await.success();
     stage.send(&delete(ROLE, &updated)).await.success();
     let mut released = stage.fake.books();
     let mut before = by_hand();
-    // The trust and details that we set stay; the former ones are in the log.
+    // The trust policy and the details that the function set stay; the log has the earlier ones.
     let (released, before) =
         (released.roles.remove(&ROLE.to_lowercase()).unwrap(), before.roles.remove(&ROLE.to_lowercase()).unwrap());
     assert_eq!(released.tags, before.tags);
@@ -133,7 +133,8 @@ async fn what_a_stack_has_let_go_can_be_taken_over_by_its_name() {
     let books = stage.fake.books();
     let adopting = with(json!({ "AdoptFrom": OTHER }));
     stage.fake.hold(ROLE, OTHER, "WorkflowRole");
-    // The stack may have ours under a name of its own, or may have imported the role under the logical id that ours had.
+    // The stack may have the custom resource under a type name of its own, or may have imported the role under the
+    // logical id that the custom resource had.
     for held in ["Custom::StepFunctionsWorkflowRole", "Custom::Another", "AWS::IAM::Role"] {
         stage.fake.held_type(held);
         let response = stage.send(&create(&adopting)).await.failure();
@@ -145,7 +146,7 @@ async fn what_a_stack_has_let_go_can_be_taken_over_by_its_name() {
     stage.fake.hold("a-bucket", OTHER, "WorkflowRole");
     stage.fake.held_type("AWS::S3::Bucket");
     stage.send(&create(&adopting)).await.success();
-    // The former owner's late Delete finds it foreign; ours releases.
+    // The late Delete of the former owner finds a foreign role. The Delete of the new owner releases the role.
     stage.send(&from_stack(delete(ROLE, &properties()), OTHER)).await.success();
     assert_eq!(stage.fake.books().roles.len(), 1);
     stage.send(&delete(ROLE, &adopting)).await.success();
@@ -242,7 +243,7 @@ async fn what_a_stack_has_deleted_or_retained_is_held_by_nobody() {
 async fn a_resource_beyond_the_first_hundred_of_its_stack_is_held_all_the_same() {
     let stage = Stage::new(Fake::with(by_hand()));
     stage.fake.hold(ROLE, OTHER, "Role");
-    // They come in the order of their ids, and these are before the role's.
+    // The stack's resources are listed in the order of their ids, and these come before the role's.
     (0..100).for_each(|n| stage.fake.hold(&format!("A{n}"), OTHER, "Else"));
     let response = stage.send(&create(&with(json!({ "AdoptExisting": "true" })))).await.failure();
     assert!(response.reason().contains(OTHER), "{}", response.reason());
@@ -291,7 +292,7 @@ async fn a_resource_refactored_into_another_stack_goes_on_there_by_adopt_from() 
         (role.description.as_str(), role.tags["mlops-roles:stack-id"].as_str()),
         ("moved", mlops_roles_testkit::stage::STACK)
     );
-    // And stays in service when the property is dropped again.
+    // The role stays in service when the property is dropped again.
     stage.send(&update(ROLE, &properties(), &moved)).await.success();
 }
 
@@ -311,7 +312,7 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
     }
 }
 
-/// By physical id CloudFormation tells one resource, of whatever type.
+/// By physical id, CloudFormation finds only one resource, of whatever type.
 #[tokio::test(start_paused = true)]
 async fn a_resource_of_another_type_under_the_same_id_is_named_and_hides_who_holds_the_role() {
     for (of_type, told) in [

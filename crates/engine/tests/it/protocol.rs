@@ -1,8 +1,8 @@
-//! An answer to every event, and nothing in it or the log that must not be there.
+//! Tests that every event gets a response, and that neither the response nor the log has anything it must not have.
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::{Request, payload};
-use mlops_roles_core::protocol::response::{LONGEST, Response};
+use mlops_roles_core::protocol::response::{MAX_RESPONSE_BYTES, Response};
 use mlops_roles_engine::deliver::DeliveryError;
 use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, TYPE, create, delete, from_stack, properties, update, with};
@@ -191,7 +191,7 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
 fn an_answer_of_4096_bytes_stays_and_one_of_4097_is_cut() {
     let request = Request::parse(&create(&properties())).unwrap();
     let fixed = Response::failed(&request.target, "id", "x".into()).body().len() - 1;
-    let room = LONGEST - fixed;
+    let room = MAX_RESPONSE_BYTES - fixed;
     let body = |reason: String| Response::failed(&request.target, "id", reason).body();
     assert_eq!(body("a".repeat(room)).len(), 4_096);
     assert!(!String::from_utf8(body("a".repeat(room))).unwrap().contains('…'));
@@ -207,7 +207,11 @@ fn a_cut_falls_between_characters_and_counts_escapes() {
         for length in 1_000..1_040 {
             let reason = text.repeat(length * 4);
             let body = Response::failed(&request.target, "id", reason.clone()).body();
-            assert!(body.len() <= LONGEST && body.len() > LONGEST - 40, "{} bytes of {text:?}", body.len());
+            assert!(
+                body.len() <= MAX_RESPONSE_BYTES && body.len() > MAX_RESPONSE_BYTES - 40,
+                "{} bytes of {text:?}",
+                body.len()
+            );
             let value: Value = serde_json::from_slice(&body).unwrap();
             let kept = value["Reason"].as_str().unwrap().strip_suffix('…').unwrap().to_owned();
             assert!(reason.starts_with(&kept));
@@ -215,7 +219,7 @@ fn a_cut_falls_between_characters_and_counts_escapes() {
     }
 }
 
-/// A stack whose events hold one can't be listed any more.
+/// A stack can't be listed any more when one of its events has a control character.
 #[tokio::test(start_paused = true)]
 async fn no_reason_holds_a_control_character() {
     let stage = Stage::new(Fake::new());

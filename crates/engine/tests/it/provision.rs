@@ -1,4 +1,4 @@
-//! Service-catalog roles that are made because they are absent, and what becomes of them.
+//! Tests service-catalog roles that are created because they do not exist, and what happens to them later.
 
 use mlops_roles_testkit::data;
 
@@ -66,7 +66,7 @@ async fn what_was_provisioned_is_as_the_console_makes_it() {
         ),
         ("ApiGatewayRole", "apigateway", service_policy("ApiGateway")),
         ("CloudformationRole", "cloudformation", service_policy("Cloudformation")),
-        // The one that AWS keeps at another path.
+        // AWS keeps this policy at another path.
         ("CodeBuildRole", "codebuild", service_policy("CodeBuild").replace("/service-role/", "/")),
         ("CodePipelineRole", "codepipeline", service_policy("CodePipeline")),
         ("EventsRole", "events", service_policy("Events")),
@@ -82,7 +82,7 @@ async fn what_was_provisioned_is_as_the_console_makes_it() {
         assert_eq!(of(suffix).trust, trust, "{suffix}");
     }
     assert_eq!(of("UseRole").trust["Statement"][0]["Principal"]["Service"].as_array().unwrap().len(), 10);
-    // That of the role set, as it was reviewed.
+    // The policy is that of the role set, as reviewed.
     let set = data("role_sets/ServiceCatalogProjects.policy.json");
     let name = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
     let blessed = &json_of(&set).unwrap()["inline"][format!("AmazonSageMakerServiceCatalogProductsUseRole, {name}")];
@@ -115,14 +115,14 @@ async fn an_update_provisions_when_asked_and_touches_nothing_otherwise() {
     assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["UseRole"]));
     let made = stage.fake.books();
 
-    // What drifted is put right when `Revision` asks for it, and not by the way.
+    // Drift is repaired when `Revision` asks for it, but not by an update that asks for something else.
     stage.fake.change(|books| books.roles.get_mut(&USE.to_lowercase()).unwrap().inline.clear());
     let drifted = stage.fake.books();
     stage.send(&updating(json!({ "OnCreate": "Provision", "IfInUse": "Keep" }), provisioning())).await.success();
     assert_eq!(stage.fake.books(), drifted);
     stage.send(&updating(json!({ "OnCreate": "Provision", "Revision": "2" }), provisioning())).await.success();
     assert_eq!(stage.fake.books(), made);
-    // And back: what we made stays ours until the Delete.
+    // The update back: created roles stay managed until the Delete.
     let response = stage.send(&updating(json!({}), provisioning())).await.success();
     assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["UseRole"]));
     assert_eq!(stage.fake.books(), made);
@@ -140,7 +140,7 @@ async fn what_a_failed_create_may_have_left_goes_without_asking_anybody() {
         books.roles.get_mut(&USE.to_lowercase()).unwrap().last_used = Some((4_000_000_000, "us-east-1".into()));
     });
     stage.fake.forget_calls();
-    // The answer was lost: CloudFormation invents an id.
+    // The response was lost, so CloudFormation invents an id.
     let mut event = deleting(json!({ "OnCreate": "Provision", "InUseWithinDays": "7" }));
     event["PhysicalResourceId"] = json!("pipeline-ServiceCatalog-1ABCDEFGHIJKL");
     stage.send(&event).await.success();
@@ -177,7 +177,7 @@ async fn more_roles_are_made_when_more_are_named() {
     stage.send(&creating(with("LaunchAndUse"))).await.success();
     let response = stage.send(&updating(with("All"), with("LaunchAndUse"))).await.success();
     assert_eq!(attribute(&response, "ProvisionedRoles").len(), 11);
-    // Fewer: an Update deletes nothing.
+    // With fewer roles, an Update deletes nothing.
     let response = stage.send(&updating(with("LaunchAndUse"), with("All"))).await.success();
     assert_eq!(attribute(&response, "ProvisionedRoles").len(), 11);
     stage.send(&deleting(with("LaunchAndUse"))).await.success();

@@ -1,4 +1,4 @@
-//! Somebody else acts at the same time.
+//! Tests what happens when somebody else acts at the same time.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn of_two_creations_of_one_name_the_loser_fails_and_deletes_nothing() {
         stage.send(&create(&properties())).await.success();
         stage.fake.calls()
     };
-    // The other stack is done between our look and each of our calls.
+    // The other stack creates its role and policies after the first reads, before each of this stack's calls in turn.
     let first_write = calls.iter().position(|call| call.starts_with("Create")).unwrap();
     let role_is_made = calls.iter().position(|call| call == "CreateRole").unwrap();
     for lag in [0, 3] {
@@ -52,7 +52,8 @@ async fn what_others_made_while_our_own_creation_was_in_doubt_is_not_taken_for_o
     let theirs = made(with(json!({ "PolicyName": "AmazonSageMaker-Theirs" }))).await.fake.books();
     let calls = made(properties()).await.fake.calls();
     let role_is_made = calls.iter().position(|call| call == "CreateRole").unwrap();
-    // Our requests never arrive, and we can't know: theirs does in between.
+    // The requests of this stack never arrive, and the function can't know that. The other stack's request arrives in
+    // between.
     let stage = Stage::new(Fake::new());
     stage.fake.fail(Fault { at: role_is_made, mischief: Mischief::LostBefore, sticky: true });
     let books = theirs.clone();
@@ -65,7 +66,8 @@ async fn what_others_made_while_our_own_creation_was_in_doubt_is_not_taken_for_o
     assert_eq!(stage.fake.books(), theirs);
 }
 
-/// Where both are at it in the same moment, one may get the role and the other the policy: then neither keeps anything.
+/// When both stacks create at the same moment, one may get the role and the other the policy. Then neither keeps
+/// anything.
 #[tokio::test(start_paused = true)]
 async fn two_stacks_at_once_end_with_one_owner_at_the_most() {
     for later in [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(150)] {
@@ -116,7 +118,8 @@ async fn what_somebody_attaches_while_delete_runs_is_detached_too() {
     }
 }
 
-/// Whenever somebody attaches a policy, which is detached at the second try.
+/// Somebody attaches a policy before any of the calls. The policy is detached, at the second attempt where the first is
+/// denied.
 #[tokio::test(start_paused = true)]
 async fn a_role_that_stays_stays_in_its_instance_profile() {
     let new = with(json!({ "Description": "new" }));
@@ -176,7 +179,7 @@ async fn what_somebody_deletes_while_an_update_runs_comes_back_or_is_told() {
 
 type Edit = fn(&mut Role);
 
-/// Before each call of an update, in each way. What comes after the last look stays until the next event.
+/// Somebody edits before each call of an update, in each way. An edit after the last read stays until the next event.
 #[tokio::test(start_paused = true)]
 async fn what_somebody_edits_while_an_update_runs_is_put_right_or_stays_theirs() {
     let new =
@@ -230,7 +233,7 @@ async fn what_somebody_edits_while_an_update_runs_is_put_right_or_stays_theirs()
 
 #[tokio::test(start_paused = true)]
 async fn what_an_earlier_delivery_made_is_not_undone_because_the_look_lagged() {
-    // The account looks as it did before the Create.
+    // Reads still show the account as it was before the Create.
     let begin = async || {
         let stage = Stage::new(Fake::new());
         stage.send(&create(&properties())).await.success();
@@ -270,7 +273,8 @@ async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_th
     assert_eq!(stage.fake.books(), theirs);
 }
 
-/// What was to be made turns out to be there and ours; what goes on beside it was lost, and must not count as done.
+/// The policy that was to be created exists and is managed. The role's creation beside it was lost, and must not count
+/// as done.
 #[tokio::test(start_paused = true)]
 async fn what_is_found_beside_a_creation_that_was_lost_does_not_make_that_one_done() {
     let made = {
@@ -281,7 +285,7 @@ async fn what_is_found_beside_a_creation_that_was_lost_does_not_make_that_one_do
     let calls = made.fake.calls();
     let at = |action: &str| calls.iter().position(|call| call == action).unwrap();
     let mut lost = 0;
-    // The refused creation looks at what is there, before or while the other is sent.
+    // The refused creation reads what exists, before or while the other creation is sent.
     for (mischief, looks) in
         [Mischief::LostBefore, Mischief::LostAfter].into_iter().flat_map(|m| [0, 1, 2, 3].map(|l| (m, l)))
     {

@@ -1,4 +1,4 @@
-//! Where an answer may go.
+//! Tests where a response may be sent.
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::request::Request;

@@ -1,5 +1,5 @@
-//! All or nothing: every call fails while the largest set is made, changed and taken away, and pairs of calls with a
-//! smaller one.
+//! Tests that role sets are created, updated and deleted completely or not at all. Every call fails once with the
+//! largest set, and pairs of calls fail with a smaller set.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,9 @@ struct Case {
     name: &'static str,
     start: Books,
     event: Value,
-    /// What CloudFormation sends when the event has failed, with the id that it was answered with.
+    /// The event that CloudFormation sends after a failure, given the id in the response.
     after_failure: fn(&str, &Case) -> Value,
-    /// Only goes forward.
+    /// Whether the operation only goes forward.
     forward: bool,
 }
 
@@ -54,7 +54,7 @@ fn creating(asked: &Value) -> Case {
     }
 }
 
-/// Over two names that change, a role that goes and one whose statements change.
+/// The cases cover two names that change, a role that is deleted, and a role whose statements change.
 async fn cases() -> Vec<Case> {
     let old = environment(json!({}));
     let names = json!({ "SetupLambdaExecutionRole": "ds-team-setup", "VPCFlowLogsRole": "ds-team-flow-logs" });

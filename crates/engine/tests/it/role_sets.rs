@@ -1,5 +1,6 @@
-//! The role sets: against tables that were transcribed from the source by other hands (`role_sets/published.json`), and
-//! against what an evaluator that is not ours must allow and deny. `make bless` writes what narrowing makes of them.
+//! Tests the role sets against tables that other people transcribed from the source (`role_sets/published.json`), and
+//! against what an evaluator from outside this project must allow and deny. `make bless` writes the policies that
+//! narrowing results in.
 
 use crate::definitions::json_of;
 use mlops_roles_core::catalog;
@@ -52,7 +53,7 @@ fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {
     if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
 }
 
-/// In normal form.
+/// The document in normal form.
 fn normal(document: &Value) -> Value {
     serde_json::from_str(&Document::new(document.clone()).to_string()).unwrap()
 }
@@ -61,7 +62,7 @@ fn without_ours(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     tags.iter().filter(|(key, _)| !TAG_KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// All of the account, as the published tables have it.
+/// The whole account in the form of the published tables.
 fn as_tables(books: &Books) -> Value {
     let roles: Map<String, Value> = books
         .roles
@@ -123,7 +124,7 @@ async fn as_published_each_set_is_what_its_tables_say() {
     }
 }
 
-/// The documents of what the properties lead to, by the names of role and policy.
+/// The documents of the resource spec, by the names of the role and the policy.
 fn documents(spec: &ResourceSpec) -> BTreeMap<String, Value> {
     let parsed = |document: &Document| -> Value { serde_json::from_str(&document.to_string()).unwrap() };
     let mut documents = BTreeMap::new();
@@ -139,7 +140,7 @@ fn statements(document: &Value) -> &Vec<Value> {
     document["Statement"].as_array().unwrap()
 }
 
-/// What the sets and the deploy target are asked for.
+/// The properties of each role set and of the deploy target.
 fn asked() -> BTreeMap<String, (&'static str, Value)> {
     let published = file("published.json");
     let mut asked: BTreeMap<String, (&str, Value)> = published
@@ -188,7 +189,7 @@ fn what_narrowing_changes_is_as_blessed() {
     assert_eq!(json_of(&golden), Some(found), "not as blessed");
 }
 
-/// For `tests/local/policies.py`, which judges them by the service-authorization data.
+/// `tests/local/policies.py` checks the blessed policies against the service-authorization data.
 #[test]
 fn the_policies_are_as_blessed() {
     for (name, (kind, properties)) in asked() {
@@ -269,7 +270,7 @@ fn the_tool_may_run_its_commands_and_nothing_beside_them() {
         ("RunPolicy", "bridge-run"),
         ("ExecutionPolicy", "bridge-sagemaker-execution"),
     ] {
-        // The tool attaches this policy of AWS, which a scoped role is not to have.
+        // The tool attaches this AWS managed policy, which a scoped role must not have.
         let execution = if policy == "ExecutionPolicy" { "Scoped" } else { "AmazonSageMakerFullAccess" };
         let spec = spec(DEPLOY_TARGET, &asking(&json!({ "ExecutionPolicy": execution }), json!({}))).unwrap();
         let document = &spec.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document;
@@ -300,8 +301,8 @@ fn a_scoped_role_can_not_be_made_wider_by_the_tool() {
     assert!(!may_attach("arn:aws:iam::aws:policy/AdministratorAccess"));
 }
 
-/// Whatever the set: none of its policies makes a role without the boundary, attaches what the deployer did not list, or
-/// writes to IAM in a way that no condition of IAM holds to a boundary.
+/// In every set, no policy creates a role without the boundary or attaches a policy that the deployer did not list. No
+/// policy writes to IAM in a way that no condition of IAM can restrict to a boundary.
 #[test]
 fn no_policy_of_the_catalogue_makes_its_holder_anybody() {
     let bounded = ("iam:PermissionsBoundary".to_owned(), json!(mlops_roles_testkit::stage::BOUNDARY));
@@ -327,7 +328,7 @@ fn no_policy_of_the_catalogue_makes_its_holder_anybody() {
     for (name, (kind, properties)) in asked() {
         let spec = spec(kind, &asking(&properties, json!({}))).unwrap();
         for (document, of) in documents(&spec).into_iter().filter(|(document, _)| !document.ends_with(", trust")) {
-            // Something of IAM that each of its statements speaks of, and something of each kind beside it.
+            // One IAM resource for each resource that the statements name, and one of each kind besides.
             let told = statements(&of).iter().flat_map(|statement| texts(&statement["Resource"]));
             let told = told.filter(|arn| arn.starts_with("arn:aws:iam:") && arn.contains('/'));
             let mut of_iam: BTreeSet<String> =
@@ -356,7 +357,7 @@ fn no_policy_of_the_catalogue_makes_its_holder_anybody() {
     assert!(makers >= 4, "{makers}: what the sets are for is still granted");
 }
 
-/// What is reserved is what a trust of the catalogue lets in by its name alone.
+/// The reserved names are those that a trust policy of the catalogue trusts by name alone.
 #[test]
 fn the_names_that_are_reserved_are_those_that_published_trusts_match() {
     let mut trusted = BTreeSet::new();
@@ -405,13 +406,13 @@ fn the_files_of_the_catalogue_hold_together() {
     }
 }
 
-/// Whether every text of the one is within some text of the other.
+/// Whether every text of the narrow document is within some text of the wide document.
 fn within(narrow: &Value, wide: &Value) -> bool {
     let wide = texts(wide);
     texts(narrow).iter().all(|text| wide.iter().any(|pattern| mlops_roles_core::iam::arn::matches(pattern, text)))
 }
 
-/// A golden file can be blessed; this can't.
+/// This test can't be blessed, unlike a golden file.
 #[test]
 fn what_is_narrowed_grants_nothing_that_was_not_published() {
     let mut count = 0;
@@ -463,7 +464,7 @@ fn nothing_is_left_to_fill_in_and_nothing_is_lost_by_it() {
             let text = format!("{:?}{:?}", spec.state, spec.attributes);
             assert!(!text.contains("${"), "{name}");
         }
-        // A statement that names what the set does not make would go missing in silence.
+        // A statement would go missing silently if it named what the set does not create.
         let published = file("published.json");
         let Some(tables) = published.get(&name) else { continue };
         let set = catalog::role_set(&name).unwrap();
@@ -508,7 +509,7 @@ fn narrowed_roles_are_passed_to_named_services_and_trust_on_behalf_of_somebody()
     assert!(pass_role_grants >= 9 && trusts >= 30, "{pass_role_grants} passings, {trusts} trusts");
 }
 
-/// With the longest names that IAM takes.
+/// The names are the longest that IAM accepts.
 #[test]
 fn every_set_fits_its_quotas_with_the_longest_names() {
     let long = "ds-team-abcdefghijklmnopqrstu"; // with `-d-` and the longest id, 64 characters
@@ -531,7 +532,7 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
             properties["EnvName"] = json!(long);
             properties["EnvType"] = json!("d");
         }
-        // And with as many policies to attach as the deployer can list.
+        // The deployer lists as many attachable policies as possible.
         let mut guardrails = wide();
         guardrails.managed_policies = vec![format!("arn:aws-us-gov:iam::aws:policy/{}*", "x".repeat(60)); 10];
         let properties = asking(&properties, json!({ "RoleNames": roles }));
@@ -541,7 +542,7 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
     spec(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
 }
 
-/// What may be attached is in `template.yaml` too, where IAM enforces it.
+/// `template.yaml` lists the attachable policies too, and there IAM enforces the list.
 #[test]
 fn the_template_admits_the_policies_of_aws_that_the_sets_have() {
     let mut attached = BTreeSet::new();
@@ -607,7 +608,7 @@ async fn roles_can_be_switched_off_renamed_and_left_out() {
         "the conventional ARN, as published"
     );
 
-    // As published, the roles of a target account are made under any name.
+    // As published, the roles of a target account may have any name.
     let target = target_account(json!({ "RoleNames": { "StackSetExecutionRole": "" } }));
     let data = &stage.send(&of_type(create(&target), TYPE)).await.success().0["Data"];
     assert_eq!(data["StackSetExecutionRoleName"], "ds-team-dev-StackSetExecutionRole");
@@ -654,7 +655,8 @@ async fn another_environment_stands_beside_the_old_one_until_the_whole_update_ha
     forward.send(&of_type(delete(updated.id(), &new), TYPE)).await.success();
     assert_eq!(forward.fake.books(), Books::default());
 
-    // Whether a rollback asks for the old names again or only deletes the new ones: the old roles stand as they are.
+    // A rollback may ask for the old names again, or only delete the new roles. The old roles stay as they are in both
+    // cases.
     for asks in [true, false] {
         let back = self::stage(both.clone());
         if asks {
@@ -760,7 +762,7 @@ async fn fidelity_changes_in_place() {
 #[tokio::test(start_paused = true)]
 async fn a_trusted_principal_that_does_not_exist_is_named_and_nothing_is_left() {
     let stage = stage(Books::default());
-    // A deployment of one account only: its UseRole has been taken down.
+    // A deployment in one account only, whose UseRole has been deleted.
     let asked = target_account(json!({ "AdministratorAccountId": ACCOUNT }));
     let reason = stage.send(&of_type(create(&asked), TYPE)).await.failure().reason().to_owned();
     assert!(reason.contains("could not create role `ds-team-dev-SageMakerModelExecutionRole`"), "{reason}");
@@ -919,7 +921,8 @@ async fn what_the_boundary_denies_is_told() {
     let mut event = of_type(create(&environment), TYPE);
     event["LogicalResourceId"] = json!("Environment");
     let data = &stage.send(&event).await.success().0["Data"];
-    // It may pass its own execution role, which is called so; assuming roles of other accounts is not in the fence.
+    // The role may pass its own execution role, because of that role's name. The boundary does not allow it to assume
+    // roles of other accounts.
     assert_eq!(
         data["BeyondBoundary"],
         "iam:GetRole, organizations:DescribeOrganizationalUnit, organizations:List*, sts:AssumeRole"

@@ -1,4 +1,4 @@
-//! The type that takes down what others made: what goes and what stays.
+//! Tests the resource type that deletes foreign roles: what is deleted and what stays.
 
 use mlops_roles_testkit::fake::sagemaker::Region;
 use mlops_roles_testkit::fake::{Books, Fault, Mischief, Policy, Role};
@@ -103,7 +103,8 @@ async fn what_is_absent_is_done() {
 async fn the_launch_role_is_the_last_to_go() {
     let whole = stage(console());
     whole.send(&deleting(json!({ "Roles": "All" }))).await.success();
-    // The last detachment is that of LaunchRole's one policy: stopped there, all other roles are gone.
+    // The last detachment is that of the LaunchRole's only policy. When the function stops there, all other roles are
+    // gone.
     let last = whole.fake.calls().iter().rposition(|call| call == "DetachRolePolicy").unwrap();
     let stopped = stage(console());
     stopped.fake.fail(Fault { at: last, mischief: Mischief::Refused, sticky: true });
@@ -129,7 +130,7 @@ async fn a_console_policy_that_anybody_else_uses_stays() {
         assert_eq!(left.policies[CONSOLE_POLICY], books.policies[CONSOLE_POLICY]);
         assert!(!left.roles.contains_key(&USE.to_lowercase()));
     }
-    // Attached to another role that goes, it is nobody else's.
+    // A policy attached to another role that is deleted too is not in use elsewhere.
     let mut twice = console();
     twice.roles.get_mut(&LAUNCH.to_lowercase()).unwrap().attached.insert(CONSOLE_POLICY.into());
     let stage = stage(twice);
@@ -149,7 +150,7 @@ async fn a_delete_of_what_never_was_created_deletes_nothing_of_others() {
         assert_eq!(stage.send(&event).await.success().id(), id);
         assert_eq!(stage.fake.books(), books(), "{id}");
     }
-    // The whole story: a Create that fails, and the Delete that CloudFormation sends for it.
+    // The whole sequence: a Create that fails, and the Delete that CloudFormation sends for it.
     let mut used = console();
     used.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
     let stage = stage(used.clone());
@@ -206,10 +207,10 @@ async fn a_type_that_is_switched_off_deletes_nothing() {
     event["PhysicalResourceId"] = json!(failed.id());
     stage.send(&event).await.success();
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
-    // Switched off while a resource stands: there is something to do, so it must not be forgotten.
+    // The type is disabled while a resource exists: the Delete has something to do, so it must not be skipped.
     assert!(stage.send(&deleting(json!({}))).await.failure().reason().contains("is switched off"));
     assert_eq!(writes(&stage), Vec::<String>::new());
-    // The permissions may have gone with the switch, and IAM's refusal would not say why.
+    // Disabling the type may have removed the permissions, and the refusal of IAM would not say why.
     stage.fake.break_action("DescribeStacks", Mischief::Denied);
     assert!(stage.send(&deleting(json!({}))).await.failure().reason().contains("is switched off"));
     stage.fake.break_action("GetRole", Mischief::Denied);
@@ -279,7 +280,7 @@ async fn regions_are_asked_for_wherever_something_could_be_deleted() {
     }
 }
 
-/// The event as sent on 22 November 2026 at one o'clock.
+/// The event as sent on 22 November 2026 at 01:00 UTC.
 fn sent(mut event: Value) -> Value {
     event["ResponseURL"] =
         json!(format!("{}&X-Amz-Date=20261122T010000Z&x={SECRET}", event["ResponseURL"].as_str().unwrap()));
@@ -331,7 +332,7 @@ async fn a_stack_that_is_rolled_back_takes_nothing_down_but_what_it_made() {
         made.send(&deleting(json!({ "OnCreate": "Provision" }))).await.success();
         assert_eq!(made.fake.books(), neighbours());
 
-        // What wanted a clean slate still does.
+        // A resource that asked for a clean slate still deletes the roles.
         let clean = stage(solution("/"));
         clean.fake.stack_status(status);
         clean.send(&deleting(json!({ "OnCreate": "Delete" }))).await.success();
@@ -353,7 +354,7 @@ async fn a_stack_that_is_rolled_back_takes_nothing_down_but_what_it_made() {
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_an_earlier_try_left_goes_and_is_no_reason_to_fail() {
     let mut books = Books::default();
-    // Behind others that come first, over several pages.
+    // Other policies come first, over several pages.
     books.policies.extend((0..9).map(|i| policy(&format!("arn:aws:iam::123456789012:policy/service-role/A{i}"))));
     let others = books.clone();
     books.policies.extend([policy(CONSOLE_POLICY)]);

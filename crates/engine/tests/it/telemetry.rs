@@ -1,4 +1,4 @@
-//! The line that each event leaves in the log, and the metrics in it.
+//! Tests the line that each event leaves in the log, and the metrics in it.
 
 use mlops_roles_engine::telemetry::Telemetry;
 use mlops_roles_testkit::fake::{Fake, Fault, Mischief};
@@ -53,7 +53,7 @@ async fn a_line_tells_what_was_asked_planned_and_answered() {
         assert_eq!(told[name], fact, "{name}");
     }
     assert!(told["AnswerBytes"].as_u64().unwrap() > 500);
-    // What is gathered of one event is not of the next.
+    // What is recorded of one event does not show in the next.
     let told = line(&stage, &delete(ROLE, &properties())).await;
     assert_eq!((&told["RequestType"], &told["Waited"], &told["Duration"]), (&json!("Delete"), &json!(0), &json!(400)));
 }
@@ -103,7 +103,7 @@ async fn what_nobody_could_be_told_of_is_unanswered() {
     assert_eq!((&told["Unanswered"], &told["ResourceType"]), (&json!(1), &json!("Other")));
 }
 
-/// Each text of a dimension would be a metric of its own, which costs.
+/// Each value of a dimension would be a separate metric, which costs money.
 #[tokio::test(start_paused = true)]
 async fn a_made_up_type_is_no_dimension_and_a_long_text_is_cut() {
     let stage = Stage::new(Fake::new());

@@ -1,5 +1,5 @@
-//! What this version refuses and an earlier one accepted: refused on a Create and on an Update that changes it; never in the
-//! way of an Update that leaves it as it was, of a rollback, or of a Delete.
+//! Tests what this version refuses although an earlier version accepted it. A Create is refused, and so is an Update
+//! that changes the value. An Update that leaves the value unchanged, a rollback and a Delete succeed.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const WORKFLOW: &str = "Custom::StepFunctionsWorkflowRole";
 const EXECUTION: &str = "Custom::SageMakerExecutionRole";
 const SETS: &str = "Custom::SageMakerMlopsRoles";
 const TARGET: &str = "Custom::SageMakerDeployTarget";
-/// Derived names have it in them.
+/// Derived names contain the name of this stack.
 const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/SetupLambdaExecution/7c1d";
 
 struct Refusal {
@@ -19,13 +19,13 @@ struct Refusal {
     kind: &'static str,
     good: Value,
     bad: Value,
-    /// Bad in another way, where there is one.
+    /// Properties that are refused for another value, if there are any.
     worse: Option<Value>,
-    /// What the refusal names.
+    /// What the reason of the refusal mentions.
     says: &'static str,
 }
 
-/// Every one that there is. A new one has its line here.
+/// Every such refusal. A new refusal gets an entry here.
 fn refusals() -> Vec<Refusal> {
     let role = |name: &str| with(json!({ "RoleName": name }));
     let execution = |name: &str| asking(&json!({ "RoleName": name }), json!({}));
@@ -147,7 +147,7 @@ impl Refusal {
         from_stack(of_type(event, self.kind), STACK)
     }
 
-    /// An account whose stack is at an update of the resource.
+    /// A stage whose stack is updating the resource.
     fn updating(&self, id: &str, books: Books, status: &'static str) -> Stage {
         let stage = stage(books);
         stage.fake.stack_status(status);
@@ -156,10 +156,11 @@ impl Refusal {
         stage
     }
 
-    /// The id of a resource with these properties, as an earlier version has made it, and the account that has it.
+    /// The id of a resource with these properties as an earlier version created it, and the account that holds the
+    /// resource.
     async fn made(&self, properties: &Value) -> (String, Books) {
         let stage = stage(Books::default());
-        // Also a Create that is refused tells the id that it would have had.
+        // A Create that is refused also says which id the resource would have had.
         let id = stage.send(&self.event(create(properties))).await.id().to_owned();
         let stage = self.updating(&id, stage.fake.books(), "UPDATE_IN_PROGRESS");
         let response = stage.send(&self.event(update(&id, properties, properties))).await.success();
@@ -263,7 +264,7 @@ async fn a_stack_that_does_not_tell_its_state_is_no_reason_to_accept_it() {
     assert!(silent.fake.books() == books);
 }
 
-/// Whoever may invoke the function can say anything of what a resource had before.
+/// Whoever may invoke the function could claim anything about what a resource had before.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
     for refusal in refusals() {
@@ -286,7 +287,7 @@ async fn an_update_that_the_stack_is_not_at_accepts_nothing() {
     }
 }
 
-/// Else a wide grant could be had anew, by a resource that once had it.
+/// Otherwise a resource that once had a wide grant could get that grant anew.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_replaces_it_accepts_nothing() {
     let old = asking(&json!({ "Fidelity": "AsPublished" }), json!({}));

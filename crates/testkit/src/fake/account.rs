@@ -1,4 +1,4 @@
-//! The account: its books, its faults and its delays.
+//! The fake account: its books, its faults and its delays.
 
 use super::books::Books;
 use super::call::Call;
@@ -16,38 +16,45 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
+/// The id of the account.
 pub const ACCOUNT: &str = "123456789012";
 
+/// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mischief {
-    /// A refusal that no patience mends.
+    /// A refusal that no retry changes.
     Refused,
+    /// A refusal for lack of permission.
     Denied,
-    /// The trust names a principal that IAM has not heard of yet.
+    /// The trust policy names a principal that IAM does not know yet.
     UnknownPrincipal,
+    /// A refusal because there were too many calls.
     Throttled,
+    /// A refusal because another write changes the same thing.
     Conflict,
     /// The request never arrives.
     LostBefore,
-    /// The request does its work, the reply is lost.
+    /// The request is applied, but the reply is lost.
     LostAfter,
-    /// A 500 that did its work.
+    /// The request is applied, but the reply is a 500.
     ServerErrorAfter,
-    /// No reply, ever; the work is done.
+    /// The request is applied, but no reply ever comes.
     HangAfter,
-    /// The process ends before the request is sent.
+    /// The process ends before it sends the request.
     KillBefore,
-    /// The process ends once the request has done its work.
+    /// The process ends once the request is applied.
     KillAfter,
+    /// The call panics.
     Panic,
 }
 
+/// A fault to inject.
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// The index of the call.
     pub at: usize,
     pub mischief: Mischief,
-    /// Every later call of the same action fares the same.
+    /// Whether every later call of the same action fails in the same way.
     pub sticky: bool,
 }
 
@@ -57,45 +64,47 @@ pub(super) type Meddling = Box<dyn FnOnce(&mut Books) + Send>;
 pub(super) struct Inner {
     pub(super) books: Books,
     pub(super) past: Vec<(Instant, Books)>,
-    /// How far reads lag behind.
+    /// How far reads lag behind writes.
     pub(super) lag: Duration,
     /// How long a call takes.
     pub(super) slow: Duration,
-    /// How many calls to IAM a second are served, where that is limited; how many of them are left, and since when.
+    /// The limit on calls to IAM, if any: how many a second, how many of them are left, and since when.
     pub(super) rate: Option<(f64, f64, Instant)>,
-    /// Whether calls are permitted as `template.yaml` has it: some only on what is tagged, some only on bounded roles.
+    /// Whether calls are permitted as `template.yaml` permits them: some only on tagged entities, some only on roles
+    /// with a permissions boundary.
     pub(super) restricted: bool,
     pub(super) page: usize,
     pub(super) calls: Vec<String>,
     pub(super) faults: Vec<Fault>,
     pub(super) stuck: BTreeMap<String, Mischief>,
-    /// What somebody else does just before the call of that index.
+    /// What somebody else does just before the call with that index.
     pub(super) meddling: BTreeMap<usize, Meddling>,
-    /// Roles and policies that a call is changing.
+    /// The roles and policies that a call is changing.
     pub(super) writing: BTreeSet<String>,
-    /// Calls under way, and the most of them that were.
+    /// The number of calls that are not answered yet, and the highest number so far.
     pub(super) under_way: (usize, usize),
     /// What CloudFormation knows: physical id to stack, logical id and status.
     pub(super) stacks: BTreeMap<String, (String, String, String)>,
-    /// Of every stack.
+    /// The status of every stack.
     pub(super) stack_status: &'static str,
-    /// When the resources of stacks came to their status.
+    /// When the resources of stacks reached their status, in seconds since the epoch.
     pub(super) held_since: i64,
-    /// Their type, where it is another than the usual.
+    /// The type of the resources of stacks, if it is not the usual one.
     pub(super) held_type: Option<&'static str>,
-    /// How the actions begin that every boundary denies.
+    /// The prefixes of the actions that every boundary denies.
     pub(super) beyond_boundary: Vec<&'static str>,
-    /// Prefixes of actions that the simulator tells nothing of.
+    /// The prefixes of the actions for which the simulator returns no result.
     pub(super) silent_about: Vec<&'static str>,
-    /// Actions that the simulator can't judge.
+    /// The actions that the simulator refuses to judge.
     pub(super) unjudged: Vec<&'static str>,
-    /// Whether it answers a result a resource, as it did.
+    /// Whether the simulator returns one result for each resource, as it once did.
     pub(super) old_simulator: bool,
-    /// How many calls more it does not know a role.
+    /// For how many more calls the simulator knows no role.
     pub(super) simulator_lags: Cell<u32>,
     pub(super) ids: u32,
 }
 
+/// The fake account; a clone is the same account.
 #[derive(Clone)]
 pub struct Fake {
     pub(super) state: Arc<Mutex<Inner>>,
@@ -111,23 +120,25 @@ impl std::fmt::Debug for Fake {
 }
 
 impl Fake {
+    /// An empty account.
     pub fn new() -> Self {
         let state = Inner { page: 100, stack_status: "DELETE_IN_PROGRESS", ..Inner::default() };
         Self { state: Arc::new(Mutex::new(state)), killed: Arc::new(Notify::new()), gate: None }
     }
 
+    /// An account with these contents.
     pub fn with(books: Books) -> Self {
         let fake = Self::new();
         fake.state().books = books;
         fake
     }
 
-    /// The same account, as one of several sees it whose calls wait for their turn.
+    /// The same account as one of several handlers sees it. The handler's calls wait for their turn at the gate.
     pub fn behind(&self, gate: Gate) -> Self {
         Self { gate: Some(gate), ..self.clone() }
     }
 
-    /// Another account with the same books and calls, and no faults.
+    /// Another account with the same books and calls, but without faults.
     pub fn twin(&self) -> Self {
         let twin = Self::new();
         {
@@ -143,94 +154,112 @@ impl Fake {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// A copy of the account's contents.
     pub fn books(&self) -> Books {
         self.state().books.clone()
     }
 
-    /// A number that differs where they do.
+    /// A hash of the account's contents.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.state().books.hash(&mut hasher);
         hasher.finish()
     }
 
+    /// Changes the account's contents, as somebody else would.
     pub fn change(&self, change: impl FnOnce(&mut Books)) {
         change(&mut self.state().books);
     }
 
+    /// Sets how far reads lag behind writes.
     pub fn lag(&self, lag: Duration) {
         self.state().lag = lag;
     }
 
+    /// Sets how long a call takes.
     pub fn slow(&self, slow: Duration) {
         self.state().slow = slow;
     }
 
+    /// Permits calls only as `template.yaml` permits them.
     pub fn restrict(&self) {
         self.state().restricted = true;
     }
 
+    /// Sets the number of items on a page of a list.
     pub fn page(&self, page: usize) {
         self.state().page = page;
     }
 
+    /// Injects a fault.
     pub fn fail(&self, fault: Fault) {
         self.state().faults.push(fault);
     }
 
-    /// Every call of the action is refused.
+    /// Refuses every call of the action.
     pub fn refuse(&self, action: &str) {
         self.break_action(action, Mischief::Refused);
     }
 
-    /// Every call of the action fares so.
+    /// Makes every call of the action fail in this way.
     pub fn break_action(&self, action: &str, mischief: Mischief) {
         self.state().stuck.insert(action.to_owned(), mischief);
     }
 
+    /// Removes all faults.
     pub fn heal(&self) {
         let mut state = self.state();
         state.faults.clear();
         state.stuck.clear();
     }
 
+    /// Changes the account's contents just before the call with that index, as somebody else would.
     pub fn meddle(&self, at: usize, how: impl FnOnce(&mut Books) + Send + 'static) {
         self.state().meddling.insert(at, Box::new(how));
     }
 
+    /// Adds a resource with status `CREATE_COMPLETE` to a stack.
     pub fn hold(&self, physical_id: &str, stack: &str, logical: &str) {
         self.hold_as(physical_id, stack, logical, "CREATE_COMPLETE");
     }
 
+    /// Adds a resource to a stack.
     pub fn hold_as(&self, physical_id: &str, stack: &str, logical: &str, status: &str) {
         let held = (stack.to_owned(), logical.to_owned(), status.to_owned());
         self.state().stacks.insert(physical_id.to_owned(), held);
     }
 
+    /// Makes every boundary deny the actions with this prefix.
     pub fn beyond_boundary(&self, action: &'static str) {
         self.state().beyond_boundary.push(action);
     }
 
+    /// Makes the simulator refuse to judge the action.
     pub fn unjudged(&self, action: &'static str) {
         self.state().unjudged.push(action);
     }
 
+    /// Makes the simulator return no result for actions with this prefix.
     pub fn silent_about(&self, action: &'static str) {
         self.state().silent_about.push(action);
     }
 
+    /// Makes the simulator know no role for that many calls.
     pub fn simulator_lags(&self, calls: u32) {
         self.state().simulator_lags.set(calls);
     }
 
+    /// Sets the type of the resources of stacks.
     pub fn held_type(&self, resource_type: &'static str) {
         self.state().held_type = Some(resource_type);
     }
 
+    /// Sets when the resources of stacks reached their status, in seconds since the epoch.
     pub fn held_since(&self, at: i64) {
         self.state().held_since = at;
     }
 
+    /// Sets the status of every stack.
     pub fn stack_status(&self, status: &'static str) {
         self.state().stack_status = status;
     }
@@ -240,18 +269,20 @@ impl Fake {
         self.state().calls.clone()
     }
 
+    /// Forgets the calls so far.
     pub fn forget_calls(&self) {
         self.state().calls.clear();
     }
 
+    /// Waits until a fault ends the process.
     pub async fn killed(&self) {
         self.killed.notified().await;
     }
 
-    /// What comes of a call; nothing ever, where the fault is that.
+    /// The reply to a call, once it is the call's turn. Never returns when the fault is that no reply comes.
     pub(super) async fn ask(&self, call: &Call) -> Result<Value, Failure> {
         let Some(gate) = &self.gate else { return self.serve(call).await };
-        // A gate that is gone lets everybody through.
+        // A gate that was dropped lets every call through.
         drop(gate.queue().await);
         let reply = self.serve(call).await;
         gate.remember(call, &reply);
@@ -259,7 +290,7 @@ impl Fake {
     }
 
     pub(super) async fn serve(&self, call: &Call) -> Result<Value, Failure> {
-        // No call is answered at once: what has no time left does not begin.
+        // No call is answered at once, so work with no time left does not begin.
         yield_now().await;
         match self.begin(call) {
             Begun::Answered(answer, under_way) => {
@@ -328,7 +359,7 @@ impl Inner {
     }
 }
 
-/// A call until it is answered, or nobody waits for it any more.
+/// A call until it is answered, or until nobody waits for it any more.
 pub(super) struct UnderWay {
     pub(super) fake: Fake,
     pub(super) written: Option<String>,
@@ -388,7 +419,7 @@ impl Inner {
         }
     }
 
-    /// What reads see: the books as they stood `lag` ago, which is before the first change since.
+    /// What reads see: the books as they were `lag` ago, which is before the first change since then.
     pub(super) fn seen(&self) -> &Books {
         let now = Instant::now();
         let since = self.past.iter().find(|(at, _)| !self.lag.is_zero() && *at + self.lag > now);

@@ -1,4 +1,4 @@
-//! An account as a value: the tests compare it before and after.
+//! The account's contents as a value, which tests compare before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,53 +8,64 @@ use mlops_roles_core::iam::document::Document;
 
 use super::sagemaker::Region;
 
+/// A role, with its policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Role {
     pub name: String,
     pub path: String,
+    /// The unique id: `AROAHAND`.
     pub id: String,
+    /// The trust policy.
     pub trust: Value,
     pub description: String,
+    /// The longest session, in seconds.
     pub max_session_duration: i32,
+    /// The ARN of the permissions boundary.
     pub boundary: Option<String>,
     pub tags: BTreeMap<String, String>,
+    /// The ARNs of the attached policies.
     pub attached: BTreeSet<String>,
+    /// The inline policies by name.
     pub inline: BTreeMap<String, Value>,
-    /// Seconds since the epoch, and the region.
+    /// When the role was last used, in seconds since the epoch, and in which region.
     pub last_used: Option<(u64, String)>,
-    /// Seconds since the epoch; 0 for long ago.
+    /// When the role was created, in seconds since the epoch; 0 means long ago.
     pub made_at: u32,
 }
 
+/// A customer-managed policy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     pub name: String,
     pub path: String,
+    /// The documents by version number.
     pub versions: BTreeMap<u32, Value>,
+    /// The number of the default version.
     pub default: u32,
+    /// The number of the next version.
     pub next: u32,
     pub tags: BTreeMap<String, String>,
-    /// Seconds since the epoch; 0 for long ago.
+    /// When the policy was created, in seconds since the epoch; 0 means long ago.
     pub made_at: u32,
 }
 
 /// What the account holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Books {
-    /// By lower-case name: IAM does not tell case apart.
+    /// The roles by lower-case name: IAM does not distinguish names by case.
     pub roles: BTreeMap<String, Role>,
-    /// By ARN.
+    /// The customer-managed policies by ARN.
     pub policies: BTreeMap<String, Policy>,
-    /// Instance profiles and the role in each.
+    /// The instance profiles by name, each with its role.
     pub profiles: BTreeMap<String, Option<String>>,
-    /// Users that have a policy attached.
+    /// The users by name, each with the ARNs of its attached policies.
     pub users: BTreeMap<String, BTreeSet<String>>,
     /// What SageMaker holds, by region.
     pub regions: BTreeMap<String, Region>,
 }
 
 impl Books {
-    /// What grants, without what does not: unused policy versions, ids, and ways to spell a document.
+    /// The contents without what grants nothing: unused policy versions, ids, and the spelling of documents.
     pub fn meaning(&self) -> Self {
         let mut books = self.clone();
         let spelled = |document: &Value| serde_json::from_str(&Document::new(document.clone()).to_string()).unwrap();

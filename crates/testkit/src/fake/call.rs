@@ -5,7 +5,7 @@ use super::sagemaker;
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-/// A request.
+/// A request, by service.
 #[derive(Clone, Debug, Hash)]
 pub enum Call {
     Iam(Params),
@@ -21,7 +21,7 @@ impl Call {
         }
     }
 
-    /// What it changes of IAM.
+    /// The role or policy of IAM that the call changes; `None` for a read.
     pub(super) fn written(&self) -> Option<String> {
         let Self::Iam(params) = self else { return None };
         let entity =
@@ -29,7 +29,8 @@ impl Call {
         (!params.reads()).then(|| entity.to_ascii_lowercase())
     }
 
-    /// In the words of the service, `code` being IAM's. SageMaker has none for two writes at once.
+    /// A refusal in the words of the service; `code` is the code that IAM would use. SageMaker has no code for two
+    /// writes at once.
     pub(super) fn refused(&self, status: u16, code: &str, message: &str) -> Failure {
         let code = match self {
             Self::SageMaker(_) if code == "ConcurrentModification" => "ThrottlingException".to_owned(),
@@ -40,7 +41,7 @@ impl Call {
     }
 }
 
-/// A request of the query protocol: `RoleName`, `Tags.member.1.Key`.
+/// A request of the query protocol. Parameters have names such as `RoleName` and `Tags.member.1.Key`.
 #[derive(Clone, Debug, Default, Hash)]
 pub struct Params {
     pub(super) action: String,

@@ -1,4 +1,4 @@
-//! The account as a handler has it: the port itself, or the real clients with the wire between.
+//! The fake account as a handler sees it: through the ports themselves, or through the real clients over the wire.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +15,7 @@ use mlops_roles_engine::port::{AwsError, Holder, Iam, Project, SageMaker, StackR
 
 use super::account::Fake;
 
+/// The real clients, connected to a fake account.
 #[cfg(feature = "wire")]
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -23,15 +24,18 @@ pub struct Clients {
     sagemaker: SageMakerClients,
 }
 
+/// One of the two ways to the fake account.
 #[derive(Clone, Debug)]
 pub enum Face {
+    /// Through the engine's ports.
     Port(Fake),
+    /// Through the real clients, over the wire.
     #[cfg(feature = "wire")]
     Wire(Box<Clients>),
 }
 
 impl Face {
-    /// That which the run of the tests is for: the wire with `FACE=wire`.
+    /// The face that the test run selects: the wire with `FACE=wire`, otherwise the port.
     pub fn from_environment(fake: Fake) -> Self {
         #[cfg(feature = "wire")]
         if std::env::var("FACE").is_ok_and(|face| face == "wire") {
@@ -40,6 +44,7 @@ impl Face {
         Self::Port(fake)
     }
 
+    /// The face of the real clients.
     #[cfg(feature = "wire")]
     pub fn wire(fake: &Fake) -> Self {
         let (iam, stacks, sagemaker) = (fake.iam(), fake.stacks(), fake.sagemaker());
@@ -47,7 +52,7 @@ impl Face {
     }
 }
 
-/// The answer of the face that there is.
+/// Passes the call on to the face in use.
 macro_rules! ask {
     ($face:ident, $client:ident, $($call:tt)+) => {
         match $face {

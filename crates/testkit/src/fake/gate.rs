@@ -1,4 +1,4 @@
-//! Where the calls of one of two handlers wait for their turn.
+//! A gate where the calls of one of two handlers wait for their turn.
 
 use super::call::Call;
 use super::reply::Failure;
@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
-/// One of two behind it: the calls that wait, and what was heard so far.
+/// The gate of one of two handlers: its waiting calls, and a hash of the replies so far.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Mutex<Inside>>);
 
@@ -23,12 +23,14 @@ impl Gate {
         look(&mut self.0.lock().unwrap())
     }
 
+    /// Adds a call to the queue. The receiver gets its turn from `open`.
     pub fn queue(&self) -> oneshot::Receiver<()> {
         let (turn, waits) = oneshot::channel();
         self.inside(|inside| inside.waiting.push_back(turn));
         waits
     }
 
+    /// Adds a call and its reply to the hash.
     pub fn remember(&self, call: &Call, reply: &Result<Value, Failure>) {
         self.inside(|inside| {
             let mut hasher = DefaultHasher::new();
@@ -37,19 +39,21 @@ impl Gate {
         });
     }
 
-    /// Lets the call go that has waited longest.
+    /// Lets the call pass that has waited longest.
     pub fn open(&self) {
         self.inside(|inside| inside.waiting.pop_front()).unwrap().send(()).unwrap();
     }
 
+    /// Whether a call is waiting.
     pub fn waits(&self) -> bool {
         self.inside(|inside| {
-            // Of several looks at once, one that fails ends the others.
+            // When one of several simultaneous reads fails, the others are dropped.
             inside.waiting.retain(|turn| !turn.is_closed());
             !inside.waiting.is_empty()
         })
     }
 
+    /// A hash of the calls and replies so far.
     pub fn heard(&self) -> u64 {
         self.inside(|inside| inside.heard)
     }

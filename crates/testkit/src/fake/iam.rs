@@ -25,6 +25,7 @@ fn size(document: &Value) -> usize {
 }
 
 impl Inner {
+    /// The reply of IAM to a request.
     pub fn iam(&mut self, params: &Params) -> Reply {
         let action = params.action.as_str();
         let by_tag = [
@@ -39,10 +40,10 @@ impl Inner {
         ];
         let tagged = self.books.roles.get(&params.get("RoleName").to_lowercase()).map(|role| &role.tags);
         let tagged = tagged.or_else(|| self.books.policies.get(params.get("PolicyArn")).map(|policy| &policy.tags));
-        let also_deletable = [params.get("RoleName"), params.get("PolicyArn")]
+        let of_service_catalog = [params.get("RoleName"), params.get("PolicyArn")]
             .iter()
             .any(|name| name.contains("AmazonSageMakerServiceCatalogProducts"));
-        let unmarked = !also_deletable
+        let unmarked = !of_service_catalog
             && by_tag.contains(&action)
             && !tagged.is_some_and(|tags| tags.contains_key("mlops-roles:stack-id"));
         let by_boundary = ["AttachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"];
@@ -87,7 +88,7 @@ impl Inner {
                 });
                 self.paged(params, "InstanceProfiles", profiles)
             }
-            // Boundaries are the deployer's: there, and not in the books.
+            // Boundaries belong to the deployer: they exist, although the books don't hold them.
             "GetPolicy" if arn.contains("oundary") => json!({ "Policy": { "Arn": arn, "DefaultVersionId": "v1" } }),
             "GetPolicy" => {
                 let policy = policy()?;
@@ -138,7 +139,7 @@ impl Inner {
         })
     }
 
-    /// In the form that IAM has now, or the one that it had.
+    /// The simulator's results, in the form that IAM uses now or in the form that it once used.
     fn simulated(&self, params: &Params, books: &Books) -> Reply {
         let lags = self.simulator_lags.get();
         if lags > 0 {
@@ -184,7 +185,7 @@ impl Inner {
                 }));
                 continue;
             }
-            // One result an action, which has the most restrictive decision.
+            // One result for each action, with the most restrictive decision.
             let each: Vec<_> = resources.iter().map(|resource| (resource, decided(action, resource))).collect();
             let worst =
                 if each.iter().all(|(_, (decision, _))| *decision == "allowed") { "allowed" } else { "implicitDeny" };
@@ -313,7 +314,7 @@ impl Inner {
             "UpdateAssumeRolePolicy" => role.trust = rooted(document()?),
             "UpdateRole" => {
                 params.get("Description").clone_into(&mut role.description);
-                // IAM resets what is left out.
+                // IAM resets a parameter that is left out.
                 role.max_session_duration = params.get("MaxSessionDuration").parse().unwrap_or(3_600);
             }
             "AttachRolePolicy" => {
@@ -434,7 +435,7 @@ impl Inner {
         let named = statements.iter().filter_map(|statement| statement["Principal"]["AWS"].as_array().cloned());
         for arn in named.flatten().filter_map(|arn| arn.as_str().map(str::to_owned)) {
             let role = arn.rsplit('/').next().unwrap_or_default().to_lowercase();
-            // Another account's roles are not in the books.
+            // The books don't hold roles of other accounts.
             if arn.contains(":role/") && arn.contains(ACCOUNT) && !self.books.roles.contains_key(&role) {
                 return Err(Refusal::new(
                     400,
@@ -447,7 +448,7 @@ impl Inner {
     }
 }
 
-/// IAM keeps an account that is trusted by its bare id as the ARN of its root.
+/// Converts a trusted account to the form that IAM keeps: an account id becomes the ARN of the account's root.
 fn rooted(mut trust: Value) -> Value {
     for statement in trust["Statement"].as_array_mut().into_iter().flatten() {
         for one in statement.pointer_mut("/Principal/AWS").and_then(Value::as_array_mut).into_iter().flatten() {

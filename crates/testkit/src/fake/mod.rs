@@ -1,5 +1,6 @@
-//! An account in memory. It refuses what AWS refuses, lags and fails on demand, and has two faces: the program's own port to
-//! AWS (`port.rs`), and the wire, behind the real clients (`wire.rs`).
+//! A fake account in memory. It refuses what AWS refuses, and its reads lag and its calls fail on demand.
+//!
+//! It has two faces: the program's own port to AWS (`port.rs`), and the wire, behind the real clients (`wire.rs`).
 
 mod account;
 mod books;

@@ -1,5 +1,5 @@
-//! The account as the program's own ports see it: what `src/iam.rs`, `src/cloudformation.rs` and `src/sagemaker.rs` make of the
-//! real one, without their clients. `alike.rs` holds the two together.
+//! The fake account behind the engine's ports: does without clients what `src/aws/` does for the real account. The test
+//! `alike.rs` checks that both give the same results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,10 +24,10 @@ use super::call::Params;
 use super::reply::Failure;
 use super::sagemaker::Request;
 
-/// What is told of a role by calls of their own: attached policies, inline policies, instance profiles.
+/// What separate calls tell of a role: attached policies, inline policies, instance profiles.
 type Details = (BTreeSet<String>, BTreeMap<String, Document>, BTreeSet<String>);
 
-/// `iam:GetRole` with its parameters.
+/// A call such as `iam:GetRole`, with its parameters.
 struct Asked(&'static str, Params);
 
 fn ask(call: &'static str) -> Asked {
@@ -73,7 +73,7 @@ fn tags(entity: &Value) -> Tags {
     listed(entity, "Tags").map(|tag| (text(&tag["Key"]), text(&tag["Value"]))).collect()
 }
 
-/// `None` where it is absent.
+/// The reply, or `None` when the entity does not exist.
 fn there(reply: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
     match reply {
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
@@ -81,7 +81,8 @@ fn there(reply: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
     }
 }
 
-/// For a read behind one that found the entity: if it has gone by now, the whole look is worth repeating.
+/// Maps the error of a read that follows one that found the entity. If the entity is gone by now, the whole read is
+/// worth repeating.
 fn changing<T>(reply: Result<T, AwsError>) -> Result<T, AwsError> {
     reply.map_err(|fault| match fault.kind {
         FaultKind::NotFound => AwsError { kind: FaultKind::MaybePropagating, ..fault },
@@ -116,7 +117,7 @@ impl Fake {
         self.reply(name, Call::Iam(params)).await
     }
 
-    /// All pages of a list.
+    /// All items of a list, from all of its pages.
     async fn pages(&self, Asked(name, params): Asked, list: &str) -> Result<Vec<Value>, AwsError> {
         let (mut items, mut marker) = (Vec::new(), None);
         loop {
@@ -189,19 +190,19 @@ impl Fake {
         try_join3(attached, self.inline(role, inline), profiles).await
     }
 
-    async fn inline(&self, role: &Name, metadata: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
+    async fn inline(&self, role: &Name, likely: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
         let read = async |name: String| {
             let asked = ask("iam:GetRolePolicy").of_role(role).with("PolicyName", &name);
             (name, self.of_iam(asked).await)
         };
-        let metadata = join_all(metadata.iter().cloned().map(&read));
+        let likely = join_all(likely.iter().cloned().map(&read));
         let names = async { changing(self.pages(ask("iam:ListRolePolicies").of_role(role), "PolicyNames").await) };
-        let (names, metadata) = join(names, metadata).await;
+        let (names, likely) = join(names, likely).await;
         let names: BTreeSet<String> = names?.iter().map(text).collect();
-        let others = names.iter().filter(|name| !metadata.iter().any(|(metadata, _)| metadata == *name));
+        let others = names.iter().filter(|name| !likely.iter().any(|(likely, _)| likely == *name));
         let others = join_all(others.cloned().map(&read)).await;
         let mut documents = BTreeMap::new();
-        for (name, reply) in metadata.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
+        for (name, reply) in likely.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
             documents.insert(name, Document::parse(&text(&changing(reply)?["PolicyDocument"])));
         }
         Ok(documents)
@@ -230,7 +231,7 @@ impl Fake {
         Ok(Document::parse(&text(&changing(self.of_iam(asked).await)?["PolicyVersion"]["Document"])))
     }
 
-    /// Their ids, and whether each is the default one.
+    /// The ids of the policy's versions, each with whether it is the default version.
     async fn versions(&self, arn: &str) -> Result<Vec<(String, bool)>, AwsError> {
         let versions = self.pages(ask("iam:ListPolicyVersions").of_policy(arn), "Versions").await?;
         let told = |version: &Value| (text(&version["VersionId"]), version["IsDefaultVersion"] == true);
@@ -239,15 +240,15 @@ impl Fake {
         Ok(versions)
     }
 
-    async fn set_policy_document(&self, arn: &str, spec: &Document) -> Result<(), AwsError> {
+    async fn set_policy_document(&self, arn: &str, document: &Document) -> Result<(), AwsError> {
         let versions = self.versions(arn).await?;
         let read = versions.iter().map(async |(id, _)| Ok::<_, AwsError>((id, self.version(arn, id).await?)));
         let documents = try_join_all(read).await?;
         let default = versions.iter().find(|(_, is_default)| *is_default).map(|(id, _)| id);
-        if let Some((held, _)) = documents.iter().find(|(_, document)| document == spec) {
+        if let Some((held, _)) = documents.iter().find(|(_, held_document)| held_document == document) {
             self.of_iam(ask("iam:SetDefaultPolicyVersion").of_policy(arn).with("VersionId", held)).await?;
             if let Some(replaced) = default.filter(|id| id != held) {
-                // One that stays grants nothing.
+                // A version that remains grants nothing.
                 let _ = self.delete_version(arn, replaced).await;
             }
             return Ok(());
@@ -257,7 +258,7 @@ impl Fake {
         if let Some(oldest) = oldest.filter(|_| versions.len() >= 5) {
             self.delete_version(arn, oldest).await?;
         }
-        let asked = ask("iam:CreatePolicyVersion").of_policy(arn).with("PolicyDocument", spec);
+        let asked = ask("iam:CreatePolicyVersion").of_policy(arn).with("PolicyDocument", document);
         self.of_iam(asked.with("SetAsDefault", true)).await.map(drop)
     }
 
@@ -424,7 +425,7 @@ impl Iam for Fake {
 }
 
 impl Fake {
-    /// `None` where CloudFormation knows no such stack or resource.
+    /// The reply of CloudFormation; `None` when it knows no such stack or resource.
     async fn of_stacks(&self, Asked(name, params): Asked) -> Result<Option<Value>, AwsError> {
         match self.reply(name, Call::CloudFormation(params)).await {
             Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),

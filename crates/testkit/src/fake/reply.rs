@@ -1,10 +1,11 @@
-//! What a call is answered.
+//! The reply to a call.
 
 use serde_json::Value;
 
-/// The result in AWS's own shape. Dates are seconds since the epoch, documents their text.
+/// The result in AWS's own shape, or the refusal. Dates are seconds since the epoch; policy documents are text.
 pub type Reply = Result<Value, Refusal>;
 
+/// An error of a service: the HTTP status, the code and the message.
 #[derive(Clone, Debug, Hash)]
 pub struct Refusal {
     pub(super) status: u16,
@@ -21,6 +22,7 @@ impl Refusal {
 /// Why a call had no result.
 #[derive(Clone, Debug, Hash)]
 pub enum Failure {
+    /// The service refused the call.
     Refused(Refusal),
     /// No reply came.
     Lost,

@@ -1,4 +1,4 @@
-//! What SageMaker answers, region by region: projects, the service-catalog portfolio, and who runs with which role.
+//! What SageMaker answers in each region: projects, the service-catalog portfolio, and which role something runs with.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,34 @@ use serde_json::{Value, json};
 use super::reply::Refusal;
 use super::reply::Reply;
 
-/// A region of the account.
+/// One region of the account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// Names and states.
+    /// The projects, each with its name and state.
     pub projects: Vec<(String, String)>,
+    /// Whether the service-catalog portfolio is enabled.
     pub portfolio: bool,
-    /// Not switched on for the account.
+    /// Whether the region is not enabled for the account.
     pub closed: bool,
-    /// What is described, by operation and the values of the request's members: `DescribeSpace d-1/own`.
+    /// The replies to Describe calls, by operation and the values of the request's members: `DescribeSpace d-1/own`.
     pub described: BTreeMap<String, Value>,
 }
 
 impl Region {
+    /// A region with these projects, each with its name and state.
     pub fn with(projects: &[(&str, &str)]) -> Self {
         let projects = projects.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect();
         Self { projects, ..Self::default() }
     }
 }
 
+/// A request to SageMaker.
 #[derive(Clone, Debug, Hash)]
 pub struct Request {
+    /// The operation: `ListProjects`.
     pub action: String,
     pub region: String,
-    /// Members of the request that are strings, by name.
+    /// The members of the request that are strings, by name.
     pub members: BTreeMap<String, String>,
 }
 
@@ -39,12 +43,13 @@ impl Request {
         self.members.get("NextToken").map_or(0, |token| token.parse().unwrap())
     }
 
-    /// The values of the members, in the order of their names.
+    /// The values of the members, in the order of the members' names.
     fn named(&self) -> String {
         self.members.values().map(String::as_str).collect::<Vec<_>>().join("/")
     }
 }
 
+/// The reply of SageMaker to a request.
 pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: usize) -> Reply {
     let region = regions.entry(request.region.clone()).or_default();
     if region.closed {
@@ -84,13 +89,13 @@ pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: u
         other => return Err(Refusal::new(400, "UnknownOperationException", other)),
     };
     if *region == Region::default() {
-        // A region that was only asked is no change of the account.
+        // A region that was only read is no change of the account.
         regions.remove(&request.region);
     }
     Ok(body)
 }
 
-/// In the words of each API.
+/// The refusal of a name that does not exist, in the words of each API.
 fn absent(action: &str, name: &str) -> Refusal {
     let (code, message) = match action {
         "DescribeNotebookInstance" => ("ValidationException", "RecordNotFound".to_owned()),

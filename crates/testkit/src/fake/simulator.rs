@@ -1,23 +1,23 @@
-//! What policies allow, as an evaluator says that is not ours: the `iam-rs` crate.
+//! Evaluates policies with an evaluator that is not part of this project: the `iam-rs` crate.
 
 use std::collections::BTreeMap;
 
 use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policies};
 use serde_json::Value;
 
-/// Whether the policies allow the action on the resource. A context value is text, or a boolean.
+/// Whether the policies allow the action on the resource. A context value is text or a boolean.
 pub fn allows(policies: &[Value], action: &str, resource: &str, context: &BTreeMap<String, Value>) -> bool {
-    // In IAM a last asterisk runs over colons; here an ARN has to have them all.
+    // In IAM a last asterisk matches colons too; `iam-rs` wants an ARN to have all its parts.
     let whole = |one: &Value| one.to_string().replace("\"arn:aws:ecr:*\"", "\"arn:aws:ecr:*:*:*\"");
     let policies: Vec<IAMPolicy> = policies.iter().map(|one| serde_json::from_str(&whole(one)).unwrap()).collect();
     let principal = Principal::Aws(PrincipalId::String("arn:aws:iam::123456789012:role/tested".to_owned()));
-    // An API without resources is asked for on `*`, which no ARN of a policy may match.
+    // An API without resources is checked against `*`, which no ARN of a policy may match.
     let resource = if resource == "*" { "arn:aws:nothing:::at-all" } else { resource };
     let mut found = Context::new();
     for (key, value) in context {
         let value = match value {
             Value::Bool(value) => ContextValue::Boolean(*value),
-            // A tag is text, whatever it says.
+            // The value of a tag is text, whatever it says.
             Value::String(text) if matches!(text.as_str(), "true" | "false") && !key.contains("Tag/") => {
                 ContextValue::Boolean(text == "true")
             }

@@ -1,4 +1,4 @@
-//! What CloudFormation tells of the stacks that hold something.
+//! What CloudFormation answers about stacks and their resources.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,11 @@ use super::reply::Refusal;
 use super::reply::Reply;
 use crate::stage::TYPE;
 
-/// Resources of a stack that `DescribeStackResources` lists.
+/// The number of a stack's resources that `DescribeStackResources` returns at most.
 const MOST_LISTED: usize = 100;
 
 impl Inner {
+    /// The reply of CloudFormation to a request.
     pub fn cloudformation(&self, params: &Params) -> Reply {
         match params.action.as_str() {
             "DescribeStackResources" => self.stack_resources(params),

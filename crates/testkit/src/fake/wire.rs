@@ -1,4 +1,4 @@
-//! The account behind the real clients: it answers requests as they come over the wire.
+//! The fake account behind the real clients: it answers their HTTP requests.
 
 use std::fmt::Write as _;
 
@@ -30,11 +30,13 @@ use super::reply::Failure;
 use super::reply::Refusal;
 use super::sagemaker::Request;
 
-/// IAM sends these percent-encoded.
+/// The elements that IAM sends percent-encoded.
 const DOCUMENTS: [&str; 3] = ["AssumeRolePolicyDocument", "Document", "PolicyDocument"];
+/// The elements that hold dates.
 const DATES: [&str; 5] = ["CreateDate", "CreationTime", "LastUpdatedTimestamp", "LastUsedDate", "Timestamp"];
 
 impl Fake {
+    /// The real IAM client, connected to this account.
     pub fn iam(&self) -> IamClient {
         let config = aws_sdk_iam::config::Builder::from(&self.config());
         IamClient::new(aws_sdk_iam::Client::from_conf(
@@ -42,6 +44,7 @@ impl Fake {
         ))
     }
 
+    /// The real CloudFormation client, connected to this account.
     pub fn stacks(&self) -> CloudFormationClient {
         let config = aws_sdk_cloudformation::config::Builder::from(&self.config());
         CloudFormationClient::new(aws_sdk_cloudformation::Client::from_conf(
@@ -49,6 +52,7 @@ impl Fake {
         ))
     }
 
+    /// The real SageMaker clients, connected to this account.
     pub fn sagemaker(&self) -> SageMakerClients {
         let latest = aws_sdk_sagemaker::config::BehaviorVersion::latest();
         SageMakerClients::new(self.config().into_builder().behavior_version(latest).build())
@@ -59,7 +63,7 @@ impl Fake {
         let http: SharedHttpClient = http_client_fn(move |_, _| connector.clone());
         let credentials = Credentials::new("test", "test", None, None, "test");
         SdkConfig::builder()
-            // None of those that the tests ask SageMaker in.
+            // The tests ask SageMaker in other regions.
             .region(Place::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
@@ -69,17 +73,19 @@ impl Fake {
     }
 }
 
-/// What shows on the wire alone.
+/// What only the wire shows.
 impl Fake {
-    /// Serves so many calls to IAM at once, and as many each second; the others are throttled.
+    /// Serves that many calls to IAM at once and as many each second, and throttles the others.
     pub fn throttle(&self, per_second: u32) {
         self.state().rate = Some((per_second.into(), per_second.into(), Instant::now()));
     }
 
+    /// Makes the simulator return one result for each resource, as it once did.
     pub fn old_simulator(&self) {
         self.state().old_simulator = true;
     }
 
+    /// The highest number of calls that were under way at the same time.
     pub fn most_at_once(&self) -> usize {
         self.state().under_way.1
     }

@@ -1,8 +1,11 @@
-//! Resources as the tables write them: `sagemaker:training-job/{TrainingJobName|cased}` is the ARN of a job of this
-//! partition, region and account whose name stands at `TrainingJobName`.
+//! Renders ARN templates, the form in which the tables write resources.
 //!
-//! `{member|how=default}`: what stands at the member, turned into a name or an ARN as `how` says ([`turned`]), and
-//! `default` where it is absent. What only run time knows becomes a wildcard behind what is known of its beginning.
+//! `sagemaker:training-job/{TrainingJobName|cased}` is the ARN of a training job in the partition, region and account
+//! of the state machine. The member `TrainingJobName` of the call names the job.
+//!
+//! A placeholder has the form `{member|how=default}`. The function `turned` turns the value of the member into a name
+//! or an ARN, as `how` says. `default` is the value if the member is absent. A value that is known at run time only
+//! becomes its known beginning followed by a wildcard.
 
 use serde_json::{Map, Value};
 
@@ -11,22 +14,24 @@ use crate::permissions::asl::{Found, Task};
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
 
+/// A resource of a table: `sagemaker:training-job/{TrainingJobName|cased}`.
 pub struct ArnTemplate<'a> {
     service: &'a str,
     text: &'a str,
 }
 
+/// A placeholder of an ARN template or a condition: `{member|how=default}`.
 struct Placeholder<'a> {
     member: &'a str,
     how: &'a str,
     default: Option<&'a str>,
 }
 
-/// What fills a hole.
+/// What replaces a placeholder.
 enum ArnPart {
-    /// Part of the resource behind the account.
+    /// A piece of the resource, which is the last part of the ARN.
     Part(String),
-    /// A whole ARN up to here.
+    /// An ARN that replaces all that precedes the placeholder.
     Whole(String),
 }
 
@@ -39,13 +44,22 @@ impl ArnPart {
 }
 
 impl<'a> ArnTemplate<'a> {
+    /// Parses a template: the service up to the first colon, then the resource. Parsing can't fail.
+    ///
+    /// A resource that begins with `::` has no region and no account. A text without a colon means every resource.
     pub fn parse(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
         Self { service, text }
     }
 
-    /// The ARNs. `stands_in` tells that something else than the member names the resource, so that it may be absent;
-    /// `why`, what a wildcard of the pattern itself is there for.
+    /// Renders the ARNs that the template stands for in a task, narrowed by `ResourceOverrides`.
+    ///
+    /// With `stands_in`, something other than the member names the resource, so the member may be absent. `why` is the
+    /// reason for a wildcard in the template itself.
+    ///
+    /// # Errors
+    /// Returns a message that names the member if the member is missing, has a wildcard or is not what `how` expects.
+    /// A role that is known at run time only is an error if neither `ResourceOverrides` nor the context names roles.
     pub fn render(
         &self,
         task: &Task,
@@ -161,7 +175,15 @@ impl<'a> Placeholder<'a> {
     }
 }
 
-/// The roles that stand at a member: a literal one, or those told by hand where only run time knows.
+/// The ARNs of the roles that a member names. The list is empty if the member is absent.
+///
+/// A role that is known at run time only is replaced by the roles in the state's `ResourceOverrides`, or else by the
+/// execution roles of the context.
+///
+/// # Errors
+/// Returns a message that names the member if the literal is not the ARN of a role in this partition. A member whose
+/// name does not end in `Arn` may also have the name of a role. A role that is known at run time only is an error if
+/// neither `ResourceOverrides` nor the context names roles.
 pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>) -> Result<Vec<String>, String> {
     let place = context.place;
     match found {
@@ -198,7 +220,7 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
     }
 }
 
-/// A literal, as `how` says. `None` where it is not what it should be.
+/// Turns a literal into parts of an ARN, as `how` says. Returns `None` if the literal is not what `how` expects.
 fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<ArnPart>> {
     let Place { partition, region, account } = place;
     let arn = Arn::parse(text);
@@ -212,7 +234,7 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
     let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
     match how {
         "" => part(text),
-        // SageMaker's ARNs have been seen in both forms.
+        // SageMaker's ARNs have been seen with the name as given and with the name in lower case.
         "cased" => {
             let lower = text.to_ascii_lowercase();
             let mut parts = vec![ArnPart::Part(text.to_owned())];
@@ -225,7 +247,7 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
         "key" if arn.is_some() => whole(own.filter(|arn| arn.resource.starts_with("key/")).map(|_| text)?),
         "key" if text.starts_with("alias/") => None,
         "key" => part(&format!("key/{text}")),
-        // Of a name without a revision any may run.
+        // A name without a revision may run any revision.
         "revision" => {
             let named = match arn {
                 Some(_) => own?.resource.strip_prefix(kind)?,
@@ -238,7 +260,8 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
             parts.extend((!named.contains(':')).then(|| one(format!("{text}:*"))));
             Some(parts)
         }
-        // Two pieces: the function, and any qualifier of it.
+        // `function` turns an unqualified name into two parts: the function, and any qualifier of it. The template adds
+        // the qualifier itself, so only the first part is kept.
         "function-name" => {
             let mut parts = turned(text, "function", service, place).filter(|parts| parts.len() == 2)?;
             parts.truncate(1);
@@ -257,7 +280,8 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
                 (None, None) => named(account, region, text),
             }
         }
-        // https://sqs.us-east-1.amazonaws.com/123456789012/queue
+        // The URL of a queue is `https://sqs.us-east-1.amazonaws.com/123456789012/queue`, or the older
+        // `https://us-east-1.queue.amazonaws.com/123456789012/queue`.
         "queue" => {
             let mut parts = text.strip_prefix("https://")?.split('/');
             let (host, account, name) = (parts.next()?, parts.next()?, parts.next()?);
@@ -291,7 +315,7 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
                 ArnPart::Whole(format!("arn:{partition}:bedrock:{region}::foundation-model/{id}"))
             };
             match text.split_once('.') {
-                // A profile reaches the model in every region that it spans.
+                // An inference profile reaches the model in every region that it spans.
                 Some(("us" | "us-gov" | "eu" | "apac" | "jp" | "au" | "ca" | "global", id)) => {
                     Some(vec![ArnPart::Part(format!("inference-profile/{text}")), foundation("*", id)])
                 }
@@ -305,7 +329,7 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
     }
 }
 
-/// What the wildcard stands for behind what a literal names.
+/// The reason for a wildcard that `turned` puts behind a literal.
 fn covered(how: &str) -> &'static str {
     match how.split(' ').next().unwrap_or_default() {
         "function" => "any version or alias of the function",
@@ -316,12 +340,12 @@ fn covered(how: &str) -> &'static str {
     }
 }
 
-/// What of a text is known that only run time knows the whole of.
+/// Turns a value of which only the beginning is known into parts of an ARN with wildcards, as `how` says.
 fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<ArnPart> {
     let partition = &place.partition;
     let part = |text: String| vec![ArnPart::Part(text)];
     let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
-    // The beginning of an ARN is worth something once it names the account.
+    // The beginning of an ARN limits the grant only once it reaches past the account.
     let arn = Arn::parse(prefix).filter(|arn| arn.service == service && arn.partition == *partition);
     let is_arn = "arn:".starts_with(prefix.get(..4).unwrap_or(prefix)) && !prefix.is_empty();
     let name = if is_arn { "" } else { prefix };
@@ -359,6 +383,7 @@ fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<ArnPart
     }
 }
 
+/// What `turned` expects of a literal, in words for an error message.
 fn expected(how: &str) -> &'static str {
     match how.split(' ').next().unwrap_or_default() {
         "function-name" => "a function's name or ARN without a qualifier, beside `Qualifier`",
@@ -375,7 +400,10 @@ fn expected(how: &str) -> &'static str {
     }
 }
 
-/// A condition with what stands at its members filled in.
+/// Replaces the placeholders of a condition with the values of the task's members.
+///
+/// # Errors
+/// Returns a message that names the member if the member is missing or has a wildcard, or if `role` refuses its role.
 pub fn condition(condition: &Value, task: &Task, context: DeriveContext<'_>) -> Result<Value, String> {
     Ok(match condition {
         Value::Object(members) => {
@@ -391,7 +419,7 @@ pub fn condition(condition: &Value, task: &Task, context: DeriveContext<'_>) -> 
 }
 
 impl Placeholder<'_> {
-    /// For a condition: a text, or several.
+    /// The values for a condition, as a JSON list of at least one text.
     fn value(&self, task: &Task, context: DeriveContext<'_>) -> Result<Value, String> {
         let mut values: Vec<String> = Vec::new();
         for found in task.arguments.at(self.member) {

@@ -1,15 +1,16 @@
-//! What a task is read against.
+//! The context in which the permissions of a task are derived.
 
 use std::collections::BTreeMap;
 
 use crate::iam::arn::Place;
 
-/// What a task is read against.
+/// What the permissions of a task depend on besides the definition.
 #[derive(Clone, Copy, Debug)]
 pub struct DeriveContext<'a> {
+    /// The partition, region and account of the function, and so of the state machine.
     pub place: &'a Place,
-    /// Roles to pass to SageMaker where only run time knows the role.
+    /// The ARNs of the SageMaker execution roles to pass if the role that a task names is known at run time only.
     pub execution_roles: &'a [String],
-    /// ARNs that a state may touch, by its path.
+    /// `ResourceOverrides`: the ARNs that replace wildcards, by the path of the state.
     pub overrides: &'a BTreeMap<String, Vec<String>>,
 }

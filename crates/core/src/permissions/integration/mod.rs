@@ -1,10 +1,24 @@
-//! What each Step Functions integration needs: one file of data a service beside this one, and how a task reads it.
+//! Derives what a task needs for its Step Functions integration, from one table for each service.
 //!
-//! An entry names its patterns besides request-response (`sync`, `sync:2`, `token`) and its grants:
-//! `allow` (and `sync`, for `.sync` alone) are actions, `on` resources as [`pattern`] writes them, `why` the reason for
-//! a wildcard in them, `given` members of which one must be there, `lacking` members that must not, `otherwise` members
-//! that may stand in for an absent name, `pass` the members that name roles, passed `to` a service, and `rule` the
-//! managed rule that a `.sync` task hears of its end by.
+//! The tables are the JSON files beside this file. A table has an entry for each action of the service. An entry lists
+//! its patterns besides request-response (`sync`, `sync:2`, `token`) and its grants. A grant has these members:
+//!
+//! - `allow`: the IAM actions of every pattern
+//! - `sync`: further IAM actions that only `.sync` needs
+//! - `on`: the resources, as ARN templates (see `arn_template.rs`)
+//! - `why`: the reason for a wildcard in `on`
+//! - `given`: members of the call; the grant applies only if the call has one of them
+//! - `lacking`: members of the call; the grant applies only if the call has none of them
+//! - `otherwise`: members of the call that may name the resource if the member in `on` is absent; an empty list says
+//!   that the member in `on` may always be absent
+//! - `condition`: the condition of the grant, with placeholders
+//! - `pass`: the members of the call that name roles to pass
+//! - `to`: the service that the roles are passed to
+//! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
+//!
+//! A member of `given` or `lacking` may have a value. `AuthType=IAM_ROLE` counts as present if the call has that
+//! literal there, or a value that is known at run time only.
+//!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
 pub mod context;
@@ -28,7 +42,7 @@ use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::text::closest;
 
-/// By service and action. A table that can't be read would be a mistake of ours, and a test reads them all.
+/// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.
 static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
     let parse = |text| serde_json::from_str(text).map_err(|error| format!("the table is broken: {error}"));
     FILES.into_iter().map(|(service, text)| (service, parse(text))).collect()
@@ -59,7 +73,7 @@ const FILES: [(&str, &str); 22] = [
     ("states", include_str!("states.json")),
 ];
 
-/// By action.
+/// The integrations of a service by action.
 type Table = BTreeMap<String, Integration>;
 
 #[derive(Deserialize)]
@@ -76,7 +90,7 @@ struct Need {
     allow: BTreeSet<String>,
     sync: BTreeSet<String>,
     on: Vec<String>,
-    /// Why there is a wildcard in `on`, whatever the task says.
+    /// The reason for a wildcard in `on` itself, whatever the task says.
     why: String,
     given: Vec<String>,
     lacking: Vec<String>,
@@ -87,11 +101,11 @@ struct Need {
     rule: Option<String>,
 }
 
-/// What a task needs. All that stands against it is noted.
+/// Adds what a task needs to the required permissions, or an error if that can't be derived.
 pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
     if !task.credentials.is_empty() {
-        // The task's own actions are then the other role's business.
-        // Roles to pass are none to become: only `ResourceOverrides` tells those.
+        // The role that the task assumes needs the permissions for the task's own actions, not the workflow role.
+        // Execution roles are roles to pass, not roles to assume: only `ResourceOverrides` names roles to assume.
         let context = DeriveContext { execution_roles: &[], ..context };
         let on =
             task.credentials.iter().map(|found| arn_template::role(found, "Credentials.RoleArn", &task.path, context));
@@ -107,7 +121,8 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
     match Target::parse(&task.resource) {
         Ok(Target::Activity) => {}
         Ok(Target::Function(arn)) => {
-            // `arn:aws:lambda:us-east-1:123456789012:function:name`, and a qualifier behind it or any.
+            // `arn:aws:lambda:us-east-1:123456789012:function:name` has seven parts; an eighth part is the qualifier.
+            // For an ARN without a qualifier, the grant also covers any qualifier.
             let qualified = arn.split(':').count() > 7;
             let any = "any version or alias of the function";
             let versions = (!qualified).then(|| ResourcePattern::always(format!("{arn}:*"), any));
@@ -129,20 +144,15 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
     }
 }
 
-/// What a task's `Resource` names.
+/// What the `Resource` of a task names.
 enum Target<'a> {
-    /// An optimised integration; the pattern is empty for request-response.
-    Integration {
-        service: &'a str,
-        action: &'a str,
-        pattern: &'a str,
-    },
-    Sdk {
-        service: &'a str,
-        action: &'a str,
-    },
+    /// An optimised integration. The pattern is empty for request-response.
+    Integration { service: &'a str, action: &'a str, pattern: &'a str },
+    /// An API that the task calls through the AWS SDK integration.
+    Sdk { service: &'a str, action: &'a str },
     /// A Lambda function by its ARN.
     Function(&'a str),
+    /// An activity, which needs no permission.
     Activity,
 }
 
@@ -248,7 +258,7 @@ impl Need {
     }
 }
 
-/// Step Functions keeps a rule in `EventBridge` to hear of the end of a `.sync` task.
+/// The grant for the EventBridge rule that Step Functions keeps to learn that a `.sync` task has ended.
 fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
     let Place { partition, region, account } = place;
     let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();

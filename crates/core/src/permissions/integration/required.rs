@@ -1,4 +1,4 @@
-//! What the states of a machine need: grants, and roles to pass.
+//! The required permissions of the states of a state machine: grants, and roles to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,26 @@ use crate::permissions::integration::arn_template;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 
-/// What a state may do. Where no state machine is, a property stands for one.
+/// Actions on resources that a state needs. Without a state machine, a property stands for the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
+    /// The path of the state: `Prepare.Branches[0].Train`.
+    ///
+    /// For a feature of the state machine, it is `(tracing)`, `(logging)` or `(encryption)`. Without a state machine,
+    /// it is the name of a property, or `[0]` for an item of `Integrations`.
     pub state: String,
+    /// The IAM actions: `sagemaker:CreateTrainingJob`.
     pub actions: BTreeSet<String>,
+    /// The ARNs that the actions touch, which may have wildcards.
     pub resources: BTreeSet<String>,
+    /// The `Condition` of the policy statement. `None` allows the actions without a condition.
     pub condition: Option<Value>,
-    /// Why there is a wildcard in a resource, by resource.
+    /// The reasons for the wildcards, by the ARN in `resources`. ARNs without a wildcard have none.
     pub wildcards: BTreeMap<String, String>,
 }
 
 impl Grant {
+    /// Creates a grant from resource patterns, whose reasons for wildcards it keeps.
     pub fn new(
         state: &str,
         actions: BTreeSet<String>,
@@ -38,23 +46,31 @@ impl Grant {
 /// A role that a state hands to a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassRoleGrant {
+    /// The path of the state: `Prepare.Branches[0].Train`.
     pub state: String,
+    /// The ARN of the role: `arn:aws:iam::123456789012:role/x`.
     pub role: String,
-    /// `sagemaker.amazonaws.com`.
+    /// The service principal that the role is passed to: `sagemaker.amazonaws.com`.
     pub service: String,
 }
 
-/// What is needed, and what stands against it.
+/// What the states of a state machine need, and the errors found while deriving it.
 #[derive(Clone, Debug, Default)]
 pub struct RequiredPermissions {
+    /// The grants, in the order in which they were derived.
     pub grants: Vec<Grant>,
+    /// The roles that states hand to services.
     pub pass_role_grants: Vec<PassRoleGrant>,
-    /// Members of calls that take the place of what their owners chose, as the boundary may deny: state, action, member.
+    /// The members of calls that override what the owner of a resource chose, each with its state and action.
+    ///
+    /// The permissions boundary may deny them. An example is `Build`, `codebuild:StartBuild`, `BuildspecOverride`.
     pub overrides: Vec<(String, String, &'static str)>,
+    /// The messages of all errors, each with the state or the property that it is about.
     pub errors: Vec<String>,
 }
 
 impl RequiredPermissions {
+    /// Adds a grant.
     pub(super) fn grant(
         &mut self,
         state: &str,
@@ -65,7 +81,7 @@ impl RequiredPermissions {
         self.grants.push(Grant::new(state, actions, resources, condition));
     }
 
-    /// The roles at a member, where there are any, to be handed to the service.
+    /// Adds a `PassRoleGrant` for each role that the member of the task names. Adds none if the member is absent.
     pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, context: DeriveContext<'_>) {
         for found in task.arguments.at(member) {
             match arn_template::role(&found, member, &task.path, context) {
@@ -79,6 +95,7 @@ impl RequiredPermissions {
         }
     }
 
+    /// Adds an error about a state.
     pub(super) fn invalid(&mut self, state: &str, what: &str) {
         self.errors.push(format!("state `{state}`: {what}"));
     }

@@ -1,52 +1,60 @@
-//! A resource of a grant, and why there is a wildcard in it.
+//! The resource of a grant, with the reason for the wildcards in it.
 
 use crate::permissions::integration::context::DeriveContext;
 
-/// A resource, and why there is a wildcard in it, if so.
+/// The ARN of a grant, which may have wildcards, with the reason for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourcePattern {
+    /// The ARN: `arn:aws:sagemaker:us-east-1:123456789012:training-job/churn-*`, or `*` for every resource.
     pub arn: String,
+    /// The reason for the wildcards. `None` if the ARN names exactly one resource.
     pub wildcard: Option<WildcardReason>,
 }
 
+/// The reason for a wildcard in a resource pattern, in words for a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WildcardReason {
-    /// Only run time knows what stands there: ARNs told by hand may take its place.
+    /// The value is known at run time only. ARNs from `ResourceOverrides` may replace the wildcard.
     AtRunTime(String),
-    /// Whatever the definition says.
+    /// The wildcard is needed whatever the definition says. `ResourceOverrides` can't replace it.
     Always(String),
 }
 
 impl ResourcePattern {
+    /// Creates a pattern without wildcards.
     pub fn exact(arn: String) -> Self {
         Self { arn, wildcard: None }
     }
 
-    /// As somebody wrote it there: a pattern is told as one.
+    /// Creates a pattern from an ARN that a person wrote. If it has wildcards, their reason is that `told_by` says so.
     pub fn literal(arn: &str, told_by: &str) -> Self {
         let wildcard = arn.contains(['*', '?']).then(|| WildcardReason::Always(format!("{told_by} says so")));
         Self { arn: arn.to_owned(), wildcard }
     }
 
-    /// As `ResourceOverrides` has it.
+    /// Creates a pattern from an ARN in `ResourceOverrides`.
     pub fn by_hand(arn: &str) -> Self {
         Self::literal(arn, "`ResourceOverrides`")
     }
 
+    /// Creates a pattern with a wildcard for `what`, which is known at run time only.
     pub fn at_run_time(arn: String, what: &str) -> Self {
         Self { arn, wildcard: Some(WildcardReason::at_run_time(what)) }
     }
 
+    /// Creates a pattern with a wildcard that is needed whatever the definition says, because of `why`.
     pub fn always(arn: String, why: &str) -> Self {
         Self { arn, wildcard: Some(WildcardReason::Always(why.to_owned())) }
     }
 }
 
 impl WildcardReason {
+    /// The reason that `what` is known at run time only.
     pub fn at_run_time(what: &str) -> Self {
         Self::AtRunTime(format!("only run time knows {what}"))
     }
 
+    /// The reason in words.
     pub fn why(&self) -> &str {
         match self {
             Self::AtRunTime(why) | Self::Always(why) => why,
@@ -54,8 +62,9 @@ impl WildcardReason {
     }
 }
 
-/// What only run time knows can be told by hand: ARNs of the state's overrides stand in for the wildcards that they are
-/// within.
+/// Replaces patterns whose wildcards stand for run-time values with the ARNs of `ResourceOverrides` that they match.
+///
+/// Only the overrides of the state count. A pattern that matches none of them stays as it is.
 pub fn narrowed(rendered: Vec<ResourcePattern>, state: &str, context: DeriveContext<'_>) -> Vec<ResourcePattern> {
     let Some(told) = context.overrides.get(state) else { return rendered };
     let narrow = |one: ResourcePattern| -> Vec<ResourcePattern> {

@@ -1,5 +1,7 @@
-//! Tasks that call any API of AWS: `aws-sdk:sagemaker:describeEndpoint`. The action has the API's name but for a few, and
-//! its resource is told by the members that name one.
+//! Derives what a task needs that calls an API of AWS directly: `aws-sdk:sagemaker:describeEndpoint`.
+//!
+//! The IAM action has the name of the API, except for a few. The members of the call that name a resource give its ARN.
+//!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,13 +18,15 @@ use crate::permissions::integration::resource_pattern::ResourcePattern;
 
 #[derive(Deserialize)]
 struct Table {
-    /// The service's name in IAM where it is another than in the SDK.
+    /// The prefixes of services in IAM that differ from the names in the SDK, by the name in the SDK.
     prefixes: BTreeMap<String, String>,
-    /// Actions of the APIs that have none of their own name.
+    /// The actions of the APIs that have no action of the same name, by `service:api` or `service:*`.
     actions: BTreeMap<String, BTreeSet<String>>,
-    /// By service in IAM: members that name a resource, and how.
+    /// The members that name a resource, each with its ARN template, by the prefix of the service in IAM.
     resources: BTreeMap<String, BTreeMap<String, String>>,
-    /// APIs whose resource is another than their members name: `events:putRule` on a rule, beside `EventBusName`.
+    /// The APIs whose resource is not the one that their members name.
+    ///
+    /// An example is `events:putRule`, which has the member `EventBusName` but acts on a rule.
     elsewhere: BTreeSet<String>,
 }
 
@@ -30,6 +34,9 @@ static TABLE: LazyLock<Result<Table, String>> = LazyLock::new(|| {
     serde_json::from_str(include_str!("aws-sdk.json")).map_err(|error| format!("the table is broken: {error}"))
 });
 
+/// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
+///
+/// The resource is `*` if neither `ResourceOverrides` nor the members of the call name one.
 pub fn required_by(
     task: &Task,
     service: &str,
@@ -42,7 +49,7 @@ pub fn required_by(
         Err(why) => return required.invalid(&task.path, why),
     };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    // Nor a permission without an API: passing a role is granted with the service that it is passed to.
+    // `iam:PassRole` is a permission without an API. A `PassRoleGrant` allows it, for one service.
     let is_permission = action.eq_ignore_ascii_case("passRole");
     if !plain(service) || !plain(action) || is_permission {
         return required.invalid(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
@@ -52,7 +59,7 @@ pub fn required_by(
     let actions = exception.iter().find_map(|api| table.actions.get(api)).cloned();
     let actions = actions.unwrap_or_else(|| [format!("{prefix}:{}", capital(action))].into());
 
-    // What SageMaker runs with, it has to be passed.
+    // SageMaker can use a role only if the caller may pass the role to it.
     for member in ["RoleArn", "ExecutionRoleArn"].into_iter().filter(|_| prefix == "sagemaker") {
         if task.arguments.shows(member) {
             required.pass(task, member, "sagemaker.amazonaws.com", context);

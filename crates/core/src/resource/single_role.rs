@@ -1,4 +1,4 @@
-//! One role with scoped policies and a grant to pass roles: what every type that makes one role asks for in the end.
+//! The resource spec of one role with scoped policies and a `PassRole` grant, for every type that creates one role.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,25 +15,30 @@ use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS, beyond_boundary};
 use crate::state::{Policy, Role, State};
 
-/// Seconds. A role can usually be assumed within seconds of its creation, rarely after a minute; Step Functions
-/// refuses a state machine whose role can't. Terraform's IAM resources wait ten seconds for the same reason.
-const SETTLE_SECONDS: i32 = 10;
+/// The default propagation wait, in seconds. A role can usually be assumed within seconds of its creation, in rare
+/// cases only after a minute. Step Functions refuses a state machine whose role can't be assumed. Terraform's IAM
+/// resources wait ten seconds for the same reason.
+const PROPAGATION_WAIT_SECONDS: i32 = 10;
 
-/// How long a resource may ask to wait, in seconds.
-pub const SETTLE_RANGE: std::ops::RangeInclusive<i32> = 0..=120;
+/// The range of the propagation wait that a resource may ask for by `SettleSeconds`, in seconds.
+pub const PROPAGATION_WAIT_RANGE: std::ops::RangeInclusive<i32> = 0..=120;
 
-/// Managed policies on a role when the quota (`PoliciesPerRole`) was raised as far as it goes. Up to there IAM decides.
+/// The number of managed policies on a role that the quota `PoliciesPerRole` can be raised to at most. Below this
+/// number IAM decides, because the function does not know the account's quota.
 const MOST_MANAGED_POLICIES: usize = 20;
 
-/// How the role is called, and its inline policy where the properties give it no name.
+/// The role that a resource type creates, before its policies are known.
 #[derive(Clone, Debug)]
-pub struct MadeRole {
+pub struct SingleRole {
+    /// The properties of the role.
     pub properties: RoleProperties,
+    /// The default name of the inline policy with the `PassRole` grant, where `PassRolePolicyName` is absent.
     pub inline_name: &'static str,
 }
 
-impl MadeRole {
-    /// Reads what is left of the properties that such types share, and puts all together.
+impl SingleRole {
+    /// Reads the remaining properties that types with one role share, and builds the resource spec. `trust` is the
+    /// trust policy of the role.
     pub fn spec(
         self,
         reader: &Reader<'_>,
@@ -62,8 +67,9 @@ impl MadeRole {
             let (last, most) = (numbered(count), POLICY_NAME_LENGTH);
             reader.report(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
         }
-        // Under the tables of another version of this function, the same definition may have led to more policies; and of
-        // one that can't be read any more, not even the first is told. Only the guide's is always one.
+        // Another version of this function has other tables and may have derived more policies from the same
+        // definition. A definition that can't be read any more leads to no policy at all, not even the first. Only the
+        // console guide's policy is always exactly one.
         let is_guide = count == 1 && granted.required.grants.is_empty();
         let surplus_arns = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
         let surplus_arns = surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
@@ -131,7 +137,8 @@ impl MadeRole {
     }
 }
 
-/// Of one policy the hash of its normal form, of several that of theirs one after the other.
+/// Returns the SHA-256 of the policies, in lower-case hexadecimal. One policy is hashed in its normal form, several as
+/// their normal forms one after the other.
 fn sha256(policies: &[Document]) -> String {
     match policies {
         [one] => one.sha256(),
@@ -139,18 +146,19 @@ fn sha256(policies: &[Document]) -> String {
     }
 }
 
-/// How long to wait once a role was made.
+/// Reads `SettleSeconds`, the propagation wait. 10 seconds where the property is absent.
 pub fn propagation_wait(reader: &Reader<'_>) -> Duration {
-    let seconds = reader.number("SettleSeconds", SETTLE_RANGE, "seconds").unwrap_or(SETTLE_SECONDS);
+    let seconds = reader.number("SettleSeconds", PROPAGATION_WAIT_RANGE, "seconds").unwrap_or(PROPAGATION_WAIT_SECONDS);
     Duration::from_secs(seconds.unsigned_abs().into())
 }
 
-/// `AdoptExisting` and `AdoptFrom`.
+/// Reads `AdoptExisting` and `AdoptFrom`: whether the resource may adopt unowned entities, and the id of the stack
+/// whose entities it may adopt. `false` and `None` where the properties are absent.
 pub fn adoption(reader: &Reader<'_>, context: ReadContext<'_>) -> (bool, Option<String>) {
     let existing = reader.flag("AdoptExisting").unwrap_or(false);
     let from = reader.text("AdoptFrom");
     if let Some(stack) = &from {
-        // Only stacks of this region can be asked whether they still hold what is to be taken over.
+        // The function can only ask stacks of this region whether they still have the entities to adopt.
         let is_stack = Arn::parse(stack)
             .is_some_and(|arn| arn.service == "cloudformation" && arn.resource.starts_with("stack/"))
             && Place::from_arn(stack).as_ref() == Some(context.place);
