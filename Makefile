@@ -13,8 +13,9 @@ CHECKS := format layers clippy generated dependencies oldest-rust templates
 DEV_BUILD := cargo build --locked --workspace --all-features --examples
 DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # What is not repeated behind the real clients: what tries everything, and what knows one face or none.
-ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery execution_role faults dns_cache interleavings \
-  law log machines preview response_url role_set_faults schedule schemas simulation wire wire_faults)
+# A name stands for every module that ends with it.
+ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery dns_cache execution_role faults interleavings \
+  law machines preview response_url role_set_faults schedule schemas simulation wire wire_faults)
 # Tests in as many processes, each with a local AWS of its own: most of the time they wait.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
@@ -59,7 +60,8 @@ $(UV): tests/local/requirements/uv.txt
 	.tools/uv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-SOURCES := template.yaml Cargo.toml Cargo.lock $(shell find src crates/core crates/engine -name '*.rs' -o -name '*.json' -o -name Cargo.toml)
+SOURCES := template.yaml Cargo.toml Cargo.lock crates/core/Cargo.toml \
+  crates/engine/Cargo.toml $(shell find src crates/core/src crates/engine/src -name '*.rs' -o -name '*.json')
 
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 

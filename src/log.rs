@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 
 /// The crates of this project that write log lines. The core crate writes none.
-const OURS: [&str; 2] = ["mlops_roles", "mlops_roles_engine"];
+const OURS: [&str; 3] = ["function", "mlops_roles", "mlops_roles_engine"];
 
 /// Returns a subscriber that takes the lines of this project down to `level`, and those of all other crates only from
 /// warnings up. At lower levels, HTTP clients and the Lambda runtime print whole requests and payloads, with the

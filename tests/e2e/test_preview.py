@@ -20,7 +20,7 @@ READS = ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "
 @pytest.fixture(scope="session")
 def binary():
     """Built along with the Rust tests, so that it costs nothing beside them."""
-    subprocess.run(["cargo", "test", "--quiet", "--locked", "--all-features", "--no-run"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "test", "--quiet", "--locked", "--workspace", "--all-features", "--no-run"], cwd=ROOT, check=True)
     return ROOT / "target" / "debug" / "preview"
 
 

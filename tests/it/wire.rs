@@ -63,14 +63,14 @@ impl Server {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Self { process, port };
         let begun = Instant::now();
-        while !server.responses(health) {
+        while !server.is_up(health) {
             assert!(begun.elapsed() < Duration::from_mins(1), "{command:?} does not answer");
             sleep(Duration::from_millis(100));
         }
         server
     }
 
-    fn responses(&self, path: &str) -> bool {
+    fn is_up(&self, path: &str) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
         let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
         let mut reply = [0; 12];
@@ -198,9 +198,9 @@ async fn walk(account: &IamClient, times: usize) {
                 // A second execution does no harm: what the step removes is absent, and what the step creates exists.
                 match account.execute(step).await {
                     Ok(()) => {}
-                    Err(fault) if fault.kind == FaultKind::NotFound && step.removes() => {}
-                    Err(fault) if fault.kind == FaultKind::AlreadyExists && step.creates() => {}
-                    Err(fault) => panic!("{step}: {fault}"),
+                    Err(error) if error.kind == FaultKind::NotFound && step.removes() => {}
+                    Err(error) if error.kind == FaultKind::AlreadyExists && step.creates() => {}
+                    Err(error) => panic!("{step}: {error}"),
                 }
             }
         }
@@ -250,8 +250,8 @@ async fn every_step_works_against_moto() {
 #[tokio::test]
 async fn a_connection_that_is_refused_leaves_the_outcome_open() {
     let server = Server { process: Command::new("true").spawn().unwrap(), port: 9 };
-    let fault = server.account().observe(&Query::for_policy(ARN)).await.unwrap_err();
-    assert_eq!((fault.kind, fault.outcome_unknown), (FaultKind::Transient, true));
+    let error = server.account().observe(&Query::for_policy(ARN)).await.unwrap_err();
+    assert_eq!((error.kind, error.outcome_unknown), (FaultKind::Transient, true));
 }
 
 /// Covers what moto knows; it does not know user profiles and spaces.
@@ -291,7 +291,7 @@ async fn execution_roles_are_found_in_motos_sagemaker() {
         assert_eq!(roles, [role(found)].into(), "{source}");
     }
     for absent in [Source::NotebookInstance("x".into()), Source::Endpoint("x".into())] {
-        let fault = regions.execution_roles("us-east-1", &absent).await.unwrap_err();
-        assert_eq!(fault.kind, FaultKind::NotFound, "{absent}: {fault}");
+        let error = regions.execution_roles("us-east-1", &absent).await.unwrap_err();
+        assert_eq!(error.kind, FaultKind::NotFound, "{absent}: {error}");
     }
 }

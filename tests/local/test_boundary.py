@@ -175,8 +175,8 @@ def granted():
                     ours.update(need.get("allow", []), need.get("sync", []))
     for abilities in json.loads((ROOT / "crates/core/src/resource/capabilities.json").read_text()).values():
         ours.update(action for one in abilities for action in one["allow"])
-    for name in ("derive.rs", "resource/execution_role.rs", "resource/guide.rs"):
-        ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "src" / name).read_text()))
+    for name in ("permissions/derive.rs", "resource/execution_role.rs", "resource/guide.rs"):
+        ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src" / name).read_text()))
     for path in (ROOT / "crates/core/src/catalog").glob("*.json"):
         file = json.loads(path.read_text())
         of_roles = [one for role in file["roles"].values() for held in role.get("inline", {}).values() for one in held]

@@ -81,8 +81,9 @@ impl Account {
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
-            let seen = self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|error| error.to_string())?;
-            if let Some(role) = seen.state.roles.get(&name) {
+            let observed =
+                self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|error| error.to_string())?;
+            if let Some(role) = observed.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }
         }
@@ -102,7 +103,7 @@ impl Account {
     /// # Errors
     /// When IAM can't be read.
     pub async fn observe(&self, query: &Query, context: ReadContext<'_>) -> Result<State, String> {
-        observe(&self.iam, query, context, self.deadline).await.map(|seen| seen.state)
+        observe(&self.iam, query, context, self.deadline).await.map(|observed| observed.state)
     }
 
     /// Makes the decision that the function would make: the steps, and the states before and after.

@@ -44,7 +44,7 @@ pub struct Scene<'a> {
     /// The ARN of the stack, or a stand-in for it.
     pub stack_id: String,
     /// The logical ids of the resources in the deployed stack.
-    pub standing: BTreeSet<String>,
+    pub deployed_ids: BTreeSet<String>,
     /// The values from `--set` and from the deployed stack, by name.
     values: BTreeMap<String, String>,
     folder: &'a Path,
@@ -162,7 +162,7 @@ impl<'a> Scene<'a> {
             _ => None,
         };
         let (mut deployed, mut values, mut stack) = (BTreeMap::new(), BTreeMap::new(), None);
-        let mut standing = BTreeSet::new();
+        let mut deployed_ids = BTreeSet::new();
         let place = if let Some(account) = &account {
             let (function, place) = account.stack(&options.deployment).await?;
             if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
@@ -179,7 +179,7 @@ impl<'a> Scene<'a> {
                 };
                 let (found, _) = account.stack(name).await?;
                 values = account.values(&found, &roles(template), &place).await?;
-                standing.extend(found.resources.into_keys());
+                deployed_ids.extend(found.resources.into_keys());
                 stack = Some(found.id);
             }
             place
@@ -203,7 +203,19 @@ impl<'a> Scene<'a> {
         let guardrails = guardrails(&place, &deployed, options)?;
         values.extend(options.set.iter().cloned());
         let folder = options.file.parent().unwrap_or(Path::new("."));
-        Ok(Self { options, account, place, guardrails, stack_name, stack_id, standing, values, folder, symbols, notes })
+        Ok(Self {
+            options,
+            account,
+            place,
+            guardrails,
+            stack_name,
+            stack_id,
+            deployed_ids,
+            values,
+            folder,
+            symbols,
+            notes,
+        })
     }
 
     async fn template(&self, whole: &Value) -> Result<Vec<Report>, String> {

@@ -103,7 +103,8 @@ impl Scene<'_> {
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.operation), Some(Operation::Delete { .. }));
         let accepted = kept_from_before(kind, request, context);
-        let accepted = if request.is_none() && self.standing.contains(id) { None } else { Some(accepted.as_slice()) };
+        let accepted =
+            if request.is_none() && self.deployed_ids.contains(id) { None } else { Some(accepted.as_slice()) };
         let (mut read, findings) = loop {
             let (properties, mut findings) = properties(&symbols);
             findings.notes.extend(unfilled(&properties));
@@ -143,14 +144,14 @@ impl Scene<'_> {
                 symbols.name(&hash, "hash");
             }
         }
-        let (open, mistakes): (Vec<_>, Vec<_>) =
+        let (open, errors): (Vec<_>, Vec<_>) =
             read.errors.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
         let given_out = request.filter(|_| is_delete).map(|request| request.target.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),
             resource_type: kind.to_owned(),
             physical_id: given_out.unwrap_or(read.spec.physical_id.clone()),
-            refusals: findings.faults.into_iter().chain(mistakes).collect(),
+            refusals: findings.faults.into_iter().chain(errors).collect(),
             open,
             notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
             ..Report::default()
@@ -245,8 +246,8 @@ impl Scene<'_> {
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
             let query = Query::for_roles(asked.names());
-            let seen = account.observe(&query, context).await?;
-            let others = seen.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
+            let observed = account.observe(&query, context).await?;
+            let others = observed.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
             read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, context) };
         }

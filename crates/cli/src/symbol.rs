@@ -154,10 +154,10 @@ impl Symbols {
     }
 
     /// Gives each unknown value that an error mentions its next shape. Returns `false` when no shape is left to try.
-    pub fn advance(&mut self, mistakes: &[String]) -> bool {
+    pub fn advance(&mut self, errors: &[String]) -> bool {
         let mut moved = false;
         for symbol in self.all.iter_mut().filter(|symbol| symbol.fits()) {
-            if mistakes.iter().any(|mistake| symbol.concerns(mistake)) {
+            if errors.iter().any(|mistake| symbol.concerns(mistake)) {
                 symbol.shape += 1;
                 moved = true;
             }

@@ -94,7 +94,7 @@ impl<I: Iam> Execution<'_, I> {
         observed: &mut Option<State>,
     ) -> Result<bool, Refusal> {
         let (iam, write_scope, deadline) = (self.iam, self.write_scope, self.deadline);
-        let (lag, longest) = if self.rolling_back {
+        let (propagation_timeout, step_timeout) = if self.rolling_back {
             (ROLLBACK_PROPAGATION_TIMEOUT, ROLLBACK_STEP_TIMEOUT)
         } else {
             (PROPAGATION_TIMEOUT, Duration::MAX)
@@ -132,8 +132,8 @@ impl<I: Iam> Execution<'_, I> {
             return Ok(false);
         }
         let mut patience = match error.kind {
-            FaultKind::Transient => longest,
-            FaultKind::NotFound | FaultKind::MaybePropagating => lag,
+            FaultKind::Transient => step_timeout,
+            FaultKind::NotFound | FaultKind::MaybePropagating => propagation_timeout,
             FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
         };
         let pause = retry_state.pause();
@@ -141,7 +141,7 @@ impl<I: Iam> Execution<'_, I> {
             // The entity was observed, or this event created it. Unless an earlier try may have removed it, the read
             // may merely be stale.
             let detail = error.kind == FaultKind::NotFound && !step.deletes();
-            if detail || may_have_applied || waited >= lag {
+            if detail || may_have_applied || waited >= propagation_timeout {
                 tracing::info!(%step, "nothing was there");
                 return Ok(true);
             }

@@ -135,9 +135,8 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             };
         }
         let guardrails = self.guardrails.as_ref().map_err(|error| fail(error.to_string()))?;
-        let check_staleness =
-            check_staleness(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
-        let asked = timed(Phase::Observe, check_staleness).await.map_err(fail)?;
+        let staleness = check_staleness(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
+        let asked = timed(Phase::Observe, staleness).await.map_err(fail)?;
         let owner = request.owner();
         let context = ReadContext { place, guardrails, owner: &owner, existing: None, found: None };
         if request.resource_type == resource::service_catalog::TYPE {

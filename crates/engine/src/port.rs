@@ -20,7 +20,7 @@ use mlops_roles_core::state::query::Query;
 pub const ONE_CALL: Duration = Duration::from_secs(20);
 
 /// The calls to IAM.
-#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+#[expect(async_fn_in_trait, reason = "its futures stay on one thread")]
 pub trait Iam {
     /// Reads the roles and policies of the query. The observation holds those that exist.
     ///
@@ -98,7 +98,7 @@ pub enum TransportError {
 }
 
 /// The HTTP client that sends the response to the response URL.
-#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+#[expect(async_fn_in_trait, reason = "its futures stay on one thread")]
 pub trait Transport {
     /// Sends the body by PUT and returns the HTTP status of the reply. The content type is empty, because S3 signed the
     /// URL for an empty one. Redirects are not followed.
@@ -118,7 +118,7 @@ pub struct Project {
 }
 
 /// The calls to SageMaker. `region` is the region to call: `eu-west-1`.
-#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+#[expect(async_fn_in_trait, reason = "its futures stay on one thread")]
 pub trait SageMaker {
     /// Lists one page of the region's projects that are not deleted, and the token of the next page. `page` is that
     /// token; it is absent for the first page. A returned `None` means that the page was the last one.
@@ -172,7 +172,7 @@ pub struct Holder {
 }
 
 /// The calls to CloudFormation.
-#[expect(async_fn_in_trait, reason = "one thread, and nobody outside the crate implements it")]
+#[expect(async_fn_in_trait, reason = "its futures stay on one thread")]
 pub trait Stacks {
     /// Describes the resource in its stack, which may be a deleted stack. `None` where the stack never had the
     /// resource.

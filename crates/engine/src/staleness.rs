@@ -192,18 +192,18 @@ pub async fn stack_progress(
     was_rolling_back: Option<bool>,
     deadline: Instant,
 ) -> StackProgress {
-    let mut stack_progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
+    let mut progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
     // Once CloudFormation has the response to a Create, the resource becomes CREATE_IN_PROGRESS a second time. It
     // becomes CREATE_COMPLETE a moment later.
     for _ in 0..REPEATS {
         let is_time = Instant::now() + PAUSE < deadline;
-        if !(is_time && matches!(stack_progress, StackProgress::MovedOn { is_passing: true, .. })) {
+        if !(is_time && matches!(progress, StackProgress::MovedOn { is_passing: true, .. })) {
             break;
         }
         telemetry::pause(PAUSE).await;
-        stack_progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
+        progress = stack_progress_now(stacks, request, physical_id, was_rolling_back, deadline).await;
     }
-    stack_progress
+    progress
 }
 
 async fn stack_progress_now(
@@ -313,16 +313,16 @@ impl StackResource {
 /// # Errors
 /// Returns why the event is stale.
 pub fn check_operation(
-    kind: &Operation,
+    operation: &Operation,
     told: Option<&StackResource>,
     age: EventAge,
     stack: Option<Option<&str>>,
 ) -> Result<(), &'static str> {
-    let Operation::Delete { physical_id } = kind else {
+    let Operation::Delete { physical_id } = operation else {
         let is_current =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
-        let superseded_by_stack = told.is_some_and(|told| told.is_later_than(age.signed_at));
-        return if is_current && !superseded_by_stack {
+        let has_later_operation = told.is_some_and(|told| told.is_later_than(age.signed_at));
+        return if is_current && !has_later_operation {
             Ok(())
         } else {
             Err("CloudFormation is not at this, or not any more")

@@ -85,8 +85,8 @@ pub struct Telemetry {
     /// The number of rollback steps that were not applied.
     left_behind: usize,
     response: Option<(Status, String)>,
-    answer_bytes: usize,
-    answer_status: Option<u16>,
+    response_bytes: usize,
+    response_status: Option<u16>,
     phases: BTreeMap<Phase, u64>,
     took: Duration,
 }
@@ -135,12 +135,12 @@ impl Telemetry {
             "CallsByAction": self.calls,
             "Outcome": outcome,
             "Reason": cut(reason),
-            "AnswerStatus": self.answer_status,
-            "AnswerBytes": self.answer_bytes,
+            "AnswerStatus": self.response_status,
+            "AnswerBytes": self.response_bytes,
             "Phases": self.phases,
             "Events": 1,
             "Failed": u32::from(outcome == "FAILED"),
-            "Unanswered": u32::from(self.answer_status.is_none()),
+            "Unanswered": u32::from(self.response_status.is_none()),
             "LeftBehind": self.left_behind,
             "Duration": milliseconds(self.took),
             "Calls": self.calls.values().sum::<u32>(),
@@ -195,13 +195,13 @@ pub fn responding(response: &Response, bytes: usize) {
     record(|telemetry| {
         response.physical_resource_id.clone_into(&mut telemetry.physical_id);
         telemetry.response = Some((response.status, response.reason.clone()));
-        telemetry.answer_bytes = bytes;
+        telemetry.response_bytes = bytes;
     });
 }
 
 /// Records that the response was delivered. `status` is the HTTP status of the reply: `200`.
 pub fn responded(status: u16) {
-    record(|telemetry| telemetry.answer_status = Some(status));
+    record(|telemetry| telemetry.response_status = Some(status));
 }
 
 /// Records one more call to AWS, by its action without the service: `CreateRole`.

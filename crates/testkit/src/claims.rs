@@ -118,7 +118,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
 pub fn properties(text: &str) -> bool {
     let Ok(Value::Array(pair)) = serde_json::from_str(text) else { return false };
     let [Value::String(resource_type), Value::Object(properties)] = pair.as_slice() else { return false };
-    parse(resource_type, properties);
+    check(resource_type, properties);
     true
 }
 
@@ -126,21 +126,21 @@ pub fn properties(text: &str) -> bool {
 pub fn definition(text: &str) -> bool {
     let definition = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let properties = json!({ "Definition": definition, "SageMakerExecutionRoleArns": crate::fuzz_account::PASSABLE });
-    parse(TYPES[0], properties.as_object().unwrap());
+    check(TYPES[0], properties.as_object().unwrap());
     true
 }
 
-fn parse(resource_type: &str, properties: &Map<String, Value>) {
+fn check(resource_type: &str, properties: &Map<String, Value>) {
     let (place, guardrails) = (place(), guardrails());
     let owner = Owner { stack_id: STACK.into(), logical_id: "Role".into() };
     let found = Some(crate::fuzz_account::PASSABLE).filter(|_| properties.contains_key("SageMakerExecutionRole"));
     for found in std::iter::once(None).chain(found.map(Some)) {
         let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found };
-        let Some((spec, mistakes)) = resource::parse(resource_type, properties, context) else { return };
+        let Some((spec, errors)) = resource::parse(resource_type, properties, context) else { return };
         let (again, _) = resource::parse(resource_type, properties, context).unwrap();
         assert_eq!(spec.state, again.state, "equal input, equal output");
-        if !mistakes.is_empty() {
-            assert!(mistakes.errors.iter().chain(&mistakes.tightened).all(|mistake| !mistake.is_empty()));
+        if !errors.is_empty() {
+            assert!(errors.errors.iter().chain(&errors.tightened).all(|mistake| !mistake.is_empty()));
             continue;
         }
         assert!(!spec.physical_id.is_empty());

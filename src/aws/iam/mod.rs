@@ -147,9 +147,9 @@ impl Iam for IamClient {
         );
         let policies = try_join_all(query.policies.iter().map(|(arn, likely)| self.policy(arn, *likely)));
         let (roles, policies) = try_join(roles, policies).await?;
-        for (name, role, known) in roles.into_iter().flatten() {
+        for (name, role, metadata) in roles.into_iter().flatten() {
             observed.state.roles.insert(name.clone(), role);
-            observed.metadata.insert(name, known);
+            observed.metadata.insert(name, metadata);
         }
         observed.state.policies.extend(policies.into_iter().flatten());
         Ok(observed)

@@ -56,7 +56,7 @@ impl IamClient {
             let region = last.region.unwrap_or_default();
             last.last_used_date.map(|at| LastUse { at: at.secs(), region })
         });
-        let seen = Role {
+        let observed = Role {
             path: role.path,
             trust: document(role.assume_role_policy_document.as_deref().unwrap_or_default()),
             description: role.description.unwrap_or_default(),
@@ -67,8 +67,8 @@ impl IamClient {
             inline,
             instance_profiles,
         };
-        let known = RoleMetadata { id: role.role_id, made_at: role.create_date.secs(), last_used };
-        Ok(Some((Name::new(role.role_name), seen, known)))
+        let metadata = RoleMetadata { id: role.role_id, made_at: role.create_date.secs(), last_used };
+        Ok(Some((Name::new(role.role_name), observed, metadata)))
     }
 
     async fn details(
@@ -90,16 +90,16 @@ impl IamClient {
         Ok(policies.filter_map(|policy| policy.policy_arn).collect())
     }
 
-    /// Reads the inline policies of a role. The `known` ones are read while the names of the others are still being
+    /// Reads the inline policies of a role. The `metadata` ones are read while the names of the others are still being
     /// listed.
-    async fn inline(&self, role: &Name, known: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
-        let all = known.iter().map(|name| self.inline_policy(role, name));
-        let (names, known) = join(self.inline_names(role), join_all(all)).await;
+    async fn inline(&self, role: &Name, metadata: &BTreeSet<String>) -> Result<BTreeMap<String, Document>, AwsError> {
+        let all = metadata.iter().map(|name| self.inline_policy(role, name));
+        let (names, metadata) = join(self.inline_names(role), join_all(all)).await;
         let names = names?;
-        let others = names.iter().filter(|name| !known.iter().any(|(known, _)| known == *name));
+        let others = names.iter().filter(|name| !metadata.iter().any(|(metadata, _)| metadata == *name));
         let others = join_all(others.map(|name| self.inline_policy(role, name))).await;
         let mut documents = BTreeMap::new();
-        for (name, reply) in known.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
+        for (name, reply) in metadata.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
             let reply = unless_changed("iam:GetRolePolicy", reply)?;
             documents.insert(name, document(&reply.policy_document));
         }

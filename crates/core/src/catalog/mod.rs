@@ -376,8 +376,8 @@ impl Statement {
 ///
 /// A statement is omitted when its condition does not hold, or when it refers to a role or policy that is not created.
 pub fn of_iam(statements: &[Statement], values: &Values, as_published: bool) -> Vec<Value> {
-    let spec = statements.iter().filter(|statement| holds(&statement.when, values));
-    let of_iam = spec.flat_map(|statement| statement.of_iam(as_published));
+    let holding = statements.iter().filter(|statement| holds(&statement.when, values));
+    let of_iam = holding.flat_map(|statement| statement.of_iam(as_published));
     of_iam.filter_map(|statement| filled_in(&statement, values)).collect()
 }
 
@@ -413,8 +413,8 @@ impl RoleSet {
     ///
     /// `list` is the name of a value: `AllowedManagedPolicies`. `of_iam` omits such a statement when the list is empty.
     pub fn limited_by<'a>(&'a self, list: &str, values: &'a Values) -> BTreeSet<&'a str> {
-        let hole = format!("${{*{list}}}");
-        let narrowed = |one: &Statement| one.of_iam(false).iter().any(|one| one.to_string().contains(&hole));
+        let placeholder = format!("${{*{list}}}");
+        let narrowed = |one: &Statement| one.of_iam(false).iter().any(|one| one.to_string().contains(&placeholder));
         self.made(values).filter(|(_, one)| narrowed(one)).map(|(id, _)| id).collect()
     }
 }

@@ -123,7 +123,7 @@ fn fits(pattern: &str, text: &str, same: impl Fn(char, char) -> bool) -> bool {
                 star = Some((after.clone(), text.clone()));
                 pattern = after;
             }
-            Some(spec) if spec == '?' || same(spec, one) => (pattern, text) = (after, rest),
+            Some(expected) if expected == '?' || same(expected, one) => (pattern, text) = (after, rest),
             _ => {
                 let Some((after, taken)) = &mut star else { return false };
                 taken.next();

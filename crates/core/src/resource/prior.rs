@@ -120,7 +120,7 @@ impl PriorState {
 
     /// Returns the prior state for a Delete of the resource with `physical_id` and `properties`.
     ///
-    /// `lives` is the physical id that the stack has for the resource by now, where that is another id. What that id
+    /// `current_id` is the physical id that the stack has for the resource by now, where that is another id. What that id
     /// stands for is left out, so that it stays.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl PriorState {
     pub fn from_delete(
         kind: &str,
         physical_id: &str,
-        lives: Option<&str>,
+        current_id: Option<&str>,
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
     ) -> Result<Self, String> {
@@ -138,7 +138,7 @@ impl PriorState {
             return Ok(Self::default());
         }
         if resource::is_set(kind) {
-            return Self::from_set(kind, physical_id, lives, properties, context);
+            return Self::from_set(kind, physical_id, current_id, properties, context);
         }
         // Delete only the role that the physical id names. Under the current rules the properties may lead to the role
         // that has replaced this one. The properties count only where CloudFormation may have invented the id.
@@ -158,7 +158,7 @@ impl PriorState {
         for existing in existing {
             let named = ReadContext { existing: existing.as_ref(), ..context };
             let Some((read, _)) = resource::parse(kind, properties, named) else { continue };
-            if lives.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
+            if current_id.is_some_and(|id| Name::new(id) == Name::new(&read.physical_id)) {
                 continue;
             }
             prior.managed.merge(read.state);
@@ -181,12 +181,12 @@ impl PriorState {
     fn from_set(
         kind: &str,
         physical_id: &str,
-        lives: Option<&str>,
+        current_id: Option<&str>,
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
     ) -> Result<Self, String> {
         let Some((read, _)) = resource::parse(kind, properties, context) else { return Ok(Self::default()) };
-        if lives == Some(read.physical_id.as_str()) {
+        if current_id == Some(read.physical_id.as_str()) {
             return Ok(Self::default());
         }
         let is_given_out = physical_id.starts_with(ID_PREFIX);

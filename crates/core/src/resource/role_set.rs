@@ -52,7 +52,7 @@ struct Asked<'a> {
     /// Names without any of the deployer's `RoleNamePrefixes`.
     names_outside_guardrails: Vec<String>,
     /// Paths of roles that are not among the deployer's `RolePaths`.
-    elsewhere: BTreeSet<String>,
+    paths_outside_guardrails: BTreeSet<String>,
 }
 
 /// Parses the parameters of the set and the properties that all sets share into a resource spec.
@@ -73,7 +73,7 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
         values,
         as_published,
         names_outside_guardrails: Vec::new(),
-        elsewhere: BTreeSet::new(),
+        paths_outside_guardrails: BTreeSet::new(),
     };
     let roles = asked.role_names();
     let policies = asked.policy_names();
@@ -254,7 +254,7 @@ impl Asked<'_> {
                 continue;
             }
             if !self.context.guardrails.allows_path(&entry.path) {
-                self.elsewhere.insert(entry.path.clone());
+                self.paths_outside_guardrails.insert(entry.path.clone());
             }
             let name = Name::new(name);
             if names.values().any(|other| *other == name) {
@@ -359,7 +359,7 @@ impl Asked<'_> {
                 listed(&guardrails.role_name_prefixes)
             ));
         }
-        for path in &self.elsewhere {
+        for path in &self.paths_outside_guardrails {
             reader.report(format!(
                 "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
                 listed(&guardrails.role_paths)

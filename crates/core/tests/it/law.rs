@@ -125,7 +125,7 @@ pub fn states() -> Vec<State> {
 }
 
 #[test]
-fn every_transition_between_small_worlds_obeys_the_law() {
+fn every_transition_between_small_states_obeys_the_law() {
     let states = states();
     assert!(states.len() > 500, "{} worlds", states.len());
     for a in &states {
@@ -166,7 +166,7 @@ pub fn any_state() -> impl Strategy<Value = State> {
 
 proptest! {
     #[test]
-    fn large_worlds_obey_the_law(a in any_state(), b in any_state()) {
+    fn large_states_obey_the_law(a in any_state(), b in any_state()) {
         let mut state = a.clone();
         for step in plan(&b, &a) {
             let left = plan(&b, &state).len();

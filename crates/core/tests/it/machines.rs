@@ -73,8 +73,8 @@ fn tasks_in(value: &Value) -> usize {
 }
 
 fn grants(machine: &Value) -> Vec<Grant> {
-    let (machine, mistakes) = asl::parse(machine);
-    assert!(mistakes.is_empty(), "{mistakes:?}");
+    let (machine, errors) = asl::parse(machine);
+    assert!(errors.is_empty(), "{errors:?}");
     let features = Features { state_machine: Some("churn".into()), ..Features::default() };
     let (place, overrides) = (place(), BTreeMap::new());
     let required =

@@ -48,8 +48,8 @@ fn safe(state: &State, step: &Step, plan: &[Step]) {
             assert!(state.roles.values().all(|role| !role.attached.contains(arn)), "{arn} is still attached");
         }
         Step::SetPolicyDocument { .. } => {
-            let fences = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
-            assert!(!plan.iter().any(fences), "what fences a role in comes before what it is granted");
+            let restricts = |step: &Step| matches!(step, Step::SetBoundary { .. } | Step::TagRole { .. });
+            assert!(!plan.iter().any(restricts), "what fences a role in comes before what it is granted");
         }
         Step::SetTrust { .. } | Step::RemoveBoundary { .. } => {
             let before = plan.iter().take_while(|other| *other != step);
@@ -65,7 +65,7 @@ fn safe(state: &State, step: &Step, plan: &[Step]) {
 }
 
 #[test]
-fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
+fn side_by_side_every_transition_between_small_states_ends_where_it_should() {
     let states = states();
     for a in &states {
         for b in states.iter().step_by(3) {
@@ -76,7 +76,7 @@ fn side_by_side_every_transition_between_small_worlds_ends_where_it_should() {
 
 proptest! {
     #[test]
-    fn side_by_side_large_worlds_end_where_they_should(a in any_state(), b in any_state()) {
+    fn side_by_side_large_states_end_where_they_should(a in any_state(), b in any_state()) {
         check(&a, &b);
     }
 }

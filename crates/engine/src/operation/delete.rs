@@ -1,5 +1,8 @@
 //! The Delete operation: deletes what the resource manages and releases what it adopted.
 
+use futures_util::future::join3;
+use serde_json::Map;
+
 use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{gone, observe};
@@ -8,7 +11,6 @@ use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::preconditions::{unused, users};
 use crate::staleness::{check_redelivery, current_physical_id};
 use crate::telemetry::{Phase, timed};
-use futures_util::future::join3;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::protocol::request::Request;
@@ -17,7 +19,6 @@ use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::query::Query;
-use serde_json::Map;
 
 impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// Deletes the entities whose tags name this resource, and releases the adopted ones.

@@ -1,5 +1,12 @@
 //! The Create and Update operations: apply what the properties ask for, or roll back to the state before the event.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::join;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
 use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{Decision, decide};
@@ -16,7 +23,6 @@ use crate::staleness::{
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
 use crate::verify::verify;
-use futures_util::future::join;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::propagation::needs_propagation;
@@ -30,10 +36,6 @@ use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::{Ownership, WriteScope};
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Entity, State};
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// The duration from which on a confirmation must have read the account more than once. IAM then did not show at once
 /// what was written.
@@ -237,13 +239,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         stack_progress(&self.stacks, request, &spec.physical_id, was_rolling_back, deadlines.work).await
                     };
                     let confirmed = self.confirm(spec, &query, &desired, deadlines.work);
-                    let (confirmed, mut stack_progress) = timed(Phase::Confirm, join(confirmed, ask())).await;
+                    let (confirmed, mut progress) = timed(Phase::Confirm, join(confirmed, ask())).await;
                     // If IAM lagged for this read, it also lagged for any concurrent event that deletes the resource or
                     // rolls it back: ask the stack again.
-                    if stack_progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
-                        stack_progress = timed(Phase::Confirm, ask()).await;
+                    if progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
+                        progress = timed(Phase::Confirm, ask()).await;
                     }
-                    let why = match (confirmed, stack_progress) {
+                    let why = match (confirmed, progress) {
                         (_, StackProgress::MovedOn { why, .. }) => why,
                         // Propagation is over by now: whatever does not show, somebody else has changed in the
                         // meantime.

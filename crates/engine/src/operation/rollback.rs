@@ -34,12 +34,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         tracing::error!(what, "rolling back");
         let owner = request.owner();
         let write_scope = WriteScope::owned_by(&owner);
-        let stack_progress =
-            async || stack_progress(&self.stacks, request, physical_id, was_rolling_back, deadline).await;
-        let goes =
-            |stack_progress: StackProgress| matches!(stack_progress, StackProgress::MovedOn { deletes: true, .. });
+        let ask_stack = async || stack_progress(&self.stacks, request, physical_id, was_rolling_back, deadline).await;
+        let goes = |progress: StackProgress| matches!(progress, StackProgress::MovedOn { deletes: true, .. });
         let nothing = owner.desired(&State::default(), ours, &reached);
-        let first = stack_progress().await;
+        let first = ask_stack().await;
         if first == StackProgress::Succeeded {
             return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
         }
@@ -48,7 +46,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             roll_back(&self.iam, &write_scope, &nothing, reached, &outcome_unknown, deadline).await
         } else {
             let done = roll_back(&self.iam, &write_scope, before, reached, &outcome_unknown, deadline).await;
-            goes_then = goes(stack_progress().await);
+            goes_then = goes(ask_stack().await);
             if goes_then {
                 let nothing = owner.desired(&State::default(), ours, before);
                 // The reason must still report the steps of the first rollback that failed.

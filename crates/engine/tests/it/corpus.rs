@@ -19,7 +19,7 @@ fn events_of_the_corpus_are_answered_and_can_be_taken_back() {
 }
 
 #[test]
-fn properties_of_the_corpus_keep_to_the_fence_or_are_mistakes() {
+fn properties_of_the_corpus_keep_to_the_guardrails_or_are_mistakes() {
     each("properties", claims::properties);
 }
 

@@ -427,9 +427,9 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
     for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));
-        let (spec, mistakes) =
+        let (spec, errors) =
             resource::parse(mlops_roles_testkit::stage::TYPE, asked.as_object().unwrap(), context).unwrap();
-        assert!(mistakes.is_empty(), "{mistakes}");
+        assert!(errors.is_empty(), "{errors}");
         let [grant] = spec.required.grants.as_slice() else { panic!("{:?}", spec.required.grants) };
         assert_eq!(grant.wildcards.get(&arn).map(String::as_str), told, "{name}");
     }

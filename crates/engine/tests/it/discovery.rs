@@ -215,7 +215,7 @@ async fn what_is_wrong_with_the_property_comes_with_all_other_mistakes_and_befor
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_role_outside_the_fence_is_found_and_not_passed() {
+async fn a_role_outside_the_guardrails_is_found_and_not_passed() {
     let fake = account();
     fake.change(|books| {
         let region = books.regions.get_mut("us-east-1").unwrap();
@@ -249,10 +249,10 @@ async fn the_workflow_role_is_not_taken_for_the_one_that_it_asks_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fence_is_asked_about_the_role_that_was_found_and_about_no_other() {
+async fn a_guardrails_is_asked_about_the_role_that_was_found_and_about_no_other() {
     let mut stage = Stage::new(account());
-    let check_passable = vec![role("notebook")];
-    stage.handler.guardrails = Ok(Guardrails { passable_roles: check_passable, ..guardrails() });
+    let passable = vec![role("notebook")];
+    stage.handler.guardrails = Ok(Guardrails { passable_roles: passable, ..guardrails() });
     let task = json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::sagemaker:createTrainingJob",

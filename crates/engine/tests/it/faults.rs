@@ -30,14 +30,14 @@ fn theirs(books: &Books) -> Books {
 
 /// Asserts that success leads to the desired state. A failure leads back to the start, or for Delete to a state that
 /// the next Delete finishes.
-async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, undone: bool, what: &str) {
+async fn finish(stage: &Stage, case: &Case, response: &Response, end: &Books, rolled_back: bool, what: &str) {
     let books = stage.fake.books().meaning();
     assert_eq!(theirs(&books), theirs(&case.start.meaning()), "{what}: something foreign changed");
     if response.succeeded() {
         assert_eq!(books, *end, "{what}: {}", response.0);
         return;
     }
-    if undone && !case.forward {
+    if rolled_back && !case.forward {
         assert_eq!(books, case.start.meaning(), "{what}: {}", response.0);
         assert!(
             response.reason().contains("as it was before") || response.reason().contains("nothing was"),
@@ -50,7 +50,7 @@ async fn settle(stage: &Stage, case: &Case, response: &Response, end: &Books, un
     let after = stage.send(&case.after_failure).await;
     assert!(after.succeeded(), "{what}: afterwards {}", after.0);
     let restored = stage.fake.books().meaning();
-    if case.name == "adoption" && !undone {
+    if case.name == "adoption" && !rolled_back {
         // Delete released the role instead of undoing the adoption: the trust policy set by us stays, and so does what
         // others granted.
         let (role, before) = (&restored.roles[&ROLE.to_lowercase()], &case.restored.roles[&ROLE.to_lowercase()]);
@@ -78,7 +78,7 @@ async fn each_call_fails_once_in_each_way() {
             if !matches!(mischief, Mischief::Refused | Mischief::Panic) {
                 assert!(response.succeeded(), "{what}: a passing fault is got over: {}", response.0);
             }
-            settle(&stage, case, &response, end, mischief != Mischief::Panic, &what).await;
+            finish(&stage, case, &response, end, mischief != Mischief::Panic, &what).await;
         }
     })
     .await;
@@ -91,7 +91,7 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
         stage.fake.restrict();
         stage.fake.fail(Fault { at, mischief: Mischief::LostAfter, sticky: false });
         let response = stage.send(&case.event).await.success();
-        settle(&stage, case, &response, end, true, &format!("{}, call {at}", case.name)).await;
+        finish(&stage, case, &response, end, true, &format!("{}, call {at}", case.name)).await;
         for second in at + 1.. {
             let stage = case.stage();
             stage.fake.restrict();
@@ -101,7 +101,7 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
             let reached = stage.fake.calls().len() > second;
             let what = format!("{}, calls {at} and {second}", case.name);
             assert!(!response.reason().contains("the way back failed too"), "{what}: {}", response.reason());
-            settle(&stage, case, &response, end, true, &what).await;
+            finish(&stage, case, &response, end, true, &what).await;
             if !reached {
                 break;
             }
@@ -122,7 +122,7 @@ async fn each_call_fails_once_while_reads_lag() {
             tokio::time::sleep(lag).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
             assert!(response.succeeded() || mischief == Mischief::Refused, "{what}: {}", response.0);
-            settle(&stage, case, &response, end, true, &what).await;
+            finish(&stage, case, &response, end, true, &what).await;
         }
     })
     .await;
@@ -145,7 +145,7 @@ async fn each_call_fails_for_good() {
             let response = stage.send(&case.event).await;
             let what = format!("{}, call {at} and its like, {mischief:?}", case.name);
             // The rollback may need the action that fails.
-            settle(&stage, case, &response, end, false, &what).await;
+            finish(&stage, case, &response, end, false, &what).await;
         }
     })
     .await;
@@ -163,8 +163,8 @@ async fn a_second_failure_on_the_way_back_is_told_and_mended_by_what_follows() {
                 let response = stage.send(&case.event).await;
                 reached |= stage.fake.calls().len() > second;
                 let what = format!("{}, calls {first} and {second}, {mischief:?}", case.name);
-                let undone = !response.reason().contains("the way back failed too");
-                settle(&stage, case, &response, end, undone, &what).await;
+                let rolled_back = !response.reason().contains("the way back failed too");
+                finish(&stage, case, &response, end, rolled_back, &what).await;
             }
             if !reached {
                 break;

@@ -146,10 +146,10 @@ async fn an_enabled_portfolio_is_no_use_and_goes_only_when_told_before_the_roles
         }
         books
     };
-    let explain = stage(enabled());
-    let response = explain.send(&deleting(json!({}))).await.success();
+    let untold = stage(enabled());
+    let response = untold.send(&deleting(json!({}))).await.success();
     assert_eq!(response.0["Data"]["EnabledPortfolios"], "eu-west-1, us-east-1");
-    assert_eq!(explain.fake.books().regions, enabled().regions);
+    assert_eq!(untold.fake.books().regions, enabled().regions);
 
     let told = stage(enabled());
     told.send(&deleting(json!({ "DisablePortfolio": "true" }))).await.success();

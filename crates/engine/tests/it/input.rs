@@ -88,7 +88,7 @@ async fn passed_roles_are_literal_ours_and_inside_the_guardrails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fence_is_told_with_the_deployers_parameter() {
+async fn the_guardrail_is_named_with_the_deployers_parameter() {
     for (changes, part) in [
         (json!({ "RoleName": "Other" }), "`RoleNamePrefixes`"),
         (json!({ "PolicyName": "Other" }), "`RoleNamePrefixes`"),

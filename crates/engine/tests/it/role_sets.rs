@@ -49,8 +49,8 @@ fn read(
 }
 
 fn spec(kind: &str, properties: &Value) -> Result<ResourceSpec, String> {
-    let (spec, mistakes) = read(kind, properties, &wide());
-    if mistakes.errors.is_empty() { Ok(spec) } else { Err(mistakes.to_string()) }
+    let (spec, errors) = read(kind, properties, &wide());
+    if errors.errors.is_empty() { Ok(spec) } else { Err(errors.to_string()) }
 }
 
 /// The document in normal form.
@@ -536,8 +536,8 @@ fn every_set_fits_its_quotas_with_the_longest_names() {
         let mut guardrails = wide();
         guardrails.managed_policies = vec![format!("arn:aws-us-gov:iam::aws:policy/{}*", "x".repeat(60)); 10];
         let properties = asking(&properties, json!({ "RoleNames": roles }));
-        let (_, mistakes) = read(TYPE, &properties, &guardrails);
-        assert!(mistakes.is_empty(), "{set}: {mistakes}");
+        let (_, errors) = read(TYPE, &properties, &guardrails);
+        assert!(errors.is_empty(), "{set}: {errors}");
     }
     spec(DEPLOY_TARGET, &asking(&json!({ "NamePrefix": "bridge-abcdefghijklmnopqrstuvwxy" }), json!({}))).unwrap();
 }

@@ -98,8 +98,8 @@ fn errors(validator: &Validator, properties: &Value) -> Vec<String> {
 fn known(of: &str, changes: &Value) -> BTreeSet<String> {
     let mut properties = with(of, changes);
     properties.insert("%%%".to_owned(), json!(1));
-    let mistakes = reading(of, &properties).1.errors;
-    let told = mistakes.iter().find_map(|mistake| mistake.split_once("the properties are ")).unwrap().1;
+    let errors = reading(of, &properties).1.errors;
+    let told = errors.iter().find_map(|mistake| mistake.split_once("the properties are ")).unwrap().1;
     told.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }
 

@@ -74,19 +74,19 @@ fn tags(entity: &Value) -> Tags {
 }
 
 /// The reply, or `None` when the entity does not exist.
-fn there(reply: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
+fn if_exists(reply: Result<Value, AwsError>) -> Result<Option<Value>, AwsError> {
     match reply {
-        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        Err(error) if error.kind == FaultKind::NotFound => Ok(None),
         reply => reply.map(Some),
     }
 }
 
 /// Maps the error of a read that follows one that found the entity. If the entity is gone by now, the whole read is
 /// worth repeating.
-fn changing<T>(reply: Result<T, AwsError>) -> Result<T, AwsError> {
-    reply.map_err(|fault| match fault.kind {
-        FaultKind::NotFound => AwsError { kind: FaultKind::MaybePropagating, ..fault },
-        _ => fault,
+fn unless_changed<T>(reply: Result<T, AwsError>) -> Result<T, AwsError> {
+    reply.map_err(|error| match error.kind {
+        FaultKind::NotFound => AwsError { kind: FaultKind::MaybePropagating, ..error },
+        _ => error,
     })
 }
 
@@ -146,7 +146,7 @@ impl Fake {
             }
             None => (role.await, None),
         };
-        let Some(role) = there(reply)? else { return Ok(None) };
+        let Some(role) = if_exists(reply)? else { return Ok(None) };
         let role = &role["Role"];
         let (attached, inline, instance_profiles) = match details {
             Some(details) => details?,
@@ -178,14 +178,14 @@ impl Fake {
     ) -> Result<Details, AwsError> {
         let attached = async {
             let listed = self.pages(ask("iam:ListAttachedRolePolicies").of_role(role), "AttachedPolicies").await;
-            Ok(changing(listed)?.iter().map(|policy| text(&policy["PolicyArn"])).collect())
+            Ok(unless_changed(listed)?.iter().map(|policy| text(&policy["PolicyArn"])).collect())
         };
         let profiles = async {
             if skip_instance_profiles {
                 return Ok(BTreeSet::new());
             }
             let listed = self.pages(ask("iam:ListInstanceProfilesForRole").of_role(role), "InstanceProfiles").await;
-            Ok(changing(listed)?.iter().map(|profile| text(&profile["InstanceProfileName"])).collect())
+            Ok(unless_changed(listed)?.iter().map(|profile| text(&profile["InstanceProfileName"])).collect())
         };
         try_join3(attached, self.inline(role, inline), profiles).await
     }
@@ -196,14 +196,15 @@ impl Fake {
             (name, self.of_iam(asked).await)
         };
         let likely = join_all(likely.iter().cloned().map(&read));
-        let names = async { changing(self.pages(ask("iam:ListRolePolicies").of_role(role), "PolicyNames").await) };
+        let names =
+            async { unless_changed(self.pages(ask("iam:ListRolePolicies").of_role(role), "PolicyNames").await) };
         let (names, likely) = join(names, likely).await;
         let names: BTreeSet<String> = names?.iter().map(text).collect();
         let others = names.iter().filter(|name| !likely.iter().any(|(likely, _)| likely == *name));
         let others = join_all(others.cloned().map(&read)).await;
         let mut documents = BTreeMap::new();
         for (name, reply) in likely.into_iter().chain(others).filter(|(name, _)| names.contains(name)) {
-            documents.insert(name, Document::parse(&text(&changing(reply)?["PolicyDocument"])));
+            documents.insert(name, Document::parse(&text(&unless_changed(reply)?["PolicyDocument"])));
         }
         Ok(documents)
     }
@@ -216,7 +217,7 @@ impl Fake {
         } else {
             (policy.await, None)
         };
-        let Some(policy) = there(reply)? else { return Ok(None) };
+        let Some(policy) = if_exists(reply)? else { return Ok(None) };
         let policy = &policy["Policy"];
         let version = text(&policy["DefaultVersionId"]);
         let document = match first.filter(|_| version == "v1") {
@@ -228,7 +229,7 @@ impl Fake {
 
     async fn version(&self, arn: &str, version: &str) -> Result<Document, AwsError> {
         let asked = ask("iam:GetPolicyVersion").of_policy(arn).with("VersionId", version);
-        Ok(Document::parse(&text(&changing(self.of_iam(asked).await)?["PolicyVersion"]["Document"])))
+        Ok(Document::parse(&text(&unless_changed(self.of_iam(asked).await)?["PolicyVersion"]["Document"])))
     }
 
     /// The ids of the policy's versions, each with whether it is the default version.
@@ -264,7 +265,7 @@ impl Fake {
 
     async fn delete_version(&self, arn: &str, version: &str) -> Result<(), AwsError> {
         let asked = ask("iam:DeletePolicyVersion").of_policy(arn).with("VersionId", version);
-        there(self.of_iam(asked).await).map(drop)
+        if_exists(self.of_iam(asked).await).map(drop)
     }
 
     async fn delete_policy(&self, arn: &str) -> Result<(), AwsError> {
@@ -377,11 +378,11 @@ impl Iam for Fake {
     }
 
     async fn has_policy(&self, arn: &str) -> Result<bool, AwsError> {
-        Ok(there(self.of_iam(ask("iam:GetPolicy").of_policy(arn)).await)?.is_some())
+        Ok(if_exists(self.of_iam(ask("iam:GetPolicy").of_policy(arn)).await)?.is_some())
     }
 
     async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError> {
-        let reply = there(self.of_iam(ask("iam:ListEntitiesForPolicy").of_policy(arn)).await)?.unwrap_or_default();
+        let reply = if_exists(self.of_iam(ask("iam:ListEntitiesForPolicy").of_policy(arn)).await)?.unwrap_or_default();
         let roles = listed(&reply, "PolicyRoles").map(|role| format!("role {}", text(&role["RoleName"])));
         let users = listed(&reply, "PolicyUsers").map(|user| format!("user {}", text(&user["UserName"])));
         let mut all: Vec<String> = roles.chain(users).collect();
@@ -395,11 +396,11 @@ impl Iam for Fake {
         let mut whole = Simulated::default();
         for resources in [any, arns].into_iter().filter(|resources| !resources.is_empty()) {
             match self.simulated(role_arn, &all, &resources, check).await {
-                Err(fault) if fault.code == "InvalidInput" => {
+                Err(error) if error.code == "InvalidInput" => {
                     for action in &check.actions {
                         match self.simulated(role_arn, &[action], &resources, check).await {
-                            Err(fault) if fault.code == "InvalidInput" => {
-                                whole.unjudged.insert(action.clone(), fault.message);
+                            Err(error) if error.code == "InvalidInput" => {
+                                whole.unjudged.insert(action.clone(), error.message);
                             }
                             told => whole.merge(told?),
                         }
@@ -428,7 +429,7 @@ impl Fake {
     /// The reply of CloudFormation; `None` when it knows no such stack or resource.
     async fn of_stacks(&self, Asked(name, params): Asked) -> Result<Option<Value>, AwsError> {
         match self.reply(name, Call::CloudFormation(params)).await {
-            Err(fault) if fault.code == "ValidationError" && fault.message.contains("does not exist") => Ok(None),
+            Err(error) if error.code == "ValidationError" && error.message.contains("does not exist") => Ok(None),
             reply => reply.map(Some),
         }
     }
@@ -496,11 +497,11 @@ impl Fake {
         let members = members.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let action = name.rsplit(':').next().unwrap().to_owned();
         let request = Request { action, region: region.to_owned(), members };
-        self.reply(name, Call::SageMaker(request)).await.map_err(|fault| {
-            let absent = fault.code == "ResourceNotFound"
-                || fault.code == "ValidationException"
-                    && (fault.message.contains("RecordNotFound") || fault.message.starts_with("Could not find"));
-            if absent { AwsError { kind: FaultKind::NotFound, ..fault } } else { fault }
+        self.reply(name, Call::SageMaker(request)).await.map_err(|error| {
+            let absent = error.code == "ResourceNotFound"
+                || error.code == "ValidationException"
+                    && (error.message.contains("RecordNotFound") || error.message.starts_with("Could not find"));
+            if absent { AwsError { kind: FaultKind::NotFound, ..error } } else { error }
         })
     }
 

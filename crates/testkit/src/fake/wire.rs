@@ -14,7 +14,7 @@ use aws_smithy_types::date_time::Format;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use aws_types::region::Region as Place;
+use aws_types::region::Region;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -64,7 +64,7 @@ impl Fake {
         let credentials = Credentials::new("test", "test", None, None, "test");
         SdkConfig::builder()
             // The tests ask SageMaker in other regions.
-            .region(Place::new("eu-central-1"))
+            .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build())

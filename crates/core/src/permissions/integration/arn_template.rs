@@ -85,12 +85,12 @@ impl<'a> ArnTemplate<'a> {
             done = done
                 .iter()
                 .flat_map(|so_far| {
-                    parts.iter().map(|(part, open)| ResourcePattern {
+                    parts.iter().map(|(part, wildcard)| ResourcePattern {
                         arn: match part {
                             ArnPart::Part(part) => format!("{}{before}{part}", so_far.arn),
                             ArnPart::Whole(arn) => arn.clone(),
                         },
-                        wildcard: match (&so_far.wildcard, open) {
+                        wildcard: match (&so_far.wildcard, wildcard) {
                             (known @ Some(WildcardReason::AtRunTime(_)), _) | (known, None) | (_, known) => {
                                 known.clone()
                             }
@@ -157,16 +157,16 @@ impl<'a> Placeholder<'a> {
                     let turned = turned(&text, self.how, service, context.place)
                         .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
                     parts.extend(turned.into_iter().map(|part| {
-                        let open =
+                        let wildcard =
                             part.text().contains('*').then(|| WildcardReason::Always(covered(self.how).to_owned()));
-                        (part, open)
+                        (part, wildcard)
                     }));
                 }
                 Found::Expression { prefix } => {
                     let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
                     let widened = widened(known, self.how, service, context.place);
-                    let open = WildcardReason::at_run_time(&format!("`{}`", self.member));
-                    parts.extend(widened.into_iter().map(|part| (part, Some(open.clone()))));
+                    let wildcard = WildcardReason::at_run_time(&format!("`{}`", self.member));
+                    parts.extend(widened.into_iter().map(|part| (part, Some(wildcard.clone()))));
                 }
                 Found::Absent => {}
             }

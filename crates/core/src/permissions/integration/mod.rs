@@ -245,7 +245,7 @@ impl Need {
         let mut resources = Vec::new();
         for on in &self.on {
             match ArnTemplate::parse(on).render(task, stands_in, &self.why, context) {
-                Ok(resource_pattern) => resources.extend(resource_pattern),
+                Ok(patterns) => resources.extend(patterns),
                 Err(why) => return required.invalid(state, &why),
             }
         }
