@@ -126,9 +126,9 @@ campaign: tools ## Break every call of the real process in every way, and in pai
 fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep what reached something new
 	for target in $(FUZZ_TARGETS); do \
 	  rm -rf target/fuzz/corpus/$$target && $(PYTHON) fuzz/corpus.py unpack $$target target/fuzz/corpus/$$target; \
-	  $(CARGO_FUZZ) run -O -a --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- \
+	  $(CARGO_FUZZ) run -O --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- \
 	    -max_total_time=$(SECONDS_OF_FUZZING) -max_len=8192 -timeout=10 -print_final_stats=1; \
-	  $(CARGO_FUZZ) cmin -O -a --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- -max_len=8192; \
+	  $(CARGO_FUZZ) cmin -O --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- -max_len=8192; \
 	  $(PYTHON) fuzz/corpus.py pack $$target target/fuzz/corpus/$$target; \
 	done
 
