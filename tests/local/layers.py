@@ -1,7 +1,7 @@
 """Holds the crates and their files to the layers that ARCHITECTURE.md tells of: `layers.py` checks, and prints a table.
 
-Crates: what each may depend on, and what must not be linked into it by any way. Files: none may import itself by way of
-others, and a folder or file of a crate may import only what stands before it in the list of the crate's `lib.rs`, where
+Crates: what each may depend on, and what must not be linked into it by any way. Files: none may import itself through
+other files, and a folder or file of a crate may import only what stands before it in the list of the crate's `lib.rs`, where
 there is one."""
 
 import json

@@ -39,7 +39,7 @@ use mlops_roles_core::state::{Policy, State};
 #[derive(Debug, Default)]
 struct Report {
     deleted: BTreeSet<Name>,
-    /// Roles of others that still exist.
+    /// Foreign and unowned roles that still exist.
     kept: BTreeSet<Name>,
     /// Roles of this resource that exist.
     provisioned: BTreeSet<Name>,
