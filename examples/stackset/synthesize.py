@@ -1,4 +1,4 @@
-"""Writes the template that a stack set deploys: template.yaml and a fragment in one, as plain CloudFormation.
+"""Writes the template that a stack set deploys. It merges template.yaml with a fragment, as plain CloudFormation.
 
     make stackset-template
 
@@ -6,9 +6,9 @@ or, with the interpreter that has sam,
 
     .tools/sam/bin/python examples/stackset/synthesize.py template.yaml examples/stackset/target-account.yaml out.json
 
-Stack sets with service-managed permissions refuse transforms, so the one of SAM is done here. The function's code comes
-from a bucket of each target's own region, by the fragment's parameters CodeBucketPrefix and CodeKey. AWS is asked for
-nothing, and equal input gives equal bytes.
+Stack sets with service-managed permissions refuse transforms, so this script applies the transform of SAM. The
+function's code comes from a bucket in the region of each target, by the fragment's parameters CodeBucketPrefix and
+CodeKey. The script makes no call to AWS, and equal input gives equal bytes.
 """
 
 import json
@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 for variable in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[variable]
-# The transform wants to know a region. Nothing of ours depends on it, and `check` refuses what does.
+# The transform needs a region. Nothing in the template depends on it: `check` refuses a template that does.
 NOWHERE = "no-where-0"
 os.environ.update(AWS_DEFAULT_REGION=NOWHERE, AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
@@ -30,17 +30,17 @@ from samtranslator.translator.transform import transform  # noqa: E402
 FUNCTION = "AWS::Serverless::Function"
 REPOSITORY = "AWS::ServerlessRepo::Application"
 SECTIONS = ("Description", "Parameters", "Conditions", "Resources", "Outputs")
-MOST_BYTES = 460_800  # what AWS::CloudFormation::StackSet takes by TemplateURL
+MOST_BYTES = 460_800  # the limit of AWS::CloudFormation::StackSet for TemplateURL
 CODE = {"Bucket": {"Fn::Sub": "${CodeBucketPrefix}-${AWS::Region}"}, "Key": {"Ref": "CodeKey"}}
 NO_MANAGED_POLICIES = SimpleNamespace(load=dict)
 
 
 class Refused(Exception):
-    """The two don't go together, or not into a stack set."""
+    """The reason why the two files can't be merged, or why a stack set would refuse the result."""
 
 
 def load(path):
-    """Plain, without the line numbers of cfn-lint, whose reading refuses what is said twice."""
+    """Loads a template as plain data, without cfn-lint's line numbers. cfn-lint refuses keys that occur twice."""
     try:
         return json.loads(json.dumps(cfn_yaml.load(path)))
     except cfn_yaml.CfnParseError as e:
@@ -48,7 +48,7 @@ def load(path):
 
 
 def merged(template, fragment):
-    """Both in one. A name may be in one of them only, but for a parameter's new default."""
+    """Merges the two. A name may be in only one of them, except for a new default of a parameter."""
     whole = {**template}
     for section, entries in fragment.items():
         if section not in SECTIONS:
@@ -68,12 +68,12 @@ def merged(template, fragment):
 
 
 def plain(template):
-    """Without the transform. The local code becomes that of the bucket, and the word on how to build it goes."""
+    """Applies the transform. The code comes from the bucket, and the instructions to build it are removed."""
     for resource in template["Resources"].values():
         if resource["Type"] == FUNCTION:
             resource.setdefault("Properties", {})["CodeUri"] = CODE
             resource.pop("Metadata", None)
-    # It names files that are not beside this template, and is for who publishes the other.
+    # This metadata is for the publisher of template.yaml, and names files that are not beside the new template.
     template.get("Metadata", {}).pop(REPOSITORY, None)
     try:
         return transform(template, {}, NO_MANAGED_POLICIES)

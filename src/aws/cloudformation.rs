@@ -83,7 +83,7 @@ impl Stacks for CloudFormationClient {
         let holder = |resource: &Resource, logical: Option<&str>, of_type: Option<&str>| Holder {
             owner: Owner {
                 stack_id: resource.stack_id().unwrap_or_default().to_owned(),
-                logical_id: logical.unwrap_or("(one beyond the first 100)").to_owned(),
+                logical_id: logical.unwrap_or("(not among the first 100 resources)").to_owned(),
             },
             resource_type: of_type.unwrap_or_default().to_owned(),
         };

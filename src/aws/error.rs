@@ -71,7 +71,7 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Aws
             code: String::new(),
             message: "the request could not be built".to_owned(),
         },
-        SdkError::TimeoutError(_) => lost("no reply in time"),
+        SdkError::TimeoutError(_) => lost("no reply arrived in time"),
         SdkError::DispatchFailure(_) => lost("the connection failed"),
         _ => lost("the reply could not be read"),
     }

@@ -44,7 +44,7 @@ impl SageMaker for SageMakerClients {
         let live = listed.filter(|one| one.project_status != Some(ProjectStatus::DeleteCompleted));
         let projects = live.map(|project| Project {
             name: project.project_name.unwrap_or_default(),
-            status: project.project_status.map_or("state unknown".to_owned(), |status| status.to_string()),
+            status: project.project_status.map_or("status unknown".to_owned(), |status| status.to_string()),
         });
         Ok((projects.collect(), reply.next_token.filter(|token| !token.is_empty())))
     }

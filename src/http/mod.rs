@@ -46,7 +46,7 @@ pub fn connector() -> SharedHttpConnector {
     let client = spawn_blocking(client);
     over(async move {
         client.await.map_err(io::Error::from).flatten().unwrap_or_else(|error| {
-            tracing::error!(%error, "without an HTTP client, nothing can be done and nobody be answered");
+            tracing::error!(%error, "could not create the HTTP client, so the process exits");
             exit(1)
         })
     })

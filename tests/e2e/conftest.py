@@ -1,4 +1,5 @@
-"""One local AWS and the deployments in it serve all tests of a process; pytest-xdist has several of these."""
+"""The fixtures of the tests. All tests of a process share one local AWS and its deployments; pytest-xdist starts
+several processes."""
 
 import json
 import uuid
@@ -24,7 +25,7 @@ ALARM_TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 
 @pytest.fixture(scope="session")
 def aloud(request):
-    """Runs something with its output shown: what takes minutes should be seen to move."""
+    """Runs a function and shows its output, because it takes minutes."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def run(what, *arguments, **more):
@@ -47,14 +48,16 @@ def pytest_sessionstart(session):
 
 @pytest.fixture(scope="session")
 def untouched(aws):
-    """What the account holds before anything is deployed, the bucket's stack of sam aside."""
+    """The content of the account before anything is deployed, except the stack with sam's bucket."""
     return aws.world()
 
 
 @pytest.fixture(scope="session")
 def app(aws, untouched, aloud):
-    """The outputs of the deployed application. When all tests have ended, no line of a log holds a response URL, and when all
-    deployments have gone, the account is as it was."""
+    """The outputs of the deployed application.
+
+    After all tests, no line of a log has a response URL. After all deployments are deleted, the account is as
+    before."""
     yield aloud(aws.deploy, APP)
     ours = [stack for stack in aws.cloudformation.describe_stacks()["Stacks"] if stack["StackName"] in APPS]
     lines = [line for stack in ours for line in aws.log(aws.outputs(stack["StackId"])["LogGroupName"])]
@@ -71,7 +74,8 @@ def app(aws, untouched, aloud):
 
 @pytest.fixture(scope="session")
 def wide(aws, execution_role, aloud):
-    """The outputs of a second deployment: everything that the parameters can switch on, and its own workflow role."""
+    """The outputs of a second deployment, with everything that the parameters can switch on and a workflow role of its
+    own."""
     aws.make_policy(NARROW_BOUNDARY, local.allow("s3:*"))
     return aloud(aws.deploy, ADOPTING_APP, AllowAdoption="true", SageMakerExecutionRoleArns=execution_role,
                  WorkflowRoleName="AmazonSageMaker-of-the-app", StateMachineName="churn",
@@ -89,8 +93,8 @@ def adopting(wide):
 
 @pytest.fixture(scope="session")
 def cataloguing(aws, app, aloud):
-    """The outputs of a third deployment. Under its one prefix is nothing that SageMaker makes: what it may do to the
-    service-catalog roles, it may by the policy for these alone."""
+    """The outputs of a third deployment. Its prefix matches no role of SageMaker, so only the policy for the
+    service-catalog roles lets it change these roles."""
     return aloud(aws.deploy, CATALOGUING_APP, EnabledTypes=service_catalog.TYPE, RoleNamePrefixes="Team")
 
 
@@ -107,7 +111,7 @@ def execution_role(aws, app):
 
 @dataclass
 class Resource:
-    """A resource of a stack that exists only in the events that it would send."""
+    """A resource of a made-up stack. The test sends its events to the function directly."""
     aws: Local
     function: str
     properties: dict
@@ -137,7 +141,8 @@ class Resource:
         return answer
 
     def update(self, **changes):
-        """Sends an Update; a property that becomes None is left out. When it fails, all stays as it was."""
+        """Sends an Update. A property that becomes None is left out. After a failure, the old properties count
+        again."""
         old = self.properties
         self.properties = {key: value for key, value in {**old, **changes}.items() if value is not None}
         answer = self.send("Update", PhysicalResourceId=self.physical_id,
@@ -162,7 +167,7 @@ class Resource:
 
 @pytest.fixture
 def resource(aws, function, execution_role):
-    """Makes a resource that is asked for directly; at the end it is deleted."""
+    """Makes a resource whose events the test sends directly; it is deleted at the end."""
     made = []
 
     def make(name="direct", *, of=None, **properties):
@@ -180,7 +185,7 @@ def resource(aws, function, execution_role):
 
 @pytest.fixture
 def created(resource):
-    """The same, created already."""
+    """Makes such a resource and sends its Create."""
     def make(name="direct", **more):
         one = resource(name, **more)
         answer = one.create()
@@ -191,7 +196,7 @@ def created(resource):
 
 @pytest.fixture
 def role_set():
-    """Makes a role set that is asked for directly; at the end it is deleted."""
+    """Makes a role set whose events the test sends directly; it is deleted at the end."""
     made = []
 
     def make(aws, function, name=None, *, of_type=role_sets.TYPE, **properties):
@@ -206,7 +211,7 @@ def role_set():
 
 @pytest.fixture
 def template(function, execution_role):
-    """A template with our resource, `Workflow`, and others beside it."""
+    """Makes a template with the workflow role `Workflow`, and with other resources."""
     def make(others=None, outputs=None, **properties):
         workflow = {"Type": RESOURCE_TYPE, "Properties": {
             "ServiceToken": function, "ServiceTimeout": 60, "SageMakerExecutionRoleArns": [execution_role],
@@ -218,7 +223,7 @@ def template(function, execution_role):
 
 @pytest.fixture
 def stack(aws):
-    """Creates a stack and gives (id, status); at the end it is deleted."""
+    """Creates a stack and returns (id, status); the stack is deleted at the end."""
     made = []
 
     def create(template, **parameters):
@@ -233,7 +238,7 @@ def stack(aws):
 
 @pytest.fixture
 def same_world(aws):
-    """A check that the account holds exactly what it held when the test began."""
+    """A check that the account is exactly as it was when the test began."""
     before = aws.world()
 
     def check():
@@ -243,14 +248,14 @@ def same_world(aws):
 
 @pytest.fixture
 def broken(function):
-    """A resource that can't be created, and is tried only after `Workflow`."""
+    """A resource that can't be created, and whose creation begins only after that of `Workflow`."""
     return {"Type": RESOURCE_TYPE, "DependsOn": "Workflow", "Properties": {
         "ServiceToken": function, "ServiceTimeout": 60, "NoSuchProperty": "x"}}
 
 
 @pytest.fixture
 def events():
-    """The events of events/, with the local account and region in place of theirs. None is sent to AWS."""
+    """Loads an event of events/, with the local account and region in it. No event is sent to AWS."""
     folder = local.ROOT / "events"
 
     def load(name):

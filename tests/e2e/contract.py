@@ -1,4 +1,4 @@
-"""What the contract tests ask of each type, and what the reviewed tables say that it leads to."""
+"""The properties that the contract tests use for each type, and the result that the reviewed tables have for them."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ LOGICAL_ID = "Contract"
 role_arn, policy_arn = (partial(arn, account=ACCOUNT) for arn in (local.role_arn, local.policy_arn))
 
 
-# --- what is asked for, at first and changed: roles and documents as `found` has them, and what the answer says ---
+# --- the desired roles and documents in the form of `found`, before and after the change, and the attributes ---
 
 def blessed(file, models="brdg-"):
     return json.loads(json.dumps(table(file, ACCOUNT)["policies"]).replace("brdg-", models))
@@ -78,18 +78,18 @@ def derived_name(one):
 class Kind(NamedTuple):
     type: str
     properties: dict
-    id: Callable  # of a resource that nobody has named otherwise
-    asked: Callable  # of a resource, changed or not
-    change: dict  # in place
-    create_only: dict  # another resource in its place
-    kept: dict = {}  # names that can't serve both, so that it is refused,
-    refusal: str = ""  # and why
+    id: Callable  # the physical id of a resource without an explicit name
+    asked: Callable  # the desired state of a resource, changed or not
+    change: dict  # a change in place
+    create_only: dict  # a change that replaces the resource
+    kept: dict = {}  # names that can't serve both resources, so the replacement is refused
+    refusal: str = ""  # the reason of that refusal
 
 
 POLLING, BATCH = (f"../definitions/{name}" for name in ("polling-loop", "batch-transform"))
 BARE, BUCKET = (f"../execution_roles/{name}.policy.json" for name in ("bare", "bucket-read"))
 AT_ONCE, HERE = {"SettleSeconds": "0"}, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-# SageMaker does not say for every one of its features for whom it acts.
+# SageMaker names the account that it acts for only for some of its features.
 HERE_IF_TOLD = {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}
 MACHINES = {"ArnLike": {"aws:SourceArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:*"}}
 KINDS = {one.type: one for one in (
@@ -108,8 +108,8 @@ KINDS = {one.type: one for one in (
     Kind(SETS, {"RoleSet": "Environment", "EnvName": "ds-team", **AT_ONCE},
          lambda one: "role-set/Environment/d0e1e21620f1", environment,
          {"CreateVPCFlowLogsRole": "NO"}, {"EnvType": "test"},
-         {"RoleNames": {"VPCFlowLogsRole": "ds-team-kept"}}, "`ds-team-kept` can't serve both"),
+         {"RoleNames": {"VPCFlowLogsRole": "ds-team-kept"}}, "both role sets would have `ds-team-kept`"),
     Kind(TARGET, AT_ONCE, lambda one: "role-set/DeployTarget/b7182607d9d5", deploy_target,
          {"ResourcePrefix": "team-"}, {"NamePrefix": "bridge-2"},
-         {"RoleNames": {"ExecutionRole": "bridge-kept"}}, "`bridge-kept` can't serve both"),
+         {"RoleNames": {"ExecutionRole": "bridge-kept"}}, "both role sets would have `bridge-kept`"),
 )}

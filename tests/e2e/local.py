@@ -1,4 +1,4 @@
-"""A local AWS for the tests and the demo: the server, sam, and short ways to ask and to read."""
+"""A local AWS for the tests and the demo: the server, sam, and helpers to call AWS and to read its state."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).resolve().parents[2]
-# As `make build` and `make dev-function` leave it.
+# The templates that `make build` and `make dev-function` write.
 RELEASED, UNOPTIMISED = (ROOT / ".aws-sam" / folder / "template.yaml" for folder in ("build", "dev"))
 TEMPLATE = RELEASED if os.environ.get("FUNCTION") == "released" else UNOPTIMISED
 ACCOUNT = "000000000000"
@@ -58,7 +58,8 @@ def policy_arn(name, account=ACCOUNT):
 
 
 def statements(policy):
-    """The statements of a document, with lists wherever IAM takes one item or a list, in no particular order."""
+    """The statements of a policy document, with a list wherever IAM accepts one item or a list. The order is not
+    kept."""
     def listed(value):
         return sorted(value) if isinstance(value, list) else [value]
 
@@ -117,20 +118,20 @@ class Server:
 
 
 def build(template=TEMPLATE):
-    """Does nothing where the artefact is newer than its sources: make knows which those are."""
+    """Builds the function with make, which does nothing if the result is newer than its sources."""
     target = "build" if template == RELEASED else "dev-function"
     subprocess.run(["make", "--silent", target], cwd=ROOT, check=True)
 
 
 class Local:
-    """What the tests ask of the local AWS: of an account, as who may do everything there or by other credentials."""
+    """An account of the local AWS. By default, its credentials may do everything in the account."""
 
     def __init__(self, endpoint, sagemaker_endpoint=None, account=ACCOUNT, credentials=None, region=REGION):
         self.endpoint = endpoint
         self.sagemaker_endpoint = sagemaker_endpoint
         self.account = account
         self.region = region
-        key = "test" if account == ACCOUNT else account  # of twelve digits, a key is that account's
+        key = "test" if account == ACCOUNT else account  # a key of twelve digits belongs to the account of that number
         self.credentials = credentials or {"AccessKeyId": key, "SecretAccessKey": "test"}
 
     def of(self, account, credentials=None):
@@ -142,13 +143,14 @@ class Local:
         return Local(self.endpoint, self.sagemaker_endpoint, self.account, self.credentials, region)
 
     def session_of(self, role_name):
-        """The same account as one of its roles, whoever that trusts: what a service may that runs with it."""
+        """The same account with the session of a role, whoever the role trusts: what a service can do that runs with
+        it."""
         arn = self.iam.get_role(RoleName=role_name)["Role"]["Arn"]
         with urllib.request.urlopen(f"{self.endpoint}/_test/session/{arn}") as answer:
             return self.of(self.account, json.load(answer))
 
     def assume(self, role, **more):
-        """The account of a role, by its ARN, as that role: if both its trust and our policies allow."""
+        """The account of a role, given by its ARN, as that role. Its trust policy and our policies have to allow it."""
         session = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test", **more)
         return self.of(role.split(":")[4], session["Credentials"])
 
@@ -192,7 +194,7 @@ class Local:
         return self.client("sagemaker", self.sagemaker_endpoint)
 
     def sam(self, *arguments):
-        """Runs sam against this endpoint and nothing else: the user's own configuration of AWS is left out."""
+        """Runs sam against this endpoint, without the user's own AWS configuration."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SAM_"))}
         env.update(AWS_ENDPOINT_URL=self.endpoint, AWS_ACCESS_KEY_ID=self.credentials["AccessKeyId"],
                    AWS_SECRET_ACCESS_KEY=self.credentials["SecretAccessKey"],
@@ -203,7 +205,7 @@ class Local:
         subprocess.run([ROOT / ".tools/sam/bin/sam", *arguments], cwd=ROOT, env=env, check=True)
 
     def deploy(self, stack, **parameters):
-        """`sam deploy` of template.yaml as it was built; gives the outputs."""
+        """Deploys the built template.yaml with `sam deploy`, and returns the outputs."""
         overrides = [f"{key}={value}" for key, value in {"EndpointUrl": self.endpoint, **parameters}.items()]
         self.sam("deploy", "--template-file", str(TEMPLATE), "--stack-name", stack, "--resolve-s3",
                  "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
@@ -217,7 +219,7 @@ class Local:
     # --- stacks ---
 
     def settled(self, stack_id):
-        """Waits for the end of what the stack is at, and gives its status."""
+        """Waits until the current operation of the stack has ended, and returns the status."""
         until = time.monotonic() + 120
         while time.monotonic() < until:
             status = self.cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"]
@@ -227,7 +229,7 @@ class Local:
         raise AssertionError(f"{stack_id} still is {status}")
 
     def start_stack(self, name, template, **parameters):
-        """The template is an object, its text, or the URL of that."""
+        """Begins to create a stack. The template is an object, its text, or a URL."""
         body = template if isinstance(template, str) else json.dumps(template)
         answer = self.cloudformation.create_stack(
             StackName=name, Capabilities=CAPABILITIES,
@@ -240,7 +242,7 @@ class Local:
         return stack_id, self.settled(stack_id)
 
     def update_stack(self, stack_id, template=None, **parameters):
-        """Without a template or a parameter's value, these stay."""
+        """Updates a stack. A template or parameter that is not given stays as it is."""
         body = {"TemplateBody": json.dumps(template)} if template else {"UsePreviousTemplate": True}
         stack = self.cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
         stay = [{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack.get("Parameters", [])
@@ -267,7 +269,7 @@ class Local:
                 if event["ResourceStatus"].endswith("_FAILED") and event.get("ResourceStatusReason")]
 
     def uploaded(self, bucket, key, body):
-        """Puts it into a bucket, which is made if need be, and gives its URL."""
+        """Puts an object into a bucket, creates the bucket if it is absent, and returns the URL of the object."""
         self.own_bucket(bucket)
         self.s3.put_object(Bucket=bucket, Key=key, Body=body)
         return f"{self.endpoint}/{bucket}/{key}"
@@ -281,7 +283,7 @@ class Local:
     # --- IAM, read whole ---
 
     def role(self, name):
-        """All that there is to a role, or None."""
+        """Everything that IAM has of a role, or None."""
         try:
             role = self.iam.get_role(RoleName=name)["Role"]
         except self.iam.exceptions.NoSuchEntityException:
@@ -311,7 +313,7 @@ class Local:
                 "tags": {tag["Key"]: tag["Value"] for tag in self.iam.list_policy_tags(PolicyArn=arn)["Tags"]}}
 
     def world(self):
-        """Every role, every policy and every instance profile of the account, by ARN, whole."""
+        """Every role, policy and instance profile of the account in full, by ARN."""
         def listed(call, key, **more):
             return [item for page in self.iam.get_paginator(call).paginate(**more) for item in page[key]]
 
@@ -322,7 +324,7 @@ class Local:
                 **{profile["Arn"]: [role["RoleName"] for role in profile["Roles"]] for profile in profiles}}
 
     def decision(self, role_name, action, resource="*", **context):
-        """What SimulatePrincipalPolicy says: `allowed`, `implicitDeny` or `explicitDeny`."""
+        """The decision of SimulatePrincipalPolicy: `allowed`, `implicitDeny` or `explicitDeny`."""
         entries = [{"ContextKeyName": key.replace("_", ":"), "ContextKeyValues": [value], "ContextKeyType": "string"}
                    for key, value in context.items()]
         arn = self.iam.get_role(RoleName=role_name)["Role"]["Arn"]
@@ -339,7 +341,7 @@ class Local:
         return self.iam.create_policy(PolicyName=name, PolicyDocument=body, **more)["Policy"]["Arn"]
 
     def delete_role(self, name):
-        """Deletes a role with all that hangs on it, if it is there."""
+        """Deletes a role, if it exists, with its attachments, inline policies and memberships in instance profiles."""
         role = self.role(name)
         if role is None:
             return
@@ -351,10 +353,11 @@ class Local:
             self.iam.delete_role_policy(RoleName=name, PolicyName=policy)
         self.iam.delete_role(RoleName=name)
 
-    # --- SageMaker, as tests/local/sagemaker_endpoint.py has it ---
+    # --- the SageMaker of tests/local/sagemaker_endpoint.py ---
 
     def set_sagemaker(self, books):
-        """Replaces what is so in every region; a region left out is as in a new account, and no call was made."""
+        """Replaces the state of every region. A region that is left out is as in a new account, with no calls
+        recorded."""
         request = urllib.request.Request(self.books_url, json.dumps(books).encode(), method="PUT")
         urllib.request.urlopen(request).close()
 
@@ -367,7 +370,7 @@ class Local:
             return json.load(answer)
 
     def sagemaker_calls(self):
-        """The actions asked for since the books were set, refused ones too, by region."""
+        """The actions called since the state was set, with those that were refused, by region."""
         return {region: book["calls"] for region, book in self.sagemaker_books().items()}
 
     def log(self, group):
@@ -375,17 +378,18 @@ class Local:
         return [event["message"] for page in pages for event in page["events"]]
 
     def calls(self, role):
-        """What a role did and what it was refused, by its ARN: {"allowed": {action: times}, "denied": {…}}."""
+        """The calls of a role, given by its ARN: {"allowed": {action: times}, "denied": {…}}."""
         with urllib.request.urlopen(f"{self.endpoint}/_test/calls/{role}") as answer:
             return json.load(answer)
 
-    # --- the function, asked directly ---
+    # --- the function, invoked directly ---
 
     def answer_url(self, bucket, key):
         return self.s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
 
     def ask(self, function, event):
-        """Invokes the function with an event of CloudFormation, and gives what it PUT to the presigned URL."""
+        """Invokes the function with an event of CloudFormation, and returns the response that it PUT to the presigned
+        URL."""
         key, bucket = f"answers/{uuid.uuid4()}", f"cloudformation-answers-{self.account}"
         self.own_bucket(bucket)
         url = self.answer_url(bucket, key)

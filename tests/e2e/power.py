@@ -1,4 +1,5 @@
-"""Cases that need the permissions of the function's role, one by one, and the accounts in which they are tried."""
+"""The cases that need the permissions of the function's role one by one, and the accounts in which the tests try
+them."""
 
 import json
 import time
@@ -19,13 +20,14 @@ TYPES = [f"Custom::{name}" for name in (
     "StepFunctionsWorkflowRole", "SageMakerExecutionRole", "SageMakerServiceCatalogRoles", "SageMakerMlopsRoles",
     "SageMakerDeployTarget")]
 WORKFLOW, EXECUTION, CATALOG, SETS, TARGET = TYPES
-# None of SageMaker's own names begins so: what may be done to its roles, their own statements say alone.
+# No name of SageMaker begins with this prefix, so only the statements for the service-catalog roles allow changes of
+# them.
 PREFIX = "Team"
 OTHERS_ROLE = "theirs-for-SageMaker"
 
 
 class Late(Local):
-    """Signs the URLs of its events a minute ago."""
+    """An account whose events have a response URL that was signed a minute ago."""
 
     def answer_url(self, bucket, key):
         class Signer(S3SigV4QueryAuth):
@@ -40,7 +42,7 @@ class Late(Local):
 
 
 class Timed(Resource):
-    """A resource whose events the function has to answer in the time that its account has."""
+    """A resource whose events have the ServiceTimeout of their account."""
     account = None
 
     def send(self, request_type, **more):
@@ -53,9 +55,9 @@ class Account:
     """An account with the application deployed."""
     aws: Local
     outputs: dict
-    before: dict  # all of IAM, then and with the application
+    before: dict  # all of IAM before the deployment; `deployed` is all of IAM after it
     deployed: dict
-    seconds: str = "60"  # that the function has for an event
+    seconds: str = "60"  # the time that the function has for an event
 
     @property
     def role(self):
@@ -81,10 +83,11 @@ class Account:
     def catalog(self, **properties):
         return self.resource(CATALOG, **{"Regions": REGION, **properties})
 
-    # --- what the function may do ---
+    # --- the permissions of the function ---
 
     def policies(self):
-        """By their names, or by their logical ids where CloudFormation invented the name: (ARN or None, document)."""
+        """The policies of the function's role, each (ARN or None, document). The keys are names, or logical ids if
+        CloudFormation generated the name."""
         iam, role = self.aws.iam, self.role
         inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
         found = {name: (None, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]) for name in inline}
@@ -99,7 +102,7 @@ class Account:
 
     @contextmanager
     def without(self, policy, sid, action):
-        """Takes one action out of one statement."""
+        """Removes one action from one statement."""
         (arn, whole), iam = self.policies()[policy], self.aws.iam
         less = [{**one, "Action": [kept for kept in listed(one["Action"]) if kept != action] or "none:Left"}
                 if one["Sid"] == sid else one for one in whole["Statement"]]
@@ -119,14 +122,14 @@ class Account:
                 iam.set_default_policy_version(PolicyArn=arn, VersionId=former)
                 iam.delete_policy_version(PolicyArn=arn, VersionId=made["VersionId"])
 
-    # --- what it did ---
+    # --- the calls of the function ---
 
     def calls(self):
         return self.aws.calls(self.role_arn)
 
     @contextmanager
     def refusals(self):
-        """The actions that are refused meanwhile."""
+        """Collects the actions that are denied inside the context."""
         before, found = self.calls()["denied"], set()
         yield found
         found.update(action for action, times in self.calls()["denied"].items() if times > before.get(action, 0))
@@ -145,11 +148,11 @@ def succeeds(answer):
     return answer["Status"] == "SUCCESS"
 
 
-# --- the cases: each gives what to try, and whether that went well ---
+# --- the cases: each yields an attempt, which returns whether it succeeded ---
 
 @contextmanager
 def tried(one, attempt):
-    """A resource that goes at the end."""
+    """Yields the attempt, and deletes the resource at the end."""
     yield lambda: succeeds(attempt())
     if one.physical_id:
         ok(one.delete())
@@ -163,7 +166,7 @@ def created(account):
 
 
 def named(name):
-    """A case that is made from arguments: a context manager that tests can be called by."""
+    """Makes a case with this name, from a function that was made with arguments. The name is part of the test id."""
     def made(case):
         case.__name__ = name
         return contextmanager(case)
@@ -198,7 +201,7 @@ def written_back(account):
 
 @contextmanager
 def rewritten_once_too_often(account):
-    """IAM keeps five versions."""
+    """A policy with five versions, which is all that IAM keeps, gets another one."""
     one = account.workflow(Integrations=["lambda:invoke"])
     ok(one.create())
     for number in range(4):
@@ -214,7 +217,7 @@ def policy_of(one):
 
 @contextmanager
 def deleted(account):
-    """With all that somebody may have hung on it."""
+    """A role in an instance profile and a policy with several versions are deleted."""
     one, iam = account.workflow(), account.aws.iam
     ok(one.create())
     profile = f"profile-of-{one.physical_id}"
@@ -229,7 +232,7 @@ def deleted(account):
 @contextmanager
 def bounded_by_what_is_not_there(account):
     one = account.workflow(PermissionsBoundary=account.aws.policy_arn("gone-boundary"))
-    yield lambda: "there is no policy" in one.send("Create")["Reason"]
+    yield lambda: "gone-boundary` does not exist" in one.send("Create")["Reason"]
 
 
 @contextmanager
@@ -248,13 +251,14 @@ def adopted(account):
 
 @contextmanager
 def adopted_in_vain(account):
-    """Another role each time: one that could not be undone has the boundary before the next try."""
+    """An adoption fails and is rolled back. Each attempt uses another role, because a role whose rollback failed
+    already has the boundary."""
     with ExitStack() as roles:
         def attempt():
             one = roles.enter_context(hand_made(account))
             roles.callback(lambda: ok(one.delete(one.properties["RoleName"])))
             one.properties |= {"Integrations": ["aws-sdk:iam:createUser"], "VerifyPermissions": "true"}
-            return one.send("Create")["Reason"].endswith("everything is as it was before")
+            return one.send("Create")["Reason"].endswith("; rolled back")
         yield attempt
 
 
@@ -283,7 +287,7 @@ def found(**source):
 
 @contextmanager
 def late(account):
-    """Of a stack that is gone."""
+    """A late event of a stack that no longer exists."""
     aws = account.aws
     one = account.workflow()
     one = account.resource(WORKFLOW, of=Late(aws.endpoint, account=aws.account), **one.properties)
@@ -304,7 +308,7 @@ def logged(account):
 
 @contextmanager
 def unanswered(account):
-    """An event that tells nobody to answer to is tried thrice, then kept."""
+    """An event without a response URL is tried three times and then kept in the queue."""
     aws, sqs = account.aws, account.aws.client("sqs")
     queue = aws.resource_id(APP, "UnansweredEvents")
 
@@ -329,11 +333,11 @@ def until(happened):
         time.sleep(0.1)
 
 
-# --- those of the service-catalog roles ---
+# --- the cases of the service-catalog roles ---
 
 @contextmanager
 def slate(account, **book):
-    """What SageMaker is, and none of its roles."""
+    """Sets the state of SageMaker. None of its roles exists, and at the end all are deleted."""
     account.aws.set_sagemaker({REGION: book})
     try:
         yield
@@ -344,7 +348,8 @@ def slate(account, **book):
 
 @contextmanager
 def cleared(account):
-    """Roles as the console and as a solution leave them, with the console's own policy, and the portfolio."""
+    """A Create deletes roles that the console and a solution left, and the console's policy, and disables the
+    portfolio."""
     with slate(account, portfolio="Enabled"):
         by_the_console(account.aws, USE)
         by_the_solution(account.aws, LAUNCH)
@@ -406,7 +411,7 @@ def made_as_a_set(account):
         yield attempt
 
 
-# By policy and statement: what needs the actions.
+# By policy and statement: the cases, each with the actions that it needs.
 CASES = {
     ("mlops-roles", "Log"): {logged: "logs:CreateLogStream logs:PutLogEvents"},
     ("mlops-roles", "KeepUnansweredEvents"): {unanswered: "sqs:SendMessage"},

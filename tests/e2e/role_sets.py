@@ -1,4 +1,4 @@
-"""The role sets: what the tables beside the Rust tests say of them, and what an account holds."""
+"""The role sets: the documents of the tables in tests/data/role_sets, and what an account has of a set."""
 
 import json
 import re
@@ -20,18 +20,19 @@ def ok(answer):
 
 
 def at_once(template):
-    """The template of an example without the wait for IAM, which has no lag here: ministack makes its sets in turn."""
+    """The template of an example without the wait for IAM. The local IAM has no lag, and ministack creates the sets one
+    after the other."""
     shorter = re.sub(r"^( +)(?=RoleSet: )", r"\1SettleSeconds: 0\n\1", template, flags=re.M)
     assert shorter != template
     return shorter
 
 
-# In the tables.
+# The boundary and the allowed policies that the tables have.
 BOUNDARY, ALLOWED = "mlops-roles-Boundary", "arn:aws:iam::aws:policy/Amazon*"
 
 
 def table(file, account, administrator=ACCOUNT):
-    """A file of tests/data/role_sets/ with these accounts and the local region in place of its own."""
+    """A file of tests/data/role_sets/, with these accounts and the local region in it."""
     text = (TABLES / file).read_text()
     for old, new in (("123456789012", account), ("210987654321", administrator), ("us-east-1", REGION)):
         text = text.replace(old, new)
@@ -39,8 +40,8 @@ def table(file, account, administrator=ACCOUNT):
 
 
 def plain(value):
-    """Equal for documents that mean the same: no list has an order, one item is a list of one, and the root of an
-    account is the account."""
+    """The normal form of a document, which is equal for documents that mean the same. Lists have no order, one item is
+    a list of one, and the root of an account is the account."""
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     items = (json.dumps(plain(one), sort_keys=True) if isinstance(one, dict) else ACCOUNT_ROOT.sub(r"\1", str(one))
@@ -49,7 +50,7 @@ def plain(value):
 
 
 def published(name, account, administrator=ACCOUNT):
-    """The documents of a set as published, by role and policy, and what else there is to its roles."""
+    """The published roles of a set, and its documents by role and policy."""
     tables = table("published.json", account, administrator)[name]
     documents = {f"arn:aws:iam::{account}:policy/{policy}": one for policy, one in tables["policies"].items()}
     for role, told in tables["roles"].items():
@@ -61,7 +62,7 @@ def published(name, account, administrator=ACCOUNT):
 
 
 def narrowed(name, account, administrator=ACCOUNT):
-    """The same in the narrowed form: trusts as the differences have them, policies as they were blessed."""
+    """The same in the narrowed form: trust policies from differences.json, policies as blessed."""
     roles, documents = published(name, account, administrator)
     differences = table("differences.json", account, administrator)[name]
     for key in (key for key in differences if key.endswith(", trust")):
@@ -76,7 +77,7 @@ def narrowed(name, account, administrator=ACCOUNT):
 
 
 def found(aws, stack_id, logical_id="Roles"):
-    """What the account holds of a resource, read call by call."""
+    """The roles and documents of a resource in the account, read with the calls of IAM."""
     def own(tags):
         tags = {tag["Key"]: tag["Value"] for tag in tags}
         mine = (tags.get(STACK_TAG), tags.get(LOGICAL_TAG)) == (stack_id, logical_id)

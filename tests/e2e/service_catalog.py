@@ -1,4 +1,4 @@
-"""SageMaker's eleven service-catalog roles, as others make them: for the tests and the demo."""
+"""Creates SageMaker's eleven service-catalog roles as others create them, for the tests and the demo."""
 
 import json
 
@@ -11,7 +11,7 @@ EC2 = f"{AWS_POLICY}/AmazonEC2ReadOnlyAccess"
 PATH = "/service-role/"
 PREFIX = "AmazonSageMakerServiceCatalogProducts"
 LAUNCH, USE = f"{PREFIX}LaunchRole", f"{PREFIX}UseRole"
-# What the console makes: the services that may assume the role, and the policy of AWS attached to it.
+# The roles that the console creates: the services that may assume the role, and its AWS managed policy.
 CONSOLE = {
     LAUNCH: ("servicecatalog", "AmazonSageMakerAdmin-ServiceCatalogProductsServiceRolePolicy"),
     USE: ("apigateway cloudformation codebuild codepipeline events firehose glue lambda sagemaker states",
@@ -21,7 +21,7 @@ CONSOLE = {
     **{f"{PREFIX}{service}Role": (service.lower(), f"service-role/{PREFIX}{service}ServiceRolePolicy")
        for service in ("ApiGateway", "Cloudformation", "CodePipeline", "Events", "Firehose", "Glue", "Lambda")},
 }
-# Named nearly so, and never to be touched.
+# Roles with similar names, which nothing may change.
 NEIGHBOURS = ("AmazonSageMakerProjectsUseRole", f"{USE}2", f"X{USE}")
 CONSOLE_POLICY = local.policy_arn(f"service-role/{USE}-20210603T132536")
 
@@ -39,13 +39,13 @@ def managed_policy(name):
 
 
 def make_policy(aws, policy_arn):
-    """A policy of two versions, as the console leaves the one that it made for `UseRole`."""
+    """Creates a policy with two versions, as the console leaves its policy for `UseRole`."""
     aws.make_policy(policy_arn.rpartition("/")[2], Path=PATH)
     aws.iam.create_policy_version(PolicyArn=policy_arn, PolicyDocument=json.dumps(document(allow("s3:*"))))
 
 
 def by_the_solution(aws, *roles, path=PATH):
-    """As a solution with pre-provisioned roles makes the two."""
+    """Creates roles as a solution with pre-provisioned roles does: by default the two that it needs."""
     for name in roles or (LAUNCH, USE):
         aws.make_role(name, trusting("servicecatalog.amazonaws.com"), Path=path)
         for policy in (f"{AWS_POLICY}/service-role/AWSLambdaBasicExecutionRole", EC2):
@@ -65,7 +65,7 @@ def by_the_console(aws, *roles):
 
 
 def clear(aws):
-    """Takes away whatever there is of all that."""
+    """Deletes all of these roles and policies that exist."""
     for name in CONSOLE:
         aws.delete_role(name)
     for policy in aws.iam.list_policies(Scope="Local", PathPrefix=PATH)["Policies"]:

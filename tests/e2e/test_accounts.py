@@ -1,4 +1,5 @@
-"""Dev, staging and production: each with a function of its own, and who of the one may become what in the other."""
+"""Tests with the accounts dev, staging and production. Each has a function of its own. They show which role of one
+account may assume which role of another."""
 
 import hashlib
 import io
@@ -15,7 +16,7 @@ from role_sets import PATHS, TYPE, USE, at_once, found, ok
 from test_guardrails import ADMINISTRATOR
 
 DEV, STAGING, PRODUCTION = (digit * 12 for digit in "123")
-# Two that have no dev account with its roles: one never had, of the other the roles were taken down.
+# Two target accounts without the roles of a dev account. EMPTY never had these roles; those of ABANDONED were deleted.
 EARLY, LATE, EMPTY, ABANDONED = "777777777777", "888888888888", "999999999999", "121212121212"
 OTHER_REGION = "eu-central-1"
 ENV = "ds-team-dev"
@@ -29,13 +30,14 @@ SETUP_LAMBDA = f"{ENV}-SetupLambdaExecutionRole"
 
 
 def targets_stack(account):
-    """The name of an account's stack. As with StackSets no other has it: what ministack derives from it would clash."""
+    """The name of an account's stack, unique as with StackSets. Otherwise the names that ministack derives from it
+    clash."""
     return f"StackSet-ds-team-targets-{account.account}-{account.region}"
 
 
 @pytest.fixture(scope="module")
 def dev(aws, aloud):
-    """The dev account with the function and all that examples/role-sets.yaml makes."""
+    """The dev account with the function and the stack of examples/role-sets.yaml."""
     one = aws.of(DEV)
     before = one.world()
     aloud(one.deploy, APP, EnabledTypes=TYPE, RoleNamePrefixes="ds-team-,AmazonSageMaker", RolePaths=PATHS,
@@ -51,7 +53,7 @@ def dev(aws, aloud):
 
 @pytest.fixture(scope="module")
 def roll_out(tmp_path_factory):
-    """Starts the stack that a stack set would make in an account, and gives its id."""
+    """Starts the stack that a stack set would create in an account, and returns its id."""
     output = tmp_path_factory.mktemp("stackset") / "template.json"
     subprocess.run([ROOT / ".tools/sam/bin/python", "examples/stackset/synthesize.py", "template.yaml",
                     "examples/stackset/target-account.yaml", output], cwd=ROOT, check=True)
@@ -67,7 +69,7 @@ def roll_out(tmp_path_factory):
     key = f"mlops-roles/{hashlib.sha256(bootstrap).hexdigest()[:16]}.zip"
 
     def start(account, stage, administrator=DEV):
-        # Buckets are of an account in ministack; on AWS all targets read that of the administrator.
+        # In ministack a bucket belongs to one account. On AWS, all targets read the bucket of the administrator.
         prefix = f"ds-team-code-{account.account}"
         bucket = f"{prefix}-{account.region}"
         account.uploaded(bucket, key, archive.getvalue())
@@ -83,7 +85,7 @@ def roll_out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def targets(aws, dev, roll_out, too_early):
-    """Staging and production, by stage."""
+    """The accounts staging and production, by stage."""
     accounts = {"staging": aws.of(STAGING), "prod": aws.of(PRODUCTION)}
     before = {stage: account.world() for stage, account in accounts.items()}
     stacks = {stage: roll_out(account, stage) for stage, account in accounts.items()}
@@ -97,7 +99,7 @@ def targets(aws, dev, roll_out, too_early):
 
 @pytest.fixture(scope="module")
 def too_early(aws, roll_out):
-    """Stacks that fail, in their accounts. The function takes a refusal for IAM's lag for half a minute: so they start
+    """Stacks that fail, with their accounts. The function waits 30 s before it believes the refusal, so they start
     before anything else."""
     gone = aws.of(ABANDONED)
     gone.make_role(USE, Path="/service-role/")
@@ -119,7 +121,7 @@ def production(targets):
 
 @pytest.fixture
 def administrator():
-    """A role of an account that may do everything, as an administrator has it."""
+    """Makes a role with administrator permissions in an account, and returns the account as that role."""
     made = []
 
     def make(account, name="Administrator"):
@@ -142,7 +144,7 @@ def may_assume(caller, account, role):
 
 
 def allowed(caller, target, roles=(MODEL, EXECUTE, SETUP)):
-    """Which role of the one account may become which of the other."""
+    """The pairs of a role of one account and a role of the other that it may assume."""
     names = [role["RoleName"] for role in caller.iam.list_roles()["Roles"]]
     return {(name, role) for name in names for role in roles if may_assume(caller.session_of(name), target, role)}
 
@@ -167,7 +169,7 @@ def test_the_targets_get_their_roles_under_the_names_of_dev(dev, targets):
             outputs["PermissionsBoundaryArn"]}
 
 
-# --- who may become what ---
+# --- who may assume which role ---
 
 def test_of_dev_the_pipelines_role_and_the_stack_sets_role_get_in_each_where_it_belongs(dev, targets, administrator):
     administrator(dev)
@@ -200,7 +202,8 @@ def test_as_published_an_administrator_of_dev_gets_in_too(dev, staging, administ
 def test_the_boundary_of_dev_holds_them_back_without_passable_role_arns(dev, staging):
     assert dev.update_stack(APP, PassableRoleArns="") == "UPDATE_COMPLETE"
     try:
-        # A pattern of the own account only: what is elsewhere is beyond it, whatever policy and trust say.
+        # The default pattern is of the own account only, so the boundary denies roles elsewhere, whatever the policies
+        # say.
         assert allowed(dev, staging) == set()
         assert allowed(dev, dev, (MODEL, EXECUTE)) == {(USE, MODEL)}
     finally:
@@ -221,14 +224,14 @@ def test_who_got_in_can_do_there_what_the_role_is_for(dev, staging):
         inside.iam.create_user(UserName="x")
 
 
-# --- what stands against it ---
+# --- what is refused ---
 
 def test_a_second_region_is_refused_by_the_name_of_the_first_which_stays_as_it_was(staging, roll_out):
     elsewhere, before = staging.in_region(OTHER_REGION), staging.world()
     stack_id = roll_out(elsewhere, "staging")
     assert elsewhere.settled(stack_id) == "ROLLBACK_COMPLETE"
     reason = next(reason for reason in elsewhere.reasons(stack_id) if "belongs to" in reason)
-    assert f"a stack of region {REGION}" in reason and f"`{ENV}-S" in reason, reason
+    assert f"belongs to a stack in {REGION}" in reason and f"`{ENV}-S" in reason, reason
     assert elsewhere.delete_stack(stack_id) == "DELETE_COMPLETE"
     assert staging.world() == before
 

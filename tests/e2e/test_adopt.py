@@ -1,4 +1,4 @@
-"""Roles that others made: left alone, or taken over and given back."""
+"""Tests of roles that others created: they are left alone, or adopted and released."""
 
 import json
 
@@ -12,7 +12,7 @@ EVENTS_ACCESS = "arn:aws:iam::aws:policy/CloudWatchEventsFullAccess"
 
 @pytest.fixture
 def hand_made(aws):
-    """A workflow role as the console guide makes it: gives its name."""
+    """Makes a workflow role as the console guide does, and returns its name."""
     made = []
 
     def make(**more):
@@ -63,7 +63,7 @@ def test_an_adopted_role_keeps_what_others_gave_it_and_is_given_back_as_it_was(a
     assert one.role == during
     assert one.delete()["Status"] == "SUCCESS"
     after = one.role
-    # Trust and boundary stay as they became: what the trust was stands in the log.
+    # Trust policy and boundary stay as the resource set them. The log has the trust policy from before.
     assert {**after, "trust": []} == {**before, "trust": [], "boundary": during["boundary"]}
     assert aws.policy(one.policy_arn) is None
 
@@ -92,7 +92,7 @@ def test_a_role_that_another_stack_released_is_taken_over_from_it_by_name(aws, a
     second = resource(of=adopting, RoleName=first.physical_id, AdoptFrom=first.stack_id)
     assert second.create()["Status"] == "SUCCESS"
     assert second.role["tags"][local.STACK_TAG] == second.stack_id
-    # The first one's Delete finds nothing of its own any more.
+    # The Delete of the first resource finds nothing that it owns.
     during = second.role
     assert first.delete()["Status"] == "SUCCESS" and second.role == during
     assert second.delete()["Status"] == "SUCCESS"

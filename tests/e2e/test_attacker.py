@@ -1,5 +1,5 @@
-"""What an attacker tries who writes templates or may invoke the function: refused with nothing changed, or shown as
-what is left. SECURITY.md has the table."""
+"""Attacks by somebody who writes templates or may invoke the function. Each is refused with nothing changed, or the
+test shows what remains. SECURITY.md has the table."""
 
 import json
 import threading
@@ -19,9 +19,9 @@ from test_guardrails import ADMINISTRATOR, environment
 
 EXECUTION_ROLE = "Custom::SageMakerExecutionRole"
 ATTACH = "arn:aws:states:::aws-sdk:iam:attachRolePolicy"
-OUTSIDE = "210987654321"  # an account of the attacker's
+OUTSIDE = "210987654321"  # an account of the attacker
 EVERYTHING = json.dumps(document(allow("*")))
-SOON = 20  # seconds; what waits for IAM or hangs takes longer
+SOON = 20  # seconds; an event that waits for IAM or hangs takes longer
 
 
 def tasks(*resources, **more):
@@ -31,14 +31,14 @@ def tasks(*resources, **more):
 
 @pytest.fixture
 def switched(aws):
-    """Changes a function's environment until the test ends, however it does."""
+    """Changes the environment of a function until the test ends, also if it fails."""
     with ExitStack() as stack:
         yield lambda function, **changes: stack.enter_context(environment(aws, function, **changes))
 
 
 @pytest.fixture
 def refused(resource, adopting, same_world):
-    """Asks for a resource that must be refused for a reason with this part, soon, and with nothing changed."""
+    """Checks that a Create is refused soon, with nothing changed, and that the reason has this part."""
     def check(part, *, of_type=RESOURCE_TYPE, **properties):
         one = resource(**properties)
         one.resource_type = of_type
@@ -53,7 +53,7 @@ def refused(resource, adopting, same_world):
 
 @pytest.fixture
 def by_hand(aws):
-    """A role that somebody made with an administrator's rights, by its name."""
+    """The name of a role that somebody created by hand with administrator permissions."""
     name = unique("by-hand")
     nobody = document({"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}})
     aws.make_role(name, nobody)
@@ -64,7 +64,7 @@ def by_hand(aws):
 
 @pytest.fixture
 def denied(aws):
-    """Whether a role that really tries is denied, whoever it trusts."""
+    """Whether a real call with the session of a role is denied."""
     def check(role, call, **arguments):
         try:
             getattr(aws.session_of(role).iam, call)(**arguments)
@@ -74,7 +74,7 @@ def denied(aws):
     return check
 
 
-# --- the template: names, policies, trust, grants ---
+# --- the template: names, policies, trust policies, grants ---
 
 NAMES = [
     "AmazonSageMaker*", "AmazonSageMaker?", "AmazonSageMaker/x", "/AmazonSageMaker/x", "AmazonSageMaker-../Admin",
@@ -103,7 +103,7 @@ def test_iam_keeps_the_function_from_adopting_its_own_role_and_boundary(
     name = aws.resource_id(ADOPTING_APP, logical_id).rpartition("/")[2]
     switched(adopting, ROLE_NAME_PREFIXES=f"AmazonSageMaker,{ADOPTING_APP}")
     one = refused(f"{call}: AccessDenied", of=adopting, AdoptExisting="true", ServiceTimeout="2", **{property: name})
-    one.physical_id = ""  # nothing is there to be deleted
+    one.physical_id = ""  # there is nothing to delete
 
 
 def test_the_role_of_another_stack_is_nobody_elses_whatever_its_case(aws, created, resource):
@@ -172,7 +172,7 @@ def test_a_template_brings_no_document_of_its_own(refused, property):
 
 
 def test_a_role_set_is_refused_where_its_type_is_off(refused):
-    refused("is switched off", of_type=role_sets.TYPE, **TARGET)
+    refused("is disabled", of_type=role_sets.TYPE, **TARGET)
 
 
 def test_where_it_is_on_a_template_lets_any_account_in_and_the_boundary_holds_it(aws, role_sets_on, role_set, function):
@@ -187,7 +187,7 @@ def test_where_it_is_on_a_template_lets_any_account_in_and_the_boundary_holds_it
         assert got_in.client("sts").get_caller_identity()["Account"] == aws.account
         with pytest.raises(ClientError, match="AccessDenied"):
             got_in.iam.create_user(UserName="x")
-        # A name that only looks like theirs is not let in.
+        # A role whose name only looks similar is not trusted.
         theirs.make_role(like, local.trusting("ec2.amazonaws.com"))
         theirs.iam.put_role_policy(RoleName=like, PolicyName="in", PolicyDocument=EVERYTHING)
         with pytest.raises(ClientError, match="AccessDenied"):
@@ -207,14 +207,14 @@ def test_no_chosen_name_is_trusted_for_itself(refused, name):
 @pytest.mark.parametrize("part, properties", [
     ("`PassRolePolicyName`: found", {"PassRolePolicyName": "*"}),
     ("`PassRolePolicyName`: found", {"PassRolePolicyName": "../x"}),
-    ("is no API", {"Definition": tasks("arn:aws:states:::aws-sdk:iam:*")}),
-    ("is no API", {"Definition": tasks("arn:aws:states:::aws-sdk:*:*")}),
-    ("which is no integration", {"Integrations": ["*"]}),
+    ("is not an API", {"Definition": tasks("arn:aws:states:::aws-sdk:iam:*")}),
+    ("is not an API", {"Definition": tasks("arn:aws:states:::aws-sdk:*:*")}),
+    ("expected the ARN of an integration", {"Integrations": ["*"]}),
     ("`ResourceOverrides.S0`: found", {"Definition": tasks(ATTACH), "ResourceOverrides": {"S0": "*"}}),
     ("`PassableRoleArns`", {"Definition": tasks(
         "arn:aws:states:::sagemaker:createTrainingJob",
         Parameters={"TrainingJobName": "x", "RoleArn": local.role_arn("Administrator")})}),
-    ("a pattern would pass more", {
+    ("the ARN of one role, without `*`", {
         "SageMakerExecutionRoleArns": None, "ResourceOverrides": {"S0": local.role_arn("*SageMaker*")},
         "Definition": tasks("arn:aws:states:::sagemaker:createTrainingJob",
                             Parameters={"TrainingJobName": "x", "RoleArn.$": "$.role"})}),
@@ -242,7 +242,7 @@ def test_what_a_task_asks_of_iam_is_denied_to_the_role_that_tries(aws, created, 
 
 
 def test_a_role_passes_another_only_to_the_service_that_was_asked_for(aws, refused, created, execution_role):
-    refused("is no API", SageMakerExecutionRoleArns=None, Integrations=["aws-sdk:iam:passRole"])
+    refused("is not an API", SageMakerExecutionRoleArns=None, Integrations=["aws-sdk:iam:passRole"])
     decisions = {service: aws.decision(created("passing").physical_id, "iam:PassRole", execution_role,
                                        iam_PassedToService=f"{service}.amazonaws.com")
                  for service in ("sagemaker", "lambda")}
@@ -292,7 +292,7 @@ def test_a_delete_with_other_properties_leaves_no_grant_of_ours_without_a_bounda
         aws.delete_role(name)
 
 
-# --- the function's own things ---
+# --- the function itself ---
 
 @pytest.mark.parametrize("integration, action", [
     ("lambda:invoke", "lambda:InvokeFunction"), ("aws-sdk:lambda:updateFunctionCode", "lambda:UpdateFunctionCode"),
@@ -336,15 +336,15 @@ def test_who_may_invoke_speaks_for_any_stack_unless_events_are_verified(
     updated = forger.send("Update", PhysicalResourceId=name, OldResourceProperties={})
     answers = [updated, forger.send("Create"), forger.delete(name)]
     if verified == "true":
-        assert all(answer["Status"] == "FAILED" and "in its stack" in answer["Reason"] for answer in answers), answers
+        assert all(answer["Status"] == "FAILED" and "is stale" in answer["Reason"] for answer in answers), answers
         assert aws.world() == before
-    else:  # what is left: it changes and deletes what is another stack's
+    else:  # what remains: the forger changes and deletes what belongs to another stack
         assert all(answer["Status"] == "SUCCESS" for answer in answers) and aws.role(name) is None, answers
 
 
 @pytest.fixture
 def listener():
-    """A server of the attacker's: its address, and the paths that it was asked for."""
+    """A server of the attacker: its address, and the paths of its requests."""
     heard = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -368,7 +368,7 @@ def listener():
 
 @pytest.fixture
 def unanswerable(aws, function, resource):
-    """Sends a Create whose answer is to go elsewhere; gives the error, and whether a role was made."""
+    """Sends a Create whose response is to go elsewhere; returns the error, and whether a role was created."""
     def send(url):
         one = resource("unanswerable")
         one.physical_id = one.properties["RoleName"]
@@ -391,7 +391,7 @@ def test_no_answer_goes_elsewhere_and_lambda_hears_of_it(aws, listener, unanswer
     address, heard = listener
     for url in ELSEWHERE:
         why, _ = unanswerable(url.format(it=address, aws=aws.endpoint))
-        assert why.startswith("the answer was not sent: the response URL ") and "secret" not in why, url
+        assert why.startswith("the response was not sent: the response URL ") and "secret" not in why, url
     assert heard == []
 
 
@@ -403,7 +403,7 @@ def test_an_event_that_can_not_be_answered_makes_nothing(listener, unanswerable)
 # --- too much, too deep, too short ---
 
 @pytest.mark.parametrize("part, properties", [
-    ("`Definition`: is no JSON: recursion limit", {"Definition": "[" * 10_000 + "]" * 10_000}),
+    ("`Definition`: is not valid JSON: recursion limit", {"Definition": "[" * 10_000 + "]" * 10_000}),
     ("mistakes", {"Definition": json.dumps(tasks(*["arn:aws:states:::no:such"] * 5_000))}),
     ("at most 47 tags", {"Tags": [{"Key": f"k{i}", "Value": "v"} for i in range(10_000)]}),
     ("(1000015 characters)", {"RoleName": "AmazonSageMaker" + "x" * 1_000_000}),
@@ -419,7 +419,7 @@ def test_input_beyond_measure_is_answered_soon_and_the_next_event_is_served(refu
 
 def test_properties_of_three_hundred_levels_are_answered(resource):
     deep = "x"
-    for _ in range(300):  # of many more the local AWS itself does not read
+    for _ in range(300):  # the local AWS itself can't read many more levels
         deep = {"a": deep}
     answer = resource(Definition=deep).create()
     assert answer["Status"] == "FAILED" and "nested more than 127 levels deep" in answer["Reason"]

@@ -1,4 +1,4 @@
-"""Mistakes of a template's author: all of them at once, in one reason, before anything is made."""
+"""Tests of invalid properties: one reason reports all errors, before anything is created."""
 
 import tomllib
 
@@ -9,7 +9,7 @@ def test_every_mistake_is_listed_and_nothing_is_made(resource, same_world):
     answer = resource(SageMakerExecutionRoleArns=None, SageMakerExecutionRoleArn="x", MaxSessionDuration="soon",
                       Tags="team", AdoptExisting="perhaps", Path=["/"]).create()
     assert answer["Status"] == "FAILED"
-    for expected in ("6 mistakes", "`SageMakerExecutionRoleArns`: missing",
+    for expected in ("6 validation errors", "`SageMakerExecutionRoleArns`: missing",
                      "`SageMakerExecutionRoleArn`: no such property, did you mean `SageMakerExecutionRoleArns`?",
                      "`MaxSessionDuration`: found `soon`, expected a whole number of seconds from 3600 to 43200",
                      "`Tags`: found `team`, expected a list of `{Key, Value}`",
@@ -39,6 +39,6 @@ def test_an_answer_never_grows_over_what_cloudformation_takes(resource, same_wor
 
 
 def test_a_panic_unwinds_in_what_is_deployed_so_that_it_can_be_answered():
-    """cargo-lambda builds with `panic = "abort"` wherever the release profile says nothing of it."""
+    """cargo-lambda builds with `panic = "abort"` unless the release profile sets `panic`."""
     profile = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
     assert profile.get("panic") == "unwind"

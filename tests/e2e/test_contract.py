@@ -1,8 +1,8 @@
-"""CloudFormation's contract tests for the types of its registry, by their names, on every type of the function.
+"""The contract tests of CloudFormation's registry, by their names, for every resource type of the function.
 
-Theirs are in aws-cloudformation/cloudformation-cli, src/rpdk/core/contract/suite/resource/. A custom resource has no
-handlers to read and to list, and no error codes: what is read is the account itself, what is listed is what carries the
-owner's tags. Where the protocols differ besides, a test says how.
+The originals are in aws-cloudformation/cloudformation-cli, src/rpdk/core/contract/suite/resource/. A custom resource
+has no read and list handlers, and no error codes. Instead, "read" reads the account, and "list" lists what has the
+owner's tags. If the protocols differ otherwise, the docstring of the test says how.
 """
 
 import re
@@ -23,7 +23,7 @@ INVENTED_ID = f"direct-{LOGICAL_ID}-1ABCDEFGHIJKL"
 
 @pytest.fixture(scope="module")
 def account(aws, aloud):
-    """An account with a function that has every type switched on."""
+    """An account with a function on which every type is enabled."""
     one = aws.of(ACCOUNT)
     before = one.world()
     enabled = {"EnabledTypes": ",".join(TYPES), "RoleNamePrefixes": "ds-team,bridge", "RolePaths": "/,/team/"}
@@ -39,7 +39,7 @@ def kind(request):
 
 @pytest.fixture
 def asked(account, kind):
-    """A resource that is asked for directly; at the end it is deleted, and nothing is left of it."""
+    """Makes a resource whose events the test sends directly. At the end it is deleted, and nothing of it is left."""
     made = []
 
     def make(stack_id="", logical_id=LOGICAL_ID, **more):
@@ -55,13 +55,13 @@ def asked(account, kind):
 
 @pytest.fixture
 def created(asked):
-    """The same, created already, and the answer."""
+    """Makes such a resource, creates it, and returns it with the response."""
     return lambda **more: (one := asked(**more), ok(one.create()))
 
 
 @pytest.fixture
 def read(account, kind):
-    """What IAM says, call by call, is what was asked for, and what the answer says."""
+    """Checks that IAM has the desired state, and that the response describes it."""
     def check(one, answer, changed=False):
         roles, documents, data = kind.asked(one, changed)
         assert answer["PhysicalResourceId"] == kind.id(one)
@@ -75,7 +75,7 @@ def read(account, kind):
 
 @pytest.fixture
 def listed(account):
-    """What carries the owner's tags, whole. There is nothing else, but what was there before."""
+    """Returns the entities with the owner's tags, in full. Everything else in the account is as before."""
     def find(one):
         owner, world = {STACK_TAG: one.stack_id, LOGICAL_TAG: one.logical_id}, account.aws.world()
         owned = {arn: held for arn, held in world.items() if owner.items() <= held["tags"].items()}
@@ -86,7 +86,7 @@ def listed(account):
 
 @pytest.fixture
 def no_write(account):
-    """The function's role asks for nothing that would change anything."""
+    """Checks that the function makes no call that could change anything."""
     @contextmanager
     def watch():
         before, world = account.calls(), account.aws.world()
@@ -108,7 +108,7 @@ def tags(**given):
 
 
 def test_contract_check_asserts_work(account):
-    """And every type that the function knows, by its own words, is in the table."""
+    """The function's message about an unknown type lists exactly the types of the table."""
     with pytest.raises(AssertionError):
         assert not KINDS
     answer = Resource(account.aws, account.outputs["ServiceToken"], {}, LOGICAL_ID, "X").create()
@@ -118,8 +118,8 @@ def test_contract_check_asserts_work(account):
 # --- create ---
 
 def test_contract_create_create(kind, asked, created, listed, no_write):
-    """An event that Lambda delivers twice is answered twice the same. Whoever else wants these names fails, and its
-    Delete leaves them be; service-catalog roles that are there already are let be."""
+    """An event that Lambda delivers twice gets the same response twice. Another resource with these names fails, and
+    its Delete leaves the roles alone. Service-catalog roles that already exist are left alone too."""
     one, first = created()
     with no_write():
         assert ok(one.send("Create", RequestId=first["RequestId"])) == first
@@ -145,14 +145,14 @@ def test_contract_create_list(kind, created, listed):
 
 
 def test_contract_create_delete(created, account):
-    """The answer repeats the id."""
+    """The response repeats the physical id."""
     one, answer = created()
     assert ok(one.delete())["PhysicalResourceId"] == answer["PhysicalResourceId"]
     assert account.aws.world() == account.deployed
 
 
 def test_contract_create_taggable(kind, asked, listed):
-    """Roles of the service catalog take no tags: the property is refused, as any that is unknown."""
+    """The service-catalog type has no property `Tags`, so it is refused like any unknown property."""
     one = asked(**tags(team="a"))
     if kind.type == CATALOG:
         failed(one.create(), NO_TAGS)
@@ -169,7 +169,7 @@ def test_contract_update_read(kind, created, read):
 
 
 def test_contract_update_list(kind, created, listed):
-    """Whatever is asked for before and after stays the same role."""
+    """A role that is desired before and after the Update stays the same role."""
     one, _ = created()
     before = listed(one)
     ok(one.update(**kind.change))
@@ -179,7 +179,7 @@ def test_contract_update_list(kind, created, listed):
 
 
 def test_contract_update_tag_updatable(kind, created, listed):
-    """As for create."""
+    """The service-catalog type has no tags here either."""
     one, _ = created(**tags(team="a", old="x") if kind.type != CATALOG else {})
     wanted, answer = listed(one), one.update(**tags(team="b", new="y"))
     if kind.type != CATALOG:
@@ -193,7 +193,8 @@ def test_contract_update_tag_updatable(kind, created, listed):
 
 
 def test_contract_create_update_noop(kind, created, no_write):
-    """Of an earlier suite, which wanted a failure. CloudFormation sends none such, but Lambda may deliver any twice."""
+    """This test is of an earlier suite, which expected a failure. CloudFormation sends no Update without a change, but
+    Lambda may deliver any event twice."""
     one, first = created()
     with no_write():
         assert ok(one.update()) | {"RequestId": ""} == first | {"RequestId": ""}
@@ -204,15 +205,17 @@ def test_contract_create_update_noop(kind, created, no_write):
 
 
 def test_contract_update_without_create(kind, asked, read):
-    """Not NotFound: an Update takes the account to what the properties say, also where somebody deleted it all."""
+    """The original expects NotFound. Here an Update brings the account to the desired state, even if somebody deleted
+    everything."""
     one = asked()
     one.physical_id = kind.id(one)
     read(one, ok(one.update(**kind.change)), changed=True)
 
 
 def test_contract_update_create_only_property(kind, created, listed, no_write):
-    """Of an earlier suite, which wanted NotUpdatable. A custom resource is replaced: it has another id, and what it was
-    stands until its Delete. The service catalog's names are fixed; what the Create did, no Update undoes."""
+    """This test is of an earlier suite, which expected NotUpdatable. A custom resource is replaced: it gets another id,
+    and the old roles exist until their Delete. The names of the service-catalog roles are fixed, and an Update does not
+    reverse what the Create did."""
     one, _ = created()
     old, former, before = one.physical_id, {"ServiceToken": one.function, **one.properties}, listed(one)
     if kind.type == CATALOG:
@@ -232,7 +235,7 @@ REPLACED = pytest.mark.parametrize("kind", [name for name, kind in KINDS.items()
 
 @REPLACED
 def test_contract_update_create_only_property_that_keeps_a_name(kind, created, no_write):
-    """Refused: no name can serve the old and the new."""
+    """The Update is refused, because no name can serve the old and the new resource."""
     one, _ = created(**kind.kept)
     with no_write():
         failed(one.update(**kind.create_only), kind.refusal)
@@ -240,7 +243,7 @@ def test_contract_update_create_only_property_that_keeps_a_name(kind, created, n
 
 @REPLACED
 def test_contract_update_create_only_property_to_a_name_of_others(kind, created, no_write):
-    """Refused, as a Create would be."""
+    """The Update is refused, as a Create would be."""
     other, _ = created(**kind.create_only)
     one, _ = created()
     taken = {"RoleName": other.physical_id} if kind.type == EXECUTION else kind.create_only
@@ -269,14 +272,15 @@ def test_contract_delete_list(created, listed):
 
 
 def test_contract_delete_update(kind, created, read):
-    """As without a create."""
+    """The Update works as one without a Create does."""
     one, _ = created()
     ok(one.delete())
     read(one, ok(one.update(**kind.change)), changed=True)
 
 
 def test_contract_delete_delete(asked, created, no_write):
-    """Not NotFound, or no stack could go whose Create failed. Where nobody answered, the id is CloudFormation's."""
+    """The original expects NotFound. Here the Delete succeeds, because otherwise no stack could be deleted whose Create
+    failed. If the Create got no response, CloudFormation invented the id."""
     one, answer = created()
     ok(one.delete())
     for gone, physical_id in ((one, answer["PhysicalResourceId"]), (asked(), INVENTED_ID)):
@@ -285,7 +289,7 @@ def test_contract_delete_delete(asked, created, no_write):
 
 
 def test_contract_delete_create(created, read):
-    """The same names and documents; only the unique id of a role is IAM's to choose."""
+    """Names and documents are the same again. Only the unique id of a role, which IAM chooses, differs."""
     one, first = created()
     ok(one.delete())
     answer = ok(one.create())

@@ -1,4 +1,4 @@
-"""The role of a state machine, from its definition."""
+"""Tests of the role of a state machine that derives from the definition."""
 
 import json
 
@@ -69,16 +69,16 @@ def test_what_the_boundary_denies_is_told_and_when_verified_undone(created, reso
     one = resource(Definition=definition, SageMakerExecutionRoleArns=None, VerifyPermissions="true")
     answer = one.create()
     assert answer["Status"] == "FAILED", answer
-    assert "state `Make` may not `iam:CreateUser`" in answer["Reason"], answer
+    assert "state `Make` can't perform `iam:CreateUser`" in answer["Reason"], answer
     assert "denied by the permissions boundary" in answer["Reason"], answer
     same_world()
 
 
 def test_where_no_rollback_comes_a_failed_create_and_a_failed_update_leave_nothing(aws, template, same_world):
-    """CloudFormation's express mode, and `--disable-rollback`: no further event follows what has failed."""
+    """In CloudFormation's express mode, and with `--disable-rollback`, no further event follows a failure."""
     def untouched(stack_id, status, world):
         assert aws.settled(stack_id) == status
-        assert any("everything is as it was before" in reason for reason in aws.reasons(stack_id)), aws.reasons(stack_id)
+        assert any("; rolled back" in reason for reason in aws.reasons(stack_id)), aws.reasons(stack_id)
         assert aws.world() == world
         assert aws.delete_stack(stack_id) == "DELETE_COMPLETE"
 
@@ -106,7 +106,8 @@ def test_all_that_stands_against_a_definition_comes_at_once(aws, resource, same_
               "Parameters": {"TrainingJobName": "x", "RoleArn.$": "$.role"}},
         "C": {"Type": "Parallel", "Branches": [{"StartAt": "D", "States": {"D": {"Type": "Tusk"}}}]}}}).create()
     assert answer["Status"] == "FAILED"
-    for part in ("3 mistakes", "state `A`: `sagemaker:createModel.sync`: Step Functions knows",
-                 "state `B`: only run time knows the role at `RoleArn`", "state `C.Branches[0].D`: `Type` is `Tusk`"):
+    for part in ("3 validation errors", "state `A`: `sagemaker:createModel.sync`: Step Functions does not support",
+                 "state `B`: `RoleArn`: the role is known only at run time",
+                 "state `C.Branches[0].D`: `Type`: found `Tusk`"):
         assert part in answer["Reason"], answer["Reason"]
     same_world()

@@ -1,4 +1,4 @@
-"""Delete goes by the tags, takes our work away whole, and nothing else."""
+"""Tests of Delete: it follows the ownership tags, deletes everything that the resource manages, and nothing else."""
 
 import json
 

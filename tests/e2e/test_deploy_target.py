@@ -1,4 +1,4 @@
-"""The deploy target: the example as it stands, used with real calls, and what it refuses."""
+"""Tests of the deploy target: the example as it is, used with real calls, and what is refused."""
 
 
 import pytest
@@ -17,7 +17,7 @@ ROLES = {"InitDestroyPolicy": "InitDestroyRole", "RunPolicy": "RunRole"}
 
 @pytest.fixture(scope="module")
 def account(aws, aloud):
-    """An account with a function that makes deploy targets, and with those who use them."""
+    """An account with a function that creates deploy targets, and with the users of the tool."""
     one = aws.of(ACCOUNT)
     before = one.world()
     aloud(one.deploy, APP, EnabledTypes=DEPLOY_TARGET, RoleNamePrefixes="bridge")
@@ -50,19 +50,19 @@ def outputs(account, example):
 
 @pytest.fixture
 def operator(account, outputs):
-    """The account as who calls init and destroy."""
+    """The account as the user who calls init and destroy."""
     return account.session_of("operator").assume(outputs["InitDestroyRoleArn"])
 
 
 @pytest.fixture
 def runner(account, outputs):
-    """The account as what calls run."""
+    """The account as the process that calls run."""
     return account.session_of("runner").assume(outputs["RunRoleArn"])
 
 
 @pytest.fixture
 def target(account, role_set):
-    """A deploy target that is asked for directly, beside that of the example."""
+    """Makes a deploy target whose events the test sends directly, beside that of the example."""
     def make(**properties):
         return role_set(account, account.outputs(APP)["ServiceToken"], of_type=DEPLOY_TARGET, **properties)
     return make
@@ -152,7 +152,7 @@ def test_every_call_is_decided_as_the_tables_say(account, outputs, policy):
     role = outputs[f"{ROLES[policy]}Arn"].rpartition("/")[2] if policy in ROLES else EXECUTION
     wrong, calls = [], table("deploy_target.calls.json", ACCOUNT)[policy]
     boundary = account.outputs(APP)["PermissionsBoundaryArn"]
-    # The table has the policy of AWS, which a scoped role is not to have.
+    # The published table has the AWS managed policy, which a scoped role does not get.
     calls = [call for call in calls if FULL not in call.get("context", {}).values()]
     for call in calls:
         context = {key.replace(":", "_"): boundary if value.endswith("/mlops-roles-Boundary") else value
@@ -167,7 +167,7 @@ def test_the_policy_of_aws_is_for_the_deployer_to_allow(account, example, target
     one = target(NamePrefix="bridge-full", ExecutionPolicy="AmazonSageMakerFullAccess")
     answer = one.create()
     assert answer["Status"] == "FAILED"
-    assert f"`{FULL}` is not on the deployer's `AllowedManagedPolicyArns`" in answer["Reason"]
+    assert f"`{FULL}` is not in the deployer's `AllowedManagedPolicyArns`" in answer["Reason"]
     assert account.world() == before
     assert account.update_stack(APP, AllowedManagedPolicyArns=FULL) == "UPDATE_COMPLETE"
     ok(one.create())
@@ -189,6 +189,6 @@ def test_all_mistakes_come_at_once_and_nothing_is_made(account, target):
     mistakes = {"ExecutionPolicy": "Wide", "ModelBucketName": "Models", "Fidelty": "Narrowed"}
     answer = target(NamePrefix="bridge-x", **mistakes).create()
     assert answer["Status"] == "FAILED"
-    for part in ("3 mistakes", "`ExecutionPolicy`: found `Wide`", "`ModelBucketName`: found `Models`", "`Fidelty`"):
+    for part in ("3 validation errors", "`ExecutionPolicy`: found `Wide`", "`ModelBucketName`: found `Models`", "`Fidelty`"):
         assert part in answer["Reason"], answer["Reason"]
     assert account.world() == before

@@ -1,4 +1,5 @@
-"""`SageMakerExecutionRole`: the execution role is looked up where it is in use, and the grant names what was found."""
+"""Tests of `SageMakerExecutionRole`: the function looks up the execution role in a resource that uses it, and the grant
+names that role."""
 
 import re
 import time
@@ -10,9 +11,10 @@ from local import GRANT, REGION
 from test_provision import grant, guide_policy
 
 OTHER_REGION = "us-east-1"
-PATH = "/service-role/"  # where SageMaker's console makes them
+PATH = "/service-role/"  # the path at which SageMaker's console creates roles
 
-# No name begins another one. `own` and `other` begin alike, and the last is outside the default of PassableRoleArns.
+# No name is the beginning of another one. `own` and `other` have the same prefix, and the last name is outside the
+# default of PassableRoleArns.
 NAMES = [f"discovery-{name}" for name in (
     "SageMaker-users", "SageMaker-spaces", "SageMaker-own", "SageMaker-other", "outside")]
 USERS, SPACES, OWN, OTHER, OUTSIDE = (local.role_arn(f"service-role/{name}") for name in NAMES)
@@ -47,7 +49,7 @@ def of_domain(domain_id, **more):
 
 
 def shown(value):
-    """A source or a role in the name of a test."""
+    """The text for a source or a role in the id of a test."""
     return "-".join(value.values()) if isinstance(value, dict) else name(value)
 
 
@@ -58,7 +60,7 @@ def ok(answer):
 
 @pytest.fixture(autouse=True)
 def account(aws, function):
-    """An account with execution roles and what uses them; at the end neither is left, whatever a test did."""
+    """An account with execution roles and resources that use them. At the end both are deleted, whatever a test did."""
     for role in NAMES:
         aws.make_role(role, Path=PATH)
     aws.set_sagemaker({REGION: BOOK, OTHER_REGION: {"domains": {"d-elsewhere": {"user": USERS, "space": SPACES}}}})
@@ -70,7 +72,7 @@ def account(aws, function):
 
 @pytest.fixture
 def looking(resource):
-    """A resource that says where its execution role is to be found."""
+    """Makes a resource that names where to find its execution role."""
     def make(source, **more):
         return resource("discovery", **{"SageMakerExecutionRoleArns": None, "SageMakerExecutionRole": source, **more})
     return make
@@ -78,7 +80,7 @@ def looking(resource):
 
 @pytest.fixture
 def refused(looking, same_world):
-    """Why such a resource was not made. Nothing is left of it."""
+    """The reason why such a resource was not created. Nothing of it is left."""
     def create(source, **more):
         answer = looking(source, **more).create()
         assert answer["Status"] == "FAILED", answer
@@ -88,12 +90,12 @@ def refused(looking, same_world):
 
 
 def named(reason):
-    """The reason, which names the property; `SageMakerExecutionRoleArns` is another one."""
+    """Checks that the reason names the property `SageMakerExecutionRole`, and not only `SageMakerExecutionRoleArns`."""
     assert re.search(r"\bSageMakerExecutionRole\b", reason), reason
     return reason
 
 
-# --- where it is found ---
+# --- where the role is found ---
 
 @pytest.mark.parametrize("source, role", [
     (of_domain("d-1"), USERS),
@@ -186,7 +188,7 @@ def test_a_delete_does_not_need_what_the_role_was_found_by(aws, looking, same_wo
     same_world()
 
 
-# --- where none is found, or not one ---
+# --- where no role is found, or more than one ---
 
 @pytest.mark.parametrize("source, absent", [
     (of_domain("d-gone"), "d-gone"),
@@ -223,7 +225,7 @@ def test_of_several_none_is_chosen_and_all_are_named(refused, source, found, oth
     (of_domain("d-bare"), "d-bare"),
     (of_domain("d-bare", UserProfileName="carol"), "carol"),
     (of_domain("d-bare", SpaceName="of-carol"), "of-carol"),
-    # The role of the domain's users is not that of what they share.
+    # The role of the domain's users is not the role of shared spaces.
     (of_domain("d-users", SpaceName="of-all"), "of-all"),
     ({"EndpointName": "roleless"}, "roleless"),
     ({"EndpointName": "of-components"}, "of-components"),
@@ -253,7 +255,7 @@ def test_what_is_throttled_to_the_end_is_told_in_time(aws, refused):
     assert aws.sagemaker_calls()[REGION].count("DescribeDomain") > 1, "it was asked again"
 
 
-# --- mistakes ---
+# --- invalid values ---
 
 @pytest.mark.parametrize("source", [
     of_domain("d-1", Surprise="x"),

@@ -1,4 +1,4 @@
-"""The events of events/, replayed against the deployed function."""
+"""Tests that replay the events of events/ against the deployed function."""
 
 import pytest
 
@@ -9,7 +9,7 @@ FILES = sorted(path.name for path in (ROOT / "events").glob("*.json"))
 
 @pytest.fixture
 def replay(aws, function):
-    """Sends an event with the changes given, and gives the answer."""
+    """Sends an event with the given changes, and returns the response."""
     return lambda event, **changes: aws.ask(function, {**event, **changes})
 
 

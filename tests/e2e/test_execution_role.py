@@ -1,4 +1,4 @@
-"""The execution role: made by a stack, used with real calls, handed to SageMaker by a state machine."""
+"""Tests of the execution role: a stack creates it, real calls use it, and a state machine passes it to SageMaker."""
 
 import re
 
@@ -15,7 +15,7 @@ PASSED = {"iam_PassedToService": "sagemaker.amazonaws.com"}
 
 @pytest.fixture
 def buckets(aws):
-    """Makes buckets that hold an object for each key; at the end they are gone."""
+    """Makes buckets with an object for each key; they are deleted at the end."""
     s3, made = aws.client("s3"), []
 
     def make(name, *keys):
@@ -33,7 +33,7 @@ def buckets(aws):
 
 @pytest.fixture
 def made(resource):
-    """An execution role that is asked for directly."""
+    """Makes an execution role with events that the test sends directly."""
     def make(**properties):
         one = resource("execution", SageMakerExecutionRoleArns=None, **properties)
         one.resource_type = TYPE
@@ -71,7 +71,7 @@ def test_a_role_made_by_a_stack_lists_its_bucket_and_is_refused_the_neighbours(a
 
 @pytest.fixture
 def example(tmp_path):
-    """The example without its notebook instance, a type that ministack does not know."""
+    """The example without its notebook instance, because ministack does not have that type."""
     folder, template = ROOT / "examples", tmp_path / "notebook.yaml"
     text = (folder / "notebook.yaml").read_text()
     shorter = re.sub(r"\n  Notebook:\n.*?(?=\n\n)\n", "", text, count=1, flags=re.S)

@@ -1,4 +1,5 @@
-"""What the deployer did not allow: refused by the function, and by IAM where the function would let it through."""
+"""Tests of the guardrails: the function refuses what the deployer did not allow, and IAM refuses it if the function
+would not."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ def test_a_stack_of_elsewhere_is_not_served(resource, same_world, part, other):
 
 @contextmanager
 def environment(aws, function, **changes):
-    """The function without some of its own checks: its environment allows what the policy of its role does not."""
+    """Switches off some of the function's own checks: its environment allows what the policy of its role does not."""
     settings = aws.functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
     aws.functions.update_function_configuration(FunctionName=function, Environment={"Variables": settings | changes})
     yield
@@ -69,7 +70,7 @@ def test_iam_refuses_what_the_functions_own_checks_would_let_through(aws, withou
         "iam:AttachRolePolicy": resource(ManagedPolicyArns=[ADMINISTRATOR]),
         "iam:GetPolicy": resource(PolicyName="Other-policy"),
     }
-    # A refusal is put down to IAM's lag for 30 s, so they wait side by side.
+    # The function believes a refusal only after 30 s, so these events wait at the same time.
     with ThreadPoolExecutor(len(asked)) as threads:
         answers = dict(zip(asked, threads.map(lambda one: one.send("Create"), asked.values())))
     for call, answer in answers.items():
@@ -110,7 +111,7 @@ DOWN = ("iam:DeleteRole", "iam:DetachRolePolicy", "iam:DeleteRolePolicy")
 
 @pytest.fixture
 def may(aws, app, cataloguing):
-    """What IAM says of a function's role: that of the deployment with the type switched on, or of another."""
+    """The decision of IAM for the role of a function, on which the type is enabled or not."""
     def decide(action, resource, app=CATALOGUING_APP, **context):
         return aws.decision(aws.resource_id(app, "FunctionRole"), action, resource, **context)
     return decide

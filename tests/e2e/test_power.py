@@ -1,7 +1,7 @@
-"""The function's role: each action of each statement is needed by a case that fails without it, and each call that the
-code can make is in it.
+"""Tests of the function's role: each action of each statement is needed, and the role allows each call of the code.
 
-Each case (power.py) is tried with one action taken out of one statement of the deployed role, then with all of them.
+The test tries each case of power.py without one action of one statement of the deployed role, and then with all
+actions. The case has to fail without the action and to succeed with it.
 """
 
 import json
@@ -20,17 +20,18 @@ from power import CASES, CATALOG, EXECUTION, PREFIX, SETS, TARGET, TYPES, WORKFL
 from service_catalog import PATH, USE
 
 ACCOUNTS = [digit * 12 for digit in "456"]
-SHORT, LONG = "4", "60"  # seconds; what is refused is put down to IAM's lag for 30 s, unless the time is up before
+SHORT, LONG = "4", "60"  # seconds; the function believes a refusal after 30 s, or when its time is up
 NEEDS = [(*statement, action, case) for statement, cases in CASES.items()
          for case, actions in cases.items() for action in actions.split()]
-# In src/aws/cloudformation.rs for the command line alone (crates/cli/src/account.rs), which has no role of ours.
+# src/aws/cloudformation.rs has these for the command line alone (crates/cli/src/account.rs), which uses the user's own
+# role.
 OF_THE_PREVIEW = {"cloudformation:ListStackResources"}
-# By Lambda, for the function.
+# The calls that Lambda makes for the function.
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
 
 
 def deployed(aws):
-    """An account with the application, everything switched on."""
+    """Deploys the application to an account, with everything enabled."""
     before = aws.world()
     aws.make_policy(NARROW_BOUNDARY, allow("s3:*"))
     boundaries = [aws.policy_arn(name) for name in (NARROW_BOUNDARY, "gone-boundary")]
@@ -47,7 +48,7 @@ def accounts(aws):
 
 @pytest.fixture(scope="session")
 def submit(accounts):
-    """Has something done in an account that is free, beside others."""
+    """Runs a function in an account that is free, in parallel with others."""
     free = SimpleQueue()
     for account in accounts:
         free.put(account)
@@ -62,13 +63,13 @@ def submit(accounts):
         yield lambda *what: threads.submit(do, *what)
 
 
-# --- all that it has is needed ---
+# --- every permission is needed ---
 
 def try_out(account, policy, sid, action, case):
     account.seconds = LONG
     with case(account) as attempt:
         with account.without(policy, sid, action):
-            # Where the machine is busy, the time may be up before the action's turn comes.
+            # On a busy machine, the time may be up before the function calls the action.
             for account.seconds in (SHORT, LONG):
                 with account.refusals() as refused:
                     assert not attempt(), "it works without"
@@ -83,7 +84,7 @@ def try_out(account, policy, sid, action, case):
 
 @pytest.fixture(scope="session")
 def outcomes(request, submit):
-    """Every need of the selected tests, tried."""
+    """The outcomes of all needs of the selected tests."""
     selected = [item.callspec.params.get("need") for item in request.session.items if hasattr(item, "callspec")]
     return {need: submit(try_out, *need) for need in NEEDS if need in selected or not any(selected)}
 
@@ -94,7 +95,7 @@ def test_what_needs_an_action_fails_without_it_and_succeeds_with_it(outcomes, ne
 
 
 def granted(account):
-    """(policy, statement, action) each."""
+    """The allowed actions, each (policy, statement, action)."""
     policies = {policy: document["Statement"] for policy, (_, document) in account.policies().items()}
     return {(policy, one["Sid"], action) for policy, statements in policies.items() for one in statements
             if one["Effect"] == "Allow" for action in listed(one["Action"])}
@@ -105,10 +106,11 @@ def test_each_action_of_the_deployed_role_has_a_case(accounts):
         assert granted(account) == {need[:3] for need in NEEDS}
 
 
-# --- it has all that is needed ---
+# --- every needed permission is there ---
 
 def in_the_code():
-    """What the files of src/aws can call, by the names that they give their calls, which are those of the SDK."""
+    """The actions that the files of src/aws can call. The names that they give their calls are those of the SDK's
+    methods."""
     found = set()
     for service in ("iam", "cloudformation", "sagemaker"):
         files = [*(ROOT / "src/aws").glob(f"{service}.rs"), *sorted((ROOT / "src/aws" / service).glob("*.rs"))]
@@ -121,7 +123,7 @@ def in_the_code():
     return found
 
 
-LIVES = {  # made with, then changed to
+LIVES = {  # by type: the properties of the Create, and the changes of the Update
     WORKFLOW: ({"RoleName": f"{PREFIX}-life", "Integrations": ["lambda:invoke"]}, {"Description": "other"}),
     EXECUTION: ({"RoleName": f"{PREFIX}-SageMaker-life", "Capabilities": ["Notebook"], "NamePrefix": "churn",
                  "VerifyAccess": "true"}, {"Capabilities": ["Training"]}),
@@ -133,7 +135,7 @@ LIVES = {  # made with, then changed to
 
 
 def live(account, kind):
-    """Made, changed, cleaned up after where that gave it another id, and taken down."""
+    """Creates, updates and deletes a resource. If the Update replaced it, the old one is deleted too."""
     given, changes = LIVES[kind]
     settling = {} if kind == CATALOG else {"SettleSeconds": "0"}
     one = account.resource(kind, **given, **settling)
@@ -163,7 +165,7 @@ def test_the_cases_make_every_call_that_the_code_can_make_and_the_role_has_each(
     assert made == {action for _, _, action in granted(accounts[0])}
 
 
-# --- what ministack's evaluator makes of the policies by itself, without the launcher's mends ---
+# --- the decisions of ministack's evaluator alone, without the launcher's corrections ---
 
 EVALUATOR = """
 import json, sys
@@ -179,7 +181,7 @@ for action, resource, context in asked:
 
 
 def evaluated(account, asked):
-    """What the deployed policies say to (action, resource, context) each."""
+    """The decisions of the deployed policies on each (action, resource, context)."""
     documents = [document for _, document in account.policies().values()]
     python = os.environ.get("MINISTACK_PYTHON", ROOT / ".tools" / "ministack" / "bin" / "python")
     done = subprocess.run([python, "-c", EVALUATOR], input=json.dumps([documents, account.aws.account, asked]),
@@ -190,11 +192,11 @@ def evaluated(account, asked):
 BOUNDARY, POLICY, MARK = "iam:PermissionsBoundary", "iam:PolicyARN", f"aws:ResourceTag/{STACK_TAG}"
 OURS, THEIRS, ELSEWHERE, USE_ROLE = f"role/{PREFIX}-made", "role/Admin", f"role/team/{PREFIX}-made", f"role{PATH}{USE}"
 OWN, AWS_POLICY = f"policy/{PREFIX}-made-Policy", "arn:aws:iam::aws:policy/"
-FULL = f"{AWS_POLICY}AmazonSageMakerFullAccess"  # of the role sets, and of one of the service-catalog roles
+FULL = f"{AWS_POLICY}AmazonSageMakerFullAccess"  # a policy of the role sets, and of one of the service-catalog roles
 ADMINISTRATOR = f"{AWS_POLICY}AdministratorAccess"
 
 
-# Beginning with role/ or policy/ is what is the account's own.
+# A resource that begins with role/ or policy/ is in the account.
 JUDGED = [
     ("CreateRole", OURS, {BOUNDARY: "its"}, "Allow"),
     ("CreateRole", OURS, {BOUNDARY: "narrower"}, "Allow"),

@@ -1,4 +1,4 @@
-"""The preview against the account: a drift check that reads and never writes."""
+"""Tests of the preview against an account: a drift check that only reads."""
 
 import json
 import os
@@ -19,14 +19,14 @@ READS = ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "
 
 @pytest.fixture(scope="session")
 def binary():
-    """Built along with the Rust tests, so that it costs nothing beside them."""
+    """The preview program, which is built together with the Rust tests."""
     subprocess.run(["cargo", "test", "--quiet", "--locked", "--workspace", "--all-features", "--no-run"], cwd=ROOT, check=True)
     return ROOT / "target" / "debug" / "preview"
 
 
 @pytest.fixture(scope="session")
 def reader(aws):
-    """Keys that can do what the README says that the preview needs, and nothing else."""
+    """Keys with the permissions that the documentation lists for the preview, and no others."""
     aws.iam.create_user(UserName="preview")
     aws.iam.put_user_policy(UserName="preview", PolicyName="read", PolicyDocument=json.dumps(document(allow(READS))))
     key = aws.iam.create_access_key(UserName="preview")["AccessKey"]
@@ -38,7 +38,7 @@ def reader(aws):
 
 @pytest.fixture
 def preview(aws, binary, reader, tmp_path):
-    """Runs it and gives the exit code and what it said. The account is as before, whatever comes out."""
+    """Runs the preview and returns its exit code and output. The account is as before in any case."""
     def run(what, *arguments, **environment):
         if not isinstance(what, os.PathLike):
             text, what = json.dumps(what), tmp_path / "input.json"
@@ -72,7 +72,7 @@ def test_what_was_deployed_does_not_differ_and_what_was_changed_by_hand_does(aws
     assert status == "CREATE_COMPLETE", aws.reasons(stack_id)
     name = stack_id.split("/")[1]
     code, said = preview(body, "--stack-name", name)
-    assert (code, "nothing to do" in said) == (0, True), said
+    assert (code, "no changes" in said) == (0, True), said
     role = aws.resource_id(name, "Workflow")
     policy = local.policy_arn(f"{role}-Policy")
     assert f"on {local.role_arn(execution_role['Properties']['RoleName'])}" in said, said
@@ -84,11 +84,11 @@ def test_what_was_deployed_does_not_differ_and_what_was_changed_by_hand_does(aws
     code, said = preview(body, "--stack-name", name)
     assert code == 2, said
     for part in (f"set the document of policy `{policy}`", '- {"Action":["s3:*"]', '+ {"Action":["sagemaker:AddTags"',
-                 f"set the trust of role `{role}`", '- {"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":["ec2',
+                 f"set the trust policy of role `{role}`", '- {"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":["ec2',
                  f"detach `arn:aws:iam::aws:policy/ReadOnlyAccess` from role `{role}`"):
         assert part in said, f"{part} is missing in {said}"
     code, said = preview(body, "--stack-name", name, "--format", "json")
-    assert code == 2 and any("set the trust" in step["step"] for step in json.loads(said)[0]["steps"])
+    assert code == 2 and any("set the trust policy" in step["step"] for step in json.loads(said)[0]["steps"])
 
 
 def test_a_change_of_the_template_is_told_as_the_update_would_bring_it(aws, stack, template, preview):
@@ -106,7 +106,7 @@ def test_what_is_not_ours_is_refused_as_the_function_would(aws, events, preview,
     event["ResourceProperties"] |= {"RoleName": name, "PolicyName": f"{name}-Policy",
                                     "SageMakerExecutionRoleArns": execution_role}
     code, said = preview(event)
-    assert code == 1 and f"role `{name}` exists and is not ours" in said, said
+    assert code == 1 and f"role `{name}` exists and is not managed by this resource" in said, said
     aws.iam.delete_role(RoleName=name)
 
 
@@ -117,7 +117,7 @@ def test_what_only_the_deployment_knows_has_to_be_said(aws, stack, template, pre
     body["Resources"]["Made"] = {"Type": "AWS::CloudFormation::Stack"}
     name = stack_id.split("/")[1]
     code, said = preview(body, "--stack-name", name)
-    assert code == 1 and "only the deployment knows `Made.RoleArn`" in said and "--set" in said, said
+    assert code == 1 and "the deployed value of `Made.RoleArn` is unknown" in said and "--set" in said, said
     code, said = preview(body, "--stack-name", name, "--set", f"Made.RoleArn={local.role_arn('SageMaker-other')}")
     assert code == 2 and "put inline policy" in said, said
 
@@ -125,12 +125,12 @@ def test_what_only_the_deployment_knows_has_to_be_said(aws, stack, template, pre
 def test_where_it_can_not_look_it_says_so(preview, template, function):
     body = template()
     code, said = preview(body, "--stack-name", "nowhere")
-    assert code == 1 and "there is no stack `nowhere`" in said, said
+    assert code == 1 and "stack `nowhere`: does not exist" in said, said
     code, said = preview(body)
     assert code == 1 and "--stack-name" in said, said
     code, said = preview(body, "--stack-name", APP, "--deployment", "elsewhere")
-    assert code == 1 and "there is no stack `elsewhere`" in said, said
+    assert code == 1 and "stack `elsewhere`: does not exist" in said, said
     code, said = preview(body, "--stack-name", APP, "--account", "123456789012")
-    assert code == 1 and f"those of account {ACCOUNT}" in said, said
+    assert code == 1 and f"the credentials are for account {ACCOUNT}" in said, said
     code, said = preview(body, "--stack-name", APP, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
     assert code == 1 and "cloudformation:DescribeStacks" in said, said

@@ -1,4 +1,4 @@
-"""What a stack gets, and what the role may then do."""
+"""Tests of what a stack gets, and what the created role may do."""
 
 import json
 import time
@@ -8,10 +8,10 @@ import pytest
 import local
 from local import ACCOUNT, GRANT, LOGICAL_TAG, PREFIX, REGION, ROOT, STACK_TAG, allow, document, statements
 
-# The events rules of `.sync` jobs: the guide's five, and the one for processing jobs that it lacks.
+# The EventBridge rules of `.sync` jobs: the five of the guide, and the one for processing jobs, which the guide lacks.
 RULES = ("SageMakerTrainingJobs", "SageMakerTransformJobs", "SageMakerTuningJobs", "SageMakerProcessingJobs", "ECSTask",
          "BatchJobs")
-# What the console guide grants on `*`, by service.
+# The actions that the console guide grants on `*`, by service.
 RUN_JOBS = {
     "batch": "DescribeJobs SubmitJob TerminateJob",
     "dynamodb": "DeleteItem GetItem PutItem UpdateItem",
@@ -94,7 +94,7 @@ def test_a_create_waits_as_long_as_it_was_asked_to(created):
 
 @pytest.fixture
 def may(aws, created):
-    """What one workflow role may do."""
+    """The decision on an action of a workflow role."""
     one = created("simulated")
     return lambda action, resource="*", **context: aws.decision(one.physical_id, action, resource, **context)
 

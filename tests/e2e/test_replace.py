@@ -1,4 +1,4 @@
-"""A new role name: the new role stands before the old one goes."""
+"""Tests of a new role name: the new role exists before the old one is deleted."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def physical_id(aws, stack_id):
 
 @pytest.fixture
 def two_names():
-    """Names of a role and its policy, before and after."""
+    """The names of a role and its policy, before and after the replacement."""
     return [{"RoleName": unique(f"{when}-role"), "PolicyName": unique(f"{when}-policy")} for when in ("old", "new")]
 
 

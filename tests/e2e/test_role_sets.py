@@ -1,4 +1,4 @@
-"""The role sets of one account: what comes out, what changes, and what is refused."""
+"""Tests of the role sets in one account: what is created, what changes, and what is refused."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,13 +12,13 @@ ACCOUNT, TRUSTED = "444444444444", "555555555555"
 ENV, CORE = "ds-team-dev", "mlops-roles-core"
 FORMS = {"AsPublished": published, "Narrowed": narrowed}
 VPC = "arn:aws:iam::aws:policy/AmazonVPCFullAccess"
-KEYS = "arn:aws:iam::aws:policy/AWSKeyManagementServicePowerUser"  # of CoreShared, and not on the deployer's list
+KEYS = "arn:aws:iam::aws:policy/AWSKeyManagementServicePowerUser"  # of CoreShared; not on the list of the deployer
 NARROW, ABSENT = (f"arn:aws:iam::{ACCOUNT}:policy/{name}" for name in ("narrow-boundary", "absent-boundary"))
 
 
 @pytest.fixture(scope="module")
 def account(aws, aloud):
-    """An account with a function that makes the sets. The role that a target account trusts is in another one."""
+    """An account with a function that creates the sets. The role that a target account trusts is in another account."""
     trusted, one = aws.of(TRUSTED), aws.of(ACCOUNT)
     trusted.make_role(USE, Path="/service-role/")
     before = one.world()
@@ -32,7 +32,7 @@ def account(aws, aloud):
 
 @pytest.fixture(scope="module")
 def core(account):
-    """The outputs of a second function, for the names that the source has in one of its sets."""
+    """The outputs of a second function, whose prefix allows the published names of one of the sets."""
     account.make_policy("narrow-boundary", allow("s3:*"))
     packaged = account.cloudformation.get_template(StackName=APP, TemplateStage="Original")["TemplateBody"]
     stack_id, status = account.create_stack(
@@ -47,7 +47,7 @@ def core(account):
 
 @pytest.fixture
 def asked(account, core, role_set):
-    """A set of published.json that is asked for directly."""
+    """Makes a set of published.json with events that the test sends directly."""
     functions = {"CoreShared": core["ServiceToken"]}
 
     def make(name, **properties):
@@ -58,7 +58,7 @@ def asked(account, core, role_set):
 
 @pytest.fixture
 def same_account(account, core):
-    """A check that the account holds exactly what it held when the test began."""
+    """A check that the account is exactly as it was when the test began."""
     before = account.world()
 
     def check():
@@ -79,7 +79,7 @@ def denied(call, **arguments):
     return True
 
 
-# --- what comes out ---
+# --- what is created ---
 
 @pytest.mark.parametrize("fidelity", FORMS)
 @pytest.mark.parametrize("name", table("published.json", ACCOUNT))
@@ -147,7 +147,7 @@ def test_what_the_boundary_denies_is_told_and_is_denied(account, asked):
 
 @pytest.fixture
 def stack_of(account):
-    """Creates a stack in the account and gives its id; at the end it is deleted."""
+    """Creates a stack in the account and returns its id; the stack is deleted at the end."""
     made = []
 
     def create(template):
@@ -179,7 +179,7 @@ def ids(account):
 
 
 def unnumbered(world):
-    """Without the ids that IAM gives to roles."""
+    """The entities without the unique ids of roles, which IAM chooses."""
     return {arn: {key: value for key, value in held.items() if key != "id"} if isinstance(held, dict) else held
             for arn, held in world.items()}
 
@@ -220,7 +220,7 @@ def test_an_update_whose_other_resource_fails_leaves_every_role_as_it_was(accoun
     assert any("`RoleSet`: found `Environments`" in reason for reason in account.reasons(stack_id))
     events = account.cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
     assert ("Roles", "UPDATE_COMPLETE") in {(one["LogicalResourceId"], one["ResourceStatus"]) for one in events}
-    # The renamed role was made anew, under its old name.
+    # The rollback created the renamed role again under its old name.
     assert unnumbered(account.world()) == unnumbered(before)
     assert {name for name in ids(account) if ids(account)[name] != kept[name]} == {f"{ENV}-VPCFlowLogsRole"}
 
@@ -254,7 +254,7 @@ def test_a_switched_off_type_has_no_permission_and_makes_nothing_and_still_takes
         assert account.resource_id(CORE, "RoleSetsPolicy") is None
         assert denied(session(CORE).attach_role_policy, RoleName="DSServiceCatalogLaunchRole", PolicyArn=KEYS)
         for answer in (one.update(Revision="2"), asked("CoreShared").send("Create")):
-            assert answer["Status"] == "FAILED" and f"`{TYPE}` is switched off" in answer["Reason"], answer
+            assert answer["Status"] == "FAILED" and f"`{TYPE}` is disabled" in answer["Reason"], answer
         assert found(account, one.stack_id) == made
         ok(one.delete())
         assert found(account, one.stack_id) == ({}, {})
@@ -266,7 +266,7 @@ def test_a_boundary_that_does_not_exist_is_told_along_with_other_mistakes_before
         asked, same_account):
     answer = asked("CoreShared", PermissionsBoundary=ABSENT, Fidelity="Wide").create()
     assert answer["Status"] == "FAILED"
-    for part in ("2 mistakes", f"`PermissionsBoundary`: there is no policy `{ABSENT}`", "`Fidelity`: found `Wide`"):
+    for part in ("2 validation errors", f"policy `{ABSENT}` does not exist", "`Fidelity`: found `Wide`"):
         assert part in answer["Reason"], answer["Reason"]
     same_account()
 

@@ -1,4 +1,5 @@
-"""SageMaker's service-catalog roles: they go whoever made them, unless somebody uses them, and nothing else does."""
+"""Tests of SageMaker's service-catalog roles: they are deleted whoever created them, unless they are in use, and
+nothing else is deleted."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from test_guardrails import ADMINISTRATOR
 OTHER_REGION, NOT_ASKED = "us-east-1", "ap-south-1"
 ID = "SageMakerServiceCatalogRoles/ServiceCatalog"
 OTHERS = [name for name in CONSOLE if name not in (LAUNCH, USE)]
-# So many that the console's policy is not on the first page.
+# There are so many that the console's policy is not on the first page.
 NEIGHBOUR_POLICIES = [local.policy_arn(f"service-role/{name}") for name in (
     f"{USE}-by-hand", f"{USE}-20210603T13253", f"{USE}20210603T132536", f"{LAUNCH}-20210603T132536", "A", "B")]
 PROFILE = "somebodys-profile"
@@ -38,7 +39,7 @@ def ok(answer):
 
 @pytest.fixture(autouse=True)
 def account(aws, cataloguing):
-    """An account with what is named nearly so; at the end it has what it had before, whatever a test left."""
+    """An account with roles of similar names. At the end, the account is as before, whatever a test left."""
     aws.set_sagemaker({})
     before = aws.world()
     for name in NEIGHBOURS:
@@ -57,7 +58,7 @@ def account(aws, cataloguing):
 
 @pytest.fixture
 def asked(aws, cataloguing):
-    """A resource that is asked for directly."""
+    """Makes a resource whose events the test sends directly."""
     def make(of=cataloguing["ServiceToken"], **properties):
         return Resource(aws, of, {"Regions": [REGION, OTHER_REGION], **properties}, "ServiceCatalog", TYPE)
     return make
@@ -65,7 +66,7 @@ def asked(aws, cataloguing):
 
 @pytest.fixture
 def slate(cataloguing):
-    """A template with our resource, `ServiceCatalog`."""
+    """Makes a template with the resource `ServiceCatalog`."""
     def make(**properties):
         resource = {"Type": TYPE, "Properties": {
             "ServiceToken": cataloguing["ServiceToken"], "ServiceTimeout": 120, "Regions": [REGION, OTHER_REGION],
@@ -75,10 +76,11 @@ def slate(cataloguing):
     return make
 
 
-# --- what goes ---
+# --- what is deleted ---
 
 def with_more_by_hand(aws):
-    """Somebody attached a policy of their own, set a boundary and a tag, and put the role into an instance profile."""
+    """Changes by hand: a policy of somebody's own is attached, a boundary and a tag are set, and the role is in an
+    instance profile."""
     by_the_solution(aws)
     aws.iam.attach_role_policy(RoleName=USE, PolicyArn=NEIGHBOUR_POLICIES[0])
     aws.iam.put_role_permissions_boundary(RoleName=USE, PermissionsBoundary=NEIGHBOUR_POLICIES[1])
@@ -87,7 +89,7 @@ def with_more_by_hand(aws):
 
 
 def crowded(aws):
-    """10 attached policies, which is what IAM allows, and 20 inline ones: several pages of each."""
+    """Gives a role 10 attached policies, which is what IAM allows, and 20 inline policies: several pages of each."""
     by_the_solution(aws)
     for number in range(8):
         aws.iam.attach_role_policy(RoleName=LAUNCH, PolicyArn=f"arn:aws:iam::aws:policy/More{number}")
@@ -176,11 +178,11 @@ def test_a_region_that_is_throttled_or_broken_for_a_moment_is_asked_again(aws, a
     assert len(calls[REGION]) == 2, "the other region was asked once"
 
 
-# --- what keeps them ---
+# --- what keeps the roles ---
 
 @contextmanager
 def denied(aws, denials):
-    """Takes (action, region) each away from what the function may do."""
+    """Denies the function each (action, region)."""
     role = aws.resource_id(CATALOGUING_APP, "FunctionRole")
     deny = [{"Effect": "Deny", "Action": action, "Resource": "*",
              "Condition": {"StringEquals": {"aws:RequestedRegion": region}}} for action, region in denials]
@@ -194,13 +196,13 @@ def denied(aws, denials):
 def test_a_missing_permission_is_named_and_keeps_the_roles(aws, asked):
     by_the_solution(aws)
     aws.set_sagemaker({REGION: {"portfolio": "Enabled"}})
-    # The second one is refused what goes before the roles.
+    # For the second one, the call before the deletion of the roles is denied.
     asking = {("sagemaker:ListProjects", OTHER_REGION): asked(),
               ("sagemaker:DisableSagemakerServicecatalogPortfolio", REGION): asked(
                   Regions=REGION, DisablePortfolio="true")}
     with denied(aws, asking), ThreadPoolExecutor(len(asking)) as threads:
         before = aws.world()
-        # A refusal is put down to IAM's lag for 30 s, so they wait side by side.
+        # The function believes a refusal only after 30 s, so these events wait at the same time.
         answers = dict(zip(asking, threads.map(lambda one: one.delete(ID), asking.values())))
         assert aws.world() == before
     for (action, region), answer in answers.items():
@@ -330,7 +332,7 @@ def test_where_the_type_is_not_enabled_it_is_refused_and_says_so(aws, asked, fun
     before = aws.world()
     one = asked(of=function, OnCreate="Delete")
     for answer in (one.delete(ID), one.send("Update", PhysicalResourceId=ID, OldResourceProperties={}), one.create()):
-        assert answer["Status"] == "FAILED" and f"`{TYPE}` is switched off" in answer["Reason"], answer
+        assert answer["Status"] == "FAILED" and f"`{TYPE}` is disabled" in answer["Reason"], answer
     assert one.delete()["Status"] == "SUCCESS", "of the Create that failed there is nothing to delete"
     assert aws.world() == before
 
@@ -341,7 +343,7 @@ def test_all_mistakes_come_at_once_and_nothing_is_touched(aws, asked):
     answer = asked(Roles=[LAUNCH[:-1], "Administrator"], Regions=[REGION, "eu-wset-1"], OnCreate="Destroy",
                    OnDelete="Keep", DisablePortfolio="true", Region=REGION).create()
     assert answer["Status"] == "FAILED"
-    for expected in ("6 mistakes", f"(did you mean `{LAUNCH}`?)", "`Roles[1]`: found `Administrator`",
+    for expected in ("6 validation errors", f"(did you mean `{LAUNCH}`?)", "`Roles[1]`: found `Administrator`",
                      "`Regions[1]`: found `eu-wset-1`", "`OnCreate`: found", "`DisablePortfolio`: `true` has no effect",
                      "`Region`: no such property, did you mean `Regions`?"):
         assert expected in answer["Reason"], answer["Reason"]

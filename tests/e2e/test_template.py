@@ -1,4 +1,4 @@
-"""What template.yaml deploys besides the function's answers: the role of its own stack, and what its parameters do."""
+"""Tests of template.yaml: the role of its own stack, and what its parameters do."""
 
 import itertools
 import json
@@ -56,7 +56,7 @@ def test_a_role_moves_to_another_path_and_leaves_nothing_at_the_old_one(aws, ado
     old, old_properties = one.physical_id, dict(one.properties)
     assert one.update(Path="/team/")["Status"] == "SUCCESS"
     assert one.physical_id != old and one.role["path"] == "/team/"
-    # The cleanup that CloudFormation sends when the stack's update has succeeded.
+    # This is the cleanup that CloudFormation sends after a successful update of the stack.
     new, one.properties = one.properties, old_properties
     assert one.delete(old)["Status"] == "SUCCESS" and aws.role(old) is None
     one.properties = new
@@ -82,7 +82,7 @@ def test_the_log_is_kept_for_as_long_as_the_deployer_says(aws, wide):
     assert [one["retentionInDays"] for one in found if one["logGroupName"] == group] == [30]
 
 
-# --- what tells of the function ---
+# --- alarms, dashboard and log ---
 
 def name_of(function):
     return function.rpartition(":")[2]
@@ -90,7 +90,7 @@ def name_of(function):
 
 @pytest.fixture(scope="module")
 def widgets(aws, wide):
-    """The properties of the dashboard's widgets, by title, with the metrics spelled out."""
+    """The properties of the dashboard's widgets, by title, with each metric written in full."""
     name = aws.resource_id(ADOPTING_APP, "FunctionDashboard")
     body = json.loads(aws.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"])
     found = {}
@@ -98,7 +98,7 @@ def widgets(aws, wide):
         above, spelled = [], []
         for metric in widget["properties"].get("metrics", []):
             words = [one for one in metric if isinstance(one, str)]
-            # "..." is all of the metric above, "." the word at that place.
+            # "..." stands for the whole metric above, "." for its word at that place.
             above = above if words == ["..."] else [above[i] if one == "." else one for i, one in enumerate(words)]
             spelled.append(tuple(above))
         found[widget["properties"]["title"]] = {**widget, **widget["properties"], "metrics": spelled}
@@ -108,7 +108,7 @@ def widgets(aws, wide):
 
 @pytest.fixture
 def written(aws, wide, created):
-    """What the function writes of an event in CloudWatch's embedded metric format."""
+    """The line of an event that the function writes in CloudWatch's embedded metric format."""
     created(of=wide["ServiceToken"])
     lines = [json.loads(line) for line in aws.log(wide["LogGroupName"]) if line.startswith('{"') and '"_aws"' in line]
     assert lines, "no line in the embedded metric format"
@@ -117,7 +117,7 @@ def written(aws, wide, created):
 
 def test_the_dashboard_is_about_this_function_its_queue_and_its_log(aws, wide, widgets):
     name = name_of(wide["ServiceToken"])
-    # A dashboard belongs to no region: its name is the account's.
+    # Dashboards have no region, so their names are unique in the account.
     assert aws.resource_id(ADOPTING_APP, "FunctionDashboard") == name
     queue = aws.resource_id(ADOPTING_APP, "UnansweredEvents").rpartition("/")[2]
     dimensions = {metric[2:] for widget in widgets.values() for metric in widget["metrics"] if metric}
@@ -175,6 +175,6 @@ def test_the_function_writes_every_metric_that_alarms_and_dashboard_are_about(wi
 def test_the_dashboard_lists_what_the_function_writes_of_a_failure(widgets, written):
     query = widgets["The latest failures"]["query"].split(" | ")
     fields = query[1].removeprefix("fields @timestamp, ").split(", ")
-    # There is a reason where there is a failure.
+    # Only a failure has a reason.
     assert {*fields} - {"Reason"} <= written.keys()
     assert {one.partition(" = ")[0] for one in query[2].removeprefix("filter ").split(" or ")} <= written.keys()

@@ -1,4 +1,4 @@
-"""Updates in place, and drift put right."""
+"""Tests of updates in place, and of drift that is repaired."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_stack_update_goes_through_and_a_failed_one_goes_back(aws, template, s
     assert aws.role(name) == second
 
 
-# --- drift: what a person did by hand goes when `Revision` changes ---
+# --- drift: a change of `Revision` repairs what a person did by hand ---
 
 def trust_another_service(aws, one):
     other = json.dumps(local.trusting("ec2.amazonaws.com"))

@@ -1,4 +1,4 @@
-"""With `VerifyEvents` every change that CloudFormation makes goes through, and none that somebody else speaks of."""
+"""Tests of `VerifyEvents`: every operation of CloudFormation succeeds, and forged events are refused."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from test_guardrails import environment
 
 @pytest.fixture(autouse=True)
 def verifying(aws, function):
-    """First, so that the stacks of a test are deleted before it ends."""
+    """Switches `VerifyEvents` on. Tests use this fixture first, so that their stacks are deleted before it ends."""
     with environment(aws, function, VERIFY_EVENTS="true"):
         yield
 
@@ -21,7 +21,7 @@ def names():
 
 @pytest.fixture
 def standing(aws, names):
-    """The roles that stand, each with its description and whether its policy stands too."""
+    """The roles that exist, each with its description and whether its policy exists too."""
     def look():
         roles = {part: aws.role(name) for part, name in names.items()}
         return {part: (role["description"], aws.policy(local.policy_arn(f"{names[part]}-Policy")) is not None)
@@ -31,7 +31,7 @@ def standing(aws, names):
 
 @pytest.fixture
 def described(template, names, broken, function, execution_role):
-    """A template whose `Workflow` has a name of these, and what else it is given; beside it what is named."""
+    """Makes a template whose `Workflow` has one of these names, with more properties and other resources."""
     others = {"Broken": broken, "Second": {"Type": RESOURCE_TYPE, "Properties": {
         "ServiceToken": function, "ServiceTimeout": 60, "SettleSeconds": 0, "RoleName": names["second"],
         "SageMakerExecutionRoleArns": [execution_role]}}}
@@ -75,7 +75,7 @@ def test_a_stack_is_created_updated_and_deleted(
 def test_a_create_that_fails_leaves_nothing(aws, stack, described, same_world, parts, properties):
     stack_id, status = stack(described(*parts, **properties))
     assert status == "ROLLBACK_COMPLETE"
-    assert not any("in its stack" in reason for reason in aws.reasons(stack_id))
+    assert not any("the event is stale" in reason for reason in aws.reasons(stack_id))
     same_world()
 
 
@@ -113,5 +113,5 @@ def test_for_a_stack_that_cloudformation_is_done_with_nothing_is_made_changed_or
             forger.properties["RoleName"] = name if name in names.values() else names["own"]
             for answer in (forger.send("Create"), forger.delete(name),
                            forger.send("Update", PhysicalResourceId=name, OldResourceProperties={})):
-                assert answer["Status"] == "FAILED" and "in its stack, " in answer["Reason"], answer
+                assert answer["Status"] == "FAILED" and "the event is stale: " in answer["Reason"], answer
     assert aws.world() == before

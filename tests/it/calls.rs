@@ -174,7 +174,7 @@ async fn all_that_is_in_doubt_is_looked_for_side_by_side() {
         }
         let begun = Instant::now();
         let response = stage.send(&create(&properties())).await.failure();
-        assert!(response.reason().contains("everything is as it was before"), "{}", response.reason());
+        assert!(response.reason().contains("; rolled back"), "{}", response.reason());
         assert_eq!(stage.fake.calls()[2..6], ["CreatePolicy", "CreateRole", "CreatePolicy", "CreateRole"]);
         assert!(begun.elapsed() < PROPAGATION_TIMEOUT * 3 / 2, "{:?} for {lost:?}", begun.elapsed());
         assert_eq!(stage.fake.books(), Books::default(), "{lost:?}");

@@ -188,6 +188,6 @@ async fn the_http_client_prints_no_response_url_at_trace_level() {
     let (delivered, requests) = deliver(&replies, Duration::from_secs(8)).with_subscriber(subscriber).await;
     assert!(matches!(delivered, Err(DeliveryError::Refused { status: 403 })));
     assert!(requests[0].contains("Signature=a%2Fb%3D"));
-    assert!(lines.text().contains("response not delivered yet"));
+    assert!(lines.text().contains("attempt to deliver the response failed"));
     assert!(!lines.text().contains("Signature"), "{}", lines.text());
 }

@@ -1,8 +1,9 @@
-"""Holds the crates and their files to the layers that ARCHITECTURE.md tells of: `layers.py` checks, and prints a table.
+"""Checks that crates and files keep to the layers of ARCHITECTURE.md, and prints a table.
 
-Crates: what each may depend on, and what must not be linked into it by any way. Files: none may import itself through
-other files, and a folder or file of a crate may import only what stands before it in the list of the crate's `lib.rs`, where
-there is one."""
+- Crates: what each may depend on, and what must not be linked into it, directly or indirectly.
+- Files: no file may import itself through other files. If the `lib.rs` of a crate has a list, a folder or file may
+  import only what stands before it in that list.
+"""
 
 import json
 import re
@@ -18,23 +19,23 @@ MAY_USE = {
     "mlops-roles-engine": {"mlops-roles-core"},
     "mlops-roles": {"mlops-roles-core", "mlops-roles-engine"},
     "mlops-roles-cli": {"mlops-roles-core", "mlops-roles-engine", "mlops-roles"},
-    "mlops-roles-generate": {"mlops-roles-core"},
+    "mlops-roles-generate": {"mlops-roles-cli", "mlops-roles-core"},
     "mlops-roles-testkit": {"mlops-roles-core", "mlops-roles-engine", "mlops-roles"},
 }
 SDK = r"aws-(config|credential-types|runtime|sdk|sigv4|smithy|types)"
 HTTP = r"h2|http|http-body|hyper|hyper-.*|lambda_runtime|reqwest|rustls|tower.*"
-# By crate: the names of packages that it must not link, as built by default.
+# By crate: the names of packages that it must not link with its default features.
 MUST_NOT_LINK = {
     "mlops-roles-core": rf"{SDK}.*|{HTTP}|futures.*|tokio.*|tracing.*",
     "mlops-roles-engine": rf"{SDK}.*|{HTTP}",
     "mlops-roles-cli": rf"{SDK}.*|{HTTP}",
-    "mlops-roles-generate": rf"{SDK}.*|{HTTP}|tokio.*|tracing.*",
+    "mlops-roles-generate": rf"{SDK}.*|{HTTP}",
     "mlops-roles": r"clap.*|saphyr.*|schemars.*",
 }
 
 
 def crates():
-    """The crates of the workspace: name, folder of the sources, names of the own crates that they use."""
+    """The crates of the workspace: name, folder of the sources, names of the workspace's crates that they use."""
     metadata = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"], check=True,
                               capture_output=True, text=True, cwd=ROOT)
     for package in json.loads(metadata.stdout)["packages"]:
@@ -49,7 +50,7 @@ def linked(crate):
 
 
 def module(path, source):
-    """`plan::step` for `plan/step.rs`, `plan` for `plan/mod.rs`, the root for `lib.rs` and `main.rs`."""
+    """The module of a file: `plan::step` for `plan/step.rs`, `plan` for `plan/mod.rs`, the root for `lib.rs`."""
     parts = list(path.relative_to(source).with_suffix("").parts)
     if parts[-1] in ("mod", "lib", "main"):
         parts.pop()
@@ -98,7 +99,7 @@ def paths(text, here, children):
 
 
 def imports(source):
-    """By module, the modules of the same crate that its file imports."""
+    """The imports within a crate: each module with the modules of the same crate that its file imports."""
     files = {module(path, source): path for path in sorted(source.rglob("*.rs"))}
     graph = {}
     for here, path in files.items():
@@ -113,7 +114,7 @@ def imports(source):
 
 
 def cycles(graph):
-    """The groups of modules that import each other, by whatever way."""
+    """The groups of modules that import each other, directly or through other modules."""
     reached = {}
     for start in graph:
         seen, todo = set(), [start]
@@ -129,14 +130,14 @@ def cycles(graph):
 
 
 def order(source):
-    """The layers of a crate from the bottom up, as the list in its `lib.rs` has them; none where there is no list."""
+    """The layers of a crate from the bottom up, from the list in its `lib.rs`. Empty if there is no list."""
     lib = source / "lib.rs"
     text = "\n".join(re.findall(r"^//! - (.*)$", lib.read_text(), re.MULTILINE)) if lib.exists() else ""
     return [re.findall(r"\[`(\w+)`\]", line) for line in text.splitlines()]
 
 
 def against(graph, layers):
-    """Imports that run against the direction: from a lower layer to a higher one."""
+    """The imports that run in the wrong direction: from a lower layer to a higher one."""
     floor = {name: number for number, names in enumerate(layers) for name in names}
     return sorted(f"{'::'.join(one)} -> {'::'.join(other)}" for one, others in graph.items() for other in others
                   if one and other and floor.get(one[0], len(layers)) < floor.get(other[0], -1))

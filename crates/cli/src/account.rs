@@ -60,9 +60,15 @@ impl Account {
     /// # Errors
     /// When there is no such stack, or the credentials may not read it.
     pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
-        let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: {error}"))?;
-        let stack = stack.ok_or_else(|| format!("there is no stack `{name}` in the account and region"))?;
-        let place = Place::from_arn(&stack.id).ok_or_else(|| format!("`{}` is no id of a stack", stack.id))?;
+        let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: can't be read: {error}"))?;
+        let stack = stack.ok_or_else(|| {
+            format!(
+                "stack `{name}`: does not exist in the account and region of the credentials; correct `--stack-name`, \
+                 `--deployment` or `--region`"
+            )
+        })?;
+        let place = Place::from_arn(&stack.id)
+            .ok_or_else(|| format!("stack `{name}`: found the id `{}`, expected the ARN of a stack", stack.id))?;
         Ok((stack, place))
     }
 
@@ -81,8 +87,8 @@ impl Account {
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
-            let observed =
-                self.iam.observe(&Query::for_roles([name.clone()])).await.map_err(|error| error.to_string())?;
+            let observed = self.iam.observe(&Query::for_roles([name.clone()])).await;
+            let observed = observed.map_err(|error| format!("role `{name}`: can't be read: {error}"))?;
             if let Some(role) = observed.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }

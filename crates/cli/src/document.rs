@@ -30,8 +30,8 @@ impl Document {
             () if has("RequestType") => Ok(Self::Event(value)),
             () if has("States") => Ok(Self::Definition(value)),
             () => Err(format!(
-                "`{}` is neither a template (it has no `Resources`), an event (no `RequestType`) nor a state machine \
-                 definition (no `States`)",
+                "`{}`: found none of the keys `Resources`, `RequestType` and `States`, expected a template, an event \
+                 or a state machine definition",
                 path.display()
             )),
         }
@@ -43,7 +43,8 @@ impl Document {
 /// # Errors
 /// When the file can't be read, or is neither JSON nor YAML.
 pub fn value_of(path: &Path) -> Result<Value, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("`{}`: can't be read: {error}", path.display()))?;
     parse(&text).map_err(|why| format!("`{}`: {why}", path.display()))
 }
 
@@ -56,10 +57,10 @@ pub fn parse(text: &str) -> Result<Value, String> {
         match serde_json::from_str(text) {
             Ok(value) => return Ok(value),
             // YAML may begin with `{` too.
-            Err(error) => return yaml(text).map_err(|_| format!("is no JSON: {error}")),
+            Err(error) => return yaml(text).map_err(|_| format!("is not valid JSON: {error}")),
         }
     }
-    yaml(text).map_err(|why| format!("is no YAML: {why}"))
+    yaml(text).map_err(|why| format!("can't be read as YAML: {why}"))
 }
 
 fn yaml(text: &str) -> Result<Value, String> {
@@ -72,7 +73,7 @@ fn yaml(text: &str) -> Result<Value, String> {
     }
     match loader.into_documents().as_slice() {
         [one] => plain(one),
-        more => Err(format!("found {} documents, expected one", more.len())),
+        more => Err(format!("found {} documents, expected 1", more.len())),
     }
 }
 
@@ -89,12 +90,14 @@ fn plain(yaml: &Yaml) -> Result<Value, String> {
         Yaml::Mapping(members) => {
             let members = members.iter().map(|(key, value)| match key {
                 Yaml::Representation(key, ..) => Ok((key.to_string(), plain(value)?)),
-                _ => Err("a key is no text".to_owned()),
+                _ => Err("found a key that is not a string".to_owned()),
             });
             Ok(Value::Object(members.collect::<Result<Map<_, _>, _>>()?))
         }
         Yaml::Tagged(tag, inner) => Ok(tagged(tag, &plain(inner)?, "")),
-        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => Err("holds what can't be read".to_owned()),
+        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => {
+            Err("found a value that this program does not support".to_owned())
+        }
     }
 }
 

@@ -1,72 +1,7 @@
-//! Shows what mlops-roles would provision for a template, an event or a state machine definition. Writes nothing to
-//! AWS.
+//! Starts the command line.
 
-#[cfg(feature = "account")]
-mod account;
-mod document;
-mod explain;
-#[cfg(not(feature = "account"))]
-mod no_account;
-mod options;
-mod report;
-mod scene;
-mod subject;
-mod symbol;
-mod template;
-
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-#[cfg(not(feature = "account"))]
-use no_account as account;
-use options::{Format, Options};
-use report::Report;
-
-/// The exit code when the function would refuse a resource, or the input can't be read.
-const REFUSED: u8 = 1;
-/// The exit code when the account differs from what the file asks for.
-const DIFFERENT: u8 = 2;
-
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) => {
-            // Printing fails only when nobody reads the output.
-            drop(error.print());
-            return ExitCode::from(if error.use_stderr() { REFUSED } else { 0 });
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(Box::pin(scene::reports(&options))),
-        Err(error) => Err(error.to_string()),
-    };
-    let reports = match outcome {
-        Ok(reports) => reports,
-        Err(why) => {
-            drop(writeln!(anstream::stderr(), "preview: {why}"));
-            return ExitCode::from(REFUSED);
-        }
-    };
-    if print(&reports, options.format).is_err() {
-        return ExitCode::from(REFUSED);
-    }
-    let is_refused = |report: &Report| !report.refusals.is_empty();
-    let differs = |report: &Report| options.against_account && !report.steps.is_empty();
-    ExitCode::from(match () {
-        () if reports.iter().any(is_refused) => REFUSED,
-        () if reports.iter().any(differs) => DIFFERENT,
-        () => 0,
-    })
-}
-
-fn print(reports: &[Report], format: Format) -> std::io::Result<()> {
-    let mut out = anstream::stdout();
-    match format {
-        Format::Text => reports.iter().try_for_each(|report| writeln!(out, "{}", report::text(report))),
-        Format::Markdown => reports.iter().try_for_each(|report| writeln!(out, "{}", report::markdown(report))),
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(reports)?),
-    }
+    mlops_roles_cli::run()
 }

@@ -26,10 +26,10 @@ pub struct Stack {
     pub resources: BTreeMap<String, String>,
 }
 
-#[expect(clippy::unused_async, reason = "called as the account is")]
+#[expect(clippy::unused_async, reason = "has the signatures of `account.rs`")]
 impl Account {
     pub async fn open(_region: Option<&str>) -> Result<Self, String> {
-        Err("`--against-account`: this command line was built without the AWS SDKs; build it with `--features account`"
+        Err("`--against-account`: this program was built without the AWS SDKs; build it with `--features account`"
             .to_owned())
     }
 

@@ -56,7 +56,7 @@ pub struct Role {
     /// The IAM path: `/service-role/`.
     pub path: String,
     pub description: String,
-    /// The longest session, in seconds.
+    /// The maximum session duration, in seconds.
     pub max_session_duration: i32,
     /// The statements of the trust policy.
     pub trust: Vec<Statement>,
@@ -145,7 +145,12 @@ fn each_text(value: &Value, printed: &dyn Fn(&str) -> String) -> Value {
     }
 }
 
-const BEYOND: &str = "Beyond the default boundary: denied whatever the policies say";
+/// The title of `refusals`.
+const ERRORS: &str = "Errors";
+/// The title of `open`.
+const POSSIBLE_ERRORS: &str = "Possible errors: only the deployment shows whether they remain";
+/// The title of `beyond_boundary`.
+const BEYOND: &str = "Denied by the default permissions boundary, whatever the policies allow";
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
 const OPEN: Style = AnsiColor::Yellow.on_default();
@@ -156,15 +161,15 @@ const ASIDE: Style = Style::new().dimmed();
 pub fn text(report: &Report) -> String {
     let mut out = Lines(String::new());
     out.line(0, TITLE, &format!("{} ({})", report.logical_id, report.resource_type));
-    out.list("It would be refused", BAD, &report.refusals);
-    out.list("Only the deployment tells", OPEN, &report.open);
+    out.list(ERRORS, BAD, &report.refusals);
+    out.list(POSSIBLE_ERRORS, OPEN, &report.open);
     out.list("Notes", OPEN, &report.notes);
     if !report.refusals.is_empty() {
         return out.0;
     }
     out.line(1, TITLE, "Plan");
     if report.steps.is_empty() {
-        out.line(2, Style::new(), "nothing to do");
+        out.line(2, Style::new(), "no changes");
     }
     for (i, planned) in report.steps.iter().enumerate() {
         out.line(2, Style::new(), &format!("{}. {}", i + 1, planned.step));
@@ -174,19 +179,19 @@ pub fn text(report: &Report) -> String {
         }
     }
     for role in &report.roles {
-        out.line(1, TITLE, &format!("Role {} at {}", role.name, role.path));
+        out.line(1, TITLE, &format!("Role {} at path {}", role.name, role.path));
         out.line(
             2,
             Style::new(),
             &format!("permissions boundary {}", role.permissions_boundary.as_deref().unwrap_or("none")),
         );
-        out.line(2, Style::new(), &format!("sessions of at most {} s", role.max_session_duration));
+        out.line(2, Style::new(), &format!("maximum session duration {} s", role.max_session_duration));
         for (what, items) in [("attached", &role.attached.iter().cloned().collect::<Vec<_>>()), ("tag", &role.tags())] {
             for item in items {
                 out.line(2, Style::new(), &format!("{what} {item}"));
             }
         }
-        out.line(2, Style::new(), "trust");
+        out.line(2, Style::new(), "trust policy");
         out.statements(3, &role.trust);
     }
     for policy in &report.policies {
@@ -271,8 +276,8 @@ pub fn markdown(report: &Report) -> String {
     };
     line(&format!("## {} `{}`\n", report.logical_id, report.resource_type));
     for (title, items) in [
-        ("It would be refused", &report.refusals),
-        ("Only the deployment tells", &report.open),
+        (ERRORS, &report.refusals),
+        (POSSIBLE_ERRORS, &report.open),
         ("Notes", &report.notes),
         (BEYOND, &report.beyond()),
     ] {
@@ -289,7 +294,7 @@ pub fn markdown(report: &Report) -> String {
     }
     line("**Plan**\n");
     if report.steps.is_empty() {
-        line("Nothing to do.");
+        line("No changes.");
     }
     for planned in &report.steps {
         line(&format!("1. {}", inert(&planned.step)));
@@ -298,7 +303,7 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     for role in &report.roles {
-        line(&format!("\n**Role {}** at `{}`\n", code(&role.name), role.path));
+        line(&format!("\n**Role {} at path {}**\n", code(&role.name), code(&role.path)));
         line(&format!(
             "- permissions boundary {}",
             role.permissions_boundary.as_deref().map_or("none".to_owned(), code)

@@ -9,18 +9,17 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::TYPES;
-use mlops_roles_core::text::closest;
+use mlops_roles_core::text::{closest, listed};
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
+use crate::deployed::TEMPLATE;
 use crate::document::{Document, parse};
 use crate::options::Options;
 use crate::report::Report;
 use crate::symbol::{ACCOUNT, Symbols, Unknown};
 use crate::template::{Findings, Known, Template};
 
-/// The function's own template, which defines its parameters and their default values.
-const DEPLOYED: &str = include_str!("../../../template.yaml");
 /// The stand-in for the name of a stack that does not exist yet.
 pub const STACK: &str = "ZqStack";
 /// The stand-in for the last part of that stack's id.
@@ -90,12 +89,15 @@ fn check(options: &Options, document: &Document) -> Result<(), String> {
         Document::Definition(_) => "a state machine definition",
     };
     match idle.into_iter().flatten().next() {
-        Some("--property") => Err(format!("`--property` goes with a state machine definition, and this is {what}")),
-        Some("--against-account") => {
-            Err("`--against-account` goes with a template or an event: a definition alone belongs to no stack"
-                .to_owned())
-        }
-        Some(name) => Err(format!("`{name}` says nothing about {what}: leave it out")),
+        Some("--property") => Err(format!(
+            "`--property`: applies only to a state machine definition, and the file is {what}; leave the option out"
+        )),
+        Some("--against-account") => Err(
+            "`--against-account`: applies only to a template or an event, because a definition alone belongs to no \
+                 stack; leave the option out"
+                .to_owned(),
+        ),
+        Some(name) => Err(format!("`{name}`: does not apply to {what}; leave the option out")),
         None => Ok(()),
     }
 }
@@ -113,12 +115,12 @@ fn place(
         (None, None) => "aws".to_owned(),
     };
     if !partitions().any(|known| known == partition) {
-        let known: Vec<&str> = partitions().collect();
-        return Err(format!("`--partition {partition}`: expected one of {}", known.join(", ")));
+        let known: Vec<String> = partitions().map(str::to_owned).collect();
+        return Err(format!("`--partition {partition}`: expected one of {}", listed(&known)));
     }
     let region = match &options.region {
         Some(region) if is_region(region, &partition) => region.clone(),
-        Some(region) => return Err(format!("`--region {region}`: is no region of partition {partition}")),
+        Some(region) => return Err(format!("`--region {region}`: expected a region of partition `{partition}`")),
         None => {
             // The stand-in has the form of the partition's regions.
             let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
@@ -130,8 +132,9 @@ fn place(
     };
     let account = options.account.clone().or_else(|| {
         let account = account_of(document)?;
-        notes
-            .insert(format!("the account is taken for {account}, whose roles are named: say otherwise by `--account`"));
+        notes.insert(format!(
+            "the account is assumed to be {account}, the account of the roles in the file; set `--account` if it is not"
+        ));
         Some(account)
     });
     let account = account.unwrap_or_else(|| {
@@ -166,16 +169,25 @@ impl<'a> Scene<'a> {
         let place = if let Some(account) = &account {
             let (function, place) = account.stack(&options.deployment).await?;
             if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
-                return Err(format!("`--account {asked}`: the credentials are those of account {}", place.account));
+                return Err(format!(
+                    "`--account {asked}`: the credentials are for account {}; use other credentials, or leave the \
+                     option out",
+                    place.account
+                ));
             }
             if let Some(told) = told.as_deref().filter(|told| Place::from_arn(told).as_ref() != Some(&place)) {
-                return Err(format!("stack `{told}` is not of {place}, the only place that the function there serves"));
+                return Err(format!(
+                    "`StackId`: found `{told}`, expected a stack of {place}; use the credentials and the region of the \
+                     stack"
+                ));
             }
             deployed.extend(function.resources);
             deployed.extend(function.parameters);
             if let Document::Template(template) = document {
                 let Some(name) = &options.stack_name else {
-                    return Err("`--against-account`: say by `--stack-name` which stack the template is".to_owned());
+                    return Err(
+                        "`--against-account`: the stack of the template is unknown; set `--stack-name`".to_owned()
+                    );
                 };
                 let (found, _) = account.stack(name).await?;
                 values = account.values(&found, &roles(template), &place).await?;
@@ -184,7 +196,7 @@ impl<'a> Scene<'a> {
             }
             place
         } else if let Some(told) = &told {
-            Place::from_arn(told).ok_or_else(|| format!("`StackId` is `{told}`, expected the ARN of a stack"))?
+            Place::from_arn(told).ok_or_else(|| format!("`StackId`: found `{told}`, expected the ARN of a stack"))?
         } else {
             place(options, document, &mut symbols, &mut notes)?
         };
@@ -226,18 +238,22 @@ impl<'a> Scene<'a> {
         if let Some((id, kind, near)) =
             slips.into_iter().find_map(|(id, kind)| Some((id, kind, closest(kind, TYPES.into_iter())?)))
         {
-            return Err(format!("resource `{id}`: `{kind}` is no type of mlops-roles, did you mean `{near}`?"));
+            return Err(format!("resource `{id}`: `{kind}` is not a type of mlops-roles, did you mean `{near}`?"));
         }
         if ours.is_empty() {
             return Err(format!(
-                "the template has no resource of mlops-roles (`{}`); for the role that a state machine would need, give \
-                 its definition",
+                "the template has no resource of mlops-roles (`{}`); to preview the role of a state machine, give its \
+                 definition instead of a template",
                 TYPES.join("`, `")
             ));
         }
         let asked = &self.options.resource;
         if let Some(absent) = asked.iter().find(|asked| !ours.iter().any(|(id, _)| id == asked)) {
-            return Err(format!("`--resource`: the template has no resource `{absent}` of mlops-roles"));
+            let ids: Vec<String> = ours.iter().map(|(id, _)| (*id).to_owned()).collect();
+            return Err(format!(
+                "`--resource {absent}`: the template has no such resource of mlops-roles, expected one of {}",
+                listed(&ids)
+            ));
         }
         let mut names = all.names();
         let mut reports = Vec::new();
@@ -247,7 +263,7 @@ impl<'a> Scene<'a> {
                 continue;
             }
             if let Some(condition) = all.switched_off(id) {
-                let notes = vec![format!("condition `{condition}` switches it off: nothing is made")];
+                let notes = vec![format!("condition `{condition}` is false, so the stack does not have this resource")];
                 let (logical_id, resource_type) = ((*id).to_owned(), (*kind).to_owned());
                 reports.push(Report { logical_id, resource_type, notes, ..Report::default() });
                 continue;
@@ -264,8 +280,8 @@ impl<'a> Scene<'a> {
         names.extend(all.findings().asked);
         if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name)) {
             let near = closest(name, names.iter().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
-            return Err(format!("`--set {name}`: nothing of mlops-roles in the template asks for that{near}"));
+            let near = near.map_or("; leave the option out".to_owned(), |near| format!(", did you mean `{near}`?"));
+            return Err(format!("`--set {name}`: no resource of mlops-roles in the template uses this name{near}"));
         }
         Ok(reports)
     }
@@ -293,7 +309,10 @@ impl<'a> Scene<'a> {
         let mut given: Map<String, Value> = Map::new();
         for (name, value) in &self.options.property {
             if name.starts_with("Definition") {
-                return Err(format!("`--property {name}`: the file is the definition, and `--set` fills its `${{}}`"));
+                return Err(format!(
+                    "`--property {name}`: the file is the definition; leave the option out, and give the value of a \
+                     `${{NAME}}` with `--set`"
+                ));
             }
             let is_json = value.starts_with(['[', '{']);
             let value =
@@ -309,7 +328,7 @@ impl<'a> Scene<'a> {
         let names = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
         let names: BTreeSet<&str> = names.collect();
         if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name.as_str())) {
-            return Err(format!("`--set {name}`: the definition has no `${{{name}}}`"));
+            return Err(format!("`--set {name}`: the definition has no `${{{name}}}`; leave the option out"));
         }
         let properties = |symbols: &RefCell<Symbols>| {
             let mut symbols = symbols.borrow_mut();
@@ -341,19 +360,23 @@ fn roles(template: &Value) -> Vec<&str> {
 
 /// The guardrails of the deployed function: its own template defines the environment from which they are parsed.
 fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Options) -> Result<Guardrails, String> {
-    let template = parse(DEPLOYED)?;
+    let template = parse(TEMPLATE)?;
     let mut values = deployed.clone();
     values.entry("PermissionsBoundary".to_owned()).or_insert_with(|| place.policy_arn("/", BOUNDARY));
     let parameters = template.get("Parameters").and_then(Value::as_object).cloned().unwrap_or_default();
     for (name, value) in &options.deployer {
         let Some(parameter) = parameters.get(name) else {
             let near = closest(name, parameters.keys().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+            let all = || format!(", expected one of {}", listed(&parameters.keys().cloned().collect::<Vec<_>>()));
+            let near = near.map_or_else(all, |near| format!(", did you mean `{near}`?"));
             return Err(format!("`--deployer {name}`: mlops-roles has no such parameter{near}"));
         };
-        let allowed = parameter.get("AllowedValues").and_then(Value::as_array);
-        if let Some(allowed) = allowed.filter(|allowed| !allowed.iter().any(|one| one.as_str() == Some(value))) {
-            return Err(format!("`--deployer {name}={value}`: expected one of {}", Value::from(allowed.clone())));
+        if let Some(allowed) = parameter.get("AllowedValues").and_then(Value::as_array) {
+            let text = |one: &Value| one.as_str().map_or_else(|| one.to_string(), str::to_owned);
+            let allowed: Vec<String> = allowed.iter().map(text).collect();
+            if !allowed.contains(value) {
+                return Err(format!("`--deployer {name}={value}`: expected one of {}", listed(&allowed)));
+            }
         }
         values.insert(name.clone(), value.clone());
     }
@@ -369,5 +392,14 @@ fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Opti
     let template = Template::new(&template, known, &symbols);
     let environment = template.part("Function", &["Properties", "Environment", "Variables"]);
     let variable = |name: &str| environment.get(name)?.as_str().map(str::to_owned);
-    Guardrails::from_environment(variable).map_err(|error| format!("`--deployer`: {error}"))
+    Guardrails::from_environment(variable).map_err(|wrong| {
+        let parameter: String = wrong.variable.split('_').map(capitalized).collect();
+        format!("`--deployer {parameter}`: {}, expected {}", wrong.found, wrong.expected)
+    })
+}
+
+/// Writes a word of a variable's name as in the parameter's name: `ROLE` becomes `Role`.
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_owned() + &rest.to_ascii_lowercase()
 }

@@ -71,7 +71,7 @@ impl Subject {
                 let warnings = errors.tighten(accepted.unwrap_or(&all));
                 Self { spec, catalog: None, errors: errors.errors, warnings }
             }
-            None => refused(format!("`{kind}` makes no role")),
+            None => refused(format!("`{kind}` is not a resource type that creates roles")),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Scene<'_> {
         };
         let mut symbols = symbols.into_inner();
         let source = read.spec.source.clone().filter(|_| !is_delete);
-        let found = source.as_ref().map_or("the role that was found before".to_owned(), ToString::to_string);
+        let found = source.as_ref().map_or("the execution role that was found before".to_owned(), ToString::to_string);
         let found = symbols.printed(&found);
         symbols.name(&placeholder_role(&self.place), &found);
         if let (Some(source), Some(account), true) = (source, &self.account, read.errors.is_empty()) {
@@ -175,7 +175,7 @@ impl Scene<'_> {
         let unknown = symbols.unknown_in(&unknown);
         if self.account.is_some() && !unknown.is_empty() {
             return Err(format!(
-                "resource `{id}`: only the deployment knows `{}`: say by `--set` what it is there",
+                "resource `{id}`: the deployed value of `{}` is unknown; set it with `--set NAME=VALUE`",
                 unknown.join("`, `")
             ));
         }
@@ -196,7 +196,8 @@ impl Scene<'_> {
             && !matches!(request.map(|request| &request.operation), None | Some(Operation::Create))
         {
             notes.push(
-                "planned from what the event's properties asked for before: the account was not looked at".to_owned(),
+                "the account was not read; the plan assumes that it has what the properties asked for before this event"
+                    .to_owned(),
             );
         }
         let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
@@ -228,11 +229,13 @@ impl Scene<'_> {
             && looked_up(old_properties) != looked_up(properties)
             && self.account.is_none()
         {
-            notes.push("another execution role may be found: then its inline grant is put anew".to_owned());
+            notes.push(
+                "`SageMakerExecutionRole` changes; if it finds another role, an inline policy changes too".to_owned(),
+            );
         }
         notes.extend(prior.superseded.roles.keys().map(|name| {
             format!(
-                "role `{name}` and what hangs on it go by the Delete that follows when the whole update has succeeded"
+                "role `{name}` and its policies stay until the Delete that CloudFormation sends after the stack update"
             )
         }));
         if read.catalog.is_some() && !provisions(request) {
@@ -272,7 +275,10 @@ fn unfilled(properties: &Value) -> Vec<String> {
     let open = names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none());
     let open: BTreeSet<&str> = open.collect();
     let told = open.into_iter().map(|name| {
-        format!("`Definition`: `DefinitionSubstitutions` puts nothing in for `${{{name}}}`: taken for what only run time knows")
+        format!(
+            "`Definition`: `DefinitionSubstitutions` has no value for `${{{name}}}`, so it is treated as known only at \
+             run time"
+        )
     });
     told.collect()
 }
@@ -290,11 +296,11 @@ impl Subject {
     /// The reason for a wildcard that no definition asks for.
     fn reason(&self, kind: &str) -> &'static str {
         if !self.spec.required.grants.is_empty() {
-            "it is asked for so"
+            "the properties ask for it"
         } else if self.catalog.is_some() || is_set(kind) {
-            "the solution that it is taken from has it so"
+            "the published solution has it"
         } else {
-            "the console guide has it so: a `Definition` would tell what is needed"
+            "the policy of the console guide has it; with a `Definition`, the policy is derived instead"
         }
     }
 
@@ -302,8 +308,10 @@ impl Subject {
     fn beyond_boundary(&self) -> Vec<String> {
         let beyond = self.spec.attributes.get("BeyondBoundary").filter(|beyond| !beyond.is_empty());
         let beyond = beyond.filter(|_| self.spec.required.grants.is_empty());
-        let told = |beyond| format!("the boundary of template.yaml denies, whatever the policies say: {beyond}");
-        beyond.map(told).into_iter().collect()
+        let note = |beyond| {
+            format!("the default permissions boundary denies these actions, whatever the policies allow: {beyond}")
+        };
+        beyond.map(note).into_iter().collect()
     }
 
     /// Notes on what the type does besides creating roles.
@@ -311,20 +319,20 @@ impl Subject {
         let Some(asked) = &self.catalog else { return self.beyond_boundary() };
         let names: Vec<String> = asked.roles.iter().map(|role| format!("`{}`", role.name())).collect();
         let regions: Vec<&str> = asked.regions.iter().map(String::as_str).collect();
-        let regions = if regions.is_empty() { "any of `Regions`".to_owned() } else { regions.join(", ") };
+        let regions = if regions.is_empty() { "one of the `Regions`".to_owned() } else { regions.join(", ") };
         let names = names.join(", ");
         let goes = match asked.if_in_use {
-            IfInUse::Fail => format!("unless something in {regions} uses one of them: then it fails"),
-            IfInUse::Keep => format!("but for those that something in {regions} uses"),
-            IfInUse::Delete => "even when they are in use".to_owned(),
+            IfInUse::Fail => format!("it fails if a resource in {regions} uses one of them"),
+            IfInUse::Keep => format!("it keeps the roles that a resource in {regions} uses"),
+            IfInUse::Delete => "it deletes them even if they are in use".to_owned(),
         };
         let kind = request.map(|request| &request.operation);
         let mut notes = Vec::new();
         if asked.on_create == OnCreate::Delete && matches!(kind, None | Some(Operation::Create)) {
-            notes.push(format!("Create takes down {names}, whoever made them, {goes}"));
+            notes.push(format!("on Create, the function deletes {names}, whoever created them; {goes}"));
         }
         if asked.deletes {
-            notes.push(format!("Delete takes down {names}, whoever made them, {goes}"));
+            notes.push(format!("on Delete, the function deletes {names}, whoever created them; {goes}"));
         }
         notes
     }

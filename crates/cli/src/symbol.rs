@@ -177,11 +177,11 @@ impl Symbols {
             || self.named.iter().any(|(stand_in, _)| text.contains(stand_in))
     }
 
-    /// Notes on the values that were assumed: `${Traced}` is taken for `true`.
+    /// Notes on the values that were assumed: `${Traced}` is assumed to be `true`.
     pub fn assumptions(&self) -> Vec<String> {
         let plain = self.all.iter().filter(|symbol| symbol.fits() && !symbol.holds(symbol.text()));
         let told = plain.map(|symbol| {
-            format!("`{}`: `${{{}}}` is taken for `{}`", symbol.property, symbol.name, self.printed(symbol.text()))
+            format!("`{}`: `${{{}}}` is assumed to be `{}`", symbol.property, symbol.name, self.printed(symbol.text()))
         });
         told.collect()
     }
@@ -231,7 +231,7 @@ impl Symbol {
     /// Whether the error is about the property that uses the symbol, and mentions the symbol.
     fn concerns(&self, mistake: &str) -> bool {
         // An error about a text that is cut, or that can't be parsed at all, names none of its unknown values.
-        let blurred = mistake.contains('…') || mistake.contains("is no JSON");
+        let blurred = mistake.contains('…') || mistake.contains("is not valid JSON");
         let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
         self.property == property && (blurred || self.is_in(mistake))
     }

@@ -264,7 +264,7 @@ impl<'a> Template<'a> {
                 (None, None) => {
                     let kind = self.resource(name).and_then(|resource| resource.get("Type")?.as_str());
                     if kind.is_none() && !self.may_be_made(name) {
-                        self.fault(format!("`Ref: {name}`: the template has no such parameter or resource"));
+                        self.fault(format!("`Ref: {name}`: the template has no parameter or resource of this name"));
                     }
                     return Some(self.unknown(name, kind.unwrap_or_default(), embedded));
                 }
@@ -283,7 +283,7 @@ impl<'a> Template<'a> {
         let id = name.split('.').next().unwrap_or_default();
         let kind = self.resource(id).and_then(|resource| resource.get("Type")?.as_str());
         if kind.is_none() && !self.may_be_made(id) {
-            self.fault(format!("`GetAtt: {name}`: the template has no resource `{id}`"));
+            self.fault(format!("`Fn::GetAtt: {name}`: the template has no resource `{id}`"));
         }
         self.unknown(name, kind.unwrap_or_default(), embedded)
     }
@@ -349,7 +349,7 @@ impl<'a> Template<'a> {
     /// Runs `act`, except when `what` is being resolved already: then adds an error and returns `None`.
     fn once<T>(&self, what: &str, act: impl FnOnce() -> T) -> Option<T> {
         if self.way.borrow().iter().any(|other| other == what) {
-            self.fault(format!("{what} leads back to itself"));
+            self.fault(format!("{what} has a circular reference"));
             return None;
         }
         self.way.borrow_mut().push(what.to_owned());
@@ -361,7 +361,7 @@ impl<'a> Template<'a> {
     /// Whether the condition holds. A condition that can't be decided is assumed to hold, with a note.
     fn condition(&self, name: &str) -> bool {
         self.decided(name).unwrap_or_else(|| {
-            self.note(format!("condition `{name}` is taken for true: say otherwise by `--set {name}=false`"));
+            self.note(format!("condition `{name}` is assumed to be true; set `--set {name}=false` if it is false"));
             true
         })
     }
@@ -377,7 +377,7 @@ impl<'a> Template<'a> {
         match self.told(name).filter(|_| !taken).map(String::as_str) {
             Some("true") => return Some(true),
             Some("false") => return Some(false),
-            Some(other) => self.fault(format!("`--set {name}={other}`: a condition is `true` or `false`")),
+            Some(other) => self.fault(format!("`--set {name}={other}`: expected `true` or `false` for a condition")),
             None => {}
         }
         self.once(&format!("condition `{name}`"), || self.holds(condition)).flatten()

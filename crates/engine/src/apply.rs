@@ -15,8 +15,8 @@ use mlops_roles_core::state::ownership::WriteScope;
 /// Applies steps until the account matches the desired state, and returns the state reached.
 ///
 /// `from` is the observed state that the first plan starts from. Each round makes a new plan, which covers what turned
-/// up in between: an entity of this event whose creation had an unknown outcome, or an attachment that somebody else
-/// made.
+/// up in between. Examples are an entity of this event whose creation had an unknown outcome, and an attachment that
+/// somebody else made.
 ///
 /// # Errors
 /// When a step is refused, when an entity to create already exists, or when the deadline passes. The error holds the

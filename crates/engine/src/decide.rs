@@ -18,6 +18,7 @@ use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::query::Query;
+use mlops_roles_core::text::listed;
 
 /// The plan of an event, with the observation that it was made from.
 #[derive(Clone, Debug)]
@@ -79,7 +80,7 @@ pub async fn observe(
 ) -> Result<Observation, String> {
     let observed = retry::until(deadline, async || iam.observe(query).await).await;
     let mut observed =
-        observed.map_err(|cause| format!("could not look at the account: {cause}; nothing was changed"))?;
+        observed.map_err(|cause| format!("could not read the roles and policies: {cause}; nothing was changed"))?;
     let state = &observed.state;
     let ours = context.owner.roles_of(state);
     let hidden =
@@ -89,8 +90,10 @@ pub async fn observe(
         // An attached policy exists; where a read does not find it, the read is stale.
         let all = |attached: &Observation| attached.state.policies.len() == more.policies.len();
         let attached = poll_until(iam, &more, all, deadline).await;
-        let attached =
-            attached.ok_or_else(|| format!("could not look at {:?}; nothing was changed", more.policies.keys()))?;
+        let attached = attached.ok_or_else(|| {
+            let arns: Vec<String> = more.policies.keys().cloned().collect();
+            format!("could not read the attached policies {}; nothing was changed", listed(&arns))
+        })?;
         let marked = attached
             .state
             .policies
@@ -114,8 +117,8 @@ async fn replaceable(
         let role = observed.roles.get(name).filter(|role| context.owner.owns(&role.tags));
         if let Some(role) = role.filter(|role| !context.guardrails.allows_path(&role.path)) {
             return Err(format!(
-                "this update replaces role `{name}`, and its path `{}` is not among the deployer's `RolePaths`, so it \
-                 could not be deleted: have it added, then try again; nothing was changed",
+                "this update replaces role `{name}`, which the function can't delete: its path `{}` is not in the \
+                 deployer's `RolePaths`; ask the deployer to add the path, then try again; nothing was changed",
                 role.path
             ));
         }

@@ -22,16 +22,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The response URL is not one that a response may be sent to; nothing was sent.
-    #[error("the answer was not sent: {0}")]
+    #[error("the response was not sent: {0}")]
     Untrusted(#[from] UntrustedUrl),
     /// The endpoint refused the response with a status that is not worth another try.
-    #[error("the answer was refused with status {status}")]
+    #[error("the response was refused with HTTP status {status}")]
     Refused {
         /// The HTTP status of the reply: `403`.
         status: u16,
     },
     /// No try succeeded before the deadline.
-    #[error("the answer could not be delivered in {tries} tries: {last}")]
+    #[error("the response could not be delivered in {tries} attempts: {last}")]
     OutOfTime {
         /// How often the response was sent; 0 where no time was left.
         tries: u32,
@@ -39,7 +39,7 @@ pub enum DeliveryError {
         last: String,
     },
     /// The payload is not a valid event and has no response URL, so there is nowhere to send a response.
-    #[error("{why}, and without a response URL nobody can be told")]
+    #[error("{why}; without a response URL, no response can be sent")]
     Nobody {
         /// Why the payload is not a valid event.
         why: String,
@@ -97,13 +97,15 @@ impl<T: Transport> ResponseSender<T> {
                     if !matches!(status, 408 | 429 | 500..) {
                         return Err(DeliveryError::Refused { status });
                     }
-                    last = format!("status {status}");
+                    last = format!("HTTP status {status}");
                 }
-                Ok(Err(TransportError::Unrequestable)) => return Err(UntrustedUrl("can't be requested").into()),
+                Ok(Err(TransportError::Unrequestable)) => {
+                    return Err(UntrustedUrl("can't be used in an HTTP request").into());
+                }
                 Ok(Err(error)) => last = error.to_string(),
-                Err(_) => "no reply in time".clone_into(&mut last),
+                Err(_) => "no reply arrived in time".clone_into(&mut last),
             }
-            tracing::warn!(tries, last, "response not delivered yet");
+            tracing::warn!(tries, error = last, "attempt to deliver the response failed");
             telemetry::pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }

@@ -105,7 +105,7 @@ impl<I: Iam> Execution<'_, I> {
         }
         let outcome = timeout_at(deadline, iam.execute(step)).await;
         if let Ok(Ok(())) = outcome {
-            tracing::info!(%step, "done");
+            tracing::info!(%step, "step applied");
             return Ok(true);
         }
         let since = *retry_state.since.get_or_insert_with(Instant::now);
@@ -116,7 +116,7 @@ impl<I: Iam> Execution<'_, I> {
         retry_state.outcome_unknown |= error.outcome_unknown;
         let may_have_applied = retry_state.outcome_unknown;
         let waited = since.elapsed();
-        tracing::warn!(%step, %error, tries = retry_state.tries, "not done yet");
+        tracing::warn!(%step, %error, tries = retry_state.tries, "attempt to apply a step failed");
 
         if error.kind == FaultKind::AlreadyExists && step.creates() {
             let Some(there) = wait_until_visible(iam, &entity, deadline).await else {
@@ -142,7 +142,7 @@ impl<I: Iam> Execution<'_, I> {
             // may merely be stale.
             let detail = error.kind == FaultKind::NotFound && !step.deletes();
             if detail || may_have_applied || waited >= propagation_timeout {
-                tracing::info!(%step, "nothing was there");
+                tracing::info!(%step, "nothing to remove");
                 return Ok(true);
             }
             patience = Duration::MAX;

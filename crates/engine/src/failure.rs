@@ -48,22 +48,50 @@ pub enum Cause {
     #[error("{0}")]
     Aws(#[from] AwsError),
     /// Somebody else created the entity between the observation and the step.
-    #[error("{0} was made by somebody else in the meantime; it was not touched")]
+    #[error("{0} was created by someone else at the same time and was not changed; choose another name")]
     Foreign(Entity),
     /// IAM reports that the entity exists, but a read does not find it.
-    #[error("{0} exists according to IAM, but is not to be seen: it may be at another path, choose another name")]
+    #[error("IAM reports that {0} exists, but it can't be read; it may be at another path; choose another name")]
     Hidden(Entity),
     /// The entity exists with this resource's tags: an earlier or concurrent delivery of the event created it. The plan
     /// was made without the entity. Holds the observed state of the entity.
-    #[error("it was there already and ours, though it did not show at first")]
+    #[error("already exists with this resource's tags (IAM read was stale)")]
     Found(State),
     /// The deadline passed before the call was made or before its reply came.
-    #[error("no reply before the time was up")]
+    #[error("the deadline passed before AWS replied")]
     OutOfTime,
     /// The owner tags stay: another step of the rollback failed on the same entity, and its tags are how it is found
     /// again.
-    #[error("they stay, so that what is left is found again")]
+    #[error("the tags stay because they identify what is left")]
     Kept,
+}
+
+/// Displays the steps of a rollback that were not applied, as the end of a reason.
+///
+/// `still in place` lists the entities that could not be deleted, and `not restored` the other steps, each with its
+/// cause. Either part is absent when it is empty.
+#[derive(Clone, Copy, Debug)]
+pub struct IncompleteRollback<'a>(pub &'a [Failure]);
+
+impl fmt::Display for IncompleteRollback<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut in_place, mut not_restored) = (Vec::new(), Vec::new());
+        for Failure { step, cause } in self.0 {
+            if step.deletes() {
+                in_place.push(format!("{} ({cause})", step.entity()));
+            } else {
+                not_restored.push(format!("{step} ({cause})"));
+            }
+        }
+        f.write_str("rollback failed")?;
+        if !in_place.is_empty() {
+            write!(f, "; still in place: {}", in_place.join(", "))?;
+        }
+        if !not_restored.is_empty() {
+            write!(f, "; not restored: {}", not_restored.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 /// Displays failures as one sentence, separated by semicolons.

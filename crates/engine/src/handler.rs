@@ -70,7 +70,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
                 (request.target, outcome)
             }
             Err(broken) => {
-                tracing::error!(why = broken.why, "not a custom resource request");
+                tracing::error!(reason = broken.why, "event is not a custom resource request");
                 let Some(target) = broken.target else { return Err(DeliveryError::Nobody { why: broken.why }) };
                 let failed = failed(&target, broken.why);
                 (target, Err(failed))
@@ -80,7 +80,12 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
             Ok(done) => Response::success(&target, &done.physical_id, done.data),
             Err(failed) => Response::failed(&target, &failed.physical_id, failed.reason),
         };
-        tracing::info!(status = ?response.status, reason = response.reason, id = response.physical_resource_id, "responding");
+        tracing::info!(
+            status = ?response.status,
+            reason = response.reason,
+            physical_id = response.physical_resource_id,
+            "responding"
+        );
         let delivery = self.sender.deliver(&target.response_url, &response, place.as_ref(), deadlines.response);
         timed(Phase::Response, delivery).await.map(drop)
     }
@@ -96,21 +101,28 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         telemetry::received(request);
         let ResponseTarget { stack_id, logical_id, .. } = &request.target;
         tracing::info!(
-            event = request.operation.name(),
-            kind = request.resource_type,
+            operation = request.operation.name(),
+            resource_type = request.resource_type,
             stack_id,
             logical_id,
-            "received"
+            "event received"
         );
         // The future is boxed because it holds the futures of all SDK calls, and those are large.
         let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
         match timeout_at(deadlines.watchdog, work).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => {
-                let reason = format!("the function panicked, which is a mistake of its own: {}", message(&*panic));
+                let reason = format!(
+                    "the function panicked, which is a bug: {}; changes may be incomplete; see the function's log, and \
+                     report the bug",
+                    message(&*panic)
+                );
                 Err(failed(&request.target, reason))
             }
-            Err(_) => Err(failed(&request.target, "the function ran out of time".to_owned())),
+            Err(_) => {
+                let why = "the function ran out of time; changes may be incomplete; see the function's log";
+                Err(failed(&request.target, why.to_owned()))
+            }
         }
     }
 
@@ -122,16 +134,18 @@ impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
         let fail = |reason: String| failed(&request.target, reason);
-        let place = place.ok_or_else(|| fail("the function's own ARN can't be read".to_owned()))?;
+        let place =
+            place.ok_or_else(|| fail("the ARN of the function can't be parsed; nothing was changed".to_owned()))?;
         let stack_id = &request.target.stack_id;
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
         if !is_stack || Place::from_arn(stack_id).as_ref() != Some(place) {
             // The function never created anything for such a stack, so a Delete has nothing to delete.
             return match request.operation {
                 Operation::Delete { .. } => Ok(nothing(request)),
-                _ => {
-                    Err(fail(format!("stack `{stack_id}` is not of {place}, the only place that this function serves")))
-                }
+                _ => Err(fail(format!(
+                    "stack `{stack_id}` does not belong to {place}, the only place that this function serves; deploy \
+                     the function in the account and region of the stack; nothing was changed"
+                ))),
             };
         }
         let guardrails = self.guardrails.as_ref().map_err(|error| fail(error.to_string()))?;

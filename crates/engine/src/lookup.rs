@@ -37,16 +37,24 @@ pub async fn find(
     let mut rest = roles.iter();
     match (rest.next(), rest.next()) {
         (Some(one), None) => Ok(one.clone()),
-        (None, _) if matches!(source, Source::RoleNamePrefix(_)) => {
-            Err(format!("`{PROPERTY}`: {source}: account {} has no such role; nothing was changed", place.account))
-        }
-        (None, _) => Err(format!("`{PROPERTY}`: {source} has no execution role; nothing was changed")),
-        _ => Err(format!(
-            "`{PROPERTY}`: {source}: found {} roles, {}: name the one by `SageMakerExecutionRoleArns`, or by a longer \
-             prefix; nothing was changed",
-            roles.len(),
-            listed(&roles)
+        (None, _) if matches!(source, Source::RoleNamePrefix(_)) => Err(format!(
+            "`{PROPERTY}`: {source}: account {} has no such role; correct the prefix; nothing was changed",
+            place.account
         )),
+        (None, _) => Err(format!(
+            "`{PROPERTY}`: {source} has no execution role; name another resource, or set \
+             `SageMakerExecutionRoleArns`; nothing was changed"
+        )),
+        _ => {
+            let is_prefix = matches!(source, Source::RoleNamePrefix(_));
+            let longer = if is_prefix { ", or use a longer `RoleNamePrefix`" } else { "" };
+            Err(format!(
+                "`{PROPERTY}`: {source}: found {} roles, expected one: {}; set `SageMakerExecutionRoleArns`{longer}; \
+                 nothing was changed",
+                roles.len(),
+                listed(&roles)
+            ))
+        }
     }
 }
 
@@ -61,14 +69,17 @@ fn listed(roles: &BTreeSet<String>) -> String {
 fn explain(source: &Source, place: &Place, cause: &Cause) -> String {
     let why = match cause {
         Cause::Aws(AwsError { kind: FaultKind::NotFound, call, .. }) if source.call() == *call => {
-            format!("does not exist in {} ({cause}): correct the name, or look in its own region", place.region)
+            let region = &place.region;
+            format!("does not exist in {region}, the only region that the function reads ({cause}); correct the name")
         }
-        Cause::Aws(AwsError { kind: FaultKind::NotFound, .. }) => format!("what it runs with does not exist ({cause})"),
+        Cause::Aws(AwsError { kind: FaultKind::NotFound, .. }) => {
+            format!("a resource that it refers to does not exist ({cause})")
+        }
         Cause::Aws(AwsError { kind: FaultKind::MaybePropagating, .. }) => {
-            format!("the function may not look at it: {cause}")
+            format!("the function is not allowed to read it: {cause}")
         }
         Cause::Aws(AwsError { kind: FaultKind::Transient, .. }) | Cause::OutOfTime => {
-            format!("AWS did not tell before the time was up, try again later: {cause}")
+            format!("AWS did not return the role in time: {cause}; try again later")
         }
         _ => cause.to_string(),
     };

@@ -84,7 +84,7 @@ pub struct Ports<I, S, M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// No reply came in time.
-    #[error("no reply in time")]
+    #[error("no reply arrived in time")]
     Timeout,
     /// The connection could not be established, or it broke.
     #[error("the connection failed")]
@@ -93,7 +93,7 @@ pub enum TransportError {
     #[error("the request failed")]
     Other,
     /// The HTTP client can't build a request for the URL.
-    #[error("the URL can't be requested")]
+    #[error("the response URL can't be used in an HTTP request")]
     Unrequestable,
 }
 
@@ -188,8 +188,8 @@ pub trait Stacks {
     /// When `cloudformation:DescribeStackResources` fails for another reason than an absent resource.
     async fn holder(&self, physical_id: &str) -> Result<Option<Holder>, AwsError>;
 
-    /// Returns whether the stack still has this resource, of a type that may own a role or policy: a custom resource,
-    /// or the IAM role or managed policy that a stack may have imported under the same logical id.
+    /// Returns whether the stack still has this resource, of a type that may own a role or policy. Such a type is a
+    /// custom resource, an IAM role or a managed policy; a stack may have imported the latter two under the logical id.
     ///
     /// # Errors
     /// When `cloudformation:DescribeStackResources` fails for another reason than an absent stack or resource.

@@ -18,8 +18,8 @@ use mlops_roles_core::state::{Entity, State, Tags};
 /// Checks that the resource may write to every existing entity that its spec names.
 ///
 /// # Errors
-/// Returns everything that rules it out: an owner that is not this resource, another path or letter case, a boundary
-/// outside the guardrails, or others who use a policy that would be adopted.
+/// Returns everything that rules it out. That is an owner other than this resource, another path or letter case, a
+/// boundary outside the guardrails, or other users of a policy that would be adopted.
 pub async fn writable(
     iam: &impl Iam,
     stacks: &impl Stacks,
@@ -38,18 +38,18 @@ pub async fn writable(
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
-                "role `{name}` is at path `{}` and a path can't change: give `{}` a new value too",
+                "role `{name}` is at path `{}`, and the path of a role can't be changed; give `{}` a new value too",
                 have.path, spec.naming
             ));
         } else if found.as_str() != name.as_str() {
             objections.push(format!(
-                "role `{found}` is there already and IAM does not tell case apart: choose another name by `{}`",
+                "role `{found}` already exists, and IAM ignores the case of names; set `{}` to another name",
                 spec.naming
             ));
         } else if let (Some(boundary), false) = (boundary, ours) {
             objections.push(format!(
-                "role `{name}` has the permissions boundary `{boundary}`, which is not one of the deployer's: it can't be \
-                 adopted"
+                "role `{name}` can't be adopted: its permissions boundary `{boundary}` is not one of the deployer's; \
+                 replace the boundary first, or ask the deployer to add it to `NarrowerPermissionsBoundaryArns`"
             ));
         }
     }
@@ -64,7 +64,9 @@ pub async fn writable(
             match other_users(iam, arn, &ours, until).await {
                 Ok(others) if others.is_empty() => {}
                 Ok(others) => {
-                    objections.push(format!("{entity} is in use by {}: it can't be adopted", others.join(", ")));
+                    let others = others.join(", ");
+                    objections
+                        .push(format!("{entity} can't be adopted: it is in use by {others}; detach it there first"));
                 }
                 Err(why) => objections.push(why),
             }
@@ -86,7 +88,7 @@ async fn why_not_writable(
         Ownership::Managed | Ownership::Adopted => return None,
         Ownership::Foreign(other) => {
             let asked = spec.adopt_from.as_ref() == Some(&other.stack_id);
-            let property = format!("`AdoptFrom: {}` once that resource is gone", other.stack_id);
+            let property = format!("`AdoptFrom: {}` after that stack no longer has the resource", other.stack_id);
             (asked, Some(other), property)
         }
         Ownership::Unowned => (spec.adopt_existing, None, "`AdoptExisting: true`".to_owned()),
@@ -95,19 +97,26 @@ async fn why_not_writable(
     if let Some(place) = elsewhere.filter(|place| place.region != context.place.region) {
         let region = place.region;
         return Some(format!(
-            "{entity} belongs to a stack of region {region}, and roles and policies are of the whole account: under these \
-             names it can have one region: choose others, or leave them to {region}"
+            "{entity} belongs to a stack in {region}; IAM names are global to the account, so only one region can use \
+             these names; choose other names, or deploy only in {region}"
         ));
     }
-    let belongs = whose.as_ref().map_or("exists and is not ours".to_owned(), |other| format!("belongs to {other}"));
+    let unowned = || "exists and is not managed by this resource".to_owned();
+    let belongs = whose.as_ref().map_or_else(unowned, |other| format!("belongs to {other}"));
     if !asked {
-        return Some(format!("{entity} {belongs}: choose another name, or take it over by {property}"));
+        return Some(format!("{entity} {belongs}; choose another name, or adopt it with {property}"));
     }
     if !context.guardrails.allow_adoption {
-        return Some(format!("{entity} {belongs}: to take it over, the deployer has to set `AllowAdoption`"));
+        return Some(format!("{entity} {belongs}; to adopt it, ask the deployer to set `AllowAdoption`"));
     }
+    let still_held = |by: &str| {
+        format!(
+            "{entity} can't be adopted: it still belongs to {by}; remove it from that stack first, with \
+             `DeletionPolicy: Retain`"
+        )
+    };
     if let Some(stack) = tags.get("aws:cloudformation:stack-id") {
-        return Some(format!("{entity} still belongs to stack `{stack}`: it can't be adopted"));
+        return Some(still_held(&format!("stack `{stack}`")));
     }
     let id = match entity {
         Entity::Role(name) => name.as_str(),
@@ -123,13 +132,13 @@ async fn why_not_writable(
         Ok(None) => None,
         Ok(Some(holder)) if holder.owner == *context.owner => None,
         Ok(Some(Holder { owner, resource_type })) if may_hold(entity, &resource_type) => {
-            Some(format!("{entity} still belongs to {owner}: it can't be adopted"))
+            Some(still_held(&owner.to_string()))
         }
         Ok(Some(Holder { owner, resource_type })) => Some(format!(
-            "{entity} can't be adopted: the `{resource_type}` that is {owner} has the same physical id, so that CloudFormation \
-             can't tell whether a stack holds it: give that resource another name first"
+            "{entity} can't be adopted: the `{resource_type}` {owner} has the same physical id, so CloudFormation \
+             can't show whether a stack holds {entity}; give that resource another name first"
         )),
-        Err(cause) => Some(format!("{entity} can't be adopted before its stack is known: {cause}")),
+        Err(cause) => Some(format!("{entity} can't be adopted: could not read which stack holds it: {cause}")),
     }
 }
 
@@ -155,7 +164,12 @@ pub async fn absent_boundary(
 ) -> Option<String> {
     let boundary = Some(&spec.boundary).filter(|arn| context.guardrails.narrower_boundaries.contains(arn))?;
     let is_there = retry::until(deadline, async || iam.has_policy(boundary).await).await;
-    matches!(is_there, Ok(false)).then(|| format!("`PermissionsBoundary`: there is no policy `{boundary}`"))
+    matches!(is_there, Ok(false)).then(|| {
+        format!(
+            "`PermissionsBoundary`: policy `{boundary}` does not exist; ask the deployer to create it, or choose \
+             another permissions boundary"
+        )
+    })
 }
 
 /// Checks that nobody but the roles in `ours` uses the policies that are to be deleted. `going` has the ARNs of the
@@ -179,9 +193,9 @@ pub async fn unused<'a>(
         .map_err(|why| format!("{why}; nothing was changed"))?
         .into_iter()
         .filter(|(_, others)| !others.is_empty())
-        .map(|(arn, others)| format!("policy `{arn}` is in use by {}: detach it there first", others.join(", ")))
+        .map(|(arn, others)| format!("policy `{arn}` is in use by {}; detach it there first", others.join(", ")))
         .collect();
-    if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was removed", in_use.join("; "))) }
+    if in_use.is_empty() { Ok(()) } else { Err(format!("{}; nothing was deleted", in_use.join("; "))) }
 }
 
 /// Returns the users of each policy by its ARN, such as `role Name`, where IAM answers the first call. Policies without
@@ -209,7 +223,7 @@ pub async fn users(
 /// Fails when IAM can't be asked.
 pub async fn other_users(iam: &impl Iam, arn: &str, ours: &[&Name], deadline: Instant) -> Result<Vec<String>, String> {
     let users = retry::until(deadline, async || iam.users_of_policy(arn).await).await;
-    let users = users.map_err(|cause| format!("could not ask who uses policy `{arn}`: {cause}"))?;
+    let users = users.map_err(|cause| format!("could not read who uses policy `{arn}`: {cause}"))?;
     Ok(others(users, ours))
 }
 
@@ -230,14 +244,17 @@ pub fn within_quota(desired: &State) -> Result<(), String> {
     let roles = desired.roles.iter().map(|(name, role)| (Entity::Role(name.clone()), role.tags.len()));
     let policies = desired.policies.iter().map(|(arn, policy)| (Entity::Policy(arn.clone()), policy.tags.len()));
     for (entity, tags) in roles.chain(policies).filter(|(_, tags)| *tags > TAGS_PER_ENTITY) {
-        full.push(format!("{entity} would have {tags} tags, those of others included; IAM allows {TAGS_PER_ENTITY}"));
+        full.push(format!(
+            "{entity} would have {tags} tags, including those that others added; IAM allows {TAGS_PER_ENTITY}; remove \
+             tags"
+        ));
     }
     for (name, role) in &desired.roles {
         let size: usize = role.inline.values().map(Document::size).sum();
         if size > INLINE_SIZE_PER_ROLE {
             full.push(format!(
-                "the inline policies of role `{name}` would have {size} characters, those of others included; IAM \
-                 allows {INLINE_SIZE_PER_ROLE}"
+                "the inline policies of role `{name}` would have {size} characters, including those that others added; \
+                 IAM allows {INLINE_SIZE_PER_ROLE}; shorten or remove inline policies"
             ));
         }
     }

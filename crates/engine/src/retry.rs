@@ -83,7 +83,7 @@ pub async fn until<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, AwsErr
         if started.elapsed().saturating_add(pause) > patience || Instant::now() + pause >= deadline {
             return Err(error.into());
         }
-        tracing::warn!(%error, "asking again");
+        tracing::warn!(%error, "call failed, trying again");
         telemetry::pause(pause).await;
         pause = LONGEST_PAUSE.min(pause * 2);
     }

@@ -43,7 +43,7 @@ pub async fn roll_back(
                 if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
                     stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
-                tracing::warn!(%entity, foreign = observed.is_some(), "does not count as created by this event");
+                tracing::warn!(%entity, foreign = observed.is_some(), "entity does not count as created by this event");
                 reached.remove(entity);
             }
         }

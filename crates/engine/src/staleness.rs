@@ -23,7 +23,7 @@ const FIRST_DELIVERY_WINDOW: Duration = Duration::from_secs(45);
 /// belongs to another operation.
 const AT_ONCE: i64 = 2;
 
-/// The maximum time that an event waits for an answer of the stack that it can do without.
+/// The maximum time that an event waits for a reply about the stack that it can do without.
 const OPTIONAL_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of times that a stack is asked again before its status refuses an event: the status may be a moment old.
@@ -35,8 +35,11 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 /// resources.
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// Returns until when to wait for an answer of the stack that an event can do without: 10 seconds from now, but at most
-/// until `deadline`.
+/// The reason of an event whose operation CloudFormation is no longer processing.
+const STALE: &str = "the event is stale: CloudFormation is no longer processing this operation";
+
+/// Returns until when to wait for a reply about the stack that an event can do without: 10 seconds from now, but at
+/// most until `deadline`.
 pub fn optional_deadline(deadline: Instant) -> Instant {
     deadline.min(Instant::now() + OPTIONAL_ANSWER_TIMEOUT)
 }
@@ -77,28 +80,27 @@ pub async fn check_staleness(
     let owner = request.owner();
     let told = retry::until(deadline, async || stacks.resource(&owner).await).await;
     let told =
-        told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
+        told.map_err(|cause| format!("could not read the resource in its stack: {cause}; nothing was changed"))?;
     let status = if verifies_all && matches!(request.operation, Operation::Delete { .. }) {
         let status = retry::until(deadline, async || stacks.status(&owner.stack_id).await).await;
-        Some(
-            status
-                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?,
-        )
+        Some(status.map_err(|cause| format!("could not read the status of the stack: {cause}; nothing was changed"))?)
     } else {
         None
     };
     let checked = match told.as_ref().filter(|told| told.resource_type != request.resource_type) {
-        Some(told) => {
-            Err(format!("the stack has it as a `{}`, the event as a `{}`", told.resource_type, request.resource_type))
-        }
+        Some(told) => Err(format!(
+            "the event does not match the stack: the resource type is `{}` in the event and `{}` in the stack",
+            request.resource_type, told.resource_type
+        )),
         None => check_operation(&request.operation, told.as_ref(), age, status.as_ref().map(Option::as_deref))
             .map_err(str::to_owned),
     };
     checked.map(|()| true).map_err(|why| {
-        let what = told.map_or("there is no such resource".to_owned(), |told| {
-            format!("resource `{}` is `{}` as `{}`", owner.logical_id, told.status, told.physical_id)
-        });
-        format!("{why}: in its stack, {what}; nothing was changed")
+        let what = told.map_or_else(
+            || format!("the stack has no resource `{}`", owner.logical_id),
+            |told| in_stack(&owner.logical_id, &told),
+        );
+        format!("{why}: {what}; nothing was changed")
     })
 }
 
@@ -128,7 +130,7 @@ pub async fn check_redelivery(
     let until = optional_deadline(deadline);
     let has_ended = async || {
         let told = retry::until(until, async || stacks.resource(&owner).await).await;
-        let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
+        let told = told.inspect_err(|cause| tracing::warn!(error = %cause, "could not read the resource in its stack"));
         told.ok().flatten().filter(|told| {
             let deletes = told.status.starts_with("DELETE_");
             let ended = match request.operation {
@@ -150,11 +152,9 @@ pub async fn check_redelivery(
     }
     ended.map_or(Ok(()), |told| {
         Err(format!(
-            "this {} was delivered a second time: in its stack, resource `{}` is `{}` by now as `{}`; nothing was changed",
+            "the event is a redelivery: CloudFormation has finished this {}: {}; nothing was changed",
             request.operation.name(),
-            owner.logical_id,
-            told.status,
-            told.physical_id
+            in_stack(&owner.logical_id, &told)
         ))
     })
 }
@@ -220,10 +220,10 @@ async fn stack_progress_now(
             && is_rolling_back(stacks, &owner.stack_id, optional_deadline(deadline)).await == Some(true)
     };
     let (told, starts_rolling_back) = join(told, starts_rolling_back).await;
-    let told = told.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the resource in its stack"));
+    let told = told.inspect_err(|cause| tracing::warn!(error = %cause, "could not read the resource in its stack"));
     let Ok(Some(told)) = told else {
         if starts_rolling_back {
-            let why = "CloudFormation has moved on, the stack rolls back".to_owned();
+            let why = format!("{STALE}: the stack is rolling back");
             return StackProgress::MovedOn { deletes: false, is_passing: false, why };
         }
         return StackProgress::Waiting;
@@ -244,9 +244,8 @@ async fn stack_progress_now(
     if !(deletes || ended || starts_rolling_back || told.is_later_than(signed_at)) {
         return StackProgress::Waiting;
     }
-    let back = if starts_rolling_back { ", and the stack rolls back" } else { "" };
-    let why =
-        format!("CloudFormation has moved on, resource `{}` is `{}` in its stack{back}", owner.logical_id, told.status);
+    let back = if starts_rolling_back { ", and the stack is rolling back" } else { "" };
+    let why = format!("{STALE}: {}{back}", in_stack(&owner.logical_id, &told));
     let is_passing = told.is_in_progress() && !deletes && !starts_rolling_back;
     StackProgress::MovedOn { deletes, is_passing, why }
 }
@@ -254,7 +253,8 @@ async fn stack_progress_now(
 /// Returns whether the stack returns to its state before a failed update; `None` when the stack does not tell.
 pub async fn is_rolling_back(stacks: &impl Stacks, stack_id: &str, deadline: Instant) -> Option<bool> {
     let status = retry::until(deadline, async || stacks.status(stack_id).await).await;
-    let status = status.inspect_err(|cause| tracing::warn!(%cause, "could not ask for the state of the stack")).ok()?;
+    let status =
+        status.inspect_err(|cause| tracing::warn!(error = %cause, "could not read the status of the stack")).ok()?;
     Some(status?.starts_with("UPDATE_ROLLBACK"))
 }
 
@@ -272,12 +272,17 @@ pub async fn current_physical_id(
     let owner = request.owner();
     let told = retry::until(deadline, async || stacks.resource(&owner).await).await;
     let told =
-        told.map_err(|cause| format!("could not ask for the resource in its stack: {cause}; nothing was changed"))?;
+        told.map_err(|cause| format!("could not read the resource in its stack: {cause}; nothing was changed"))?;
     let alternate_id = |told: &StackResource| {
         let fails_or_begins = matches!(told.status.as_str(), "CREATE_FAILED" | "CREATE_IN_PROGRESS");
         !told.status.starts_with("DELETE_") && !fails_or_begins && told.physical_id != request.target.physical_id
     };
     Ok(told.filter(alternate_id).map(|told| told.physical_id).filter(|id| !id.is_empty()))
+}
+
+/// Describes the resource in its stack, for a reason.
+fn in_stack(logical_id: &str, told: &StackResource) -> String {
+    format!("in the stack, resource `{logical_id}` has status `{}` and physical id `{}`", told.status, told.physical_id)
 }
 
 impl StackResource {
@@ -322,11 +327,7 @@ pub fn check_operation(
         let is_current =
             told.is_some_and(|told| told.status.ends_with("_IN_PROGRESS") && !told.status.starts_with("DELETE"));
         let has_later_operation = told.is_some_and(|told| told.is_later_than(age.signed_at));
-        return if is_current && !has_later_operation {
-            Ok(())
-        } else {
-            Err("CloudFormation is not at this, or not any more")
-        };
+        return if is_current && !has_later_operation { Ok(()) } else { Err(STALE) };
     };
     let state = told.map(|told| told.status.as_str());
     let at_work = |stack: Option<&str>| stack.is_some_and(|status| status.ends_with("_IN_PROGRESS"));
@@ -335,9 +336,9 @@ pub fn check_operation(
     let goes = |stack| state == Some("DELETE_IN_PROGRESS") || (state == Some("DELETE_FAILED") && at_work(stack));
     let stands_for = told.is_some_and(|told| told.physical_id == *physical_id && !told.status.starts_with("DELETE_"));
     match stack {
-        _ if stands_for => Err("CloudFormation is not deleting this"),
+        _ if stands_for => Err("the event is stale: CloudFormation is not deleting this resource"),
         None => Ok(()),
         Some(stack) if goes(stack) || stack.is_some_and(|status| status.ends_with("CLEANUP_IN_PROGRESS")) => Ok(()),
-        Some(_) => Err("CloudFormation is not deleting this"),
+        Some(_) => Err("the event is stale: CloudFormation is not deleting this resource"),
     }
 }

@@ -122,15 +122,15 @@ impl Usage {
     pub fn texts(&self) -> Vec<String> {
         let mut texts = Vec::new();
         for (name, region) in &self.regions {
-            let unasked = |what: &str, cause: &Cause| format!("region {name} could not be asked for {what}: {cause}");
+            let unread = |what: &str, cause: &Cause| format!("could not read the {what} in region {name}: {cause}");
             match &region.projects {
                 Ok(projects) => texts.extend(
                     projects.iter().map(|project| format!("project `{}` ({}) in {name}", project.name, project.status)),
                 ),
-                Err(cause) => texts.push(unasked("projects", cause)),
+                Err(cause) => texts.push(unread("projects", cause)),
             }
             if self.ends_portfolios {
-                texts.extend(region.portfolio.as_ref().err().map(|cause| unasked("its portfolio", cause)));
+                texts.extend(region.portfolio.as_ref().err().map(|cause| unread("portfolio", cause)));
             }
         }
         texts.extend(self.by_role.values().flatten().cloned());

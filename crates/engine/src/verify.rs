@@ -55,7 +55,7 @@ pub async fn verify(
             let denied = all.iter().flat_map(|(check, told)| told.iter().map(move |told| (&check.who, &told.denials)));
             let mut texts = denied.flat_map(|(who, denials)| {
                 denials.iter().map(move |Denial { action, resource, side }| {
-                    format!("{who} may not `{action}` on `{resource}`: denied by {side}")
+                    format!("{who} can't perform `{action}` on `{resource}`: denied by {side}")
                 })
             });
             let mut named: Vec<String> = texts.by_ref().take(NAMED).collect();
@@ -69,10 +69,14 @@ pub async fn verify(
     let unjudged: BTreeMap<&String, &String> = told().flat_map(|told| &told.unjudged).collect();
     if told().all(|told| told.judged == 0) && !checks.is_empty() {
         let why: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
-        return Err(format!("could not verify any permission, IAM's simulator can't judge them: {}", why.join("; ")));
+        return Err(format!(
+            "could not verify any permission, because IAM's policy simulator can't evaluate the actions: {}; remove \
+             `VerifyPermissions` or `VerifyAccess`",
+            why.join("; ")
+        ));
     }
     for (action, why) in &unjudged {
-        tracing::warn!(action, why, "not verified");
+        tracing::warn!(action, reason = why, "action not verified");
     }
     Ok(unjudged.into_keys().cloned().collect())
 }

@@ -6,12 +6,14 @@ use mlops_roles_core::resource::execution_role::{NAME_PREFIX_LENGTH, capability_
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::json;
 
-use crate::common::{Always, Makes, MakesOne, also, given, of_one};
+use crate::common::{Always, Makes, MakesOne, given, needs, of_one};
 use crate::forms::{
-    BucketName, Flag, Folder, KeyArn, OneOrMany, Repository, SageMakerArn, SecurityGroupId, SubnetId, scalar, words,
+    BucketName, Flag, Folder, KeyArn, OneOrMany, PolicyName, Repository, SageMakerArn, SecurityGroupId, SubnetId,
+    scalar, words,
 };
 
-/// The role that notebooks, jobs and models run with, made to measure
+/// The execution role: the role that SageMaker runs notebooks, jobs and models with. It gets access to what the
+/// properties name.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", transform = rules, extend("x-attributes" = of_one()))]
 pub struct ExecutionRole {
@@ -21,34 +23,55 @@ pub struct ExecutionRole {
     makes: Makes,
     #[schemars(flatten)]
     makes_one: MakesOne,
-    /// Objects below a prefix, and listing them. Nothing deletes
+    /// The S3 buckets that the role may use: one object `{Name, Prefix, Access}` or a list. No value of `Access`
+    /// lets the role delete an object.
     buckets: Option<OneOrMany<Bucket>>,
-    /// ECR repositories to pull images from, by name or, of other accounts too, by ARN
+    /// The ECR repositories to pull images from: one or a list, by name or by ARN. A name stands for a repository of
+    /// this account and region; an ARN may be one of another account.
     repositories: Option<OneOrMany<Repository>>,
-    /// ARNs of keys for volumes, buckets and outputs
+    /// The ARNs of the KMS keys of volumes, buckets and outputs: one or a list. An alias is refused.
     kms_keys: Option<OneOrMany<KeyArn>>,
-    /// Where jobs have their network interfaces; with `SecurityGroups`
+    /// The ids of the subnets in which jobs in a VPC have their network interfaces: one or a list. `SecurityGroups` is
+    /// needed too. The subnets have to belong to this account.
     subnets: Option<OneOrMany<SubnetId>>,
-    /// Of the network interfaces of jobs; with `Subnets`
+    /// The ids of the security groups of the network interfaces of jobs in a VPC: one or a list. `Subnets` is needed
+    /// too.
     security_groups: Option<OneOrMany<SecurityGroupId>>,
-    /// What the role may ask of SageMaker itself, on names that begin with `NamePrefix`
+    /// What the role may do in SageMaker itself, on resources whose names begin with `NamePrefix`: one capability or a
+    /// list.
     capabilities: Option<OneOrMany<Capability>>,
-    /// How the names begin that the role may use in SageMaker: letters, digits and hyphens
+    /// The beginning of the SageMaker names that `Capabilities` cover: 1 to 63 letters, digits and hyphens. It is
+    /// required with `Capabilities`, and refused without.
+    #[schemars(extend("x-default" = "**required** with `Capabilities`, refused without"))]
     name_prefix: Option<NamePrefix>,
-    /// `true`: passing itself, to SageMaker only; by default with `Notebook` or `Pipelines`
+    /// Whether the role may pass itself, to SageMaker only: `true` or `false`. Code that runs with the role needs this
+    /// to create jobs, models or pipelines with the same role. The role has to match the deployer's `PassableRoleArns`.
+    #[schemars(extend("x-default" = "`true` with `Notebook` or `Pipelines`, else `false`"))]
     pass_self: Option<Flag>,
-    /// A condition of the trust: the ARN of a domain or the like, or a pattern
+    /// The name of the inline policy that allows the role to pass itself: 1 to 128 letters, digits and `+=,.@_-`.
+    #[schemars(extend("x-default" = "`PassItselfToSageMaker`"))]
+    pass_role_policy_name: Option<PolicyName>,
+    /// A further condition of the trust policy: the ARN of a domain or another SageMaker resource of this account, or a
+    /// pattern. An example is `arn:aws:sagemaker:us-east-1:123456789012:*`.
     source_arn: Option<SageMakerArn>,
-    /// `true`: once the role stands, IAM's simulator is asked for all of this
+    /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
+    /// every grant once the role exists, and a denial fails the operation.
+    #[schemars(extend("x-default" = "`false`"))]
     verify_access: Option<Flag>,
 }
 
+/// A bucket, and what the role may do with its objects.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", deny_unknown_fields)]
 struct Bucket {
+    /// The name of the bucket: 3 to 63 lower-case letters, digits, dots and hyphens.
     name: BucketName,
-    /// A folder: `churn` and `churn/` are `churn/…`
+    /// The folder that the access is limited to. `churn` and `churn/` both mean `churn/…`, and never `churn-old/…`. It
+    /// is ASCII without `*`, `?` and `$`, and does not begin with a slash.
+    #[schemars(extend("x-default" = "the whole bucket"))]
     prefix: Option<Folder>,
+    /// What the role may do with the objects: `Read`, `Write` or `ReadWrite`. `Read` allows getting and listing
+    /// objects. `Write` allows putting objects, also by multipart upload.
     access: Access,
 }
 
@@ -88,8 +111,19 @@ impl JsonSchema for NamePrefix {
 /// Adds the rules about properties that need each other.
 fn rules(schema: &mut Schema) {
     for (one, other) in [("Subnets", "SecurityGroups"), ("SecurityGroups", "Subnets")] {
-        also(schema, json!({ "if": given(one), "then": given(other) }));
+        let why = format!("`{one}` needs `{other}`; add `{other}`, or leave `{one}` out");
+        needs(schema, &given(one), &given(other), &why);
     }
-    also(schema, json!({ "if": given("Capabilities"), "then": { "required": ["NamePrefix"] } }));
-    schema.insert("dependentRequired".to_owned(), json!({ "NamePrefix": ["Capabilities"] }));
+    needs(
+        schema,
+        &given("Capabilities"),
+        &json!({ "required": ["NamePrefix"] }),
+        "`Capabilities` needs `NamePrefix`; add `NamePrefix`",
+    );
+    needs(
+        schema,
+        &json!({ "required": ["NamePrefix"] }),
+        &json!({ "required": ["Capabilities"] }),
+        "`NamePrefix` needs `Capabilities`; add `Capabilities`, or leave `NamePrefix` out",
+    );
 }

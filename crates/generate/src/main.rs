@@ -1,4 +1,6 @@
-//! Writes a JSON Schema of each resource type, for editors and for the rules in `lint/`.
+//! Writes what is generated in this repository: a JSON Schema of each resource type, and tables of the documentation.
+//!
+//! The schemas are for editors and for the rules in `lint/`.
 
 #![expect(dead_code, reason = "of these types only the schemas are wanted")]
 
@@ -7,12 +9,13 @@ mod deploy_target;
 mod execution_role;
 mod forms;
 mod mlops_roles;
+mod page;
 mod role_set;
 mod service_catalog_roles;
 mod workflow_role;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
@@ -23,77 +26,93 @@ use serde_json::Value;
 
 use ::mlops_roles_core::resource;
 
-/// The message for arguments that are not valid.
-const USAGE: &str = "usage: generate [--check] FOLDER";
+use page::Sources;
 
-/// Writes the schemas, or checks them with `--check`.
+/// The message for arguments that are not valid.
+const USAGE: &str = "usage: generate [--check], in the root of the repository";
+/// The folders whose pages have generated parts.
+const PAGES: [&str; 2] = ["docs/reference", "docs/evidence"];
+
+/// Writes the schemas and the generated parts of the documentation, or checks them with `--check`.
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let (checks, folder) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--check", folder] | [folder, "--check"] => (true, *folder),
-        [folder] if !folder.starts_with('-') => (false, *folder),
-        _ => return said(USAGE),
+    let checks = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--check"] => true,
+        [] => false,
+        _ => return failed(USAGE),
     };
-    let written = if checks { check(Path::new(folder)) } else { write(Path::new(folder)) };
-    written.map_or_else(|why| said(&why), |()| ExitCode::SUCCESS)
+    let done = files().and_then(|files| if checks { check(files) } else { write(files) });
+    done.map_or_else(|why| failed(&why), |()| ExitCode::SUCCESS)
 }
 
 /// Writes the message to the standard error and returns the exit code of a failure.
 ///
 /// An error of that write is ignored, because no place is left to report it.
-fn said(why: &str) -> ExitCode {
+fn failed(why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "{why}");
     ExitCode::FAILURE
 }
 
-/// Writes all schemas to the folder and creates the folder if it is absent.
+/// Writes the files.
 ///
 /// # Errors
-/// When the folder or a file can't be written.
-fn write(folder: &Path) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for (name, text) in files()? {
-        let path = folder.join(name);
+/// When a file can't be written.
+fn write(files: Vec<(PathBuf, String)>) -> Result<(), String> {
+    for (path, text) in files {
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }
 
-/// Compares the files of the folder with the schemas.
+/// Compares the files with what was generated.
 ///
 /// # Errors
 /// When a file is absent or differs; the message names all such files.
-fn check(folder: &Path) -> Result<(), String> {
-    let mut differing = Vec::new();
-    for (name, text) in files()? {
-        let path = folder.join(name);
-        if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-            differing.push(format!("{}: not what the types say; write it anew with `make schemas`", path.display()));
-        }
-    }
+fn check(files: Vec<(PathBuf, String)>) -> Result<(), String> {
+    let differing = files.into_iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
+    let differing: Vec<String> =
+        differing.map(|(path, _)| format!("{}: is not up to date; run `make generate`", path.display())).collect();
     if differing.is_empty() { Ok(()) } else { Err(differing.join("\n")) }
 }
 
-/// Returns the name and text of each file, such as `SageMakerExecutionRole.json`.
+/// Returns the path and text of each generated file.
 ///
 /// # Errors
-/// When a schema can't be serialized.
-fn files() -> Result<Vec<(String, String)>, String> {
-    let schemas = [
+/// When a page can't be read, asks for what does not exist, or lacks what a page must have.
+fn files() -> Result<Vec<(PathBuf, String)>, String> {
+    let schemas = schemas();
+    let mut files = Vec::new();
+    for (name, schema) in &schemas {
+        let text = serde_json::to_string_pretty(schema).map_err(|error| format!("{name}: {error}"))?;
+        files.push((PathBuf::from(format!("schemas/{name}.json")), text + "\n"));
+    }
+    let mut sources = Sources::new(schemas.into_iter().map(|(name, schema)| (name, schema.to_value())).collect())?;
+    for folder in PAGES {
+        let entries = fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))?;
+        let mut pages: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        pages.sort();
+        for page in pages {
+            let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
+            let text = sources.filled(&text).map_err(|why| format!("{}: {why}", page.display()))?;
+            files.push((page, text));
+        }
+    }
+    let missing = sources.missing();
+    if missing.is_empty() { Ok(files) } else { Err(format!("no page has: {}", missing.join(", "))) }
+}
+
+/// Returns the name and schema of each resource type, such as `SageMakerExecutionRole`.
+fn schemas() -> [(String, Schema); 5] {
+    [
         schema::<workflow_role::WorkflowRole>(resource::workflow_role::TYPE),
         schema::<execution_role::ExecutionRole>(resource::execution_role::TYPE),
         schema::<deploy_target::DeployTarget>(resource::deploy_target::TYPE),
         schema::<mlops_roles::MlopsRoles>(resource::mlops_roles::TYPE),
         schema::<service_catalog_roles::ServiceCatalogRoles>(resource::service_catalog::TYPE),
-    ];
-    let texts = schemas.into_iter().map(|(name, schema)| {
-        let text = serde_json::to_string_pretty(&schema).map_err(|error| format!("{name}: {error}"))?;
-        Ok((name, text + "\n"))
-    });
-    texts.collect()
+    ]
 }
 
-/// Returns the file name and the schema of the resource type `of`, whose properties are the fields of `T`.
+/// Returns the name and the schema of the resource type `of`, whose properties are the fields of `T`.
 fn schema<T: JsonSchema>(of: &str) -> (String, Schema) {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
@@ -102,7 +121,7 @@ fn schema<T: JsonSchema>(of: &str) -> (String, Schema) {
     RecursiveTransform(in_one_line).transform(&mut schema);
     schema.insert("title".to_owned(), of.into());
     schema.insert("additionalProperties".to_owned(), false.into());
-    (format!("{}.json", of.trim_start_matches("Custom::")), schema)
+    (of.trim_start_matches("Custom::").to_owned(), schema)
 }
 
 /// Removes `null` from the schema.

@@ -8,29 +8,43 @@ use mlops_roles_core::resource::service_catalog_role::ROLES;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::common::{Always, also};
+use crate::common::{Always, also, because};
 use crate::forms::{Flag, Number, OneOrMany, Region, words};
 
-/// What becomes of the account's service-catalog roles, whoever made them
+/// The service-catalog roles of SageMaker's project templates in this account. The resource deletes them, whoever
+/// created them, or provisions them.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", transform = rules, extend("x-attributes" = attributes()))]
 pub struct ServiceCatalogRoles {
     #[schemars(flatten)]
     always: Always,
-    /// `LaunchAndUse` (the default): the two that every project needs; `All`: the eleven; or a list of their names
+    /// The roles that the resource applies to: `LaunchAndUse` for the two that every project needs, `All` for the
+    /// eleven, or a list of their names. The type can delete no other role.
+    #[schemars(extend("x-default" = "`LaunchAndUse`"))]
     roles: Option<OneOrMany<Role>>,
-    /// `Keep` (the default): touch nothing; `Delete`: a clean slate before what comes after this resource; `Provision`:
-    /// make those that are absent
+    /// What a Create does: `Keep`, `Delete` or `Provision`. `Keep` changes nothing, and `Provision` creates the roles
+    /// that are absent. `Delete` deletes the roles, so that what comes after this resource finds a clean slate.
+    #[schemars(extend("x-default" = "`Keep`"))]
     on_create: Option<OnCreate>,
-    /// `Delete` (the default): also what others made; `Keep`: only what this resource provisioned
+    /// What a Delete does: `Delete` or `Keep`. `Delete` deletes the roles, also those that others created. `Keep`
+    /// deletes only what this resource provisioned.
+    #[schemars(extend("x-default" = "`Delete`"))]
     on_delete: Option<OnDelete>,
-    /// `Fail` (the default): nothing is touched; `Keep`: what is in use stays; `Delete`: delete anyway
+    /// What happens when a role to delete is in use, or may be: `Fail`, `Keep` or `Delete`. `Fail` fails the event and
+    /// changes nothing. `Keep` keeps the roles in use and `LaunchRole` with them. `Delete` deletes the roles anyway.
+    #[schemars(extend("x-default" = "`Fail`"))]
     if_in_use: Option<IfInUse>,
-    /// Every region where somebody may have a project
+    /// The regions where the function looks for use: one region, or a list of at most 50. Name every region where
+    /// somebody may have a project.
+    #[schemars(extend("x-default" = "**required**, except with `OnCreate: Keep` and `OnDelete: Keep`"))]
     regions: Option<OneOrMany<Region>>,
-    /// `true`: before roles go, the portfolio of SageMaker in Service Catalog is disabled in `Regions`
+    /// Whether SageMaker's portfolio in Service Catalog is disabled in the `Regions` before roles are deleted: `true`
+    /// or `false`. `true` is refused where neither `OnCreate` nor `OnDelete` is `Delete`.
+    #[schemars(extend("x-default" = "`false`"))]
     disable_portfolio: Option<Flag>,
-    /// A role that somebody acted with within so many days is in use; 0 by default, which does not look
+    /// How many days a role counts as in use after somebody acted with it: 0 to 400. With 0, the last use does not
+    /// count. IAM tracks the last use for 400 days.
+    #[schemars(extend("x-default" = "`0`"))]
     in_use_within_days: Option<Number<0, TRACKED_DAYS>>,
 }
 
@@ -79,12 +93,21 @@ fn rules(schema: &mut Schema) {
         "properties": { "OnCreate": { "const": "Keep" }, "OnDelete": { "const": "Keep" } },
         "required": ["OnDelete"],
     });
-    also(schema, json!({ "if": keeps_all, "else": { "required": ["Regions"] } }));
+    let regions = because(
+        &json!({ "required": ["Regions"] }),
+        "`Regions` is missing; add all regions where projects may use the roles, or set `OnCreate: Keep` and \
+         `OnDelete: Keep`",
+    );
+    also(schema, json!({ "if": keeps_all, "else": regions }));
+    let no_days = because(
+        &json!({ "maximum": 0 }),
+        "has no effect, because `IfInUse: Delete` deletes roles that are in use; remove one of the two",
+    );
     also(
         schema,
         json!({
             "if": { "properties": { "IfInUse": { "const": "Delete" } }, "required": ["IfInUse"] },
-            "then": { "properties": { "InUseWithinDays": { "maximum": 0 } } },
+            "then": { "properties": { "InUseWithinDays": no_days } },
         }),
     );
 }
@@ -92,14 +115,28 @@ fn rules(schema: &mut Schema) {
 /// Returns the attributes, each with its description.
 fn attributes() -> Map<String, Value> {
     let attributes = [
-        ("DeletedRoles", "The names of those deleted by this event, separated by commas"),
-        ("KeptRoles", "The names of those of others that stand, separated by commas"),
-        ("MissingRoles", "The names of those that are absent, separated by commas"),
-        ("ProvisionedRoles", "The names of those of this resource that stand, separated by commas"),
-        ("InUseBy", "What uses them, as far as the answer has room"),
-        ("EnabledPortfolios", "Regions whose portfolio is enabled"),
-        ("LaunchRoleName", "The name of the launch role, for one behind a clean slate in the same template"),
-        ("UseRoleName", "The name of the use role, for one behind a clean slate in the same template"),
+        ("DeletedRoles", "The names of the roles that this event deleted, separated by commas."),
+        ("KeptRoles", "The names of the roles in `Roles` that exist and that others created, separated by commas."),
+        ("MissingRoles", "The names of the roles in `Roles` that do not exist, separated by commas."),
+        ("ProvisionedRoles", "The names of the roles that exist and that this resource created, separated by commas."),
+        (
+            "InUseBy",
+            "What uses the roles, separated by semicolons: at most 20 uses, fewer where the response has no room. The \
+             others are counted.",
+        ),
+        (
+            "EnabledPortfolios",
+            "The regions whose portfolio is enabled, separated by commas. An enabled portfolio alone does not count as \
+             use.",
+        ),
+        (
+            "LaunchRoleName",
+            "The name of the launch role. Use it for a role that comes after a clean slate in the same template.",
+        ),
+        (
+            "UseRoleName",
+            "The name of the use role. Use it for a role that comes after a clean slate in the same template.",
+        ),
     ];
     attributes.map(|(name, meaning)| (name.to_owned(), meaning.into())).into_iter().collect()
 }

@@ -3,16 +3,18 @@
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::common::{Always, Makes, MakesOne, also, given, never, of_one};
+use crate::common::{Always, Makes, MakesOne, also, because, given, needs, never, of_one};
 use crate::forms::{
-    Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, RoleArn, Scalar, StateMachineName, Text,
+    Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, RoleArn, Scalar, StateMachineName,
+    Text,
 };
 
 /// The properties that need `Definition` or `Integrations`.
 const OF_DEFINITION: [&str; 6] =
     ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"];
 
-/// The role that a state machine runs with, its scoped policy, and the grant to pass SageMaker its execution role
+/// The workflow role: the role that a Step Functions state machine runs with. It has its scoped policies and the
+/// `PassRole` grant for the execution role of SageMaker.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", transform = rules, extend("x-attributes" = attributes()))]
 pub struct WorkflowRole {
@@ -22,106 +24,153 @@ pub struct WorkflowRole {
     makes: Makes,
     #[schemars(flatten)]
     makes_one: MakesOne,
-    /// The state machine, as an object or a JSON string: the role may do what its tasks do, and no more
+    /// The state machine, as an object or as JSON text. The role may do what its tasks do, and no more. `Definition`
+    /// and `Integrations` exclude each other.
+    #[schemars(extend("x-default" = "the policy of the console guide"))]
     definition: Option<Definition>,
-    /// Values for `${Name}` in the definition
+    /// The values for `${Name}` in the definition, by name, as in `AWS::StepFunctions::StateMachine`.
     definition_substitutions: Option<ByName<Scalar>>,
-    /// Instead of a definition: resources of tasks, such as `sagemaker:createTrainingJob.sync`
+    /// What the state machine calls, instead of `Definition`: a list. Each item is a resource such as
+    /// `sagemaker:createTrainingJob.sync`, or an object `{Resource, Parameters}`.
     integrations: Option<Vec<Integration>>,
-    /// `true`: the machine writes logs
+    /// Whether the state machine writes logs: `true` or `false`.
+    #[schemars(extend("x-default" = "`false`"))]
     logging: Option<Flag>,
-    /// `true`: the machine writes traces
+    /// Whether the state machine writes traces: `true` or `false`.
+    #[schemars(extend("x-default" = "`false`"))]
     tracing: Option<Flag>,
-    /// The key that the machine's data is encrypted with
+    /// The ARN of the KMS key that encrypts the data of the state machine. An alias is refused.
     kms_key_arn: Option<MachineKeyArn>,
-    /// By the path of a state, the ARNs that it may touch or roles that it passes, where only run time knows them
+    /// The ARNs that are known only at run time, by the path of a state such as `Each.ItemProcessor.Score`: one ARN or
+    /// a list each. They are the resources that the state uses, or the roles that it passes or assumes.
     resource_overrides: Option<ByName<OneOrMany<Arn>>>,
-    /// `true`: once the role stands, IAM's simulator is asked for every action on every resource
+    /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
+    /// every action on every resource once the role exists, and a denial fails the operation.
+    #[schemars(extend("x-default" = "`false`"))]
     verify_permissions: Option<Flag>,
-    /// The roles that the workflow may pass to SageMaker
+    /// The roles that the workflow may pass to SageMaker: one ARN or a list. Each is a literal ARN of a role of this
+    /// account and matches the deployer's `PassableRoleArns`.
+    #[schemars(extend(
+        "x-default" = "**required** without `SageMakerExecutionRole`, `Definition` and `Integrations`"
+    ))]
     sage_maker_execution_role_arns: Option<OneOrMany<RoleArn>>,
-    /// Instead of their ARNs: where to find the one role
+    /// Where to find the one role that the workflow may pass to SageMaker, instead of `SageMakerExecutionRoleArns`. The
+    /// function looks the role up on Create and on every Update. The role has to match the deployer's
+    /// `PassableRoleArns`.
     sage_maker_execution_role: Option<Source>,
-    /// The name of the state machine, or how the names begin of those that may use the role
+    /// The name of the inline policy with the `PassRole` grant: 1 to 128 letters, digits and `+=,.@_-`.
+    #[schemars(extend("x-default" = "`AssumeRoleSMforStepFunctionPolicy`, as the console guide names it"))]
+    pass_role_policy_name: Option<PolicyName>,
+    /// The name of the state machine, or the beginning of the names of the state machines that may use the role. It has
+    /// at most 80 ASCII characters. A distributed map needs the whole name.
+    #[schemars(extend("x-default" = "any state machine of the account in the region"))]
     state_machine_name: Option<StateMachineName>,
 }
 
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Integration {
+    /// The resource of a task, such as `sagemaker:createTrainingJob.sync`.
     Resource(#[schemars(length(min = 1))] String),
+    /// The resource of a task, with its parameters.
     Task(Task),
 }
 
+/// The resource of a task, with its parameters.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", deny_unknown_fields)]
 struct Task {
+    /// The resource of the task, such as `sagemaker:createTrainingJob.sync`.
     #[schemars(length(min = 1))]
     resource: String,
+    /// The parameters of the task, as in the definition of a state machine. The grants are limited to the resources
+    /// that the parameters name.
+    #[schemars(extend("x-default" = "known only at run time"))]
     parameters: Option<Anything>,
 }
 
+// A doc comment here would replace the description of the property.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "PascalCase", deny_unknown_fields, transform = one_source)]
 struct Source {
-    /// Alone: the default of the domain's users
+    /// The id of a domain, such as `d-abcdefghijkl`. With `DomainId` alone, the role is the domain's default for its
+    /// users.
     domain_id: Option<Text>,
-    /// With `DomainId`: the profile's own role, or else the domain's default
+    /// The name of a user profile of the domain `DomainId`. The role is the profile's own, or the domain's default if
+    /// the profile has none.
     user_profile_name: Option<Text>,
-    /// With `DomainId`: the role of its owner where the space is private, or else the domain's for shared spaces
+    /// The name of a space of the domain `DomainId`. The role is that of the owner of a private space, and otherwise
+    /// the domain's role for shared spaces.
     space_name: Option<Text>,
+    /// The name of a notebook instance. The role is that of the notebook instance.
     notebook_instance_name: Option<Text>,
-    /// The role of its configuration, or else of its models
+    /// The name of an endpoint. The role is that of the endpoint's configuration, or that of its models if the
+    /// configuration has none. The models must agree.
     endpoint_name: Option<Text>,
+    /// The name of a pipeline. The role is that of the pipeline.
     pipeline_name: Option<Text>,
-    /// The one role of the account whose name begins so
+    /// The beginning of the name of a role, such as `my-stackSageMakerExecutionRole-`. The role is the one of the
+    /// account whose name begins so.
     role_name_prefix: Option<Text>,
 }
 
 /// Adds the rules that the source is exactly one, and that a user profile or space needs its domain.
 fn one_source(schema: &mut Schema) {
     let sources = ["DomainId", "NotebookInstanceName", "EndpointName", "PipelineName", "RoleNamePrefix"];
-    schema.insert("oneOf".to_owned(), sources.map(|source| json!({ "required": [source] })).as_slice().into());
-    never(schema, &json!({ "required": ["UserProfileName", "SpaceName"] }), "a user profile or a space, not both");
-    let of_domain = json!({ "UserProfileName": ["DomainId"], "SpaceName": ["DomainId"] });
-    schema.insert("dependentRequired".to_owned(), of_domain);
+    let one = json!({ "oneOf": sources.map(|source| json!({ "required": [source] })) });
+    also(
+        schema,
+        because(
+            &one,
+            "exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, `PipelineName` and `RoleNamePrefix` is \
+             needed; choose one",
+        ),
+    );
+    let both = json!({ "required": ["UserProfileName", "SpaceName"] });
+    never(schema, &both, "`UserProfileName` and `SpaceName` exclude each other; leave one of them out");
+    for name in ["UserProfileName", "SpaceName"] {
+        let why = format!("`{name}` needs `DomainId`; add `DomainId`");
+        needs(schema, &json!({ "required": [name] }), &json!({ "required": ["DomainId"] }), &why);
+    }
 }
 
 /// Adds the rules about properties that need or exclude each other.
 fn rules(schema: &mut Schema) {
     let required = |name: &str| json!({ "required": [name] });
-    let (of_definition, definitions) = (OF_DEFINITION.map(required), ["Definition", "Integrations"].map(required));
-    schema.insert(
-        "anyOf".to_owned(),
-        json!([
-            given("SageMakerExecutionRoleArns"),
-            required("SageMakerExecutionRole"),
-            required("Definition"),
-            required("Integrations"),
-        ]),
+    let roles_or_definition = json!({ "anyOf": [
+        given("SageMakerExecutionRoleArns"),
+        required("SageMakerExecutionRole"),
+        required("Definition"),
+        required("Integrations"),
+    ] });
+    also(
+        schema,
+        because(
+            &roles_or_definition,
+            "`SageMakerExecutionRoleArns` is missing; add it, or one of `SageMakerExecutionRole`, `Definition` and \
+             `Integrations`",
+        ),
     );
     let both = json!({ "required": ["Definition", "Integrations"] });
-    never(schema, &both, "`Integrations` only goes without `Definition`, which says the same and more");
+    never(schema, &both, "`Integrations` and `Definition` exclude each other; leave `Integrations` out");
     let both = json!({ "allOf": [given("SageMakerExecutionRoleArns"), required("SageMakerExecutionRole")] });
     never(
         schema,
         &both,
-        "`SageMakerExecutionRole` only goes without `SageMakerExecutionRoleArns`, which names the roles itself",
+        "`SageMakerExecutionRole` and `SageMakerExecutionRoleArns` exclude each other; leave one of them out",
     );
-    also(
-        schema,
-        json!({
-            "if": { "anyOf": of_definition },
-            "then": { "anyOf": definitions },
-        }),
-    );
+    let definitions = ["Definition", "Integrations"].map(required);
+    let definitions = json!({ "anyOf": definitions });
+    for name in OF_DEFINITION {
+        let why = format!("`{name}` needs `Definition` or `Integrations`; add one of them, or leave `{name}` out");
+        needs(schema, &required(name), &definitions, &why);
+    }
 }
 
 /// Returns the attributes, each with its description.
 fn attributes() -> Map<String, Value> {
     let mut attributes = of_one();
-    let found =
-        "The ARN of the execution role that was found, or the one that was named; empty where several or none are";
+    let found = "The ARN of the execution role that was found or named. Empty for several or none.";
     attributes.insert("SageMakerExecutionRoleArn".to_owned(), found.into());
     attributes
 }

@@ -121,7 +121,7 @@ pub async fn cases() -> Vec<Case> {
             forward: false,
         },
         Case {
-            name: "drift put right",
+            name: "drift repaired",
             start: drifted.clone(),
             event: update(ROLE, &with(json!({ "Revision": "2" })), &old),
             after_failure: update(ROLE, &old, &with(json!({ "Revision": "2" }))),
@@ -300,7 +300,7 @@ async fn service_catalog_cases() -> Vec<Case> {
             restored: lacking.clone(),
             forward: false,
         },
-        forward("take down what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
+        forward("delete what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
         forward("release of what is in use", &in_use, &of_type(delete(&id, &keeping)), &released),
     ]
 }

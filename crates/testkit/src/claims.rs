@@ -92,7 +92,7 @@ fn send(account: &Account, event: &Value) -> Option<Value> {
     let delivered = run(handler.handle(event, &invocation));
     let mut responses = mailbox.take();
     if delivered.is_err() {
-        assert!(responses.is_empty(), "an answer went out, and Lambda hears that none did");
+        assert!(responses.is_empty(), "a response went out, and Lambda hears that none did");
         return None;
     }
     assert_eq!(responses.len(), 1);
@@ -224,7 +224,7 @@ pub fn response_url(text: &str) -> bool {
         assert_eq!(went.len(), usize::from(sent));
         for (uri, _) in went {
             let fits = allowed.iter().any(|host| uri.starts_with(host.as_str()));
-            assert!(fits || (local && uri.starts_with("http://localhost:4566/")), "the answer went to {uri}");
+            assert!(fits || (local && uri.starts_with("http://localhost:4566/")), "the response went to {uri}");
         }
     }
     true

@@ -1,5 +1,5 @@
-//! What the tests of all crates share: a fake account in memory, a stage that sends events to a handler in front of it,
-//! and the claims that the fuzzers check.
+//! What the tests of all crates share: a fake account in memory, a stage that sends events to a handler, and the claims
+//! that the fuzzers check.
 //!
 //! The fake account can be used in two ways: through the engine's ports, or over the wire by the real clients.
 #![expect(

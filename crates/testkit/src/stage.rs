@@ -111,7 +111,7 @@ impl Stage {
     /// Sends the event and returns the single response to it.
     pub async fn send(&self, event: &Value) -> Response {
         let delivered = Box::pin(self.handler.handle(event, &self.invocation)).await;
-        delivered.expect("the answer is delivered");
+        delivered.expect("the response is delivered");
         let mut responses = self.mailbox.take();
         assert_eq!(responses.len(), 1, "one answer to {event}");
         Response(responses.remove(0))
@@ -127,7 +127,7 @@ impl Stage {
         for _ in 0..3 {
             tokio::select! {
                 delivered = Box::pin(self.handler.handle(event, &self.invocation)) => {
-                    delivered.expect("the answer is delivered");
+                    delivered.expect("the response is delivered");
                     return Response(self.mailbox.take().remove(0));
                 }
                 () = self.fake.killed() => {}

@@ -71,7 +71,7 @@ impl IamClient {
             && let Some(oldest) = others.min_by_key(|version| version.create_date.map(|at| at.as_nanos()))
         {
             let oldest = id(oldest);
-            tracing::info!(policy = arn, version = oldest, "deleting the oldest version to make room");
+            tracing::info!(policy = arn, version = oldest, "deleting the oldest policy version to make room");
             let call = self.client.delete_policy_version().policy_arn(arn).version_id(&oldest);
             if_exists("iam:DeletePolicyVersion", call.send().await)?;
         }
@@ -84,7 +84,7 @@ impl IamClient {
     async fn delete_version_if_possible(&self, arn: &str, version: &str) {
         let call = self.client.delete_policy_version().policy_arn(arn).version_id(version);
         if let Err(error) = if_exists("iam:DeletePolicyVersion", call.send().await) {
-            tracing::warn!(policy = arn, version, %error, "an unused version of the policy stays");
+            tracing::warn!(policy = arn, version, %error, "could not delete an unused policy version");
         }
     }
 
@@ -134,7 +134,8 @@ impl IamClient {
         let judged: BTreeSet<String> =
             results.iter().map(|result| result.eval_action_name.to_ascii_lowercase()).collect();
         let silent = actions.iter().filter(|action| !judged.contains(&action.to_ascii_lowercase()));
-        let unjudged = silent.map(|action| ((*action).clone(), "it tells nothing of it".to_owned())).collect();
+        let unjudged =
+            silent.map(|action| ((*action).clone(), "the simulator returned no result".to_owned())).collect();
         Ok(Simulated { judged: judged.len(), denials: results.into_iter().flat_map(denials).collect(), unjudged })
     }
 }
@@ -322,10 +323,10 @@ fn denials(result: EvaluationResult) -> Vec<Denial> {
         let boundary = boundary.is_some_and(|detail| !detail.allowed_by_permissions_boundary);
         let side = match (organization, boundary) {
             _ if *decision == Decision::Allowed => return None,
-            (true, _) => "a policy of the organization",
+            (true, _) => "an AWS Organizations policy",
             (_, true) => "the permissions boundary",
             _ if *decision == Decision::ExplicitDeny => "an explicit deny",
-            _ => "the role's own policies, which do not allow it",
+            _ => "the role's own policies, which do not allow the action",
         };
         Some(Denial { action: result.eval_action_name.clone(), resource: resource.to_owned(), side })
     };

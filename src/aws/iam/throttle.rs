@@ -64,7 +64,7 @@ impl Throttle {
         }
         let _turn = self.turn.lock().await;
         for pause in PAUSES {
-            tracing::warn!(?pause, "Throttling by IAM: asking again");
+            tracing::warn!(?pause, "IAM throttled the call, trying again");
             telemetry::pause(pause).await;
             reply = ask().await;
             if !is_throttled(&reply) {

@@ -162,19 +162,20 @@ fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
     );
     let said = refused(&[&definition, "--property", "Nmae=x", "--property", "MaxSessionDuration=5"]);
     for part in [
-        "state `A`: `sagemaker:createModel.sync`: Step Functions knows",
-        "state `B`: `Type` is `Tusk`",
+        "state `A`: `sagemaker:createModel.sync`: Step Functions does not support `.sync`",
+        "state `B`: `Type`: found `Tusk`",
         "`Nmae`: no such property",
         "`MaxSessionDuration`: found `5`",
     ] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
     let said = refused(&["examples/service-catalog.yaml"]);
-    assert!(said.contains("the deployer of this function can add it to `EnabledTypes`"), "{said}");
+    assert!(said.contains("ask the deployer to add it to `EnabledTypes`"), "{said}");
     let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
     let elsewhere = written("elsewhere.json", &update.replace("AmazonSageMaker-", "Others-"));
     assert!(refused(&[&elsewhere]).contains("RoleNamePrefixes"));
-    // With the deployer's own prefix, the preview succeeds.
+    // With the deployer's own prefix, or with a parameter whose allowed values are numbers, the preview succeeds.
+    printed(&["examples/pipeline.yaml", "--deployer", "LogRetentionInDays=14"]);
     printed(&[&elsewhere, "--deployer", "RoleNamePrefixes=Others-"]);
 }
 
@@ -186,23 +187,26 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
     for (arguments, part) in [
         (vec!["no-such-file"], "`no-such-file`: "),
         (vec![&empty], "found 0 documents"),
-        (vec!["rustfmt.toml"], "is neither a template"),
-        (vec![&broken], "is no JSON: EOF while parsing"),
+        (vec!["rustfmt.toml"], "`rustfmt.toml`: found none of the keys"),
+        (vec![&broken], "is not valid JSON: EOF while parsing"),
         (vec![&other], "the template has no resource of mlops-roles"),
-        (vec!["examples/pipeline.yaml", "--resource", "Nobody"], "the template has no resource `Nobody`"),
-        (vec!["examples/pipeline.yaml", "--set", "Nothing=x"], "`--set Nothing`: nothing of mlops-roles"),
+        (
+            vec!["examples/pipeline.yaml", "--resource", "Nobody"],
+            "`--resource Nobody`: the template has no such resource",
+        ),
+        (vec!["examples/pipeline.yaml", "--set", "Nothing=x"], "`--set Nothing`: no resource of mlops-roles"),
         (vec!["examples/pipeline.asl.json", "--set", "Nothing=x"], "the definition has no `${Nothing}`"),
-        (vec!["examples/pipeline.yaml", "--property", "Path=/"], "`--property` goes with a state machine definition"),
+        (vec!["examples/pipeline.yaml", "--property", "Path=/"], "`--property`: applies only to a state machine"),
         (vec!["examples/pipeline.yaml", "--deployer", "RolePath=/"], "did you mean `RolePaths`?"),
-        (vec!["examples/pipeline.yaml", "--deployer", "AllowAdoption=yes"], "expected one of [\"true\",\"false\"]"),
-        (vec!["examples/pipeline.yaml", "--partition", "aws-moon"], "expected one of aws, aws-cn"),
+        (vec!["examples/pipeline.yaml", "--deployer", "AllowAdoption=yes"], "expected one of `true`, `false`"),
+        (vec!["examples/pipeline.yaml", "--partition", "aws-moon"], "expected one of `aws`, `aws-cn`"),
         (
             vec!["examples/pipeline.yaml", "--region", "cn-north-1", "--partition", "aws"],
-            "is no region of partition aws",
+            "expected a region of partition `aws`",
         ),
-        (vec!["events/create.json", "--region", "eu-west-1"], "`--region` says nothing about an event"),
+        (vec!["events/create.json", "--region", "eu-west-1"], "`--region`: does not apply to an event"),
         (vec!["examples/pipeline.asl.json", "--property", "Definition=x"], "the file is the definition"),
-        (vec!["examples/pipeline.yaml", "--account", "12"], "expected twelve digits"),
+        (vec!["examples/pipeline.yaml", "--account", "12"], "expected 12 digits"),
         (vec!["examples/pipeline.yaml", "--set", "x"], "expected NAME=VALUE"),
         (vec![], "Usage: preview"),
     ] {
@@ -260,11 +264,11 @@ fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
         )
     };
     for (condition, properties, part) in [
-        ("    Condition: A\n", String::new(), "condition `A` leads back to itself"),
+        ("    Condition: A\n", String::new(), "condition `A` has a circular reference"),
         ("    Condition: Nope\n", String::new(), "the template has no condition `Nope`"),
-        ("", include("itself.yaml"), "leads back to itself"),
+        ("", include("itself.yaml"), "has a circular reference"),
         ("", include("nowhere.yaml"), "`AWS::Include`: `"),
-        ("", "      Description: !Ref Nope\n".to_owned(), "the template has no such parameter or resource"),
+        ("", "      Description: !Ref Nope\n".to_owned(), "the template has no parameter or resource of this name"),
         ("", "      Description: !GetAtt Nope.Arn\n".to_owned(), "the template has no resource `Nope`"),
     ] {
         let file = written("faulty.yaml", &role(condition, &properties));
@@ -290,7 +294,7 @@ fn a_role_that_is_found_is_never_told_by_what_stands_in_for_it() {
         properties.insert("SageMakerExecutionRole".into(), serde_json::json!({ "DomainId": "d-1" }));
         event["RequestType"] = kind.into();
         let said = printed(&[&written("found.json", &event.to_string())]);
-        assert!(said.contains("${the role that was found before}"), "{said}");
+        assert!(said.contains("${the execution role that was found before}"), "{said}");
         assert!(!said.contains("to-be-found"), "{said}");
     }
 }

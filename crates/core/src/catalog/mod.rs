@@ -64,8 +64,8 @@ pub fn values_of(place: &Place) -> Values {
 ///
 /// Fails when there is no such role set, or its file can't be parsed.
 pub fn role_set(name: &str) -> Result<&'static RoleSet, String> {
-    let set = SETS.get(name).ok_or_else(|| format!("there is no role set `{name}`"))?;
-    set.as_ref().map_err(|error| format!("the file of role set `{name}` is broken: {error}"))
+    let set = SETS.get(name).ok_or_else(|| format!("role set `{name}` does not exist"))?;
+    set.as_ref().map_err(|error| format!("the file of role set `{name}` can't be parsed: {error}; report it as a bug"))
 }
 
 /// A role set: several roles and policies that a published solution needs together.
@@ -266,18 +266,18 @@ impl Parameter {
         let expected = match self.form {
             Form::Label => "1 to 32 letters, digits and hyphens",
             Form::LowerLabel => "1 to 32 lower-case letters, digits and hyphens",
-            Form::Account => "the 12 digits of an account, in quotes (YAML drops the zeros in front of a number)",
+            Form::Account => "an account id of 12 digits, in quotes (YAML drops the leading zeros of a number)",
             Form::YesNo => "`YES` or `NO`",
             Form::Choice => {
                 let choices: Vec<String> = self.choices.iter().map(|choice| format!("`{choice}`")).collect();
                 return format!("one of {}", choices.join(", "));
             }
             Form::RoleName => "the name of a role: 1 to 64 letters, digits and `+=,.@_-`",
-            Form::RoleArn => "the ARN of one role (`arn:aws:iam::123456789012:role/Name`)",
+            Form::RoleArn => "the ARN of one role, such as `arn:aws:iam::123456789012:role/Name`",
             Form::RepositoryArn => "the ARN of one ECR repository",
             Form::Bucket => "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens",
-            Form::BucketOrPattern => "the name of a bucket, or a pattern with `*` and more than that in it",
-            Form::KeyOrAll => "the ARN of a key, or `*` for every key",
+            Form::BucketOrPattern => "the name of a bucket, or a pattern with `*` and at least one letter or digit",
+            Form::KeyOrAll => "the ARN of a KMS key, or `*` for every key",
         };
         expected.to_owned()
     }

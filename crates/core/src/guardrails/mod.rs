@@ -47,12 +47,16 @@ pub struct Guardrails {
 /// The error that an environment variable of the function is not as `template.yaml` sets it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the function's environment variable `{variable}` is {found}, expected {expected}; deploy its `template.yaml` again"
+    "the function's environment variable `{variable}`: {found}, expected {expected}; \
+     deploy the function's `template.yaml` again"
 )]
 pub struct MisconfiguredEnvironment {
-    variable: &'static str,
-    found: String,
-    expected: &'static str,
+    /// The environment variable: `ROLE_NAME_PREFIXES` for the parameter `RoleNamePrefixes`.
+    pub variable: &'static str,
+    /// What it has: ``found `x` `` or `missing`.
+    pub found: String,
+    /// What it may have, as a noun phrase.
+    pub expected: &'static str,
 }
 
 impl Guardrails {
@@ -72,7 +76,7 @@ impl Guardrails {
             text(name).split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
         };
         let invalid = |variable, found: String, expected| {
-            let found = if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") };
+            let found = if found.is_empty() { "missing".to_owned() } else { format!("found `{found}`") };
             MisconfiguredEnvironment { variable, found, expected }
         };
 

@@ -13,6 +13,11 @@ pub struct Machine {
     pub maps: Vec<DistributedMap>,
 }
 
+/// The types of states, for an error message.
+const TYPES: &str = "`Task`, `Parallel`, `Map`, `Pass`, `Choice`, `Wait`, `Succeed` or `Fail`";
+/// What `Resource` may be, for an error message.
+const RESOURCE: &str = "an ARN such as `arn:aws:states:::lambda:invoke`";
+
 /// A Task state, or the `ItemReader` or `ResultWriter` of a distributed map.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -108,7 +113,7 @@ struct Reading {
 
 impl Reading {
     fn report(&mut self, scope: &Scope, what: &str) {
-        let whose = if scope.path.is_empty() { "the definition".to_owned() } else { format!("state `{}`", scope.path) };
+        let whose = if scope.path.is_empty() { "top level".to_owned() } else { format!("state `{}`", scope.path) };
         self.errors.push(format!("{whose}: {what}"));
     }
 
@@ -116,13 +121,13 @@ impl Reading {
         let Some(language) = self.language(machine, scope) else { return };
         let scope = Scope { path: scope.path.clone(), language, ..*scope };
         let Some(states) = machine.get("States").and_then(Value::as_object) else {
-            return self.report(&scope, "has no `States`");
+            return self.report(&scope, "`States`: found no object, expected the states by name");
         };
         for (name, state) in states {
             let scope = scope.below(name);
             match state.as_object() {
                 Some(state) => self.state(state, &scope),
-                None => self.report(&scope, "is no object"),
+                None => self.report(&scope, "found no object, expected an object with `Type`"),
             }
         }
     }
@@ -133,7 +138,7 @@ impl Reading {
             Some("JSONPath") => Some(Language::JsonPath),
             Some("JSONata") => Some(Language::Jsonata),
             Some(other) => {
-                self.report(scope, &format!("`QueryLanguage` is `{other}`, expected `JSONPath` or `JSONata`"));
+                self.report(scope, &format!("`QueryLanguage`: found `{other}`, expected `JSONPath` or `JSONata`"));
                 None
             }
         }
@@ -154,19 +159,19 @@ impl Reading {
                         self.nested(branch, &scope.below(&format!("Branches[{i}]")));
                     }
                 }
-                None => self.report(scope, "has no `Branches`"),
+                None => self.report(scope, "`Branches`: found no list, expected a list of objects with `States`"),
             },
             Some("Map") => self.map(state, scope),
             Some("Pass" | "Choice" | "Wait" | "Succeed" | "Fail") => {}
-            Some(other) => self.report(scope, &format!("`Type` is `{other}`, which is no type of state")),
-            None => self.report(scope, "has no `Type`"),
+            Some(other) => self.report(scope, &format!("`Type`: found `{other}`, expected {TYPES}")),
+            None => self.report(scope, &format!("`Type`: found no text, expected {TYPES}")),
         }
     }
 
     fn nested(&mut self, machine: &Value, scope: &Scope) {
         match machine.as_object() {
             Some(machine) => self.machine(machine, scope),
-            None => self.report(scope, "is no object with `States`"),
+            None => self.report(scope, "found no object, expected an object with `States`"),
         }
     }
 
@@ -174,7 +179,7 @@ impl Reading {
         let (part, processor) = match (state.get("ItemProcessor"), state.get("Iterator")) {
             (Some(processor), _) => ("ItemProcessor", processor),
             (None, Some(iterator)) => ("Iterator", iterator),
-            (None, None) => return self.report(scope, "has neither `ItemProcessor` nor `Iterator`"),
+            (None, None) => return self.report(scope, "`ItemProcessor`: missing, expected an object with `States`"),
         };
         let config =
             |name| processor.get("ProcessorConfig").and_then(|config| config.get(name)).and_then(Value::as_str);
@@ -182,7 +187,10 @@ impl Reading {
             None | Some("INLINE") => false,
             Some("DISTRIBUTED") => true,
             Some(other) => {
-                return self.report(scope, &format!("`Mode` is `{other}`, expected `INLINE` or `DISTRIBUTED`"));
+                return self.report(
+                    scope,
+                    &format!("`{part}.ProcessorConfig.Mode`: found `{other}`, expected `INLINE` or `DISTRIBUTED`"),
+                );
             }
         };
         if distributed {
@@ -204,11 +212,11 @@ impl Reading {
         let resource = match state.get("Resource").map(Value::as_str) {
             Some(Some(resource)) => resource,
             Some(None) => {
-                self.report(scope, "`Resource` is no text");
+                self.report(scope, &format!("`Resource`: found no text, expected {RESOURCE}"));
                 return None;
             }
             None => {
-                self.report(scope, "has no `Resource`");
+                self.report(scope, &format!("`Resource`: missing, expected {RESOURCE}"));
                 return None;
             }
         };

@@ -55,7 +55,9 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
         if known(&path) {
             idle(path, told, &mut required);
         } else {
-            required.errors.push(format!("`ResourceOverrides`: there is no task or distributed map `{path}`"));
+            required.errors.push(format!(
+                "`ResourceOverrides`: found `{path}`, expected the path of a task or of a distributed map"
+            ));
         }
     }
     required
@@ -72,12 +74,13 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     };
     let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
     // The derivation stops at an error of the state, so it did not check whether the ARNs fit.
-    let read = !required.errors.iter().any(|error| error.contains(&format!("`{path}")));
+    let read = !required.errors.iter().any(|error| error.starts_with(&format!("state `{path}")));
     if !idle.is_empty() && read {
+        let (verb, what) = if idle.len() == 1 { ("matches", "it") } else { ("match", "them") };
         required.errors.push(format!(
-            "`ResourceOverrides`: {} {} nothing of state `{path}` that only run time knows: leave it out",
+            "`ResourceOverrides`: {} {verb} no wildcard or role of state `{path}` that is known only at run time; \
+             correct or remove {what}",
             idle.join(", "),
-            if idle.len() == 1 { "fits" } else { "fit" },
         ));
     }
 }
@@ -99,7 +102,8 @@ fn required_by_map(
     let Place { partition, region, account } = context.place;
     match &features.state_machine {
         None => required.errors.push(format!(
-            "state `{}`: a distributed map starts executions of the state machine itself, so `StateMachineName` is needed",
+            "state `{}`: `StateMachineName`: missing, expected the whole name, because a distributed map starts \
+             executions of its own state machine",
             map.path
         )),
         Some(name) => {
@@ -107,11 +111,12 @@ fn required_by_map(
             let machine = vec![ResourcePattern::exact(states(&format!("stateMachine:{name}")))];
             required.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
             let ends = ["states:DescribeExecution", "states:StopExecution"];
-            let ids = "the ids of executions are known at run time only";
+            let ids = "the ids of executions are known only at run time";
             let executions = ResourcePattern::always(states(&format!("execution:{name}:*")), ids);
             required.grants.push(grant(&map.path, &ends, vec![executions], None));
             let label = map.label.as_deref().unwrap_or("*");
-            let ids = if map.label.is_some() { ids } else { "the map has no `Label`, and executions get ids at run time" };
+            let unlabelled = "the map has no `Label`, and the ids of executions are known only at run time";
+            let ids = if map.label.is_some() { ids } else { unlabelled };
             let redrive = ResourcePattern::always(states(&format!("execution:{name}/{label}:*")), ids);
             required.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![redrive], None));
         }
@@ -125,9 +130,15 @@ fn required_by_map(
 fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
     let partition = &context.place.partition;
     let found = |member: &str| part.arguments.at(member).into_iter().next();
-    let wild = |member: &&str| matches!(found(member), Some(Found::Literal(text)) if text.contains(['*', '?']));
-    if let Some(member) = ["Bucket", "Key", "Prefix"].iter().find(|member| wild(member)) {
-        required.errors.push(format!("state `{}`: `{member}` holds a wildcard, which names more than one", part.path));
+    let wild = ["Bucket", "Key", "Prefix"].into_iter().find_map(|member| match found(member) {
+        Some(Found::Literal(text)) if text.contains(['*', '?']) => Some((member, text)),
+        _ => None,
+    });
+    if let Some((member, text)) = wild {
+        required.errors.push(format!(
+            "state `{}`: `{member}`: found `{text}`, expected a value without the wildcards `*` and `?`",
+            part.path
+        ));
         return;
     }
     let text = |member: &str| starts(found(member));
@@ -139,7 +150,7 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
         let arn = format!("arn:{partition}:s3:::{resource}");
         let resource = match found(unknown) {
             Some(Found::Literal(_)) | None if exact && arn.contains('*') => {
-                ResourcePattern::always(arn, "every object below")
+                ResourcePattern::always(arn, "the grant covers every object below the prefix")
             }
             Some(Found::Literal(_)) if exact => ResourcePattern::exact(arn),
             _ => ResourcePattern::at_run_time(arn, &format!("`{unknown}`")),
@@ -167,8 +178,9 @@ fn items(map: &DistributedMap, part: &Task, context: DeriveContext<'_>, required
         }
         _ => {
             required.errors.push(format!(
-                "state `{}`: `{}` reads or writes no items; expected `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`",
-                map.path, part.resource
+                "state `{}`: `Resource`: found `{}`, expected an ARN that ends with `s3:getObject`, `s3:listObjectsV2` \
+                 or `s3:putObject`",
+                part.path, part.resource
             ));
             return;
         }
@@ -184,7 +196,8 @@ fn join(bucket: &str, exact: bool, key: &str) -> String {
 fn required_by_features(features: &Features, place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let any = |whose: &str| {
-        vec![ResourcePattern::always("*".to_owned(), &format!("the actions of {whose} know no resource"))]
+        let why = format!("the actions of {whose} have no resource-level permissions");
+        vec![ResourcePattern::always("*".to_owned(), &why)]
     };
     if features.tracing {
         let actions =
@@ -289,7 +302,10 @@ fn fitting(condition: &str, actions: &BTreeSet<String>, resources: &BTreeSet<Str
         let more = length(&Value::from(resource.as_str())) + 1;
         if frame + more > POLICY_SIZE {
             let size = frame + more;
-            return Err(format!("one statement alone would have {size} characters, IAM allows {POLICY_SIZE} a policy"));
+            return Err(format!(
+                "one statement would have {size} characters, and IAM allows {POLICY_SIZE} in a policy; shorten the \
+                 names of the resources"
+            ));
         }
         if size + more > POLICY_SIZE {
             shares.push(Vec::new());

@@ -53,7 +53,7 @@ pub struct Simulated {
 }
 
 impl Simulated {
-    /// Adds the answer of another call to this one.
+    /// Adds the reply to another call to this one.
     pub fn merge(&mut self, other: Self) {
         self.judged += other.judged;
         self.denials.extend(other.denials);

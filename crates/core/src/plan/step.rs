@@ -129,7 +129,7 @@ pub enum Step {
         /// The name of the instance profile.
         profile: String,
     },
-    /// Deletes a role. Earlier steps remove its policies and take it out of its instance profiles.
+    /// Deletes a role. Earlier steps remove its policies, and remove it from its instance profiles.
     DeleteRole {
         /// The name of the role.
         role: Name,
@@ -198,33 +198,40 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys = |tags: &Tags| tags.keys().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
         match self {
             Self::CreatePolicy { arn, .. } => write!(f, "create policy `{arn}`"),
-            Self::TagPolicy { arn, tags } => write!(f, "tag policy `{arn}` with {}", keys(tags)),
-            Self::UntagPolicy { arn, keys } => write!(f, "take tags {keys:?} off policy `{arn}`"),
+            Self::TagPolicy { arn, tags } => write!(f, "tag policy `{arn}` with {}", quoted(tags.keys())),
+            Self::UntagPolicy { arn, keys } => write!(f, "remove tags {} from policy `{arn}`", quoted(keys)),
             Self::SetPolicyDocument { arn, .. } => write!(f, "set the document of policy `{arn}`"),
             Self::DeletePolicy { arn } => write!(f, "delete policy `{arn}`"),
             Self::CreateRole { role, made } => {
                 let boundary = made.boundary.as_deref().unwrap_or("none");
-                write!(f, "create role `{role}` at `{}` with boundary `{boundary}`", made.path)
+                write!(f, "create role `{role}` at path `{}` with permissions boundary `{boundary}`", made.path)
             }
-            Self::TagRole { role, tags } => write!(f, "tag role `{role}` with {}", keys(tags)),
-            Self::UntagRole { role, keys } => write!(f, "take tags {keys:?} off role `{role}`"),
-            Self::SetBoundary { role, arn } => write!(f, "set the boundary of role `{role}` to `{arn}`"),
-            Self::RemoveBoundary { role } => write!(f, "remove the boundary of role `{role}`"),
-            Self::SetTrust { role, .. } => write!(f, "set the trust of role `{role}`"),
+            Self::TagRole { role, tags } => write!(f, "tag role `{role}` with {}", quoted(tags.keys())),
+            Self::UntagRole { role, keys } => write!(f, "remove tags {} from role `{role}`", quoted(keys)),
+            Self::SetBoundary { role, arn } => write!(f, "set the permissions boundary of role `{role}` to `{arn}`"),
+            Self::RemoveBoundary { role } => write!(f, "remove the permissions boundary of role `{role}`"),
+            Self::SetTrust { role, .. } => write!(f, "set the trust policy of role `{role}`"),
             Self::SetDetails { role, max_session_duration, .. } => {
-                write!(f, "set the description of role `{role}` and its longest session to {max_session_duration} s")
+                write!(
+                    f,
+                    "set the description of role `{role}` and its maximum session duration to {max_session_duration} s"
+                )
             }
             Self::Attach { role, arn } => write!(f, "attach `{arn}` to role `{role}`"),
             Self::Detach { role, arn } => write!(f, "detach `{arn}` from role `{role}`"),
             Self::PutInline { role, name, .. } => write!(f, "put inline policy `{name}` on role `{role}`"),
             Self::DeleteInline { role, name } => write!(f, "delete inline policy `{name}` of role `{role}`"),
             Self::RemoveFromInstanceProfile { role, profile } => {
-                write!(f, "take role `{role}` out of instance profile `{profile}`")
+                write!(f, "remove role `{role}` from instance profile `{profile}`")
             }
             Self::DeleteRole { role } => write!(f, "delete role `{role}`"),
         }
     }
+}
+
+/// Formats the keys of tags: each in backticks, separated by commas.
+fn quoted<'a>(keys: impl IntoIterator<Item = &'a String>) -> String {
+    keys.into_iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }

@@ -81,7 +81,7 @@ impl Request {
     pub fn parse(payload: &Value) -> Result<Self, Box<Broken>> {
         let broken = |why: String| Box::new(Broken { target: ResponseTarget::salvage(payload), why });
         let envelope: Envelope = serde::Deserialize::deserialize(payload)
-            .map_err(|error| broken(format!("the event is no custom resource request: {error}")))?;
+            .map_err(|error| broken(format!("the event is not a custom resource request: {error}")))?;
         let target =
             ResponseTarget::salvage(payload).ok_or_else(|| broken("the event has no `ResponseURL`".to_owned()))?;
         let physical_id = target.physical_id.clone();
@@ -95,7 +95,7 @@ impl Request {
             Envelope::Delete(request) => {
                 (Operation::Delete { physical_id }, request.resource_type, request.resource_properties)
             }
-            _ => return Err(broken("the event is of an unknown request type".to_owned())),
+            _ => return Err(broken("the event has an unknown `RequestType`".to_owned())),
         };
         for (field, text) in [("StackId", &target.stack_id), ("LogicalResourceId", &target.logical_id)] {
             if text.is_empty() {
@@ -138,7 +138,9 @@ pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
-            Value::String(text) if text == TOO_DEEP => TOO_DEEP,
+            Value::String(text) if text == TOO_DEEP => {
+                return format!("the properties are {TOO_DEEP}; give `Definition` as text");
+            }
             Value::String(_) => "text",
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",

@@ -27,7 +27,7 @@ pub struct ResponseUrl(String);
 
 /// The error for a URL that no response may go to.
 ///
-/// It holds the rule that the URL breaks, as the rest of a sentence (`holds credentials`), and nothing of the URL.
+/// It holds the rule that the URL breaks, as the rest of a sentence (`contains credentials`), and nothing of the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the response URL {0}")]
 pub struct UntrustedUrl(pub &'static str);
@@ -64,20 +64,20 @@ impl ResponseUrl {
     /// When a response may not go to the URL. The error shows nothing of the URL but the rule that it breaks.
     pub fn checked(&self, endpoint: Option<&str>, place: Option<&Place>) -> Result<Url, UntrustedUrl> {
         let untrusted = UntrustedUrl;
-        let url = Url::parse(&self.0).map_err(|_| untrusted("is no URL"))?;
+        let url = Url::parse(&self.0).map_err(|_| untrusted("is not a URL"))?;
         let endpoint = endpoint.and_then(|endpoint| Url::parse(endpoint).ok());
         let at = |url: &Url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default());
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(untrusted("holds credentials"));
+            return Err(untrusted("contains credentials"));
         }
         if endpoint.is_some_and(|endpoint| at(&endpoint) == at(&url)) {
             return Ok(url);
         }
         if url.scheme() != "https" || url.port().is_some() {
-            return Err(untrusted("is not https on the usual port"));
+            return Err(untrusted("does not use HTTPS on the default port"));
         }
         if !url.host_str().zip(place).is_some_and(|(host, place)| is_response_bucket(host, place)) {
-            return Err(untrusted("is not at CloudFormation's response bucket for this region"));
+            return Err(untrusted("does not lead to CloudFormation's response bucket for this region"));
         }
         Ok(url)
     }

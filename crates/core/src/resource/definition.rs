@@ -22,8 +22,8 @@ const LONGEST: usize = 1_048_576;
 /// Parses `Definition` or `Integrations` and derives the policies of the role. Returns `None` where both properties are
 /// absent. Validation errors go to `reader`.
 ///
-/// `execution_roles` has the ARNs of the roles to pass to SageMaker where only run time knows the role. `state_machine`
-/// is the value of `StateMachineName`. `itself` is the workflow role, which must not be passed.
+/// `execution_roles` has the ARNs of the roles to pass to SageMaker where the role is known only at run time.
+/// `state_machine` is the value of `StateMachineName`. `itself` is the workflow role, which must not be passed.
 pub fn parse(
     reader: &Reader<'_>,
     context: ReadContext<'_>,
@@ -48,7 +48,7 @@ pub fn parse(
                 ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"]
             {
                 if reader.has(name) {
-                    reader.report(format!("`{name}`: only goes with `Definition` or `Integrations`"));
+                    reader.report(format!("`{name}`: allowed only with `Definition` or `Integrations`"));
                 }
             }
             return None;
@@ -56,7 +56,7 @@ pub fn parse(
         (Some(definition), None) => ("Definition", machine(definition, &substitutions)),
         (None, Some(integrations)) => ("Integrations", tasks(integrations)),
         (Some(_), Some(_)) => {
-            reader.report("`Integrations`: only goes without `Definition`, which says the same and more".to_owned());
+            reader.report("`Integrations`: not allowed with `Definition`; remove one of the two".to_owned());
             return Some(Granted::default());
         }
     };
@@ -96,12 +96,14 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
         other => substituted.everywhere(other),
     };
     if substituted.room == 0 {
-        return none(format!("has more than {LONGEST} bytes with its substitutions, and Step Functions takes no more"));
+        return none(format!(
+            "has more than {LONGEST} bytes with its substitutions, the maximum of Step Functions; shorten it"
+        ));
     }
     match full {
         Value::String(text) => match serde_json::from_str(&text) {
             Ok(definition) => asl::parse(&definition),
-            Err(error) => none(format!("is no JSON: {error}")),
+            Err(error) => none(format!("is not valid JSON: {error}")),
         },
         other => asl::parse(&other),
     }
@@ -112,7 +114,7 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
 fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
     let (mut machine, mut errors) = (Machine::default(), Vec::new());
     let Some(items) = integrations.as_array() else {
-        errors.push("found no list, expected resource strings or `{Resource, Parameters}`".to_owned());
+        errors.push("found no list, expected a list of resource strings or `{Resource, Parameters}`".to_owned());
         return (machine, errors);
     };
     for (i, item) in items.iter().enumerate() {
@@ -183,7 +185,7 @@ impl Substituted<'_> {
 fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
     let Some(value) = reader.raw("DefinitionSubstitutions") else { return BTreeMap::new() };
     let Some(members) = value.as_object() else {
-        reader.invalid("DefinitionSubstitutions", &value.to_string(), "an object of texts");
+        reader.invalid("DefinitionSubstitutions", &value.to_string(), "an object with text values");
         return BTreeMap::new();
     };
     let mut substitutions = BTreeMap::new();
@@ -201,7 +203,7 @@ fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
 fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
     let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
     let Some(members) = value.as_object() else {
-        reader.invalid("ResourceOverrides", &value.to_string(), "an object of ARNs by state");
+        reader.invalid("ResourceOverrides", &value.to_string(), "an object with one ARN or a list for each state");
         return BTreeMap::new();
     };
     let mut overrides = BTreeMap::new();
@@ -223,7 +225,7 @@ fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
     let key = reader.text("KmsKeyArn")?;
     let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
     if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
-        reader.invalid("KmsKeyArn", &key, "the ARN of a key");
+        reader.invalid("KmsKeyArn", &key, "the ARN of a KMS key, not an alias");
     }
     Some(key)
 }

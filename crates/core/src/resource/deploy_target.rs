@@ -25,8 +25,8 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
         if !context.guardrails.allows_managed_policy(arn) {
             reader.report(format!(
-                "`ExecutionPolicy`: `{arn}` is not on the deployer's `AllowedManagedPolicyArns`: have it added, or choose \
-                 `Scoped`"
+                "`ExecutionPolicy`: `{arn}` is not in the deployer's `AllowedManagedPolicyArns`; ask the deployer to \
+                 add it, or set `ExecutionPolicy: Scoped`"
             ));
         }
     }

@@ -46,7 +46,9 @@ pub const NAME_PREFIX_LENGTH: usize = 63;
 /// The SageMaker actions of each capability, by kind of resource; the error of parsing where the table is broken.
 static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
     let text = include_str!("capabilities.json");
-    serde_json::from_str(text).map_err(|error| format!("the table of capabilities is broken: {error}"))
+    let broken =
+        |error: serde_json::Error| format!("the table of capabilities can't be parsed: {error}; report it as a bug");
+    serde_json::from_str(text).map_err(broken)
 });
 
 /// Returns the names of the capabilities, such as `Training`, in alphabetical order.
@@ -123,8 +125,7 @@ fn trust(reader: &Reader<'_>, place: &Place, capabilities: &BTreeSet<String>) ->
             condition.insert("ArnLike".to_owned(), json!({ "aws:SourceArn": source }));
         } else {
             let example = format!("arn:{}:sagemaker:{}:{}:*", place.partition, place.region, place.account);
-            let expected =
-                format!("the ARN of something of SageMaker in this account, or a pattern, such as `{example}`");
+            let expected = format!("the ARN of a SageMaker resource of this account, or a pattern such as `{example}`");
             reader.invalid("SourceArn", &source, &expected);
         }
     }
@@ -145,12 +146,12 @@ fn grant(property: &str, actions: &[&str], resources: Vec<ResourcePattern>, cond
 fn always(place: &Place, required: &mut RequiredPermissions) {
     let Place { partition, region, account } = place;
     let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*");
-    let groups = vec![ResourcePattern::always(groups, "SageMaker names its log groups by the kind of job")];
+    let groups = vec![ResourcePattern::always(groups, "SageMaker names its log groups after the kind of job")];
     let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
     required.grants.push(grant("(logs)", &actions, groups, None));
     let condition = json!({ "StringLike": { "cloudwatch:namespace": NAMESPACES } });
-    let any =
-        vec![ResourcePattern::always("*".to_owned(), "metrics know no resource; the condition names the namespaces")];
+    let why = "`cloudwatch:PutMetricData` has no resource-level permissions; the condition limits the namespaces";
+    let any = vec![ResourcePattern::always("*".to_owned(), why)];
     required.grants.push(grant("(metrics)", &["cloudwatch:PutMetricData"], any, Some(condition)));
 }
 
@@ -174,13 +175,18 @@ fn buckets(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
         }
         let refused = |c: char| "*?$".contains(c) || !c.is_ascii() || c.is_ascii_control();
         if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.contains(refused) || prefix.starts_with('/')) {
-            item.invalid("Prefix", prefix, "a folder in ASCII, without wildcards, `$` and a slash in front");
+            let expected = "printable ASCII text without `*`, `?` and `$` that does not begin with `/`";
+            item.invalid("Prefix", prefix, expected);
         }
         reader.take(&path, item);
         let (Some(name), Some((reads, writes))) = (name, access) else { continue };
         let bucket = format!("arn:{}:s3:::{name}", place.partition);
         let below = prefix.map_or_else(String::new, |prefix| if prefix.ends_with('/') { prefix } else { prefix + "/" });
-        let why = if below.is_empty() { "every object of the bucket" } else { "every object below the prefix" };
+        let why = if below.is_empty() {
+            "the grant covers every object of the bucket"
+        } else {
+            "the grant covers every object below the prefix"
+        };
         let objects = || vec![ResourcePattern::always(format!("{bucket}/{below}*"), why)];
         if reads {
             required.grants.push(grant(&path, &["s3:GetObject"], objects(), None));
@@ -234,7 +240,8 @@ fn repositories(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
         required.grants.push(grant(path, &actions, vec![ResourcePattern::exact(arn)], None));
     }
     if !texts.is_empty() {
-        let any = vec![ResourcePattern::always("*".to_owned(), "`ecr:GetAuthorizationToken` knows no resource")];
+        let why = "`ecr:GetAuthorizationToken` has no resource-level permissions";
+        let any = vec![ResourcePattern::always("*".to_owned(), why)];
         required.grants.push(grant("Repositories", &["ecr:GetAuthorizationToken"], any, None));
     }
 }
@@ -249,7 +256,7 @@ fn keys(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermissions) 
         let arn = arn.filter(|arn| arn.service == "kms" && arn.partition == place.partition);
         let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !arn.and_then(|arn| arn.resource.strip_prefix("key/")).is_some_and(is_id) {
-            reader.invalid(&path, &text, "the ARN of a key (an alias tells no key)");
+            reader.invalid(&path, &text, "the ARN of a KMS key, not an alias");
             continue;
         }
         let actions = [
@@ -278,7 +285,7 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
             let id = text.strip_prefix(start).filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit()));
             match id {
                 Some(_) => ids.push(ResourcePattern::exact(arn(kind, &text))),
-                None => reader.invalid(&path, &text, &format!("an id that begins with `{start}`")),
+                None => reader.invalid(&path, &text, &format!("`{start}` followed by hexadecimal digits")),
             }
         }
         ids
@@ -288,12 +295,17 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
     let given =
         |property| reader.raw(property).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
     if given("Subnets") != given("SecurityGroups") {
-        reader.report("`Subnets`, `SecurityGroups`: a job in a VPC needs both".to_owned());
+        reader.report(
+            "`Subnets`, `SecurityGroups`: only one of the two is given, and a job in a VPC needs both; give both, or \
+             neither"
+                .to_owned(),
+        );
     }
     if subnets.is_empty() || groups.is_empty() {
         return;
     }
-    let interfaces = || ResourcePattern::always(arn("network-interface", "*"), "EC2 gives an interface its id");
+    let interfaces =
+        || ResourcePattern::always(arn("network-interface", "*"), "EC2 chooses the id of a network interface");
     let inside = json!({ "ArnEquals": { "ec2:Subnet": subnets.iter().map(|one| &one.arn).collect::<Vec<_>>() } });
     let on = subnets.into_iter().chain(groups).chain([interfaces()]).collect();
     required.grants.push(grant("Subnets", &["ec2:CreateNetworkInterface"], on, None));
@@ -307,7 +319,8 @@ fn network(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermission
         "ec2:DescribeSubnets",
         "ec2:DescribeVpcs",
     ];
-    let any = vec![ResourcePattern::always("*".to_owned(), "EC2's descriptions know no resource")];
+    let why = "the `ec2:Describe…` actions have no resource-level permissions";
+    let any = vec![ResourcePattern::always("*".to_owned(), why)];
     required.grants.push(grant("Subnets", &actions, any, None));
 }
 
@@ -337,21 +350,20 @@ fn capabilities(reader: &Reader<'_>, place: &Place, required: &mut RequiredPermi
             let names: BTreeSet<String> = [prefix.clone(), prefix.to_ascii_lowercase()].into();
             let resources = on.iter().flat_map(|kind| {
                 let arn = move |name: &String| format!("arn:{partition}:sagemaker:{region}:{account}:{kind}{name}*");
-                names
-                    .iter()
-                    .map(arn)
-                    .map(|arn| ResourcePattern::always(arn, "every name that begins with `NamePrefix`"))
+                names.iter().map(arn).map(|arn| {
+                    ResourcePattern::always(arn, "the grant covers every name that begins with `NamePrefix`")
+                })
             });
             required.grants.push(Grant::new(&path, allow.clone(), resources.collect(), None));
         }
     }
     if !asked.is_empty() && !reader.has("NamePrefix") {
         reader.report(
-            "`NamePrefix`: missing, expected how the names begin that the role may use in SageMaker".to_owned(),
+            "`NamePrefix`: missing, expected the prefix of the SageMaker names that `Capabilities` cover".to_owned(),
         );
     }
     if !reader.has("Capabilities") && reader.has("NamePrefix") {
-        reader.report("`NamePrefix`: only goes with `Capabilities`".to_owned());
+        reader.report("`NamePrefix`: allowed only with `Capabilities`".to_owned());
     }
     asked
 }
@@ -361,7 +373,7 @@ fn name_prefix(reader: &Reader<'_>) -> String {
     let Some(prefix) = reader.text("NamePrefix") else { return String::new() };
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     if prefix.len() > NAME_PREFIX_LENGTH || !prefix.bytes().all(allowed) {
-        reader.invalid("NamePrefix", &prefix, "how names of SageMaker begin: at most 63 letters, digits and hyphens");
+        reader.invalid("NamePrefix", &prefix, "a prefix of SageMaker names: at most 63 letters, digits and hyphens");
     }
     prefix
 }
@@ -378,8 +390,8 @@ fn pass_itself(
     let role = context.place.role_arn(&properties.path, properties.name.as_str());
     if !context.guardrails.allows_passing(&role) {
         reader.report(format!(
-            "`PassSelf`: the role `{role}` is not within the deployer's `PassableRoleArns`, so it can't pass itself: choose \
-             another `RoleName`, or say `false`"
+            "`PassSelf`: role `{role}` can't pass itself, because it does not match the deployer's `PassableRoleArns`; \
+             choose another `RoleName`, or set `PassSelf: false`"
         ));
     }
     required.pass_role_grants.push(PassRoleGrant { state: "PassSelf".to_owned(), role, service: SERVICE.to_owned() });

@@ -47,7 +47,8 @@ impl Source {
     pub fn parse(reader: &Reader<'_>) -> Option<Self> {
         let value = reader.raw(PROPERTY)?;
         let expected = "one of `{DomainId}`, `{DomainId, UserProfileName}`, `{DomainId, SpaceName}`, \
-                        `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{RoleNamePrefix}`, all text";
+                        `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{RoleNamePrefix}`, each with \
+                        text that is not empty";
         let invalid = || {
             reader.invalid(PROPERTY, &value.to_string(), expected);
             None

@@ -64,12 +64,11 @@ pub fn unavailable(resource_type: &str, guardrails: &Guardrails) -> Option<Strin
     if !TYPES.contains(&resource_type) {
         let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));
         return Some(format!(
-            "`{resource_type}` is no resource type of this function{}",
+            "`{resource_type}` is not a resource type of this function{}",
             hint.unwrap_or_else(|| format!("; the types are `{}`", TYPES.join("`, `")))
         ));
     }
     let enabled = guardrails.types.iter().any(|enabled| enabled == resource_type);
-    (!enabled).then(|| {
-        format!("`{resource_type}` is switched off: the deployer of this function can add it to `EnabledTypes`")
-    })
+    (!enabled)
+        .then(|| format!("resource type `{resource_type}` is disabled; ask the deployer to add it to `EnabledTypes`"))
 }

@@ -62,16 +62,16 @@ impl PriorState {
         }
         if !context.guardrails.allows_name(physical_id) {
             return Err(format!(
-                "this update replaces role `{existing}`, and that is outside the deployer's `RoleNamePrefixes`, so it \
-                 could not be deleted: have its prefix added, then try again; nothing was changed"
+                "this update replaces role `{existing}`, which the function can't delete: the name is outside the \
+                 deployer's `RoleNamePrefixes`; ask the deployer to add its prefix, then try again; nothing was changed"
             ));
         }
         let superseded = parse(Some(&existing)).map(|prior| prior.state).unwrap_or_default();
         let clash = |arn: &&String| superseded.policies.keys().any(|old| policy_name(old) == policy_name(arn));
         if let Some(arn) = spec.state.policies.keys().find(clash) {
             return Err(format!(
-                "this update replaces role `{existing}` by `{}`, and policy `{arn}` can't serve both: give `PolicyName` \
-                 a new value too; nothing was changed",
+                "this update replaces role `{existing}` with `{}`, but both roles would have policy `{arn}`; give \
+                 `PolicyName` a new value too; nothing was changed",
                 spec.physical_id
             ));
         }
@@ -85,12 +85,12 @@ impl PriorState {
     /// The two sets share a name, or the function could not delete the old set.
     fn from_other_set(spec: &ResourceSpec, physical_id: &str, prior: ResourceSpec) -> Result<Self, String> {
         let gone =
-            |what: &str| Err(format!("this update replaces the set `{physical_id}`, {what}; nothing was changed"));
+            |what: &str| Err(format!("this update replaces role set `{physical_id}`, {what}; nothing was changed"));
         if !prior.names_outside_guardrails.is_empty() {
             let names = listed(&prior.names_outside_guardrails);
             return gone(&format!(
-                "and {names} are outside the deployer's `RoleNamePrefixes`, so they could not be deleted: have their \
-                 prefix added, then try again"
+                "which the function can't delete: these names are outside the deployer's `RoleNamePrefixes`: {names}; \
+                 ask the deployer to add their prefix, then try again"
             ));
         }
         check_names(physical_id, &prior)?;
@@ -99,7 +99,10 @@ impl PriorState {
         let policies = prior.state.policies.keys().filter(is_kept).cloned();
         let both: Vec<String> = roles.chain(policies).collect();
         if !both.is_empty() {
-            return gone(&format!("and {} can't serve both: give them new names by `RoleNames` too", listed(&both)));
+            return gone(&format!(
+                "but both role sets would have {}; give these roles new names with `RoleNames` too",
+                listed(&both)
+            ));
         }
         Ok(Self { superseded: prior.state, ..Self::default() })
     }
@@ -145,8 +148,8 @@ impl PriorState {
         let existing = match Id::parse(physical_id, properties, context) {
             Id::Role(name) if !context.guardrails.allows_name(physical_id) => {
                 return Err(format!(
-                    "role `{name}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its \
-                     prefix added, then delete again"
+                    "role `{name}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the \
+                     deployer to add its prefix, then delete again; nothing was deleted"
                 ));
             }
             Id::Role(name) => vec![Some(name)],
@@ -192,8 +195,8 @@ impl PriorState {
         let is_given_out = physical_id.starts_with(ID_PREFIX);
         if is_given_out && !read.names_outside_guardrails.is_empty() {
             return Err(format!(
-                "{}: outside the deployer's `RoleNamePrefixes`, so they can't be deleted: have their prefix added, then \
-                 delete again",
+                "role set `{physical_id}` can't be deleted: these names are outside the deployer's `RoleNamePrefixes`: \
+                 {}; ask the deployer to add their prefix, then delete again; nothing was deleted",
                 listed(&read.names_outside_guardrails)
             ));
         }
@@ -212,8 +215,8 @@ impl PriorState {
         match ours.flat_map(|role| &role.attached).find(lost) {
             None => Ok(()),
             Some(arn) => Err(format!(
-                "policy `{arn}` is outside the deployer's `RoleNamePrefixes`, so it can't be deleted: have its prefix \
-                 added, then try again; nothing was changed"
+                "policy `{arn}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the \
+                 deployer to add its prefix, then try again; nothing was changed"
             )),
         }
     }
@@ -226,8 +229,8 @@ fn check_names(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the properties do not lead to the names that `{physical_id}` stands for, but to those of `{}`: deploy the version of \
-         this function that made the roles; nothing was changed",
+        "role set `{physical_id}` has other names than the properties lead to, which are those of `{}`; deploy the \
+         version of the function that created the role set, then try again; nothing was changed",
         prior.physical_id
     ))
 }

@@ -46,7 +46,7 @@ impl fmt::Display for ValidationErrors {
         match self.errors.as_slice() {
             [one] => f.write_str(one),
             many => {
-                write!(f, "{} mistakes", many.len())?;
+                write!(f, "{} validation errors", many.len())?;
                 many.iter().enumerate().try_for_each(|(i, error)| write!(f, "; ({}) {error}", i + 1))
             }
         }
@@ -88,8 +88,8 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// Takes over the errors of `object`, a reader that [`Reader::objects`] returned, with `path` before the property
-    /// that each error names.
+    /// Takes the errors of `object`, a reader that [`Reader::objects`] returned, with `path` before the property that
+    /// each error names.
     pub fn take(&self, path: &str, object: Self) {
         let below = |error: String| match error.strip_prefix('`') {
             Some(rest) => format!("`{path}.{rest}"),
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
             let field = |field| item.get(field).and_then(scalar);
             match (field("Key"), field("Value"), item.as_object().map(Map::len)) {
                 (Some(key), Some(value), Some(2)) => {
-                    let expected = "a key that no other tag has (IAM does not tell case apart)";
+                    let expected = "a key that no other tag has (IAM ignores the case of keys)";
                     if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
                         self.invalid(&path, &key, expected);
                     } else if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {

@@ -20,8 +20,8 @@ pub fn reserved(path: &str, name: &str, usual: &str) -> Option<String> {
     let is_eleven = |text: &str| ROLES.iter().any(|role| role.name().as_str().eq_ignore_ascii_case(text));
     if is_eleven(name) && !usual.eq_ignore_ascii_case(name) {
         return Some(format!(
-            "`{name}` is a role of SageMaker's project templates: it is reserved for \
-             `Custom::SageMakerServiceCatalogRoles` and the role set that has it; choose another name"
+            "`{name}` is reserved for `Custom::SageMakerServiceCatalogRoles` and the role set that has it, because \
+             SageMaker's project templates use it; choose another name"
         ));
     }
     // As in an ARN, the path precedes the name.
@@ -29,7 +29,7 @@ pub fn reserved(path: &str, name: &str, usual: &str) -> Option<String> {
     let trusted =
         TRUSTED_ELSEWHERE.into_iter().find(|pattern| matches(pattern, &whole) && !matches(pattern, &usual))?;
     Some(format!(
-        "`{whole}` is trusted by the roles of target accounts, which let in `{trusted}`: it is reserved for the role set that \
-         has such a role; choose another name"
+        "`{whole}` is reserved for the role set that has such a role, because roles of target accounts trust every \
+         name that matches `{trusted}`; choose another name"
     ))
 }

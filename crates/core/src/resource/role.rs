@@ -46,7 +46,8 @@ pub struct RoleProperties {
     pub path: String,
     /// The description of the role, at most 1,000 characters. Empty where `Description` is absent.
     pub description: String,
-    /// The longest session of the role, 3,600 to 43,200 seconds. 3,600 seconds where `MaxSessionDuration` is absent.
+    /// The maximum session duration of the role, 3,600 to 43,200 seconds. 3,600 seconds where `MaxSessionDuration` is
+    /// absent.
     pub max_session_duration: i32,
     /// The ARN of the permissions boundary. The deployer's where `PermissionsBoundary` is absent.
     pub boundary: String,
@@ -115,7 +116,8 @@ fn path(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
     let Some(path) = reader.text("Path") else { return default };
     let shape = path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b));
     if !shape || path.len() > PATH_LENGTH {
-        reader.invalid("Path", &path, "a path of at most 512 characters that begins and ends with `/`");
+        let expected = "a path of at most 512 ASCII characters, without spaces, that begins and ends with `/`";
+        reader.invalid("Path", &path, expected);
     } else if guardrails.allows_path(&path) {
         return path;
     } else {
@@ -129,7 +131,7 @@ fn description(reader: &Reader<'_>) -> String {
     let Some(text) = reader.text_or_empty("Description") else { return String::new() };
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
     if text.chars().count() > DESCRIPTION_LENGTH || !text.chars().all(allowed) {
-        reader.invalid("Description", &text, "at most 1,000 characters of Latin-1 (no curly quotes, no emoji)");
+        reader.invalid("Description", &text, "at most 1,000 Latin-1 characters (no curly quotes, no emoji)");
     }
     text
 }
@@ -156,13 +158,15 @@ pub fn boundary(reader: &Reader<'_>, context: ReadContext<'_>) -> String {
 pub fn tags(reader: &Reader<'_>) -> Tags {
     let tags = reader.tags("Tags");
     if tags.len() > USER_TAGS {
-        reader.invalid("Tags", &tags.len().to_string(), &format!("at most {USER_TAGS} tags (3 of IAM's 50 are ours)"));
+        let expected = format!("at most {USER_TAGS} tags (IAM allows 50, and mlops-roles needs 3 of them)");
+        reader.invalid("Tags", &tags.len().to_string(), &expected);
     }
     let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
     for (key, value) in &tags {
         let lower = key.to_ascii_lowercase();
         if TAG_KEYS.contains(&lower.as_str()) || lower.starts_with("aws:") {
-            reader.invalid("Tags", key, "a key that is neither `aws:…` nor one that tells the owner (`mlops-roles:…`)");
+            let expected = "a key that does not begin with `aws:` and is not an ownership tag (`mlops-roles:…`)";
+            reader.invalid("Tags", key, expected);
         } else if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH || !key.chars().all(allowed) {
             reader.invalid("Tags", key, "a key of 1 to 128 letters, digits, spaces and `_.:/=+-@`");
         }
@@ -198,7 +202,7 @@ fn name_within_guardrails(
         reader.invalid(property, &name, &name_rule(longest));
     } else if !context.guardrails.allows_name(&name) {
         let prefixes = listed(&context.guardrails.role_name_prefixes);
-        let expected = format!("a name that begins with {prefixes} (the deployer's `RoleNamePrefixes`)");
+        let expected = format!("a name that begins with one of {prefixes} (the deployer's `RoleNamePrefixes`)");
         reader.invalid(property, &name, &expected);
         names_outside_guardrails.push(name);
     } else {
@@ -241,18 +245,19 @@ pub fn check_passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str,
     let entity = arn.and_then(|arn| arn.iam_entity("role"));
     match (arn, entity) {
         _ if text.contains(['*', '?', '$']) => {
-            reader.invalid(path, text, "the ARN of one role: a pattern would pass more than was asked for");
+            reader.invalid(path, text, "the ARN of one role, without `*`, `?` and `$`");
         }
         (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
-                reader.invalid(path, text, "the role that SageMaker runs with, not the workflow role itself");
+                reader.invalid(path, text, "a role other than the workflow role itself");
             } else if !context.guardrails.allows_passing(text) {
                 let passable = listed(&context.guardrails.passable_roles);
-                reader.invalid(path, text, &format!("a role within {passable} (the deployer's `PassableRoleArns`)"));
+                let expected = format!("a role that matches one of {passable} (the deployer's `PassableRoleArns`)");
+                reader.invalid(path, text, &expected);
             }
         }
         (Some(arn), Some(_)) if arn.account != place.account => {
-            let expected = format!("a role of account {}: a role can't be passed to another account", place.account);
+            let expected = format!("a role of account {} (IAM passes roles only within an account)", place.account);
             reader.invalid(path, text, &expected);
         }
         _ => {
@@ -293,7 +298,7 @@ pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize
     let size = document.size();
     if size > quota {
         reader.report(format!(
-            "the {what} would have {size} characters, IAM allows {quota}: name fewer roles, or shorter ones"
+            "the {what} would have {size} characters, and IAM allows {quota}; choose shorter names, or name fewer roles"
         ));
     }
 }

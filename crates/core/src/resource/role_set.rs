@@ -79,10 +79,11 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     let policies = asked.policy_names();
     asked.check_guardrails();
     if as_published && set.publishes_iam_writes(&asked.values) && !context.guardrails.allow_published_iam_writes {
-        let of_account = accounts(set, &asked.values).map(|id| format!(", for account {id},")).unwrap_or_default();
+        let of_account = accounts(set, &asked.values).map(|id| format!(" for account {id}")).unwrap_or_default();
         reader.tighten(format!(
-            "`Fidelity`: found `AsPublished`, expected `Narrowed`: as published, policies of `{set_name}`{of_account} make and \
-             change roles without a permissions boundary; where that is wanted, the deployer sets `AllowPublishedIamWrites`"
+            "`Fidelity`: found `AsPublished`, expected `Narrowed`: the published policies of `{set_name}`{of_account} \
+             create and change roles without a permissions boundary; to allow this, ask the deployer to set \
+             `AllowPublishedIamWrites`"
         ));
     }
     let physical_id = asked.physical_id(set_name);
@@ -114,7 +115,8 @@ pub fn parse(set_name: &str, set: &'static RoleSet, reader: &Reader<'_>, context
     }
     if tags.len() > most_tags {
         let found = tags.len().to_string();
-        reader.invalid("Tags", &found, &format!("at most {most_tags} tags beside those of the set and ours"));
+        let expected = format!("at most {most_tags} tags (the role set and mlops-roles need the others of IAM's 50)");
+        reader.invalid("Tags", &found, &expected);
     }
     let is_attached = |id: &str| {
         let arn = asked.values.get(&format!("{id}.Arn"));
@@ -182,7 +184,7 @@ fn parameters(set: &'static RoleSet, reader: &Reader<'_>, context: ReadContext<'
                 let is_reported = invalid.iter().any(|part| default.contains(part));
                 if !is_reported && parameter.parse(&value, context.place).is_none() {
                     let expected = parameter.expected();
-                    reader.report(format!("`{name}`: missing, and it would be `{value}`, which is not {expected}"));
+                    reader.report(format!("`{name}`: missing, and the default is `{value}`, expected {expected}"));
                 }
                 value
             }
@@ -215,10 +217,10 @@ fn missing_parameter(set: &RoleSet, values: &Values, parameter: &Parameter, othe
     let named = set.parameters.iter().filter(|one| default.contains(&format!("${{{}}}", one.name)));
     let absent: Vec<String> = named.map(|one| one.name.clone()).filter(|name| !values.contains_key(name)).collect();
     format!(
-        "{}: missing, so that `{name}` would be `{otherwise}`, and every role of account {} with such a name could act here: \
-         give it, or `{name}`",
-        listed(&absent),
-        accounts(set, values).unwrap_or_default(),
+        "{absent}: missing, so `{name}` would be `{otherwise}`, and every role of account {account} with a name that \
+         matches could act in this account; set {absent} or `{name}`",
+        absent = listed(&absent),
+        account = accounts(set, values).unwrap_or_default(),
         name = parameter.name,
     )
 }
@@ -234,7 +236,11 @@ impl Asked<'_> {
             if !catalog::holds(&entry.when, &self.values) {
                 if asked.is_some_and(|name| !name.is_empty()) {
                     let switch: Vec<String> = entry.when.keys().cloned().collect();
-                    self.reader.report(format!("`{path}`: {} says that the role is not made", listed(&switch)));
+                    self.reader.report(format!(
+                        "`{path}`: the role is not created, because of the value of {switch}; remove the name, or \
+                         change {switch}",
+                        switch = listed(&switch)
+                    ));
                 }
                 continue;
             }
@@ -243,7 +249,7 @@ impl Asked<'_> {
                     Some(EmptyName::NotMade) => continue,
                     Some(EmptyName::Default) => {}
                     None => {
-                        self.reader.invalid(&path, "", "the name of a role: the set does not come without this one");
+                        self.reader.invalid(&path, "", "the name of a role (the role set always has this role)");
                     }
                 }
             }
@@ -258,7 +264,9 @@ impl Asked<'_> {
             }
             let name = Name::new(name);
             if names.values().any(|other| *other == name) {
-                self.reader.report(format!("`{path}`: `{name}` is the name of another role of the set too"));
+                self.reader.report(format!(
+                    "`{path}`: another role of the role set has the name `{name}`; choose another name"
+                ));
                 continue;
             }
             if let Some(why) = reserved(&entry.path, name.as_str(), &entry.name) {
@@ -297,7 +305,7 @@ impl Asked<'_> {
         let reader = self.reader;
         let Some(value) = reader.raw("RoleNames") else { return BTreeMap::new() };
         let Some(members) = value.as_object() else {
-            reader.invalid("RoleNames", &value.to_string(), "an object of names by role");
+            reader.invalid("RoleNames", &value.to_string(), "an object that maps the id of a role to a name");
             return BTreeMap::new();
         };
         let ids = || self.set.roles.keys().map(String::as_str);
@@ -307,7 +315,7 @@ impl Asked<'_> {
             if !self.set.roles.contains_key(id) {
                 let hint = closest(id, ids()).map(|close| format!(", did you mean `{close}`?"));
                 let all = || format!("; its roles are {}", listed(&ids().map(str::to_owned).collect::<Vec<_>>()));
-                reader.report(format!("`{path}`: the set has no such role{}", hint.unwrap_or_else(all)));
+                reader.report(format!("`{path}`: the role set has no such role{}", hint.unwrap_or_else(all)));
                 continue;
             }
             match name.as_str() {
@@ -329,8 +337,8 @@ impl Asked<'_> {
                     let parts = self.set.parameters.iter().map(|parameter| &parameter.name);
                     let parts = parts.filter(|part| template.contains(&format!("${{{part}}}"))).cloned();
                     self.reader.report(format!(
-                        "{}: `{id}` would be called {}, and that is {} characters; IAM allows {longest}: choose shorter \
-                         ones, or a name by `RoleNames`",
+                        "{}: the name of `{id}` would be {}, which has {} characters, and IAM allows {longest}; choose \
+                         shorter values, or set a name in `RoleNames`",
                         listed(&parts.collect::<Vec<_>>()),
                         shown(name),
                         name.len()
@@ -353,15 +361,16 @@ impl Asked<'_> {
         let (reader, guardrails) = (self.reader, self.context.guardrails);
         if !self.names_outside_guardrails.is_empty() {
             reader.report(format!(
-                "{} would be made, and names have to begin with {} (the deployer's `RoleNamePrefixes`): choose others, or \
-                 have a prefix added",
+                "the role set would have the names {}, expected names that begin with one of {} (the deployer's \
+                 `RoleNamePrefixes`); choose other names, or ask the deployer to add a prefix",
                 listed(&self.names_outside_guardrails),
                 listed(&guardrails.role_name_prefixes)
             ));
         }
         for path in &self.paths_outside_guardrails {
             reader.report(format!(
-                "the set has roles at path `{path}`, and that is not one of {} (the deployer's `RolePaths`): have it added",
+                "the role set has roles at path `{path}`, expected one of {} (the deployer's `RolePaths`); ask the \
+                 deployer to add the path",
                 listed(&guardrails.role_paths)
             ));
         }
@@ -386,9 +395,7 @@ impl Asked<'_> {
         }
         let limited = self.set.limited_by(MANAGED_POLICIES, &self.values).into_iter();
         let left_out = |id: &str| {
-            format!(
-                "`{id}` may attach no policy to roles: the deployer's `AllowedManagedPolicyArns` names none that it might"
-            )
+            format!("`{id}` can't attach policies to roles, because the deployer's `AllowedManagedPolicyArns` is empty")
         };
         limited.map(left_out).collect()
     }
@@ -429,8 +436,8 @@ impl Asked<'_> {
         }
         if size > INLINE_SIZE_PER_ROLE {
             reader.report(format!(
-                "the inline policies of `{id}` would have {size} characters, IAM allows {INLINE_SIZE_PER_ROLE}: choose \
-                 shorter names"
+                "the inline policies of `{id}` would have {size} characters, and IAM allows {INLINE_SIZE_PER_ROLE}; \
+                 choose shorter names"
             ));
         }
         Role {

@@ -85,21 +85,22 @@ impl ServiceCatalogRoles {
         let keeps_all = on_create == OnCreate::Keep && !deletes;
         if regions.is_none() && !keeps_all {
             reader.report(
-                "`Regions`: missing, expected the regions where projects may use the roles: roles are deleted in all \
-                 regions at once (only `OnCreate: Keep` with `OnDelete: Keep` deletes none)"
+                "`Regions`: missing, expected all regions where projects may use the roles, because a deleted role is \
+                 missing in all of them (not needed with `OnCreate: Keep` and `OnDelete: Keep`)"
                     .to_owned(),
             );
         }
         if disable_portfolio && !deletes && on_create != OnCreate::Delete {
             reader.report(
-                "`DisablePortfolio`: `true` has no effect, since neither `OnCreate` nor `OnDelete` is `Delete`: leave it \
-                 out, or say when the roles go"
+                "`DisablePortfolio`: `true` has no effect, because neither `OnCreate` nor `OnDelete` is `Delete`; \
+                 remove `DisablePortfolio`, or set `OnCreate` or `OnDelete` to `Delete`"
                     .to_owned(),
             );
         }
         if in_use_within > 0 && if_in_use == IfInUse::Delete {
             reader.report(
-                "`InUseWithinDays`: has no effect, since `IfInUse: Delete` deletes what is in use: leave one of them out"
+                "`InUseWithinDays`: has no effect, because `IfInUse: Delete` deletes roles that are in use; remove one \
+                 of the two"
                     .to_owned(),
             );
         }
@@ -138,7 +139,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
     match texts.as_slice() {
         [(_, one)] if one == "LaunchAndUse" => return launch_and_use(),
         [(_, one)] if one == "All" => return ROLES.iter().collect(),
-        [] => reader.invalid("Roles", "a list of 0", "`LaunchAndUse`, `All`, or a list of roles"),
+        [] => reader.invalid("Roles", "[]", "`LaunchAndUse`, `All`, or a list of roles"),
         _ => {}
     }
     let mut roles = Vec::new();
@@ -151,7 +152,7 @@ fn roles(reader: &Reader<'_>) -> Vec<&'static ServiceCatalogRole> {
         let near = closest(text, names.iter().map(String::as_str));
         let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         let expected = format!(
-            "`LaunchAndUse` or `All` alone, or names of the eleven roles `{}…Role`{near}: nothing else can be deleted",
+            "`LaunchAndUse` or `All` alone, or names of the eleven roles `{}…Role`{near}",
             service_catalog_role::PREFIX
         );
         reader.invalid(path, text, &expected);
@@ -164,7 +165,7 @@ fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<Str
     let texts = reader.texts_if_any("Regions")?;
     if texts.is_empty() || texts.len() > MOST_REGIONS {
         let expected = format!("1 to {MOST_REGIONS} regions");
-        reader.invalid("Regions", &format!("a list of {}", texts.len()), &expected);
+        reader.invalid("Regions", &format!("{} regions", texts.len()), &expected);
     }
     let mut regions = BTreeSet::new();
     for (path, text) in texts {
@@ -173,7 +174,7 @@ fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<Str
             regions.insert(text);
         } else {
             let expected =
-                format!("a region of partition {}, such as `{}`", context.place.partition, context.place.region);
+                format!("a region of partition `{}`, such as `{}`", context.place.partition, context.place.region);
             reader.invalid(&path, &text, &expected);
         }
     }

@@ -55,7 +55,7 @@ impl SingleRole {
         let (adopt_existing, adopt_from) = adoption(reader, context);
         let propagation_wait = propagation_wait(reader);
         if let Some(pass_role_grant) = &granted.pass_role_grant {
-            role::within(reader, "inline policy of the roles to pass", pass_role_grant, INLINE_SIZE_PER_ROLE);
+            role::within(reader, "inline policy with the PassRole grants", pass_role_grant, INLINE_SIZE_PER_ROLE);
         }
         let sha256 = sha256(&granted.policies);
         let numbered = |number| match number {
@@ -65,7 +65,10 @@ impl SingleRole {
         let count = granted.policies.len();
         if count > 1 && numbered(count).len() > POLICY_NAME_LENGTH {
             let (last, most) = (numbered(count), POLICY_NAME_LENGTH);
-            reader.report(format!("the grants need {count} policies, and the name of the last, `{last}`, would be longer than {most} characters: choose a shorter `PolicyName`"));
+            reader.report(format!(
+                "the grants need {count} policies, and the name of the last, `{last}`, would have more than {most} \
+                 characters; choose a shorter `PolicyName`"
+            ));
         }
         // Another version of this function has other tables and may have derived more policies from the same
         // definition. A definition that can't be read any more leads to no policy at all, not even the first. Only the
@@ -85,8 +88,9 @@ impl SingleRole {
         if attached.len() > MOST_MANAGED_POLICIES {
             let (all, ours) = (attached.len(), policies.len());
             reader.report(format!(
-                "the role would have {all} managed policies, {ours} of them its own; IAM allows {MOST_MANAGED_POLICIES}, 10 \
-                 unless an account's quota was raised: attach fewer by `ManagedPolicyArns`, or name fewer resources"
+                "the role would have {all} managed policies, {ours} of them for its own grants, and IAM allows at most \
+                 {MOST_MANAGED_POLICIES} (10 unless the quota of the account was raised); list fewer in \
+                 `ManagedPolicyArns`, or name fewer resources"
             ));
         }
 

@@ -13,8 +13,8 @@ use crate::resource::execution_role_source::Source;
 use crate::state::State;
 use crate::state::ownership::Owner;
 
-/// The name of the `Fn::GetAtt` attribute that holds warnings. They say what the resource keeps although a new resource
-/// could not have it, what its role is denied after a rollback of the stack, and what a role set leaves out.
+/// The name of the `Fn::GetAtt` attribute that holds warnings. They say what the resource keeps although a new one
+/// could not have it, and what a role set leaves out. After a rollback of the stack they say what its role is denied.
 pub const WARNINGS: &str = "Warnings";
 
 /// The name of the `Fn::GetAtt` attribute that lists the actions to verify that IAM's policy simulator can't judge.

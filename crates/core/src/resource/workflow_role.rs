@@ -34,8 +34,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let mut passed = role::passed_roles(reader, context, "SageMakerExecutionRoleArns", &properties);
     match (&source, context.found) {
         _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.report(
-            "`SageMakerExecutionRole`: only goes without `SageMakerExecutionRoleArns`, which names the roles itself"
-                .to_owned(),
+            "`SageMakerExecutionRole`: not allowed with `SageMakerExecutionRoleArns`; remove one of the two".to_owned(),
         ),
         (Some(_), Some(found)) => {
             role::check_passable(reader, context, "SageMakerExecutionRole", found, &properties);
@@ -48,9 +47,8 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let granted = definition::parse(reader, context, &passed, state_machine.as_deref(), &properties);
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
         reader.report(
-            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
-             SageMaker (or say by `SageMakerExecutionRole` where to find the role, or what the workflow does by \
-             `Definition`)"
+            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list of the roles that the workflow passes \
+             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition` or `Integrations`)"
                 .to_owned(),
         );
     }
@@ -104,7 +102,7 @@ fn state_machine_name(reader: &Reader<'_>) -> Option<String> {
         reader.invalid(
             "StateMachineName",
             &name,
-            "the name of a state machine or how it begins: at most 80 ASCII characters, without white space, wildcards \
+            "the name of a state machine or its beginning: at most 80 ASCII characters, without white space, wildcards \
              or any of `<>{}[]\"#%\\^|~$&,;:/`",
         );
     }

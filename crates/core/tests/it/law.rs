@@ -237,7 +237,7 @@ fn a_plan_reads_as_sentences() {
         steps,
         [
             "create policy `arn:aws:iam::123456789012:policy/P`",
-            "create role `R` at `/` with boundary `arn:boundary`",
+            "create role `R` at path `/` with permissions boundary `arn:boundary`",
             "attach `arn:aws:iam::123456789012:policy/P` to role `R`",
             "attach `arn:aws:iam::aws:policy/Foreign` to role `R`",
             "put inline policy `I` on role `R`",

@@ -65,7 +65,7 @@ pub fn nothing(request: &Request) -> Done {
 /// The attribute has all texts, or else only their number. If not even the number fits, it is empty and only the log
 /// has the texts. It is also empty when there are no texts.
 pub fn tell(request: &Request, spec: &mut ResourceSpec, attribute: &str, texts: &[String]) {
-    let counted = format!("{}: the function's log lists them", texts.len());
+    let counted = format!("{} entries; see the function's log", texts.len());
     for text in [texts.join("; "), counted, String::new()] {
         spec.attributes.insert(attribute.to_owned(), text);
         if texts.is_empty() || measure(request, spec).is_ok() {
@@ -86,7 +86,8 @@ pub fn measure(request: &Request, spec: &ResourceSpec) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the answer would have {size} bytes, CloudFormation takes {MAX_RESPONSE_BYTES}: choose shorter names and paths"
+        "the response would have {size} bytes, and CloudFormation accepts at most {MAX_RESPONSE_BYTES}; choose shorter \
+         names and paths; nothing was changed"
     ))
 }
 
@@ -99,12 +100,14 @@ pub fn show(steps: &[Step], before: &State, owner: &Owner) {
     let touched = |entity: Entity| steps.iter().any(|step| step.entity() == entity);
     for (name, role) in &before.roles {
         if touched(Entity::Role(name.clone())) {
-            tracing::info!(%name, prior = ?role, ownership = ?owner.ownership(&role.tags), "role before");
+            let ownership = owner.ownership(&role.tags);
+            tracing::info!(%name, prior = ?role, ?ownership, "role before the change");
         }
     }
     for (arn, policy) in &before.policies {
         if touched(Entity::Policy(arn.clone())) {
-            tracing::info!(%arn, prior = ?policy, ownership = ?owner.ownership(&policy.tags), "policy before");
+            let ownership = owner.ownership(&policy.tags);
+            tracing::info!(%arn, prior = ?policy, ?ownership, "policy before the change");
         }
     }
 }
@@ -114,5 +117,9 @@ pub fn show(steps: &[Step], before: &State, owner: &Owner) {
 pub fn unfinished(stopped: &Stopped, desired: &State) -> String {
     let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
     let failures = Failures(&stopped.failures);
-    format!("{failures}; the next try goes on from here; still to do: {}", left.join(", "))
+    let left = match left.as_slice() {
+        [] => "the last step may have been applied".to_owned(),
+        steps => format!("remaining steps: {}", steps.join(", ")),
+    };
+    format!("{failures}; the deletion is incomplete, and the next attempt continues from here; {left}")
 }

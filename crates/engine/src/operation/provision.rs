@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{Decision, decide};
-use crate::failure::{Cause, Failures};
+use crate::failure::Failures;
 use crate::lookup::find;
 use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
 use crate::port::{Iam, Ports, SageMaker, Stacks};
@@ -87,7 +87,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let properties = object(&request.properties).map_err(fail)?;
         let parse = |context| {
             resource::parse(&request.resource_type, properties, context)
-                .ok_or_else(|| fail(format!("`{}` is no resource type of this function", request.resource_type)))
+                .ok_or_else(|| fail(format!("`{}` is not a resource type of this function", request.resource_type)))
         };
         let (mut spec, mut errors) = parse(context)?;
         let accepted = self.accepted(request, &spec, &errors, context, deadlines.work).await.map_err(fail)?;
@@ -101,7 +101,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let found = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
             let found = timed(Phase::Observe, found).await.map_err(&fail)?;
-            tracing::info!(%source, found, "execution role");
+            tracing::info!(%source, role = found, "execution role found");
             (spec, errors) = parse(ReadContext { found: Some(&found), ..context })?;
             errors.tighten(&accepted);
         }
@@ -111,10 +111,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             return Err(fail(errors.to_string()));
         }
         if !warnings.is_empty() {
-            tracing::warn!(?warnings, "accepted, since the resource had it before");
+            tracing::warn!(?warnings, "accepted properties that a new resource may not have");
         }
         for notice in std::mem::take(&mut spec.notices) {
-            tracing::warn!(notice, "left out");
+            tracing::warn!(notice, "permissions left out of the role set");
             warnings.push(notice);
         }
         measure(request, &spec).map_err(fail)?;
@@ -131,7 +131,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         if spec.attributes.contains_key(NOT_VERIFIED) {
             tell(request, &mut spec, NOT_VERIFIED, &reconciled.verified.not_judged);
         }
-        Done::from_spec(&spec, &reconciled.metadata).ok_or_else(|| fail("the role has no id".to_owned()))
+        let no_id =
+            "IAM returned no id for a role of this resource; the changes were not rolled back; report it as a bug";
+        Done::from_spec(&spec, &reconciled.metadata).ok_or_else(|| fail(no_id.to_owned()))
     }
 
     /// Returns the errors in `tightened` that this resource may keep: earlier versions of this function accepted those
@@ -165,14 +167,14 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
             let told = retry::until(deadline, async || self.stacks.resource(context.owner).await).await;
             let told = told.map_err(|cause| {
-                format!("could not ask whether the stack updates the resource: {cause}; nothing was changed")
+                format!("could not read whether the stack is updating the resource: {cause}; nothing was changed")
             })?;
             let Some(told) = told.filter(|told| told.is_updated(&request.resource_type)) else { continue };
             if !replaces && told.physical_id == *physical_id && errors.tightened.iter().all(|one| old.contains(one)) {
                 return Ok(old);
             }
             let is_rolling_back = is_rolling_back(&self.stacks, &context.owner.stack_id, deadline).await;
-            if is_rolling_back.ok_or("could not ask for the state of the stack; nothing was changed")? {
+            if is_rolling_back.ok_or("could not read the status of the stack; nothing was changed")? {
                 return Ok(errors.tightened.clone());
             }
         }
@@ -263,7 +265,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                                 reached.remove(entity);
                             }
                             let all = foreign_entities.iter().map(Entity::to_string).collect::<Vec<_>>().join(", ");
-                            format!("{all} was made by somebody else in the meantime")
+                            format!("someone else created {all} at the same time; choose another name")
                         }
                         (Ok((observed, _)), _) => {
                             match self.verify(spec, &desired, was_rolling_back, context, deadlines.work).await {
@@ -271,10 +273,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                                 Err(denied) => denied,
                             }
                         }
-                        (Err(hidden), _) => {
-                            let cause = Cause::Hidden(Entity::Role(hidden.clone()));
-                            format!("could not make role `{hidden}`: {cause}")
-                        }
+                        (Err(hidden), _) => format!(
+                            "could not read role `{hidden}` after the changes: IAM does not show it, or the reads \
+                             failed; try again"
+                        ),
                     };
                     break (reached, BTreeSet::new(), why);
                 }
@@ -324,7 +326,10 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             match timed(Phase::Confirm, verify(&self.iam, &arn, &spec.checks, deadline)).await {
                 Ok(not_judged) => verified.not_judged.extend(not_judged),
                 Err(denied) if was_rolling_back == Some(true) => {
-                    tracing::warn!(denied, "denied, but the stack rolls back: the operation goes on");
+                    tracing::warn!(
+                        reason = denied,
+                        "verification failed; the operation continues because the stack is rolling back"
+                    );
                     verified.denied.push(denied);
                 }
                 Err(denied) => return Err(denied),
@@ -358,7 +363,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         }
         let late = plan(desired, &observed.state);
         if !late.is_empty() {
-            tracing::warn!(late = ?late.iter().map(Step::to_string).collect::<Vec<_>>(), "done, but does not show yet");
+            let steps: Vec<String> = late.iter().map(Step::to_string).collect();
+            tracing::warn!(?steps, "applied steps are not visible yet");
         }
         Ok((observed, !late.is_empty()))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use crate::failure::Failures;
+use crate::failure::IncompleteRollback;
 use crate::port::{Iam, Ports, SageMaker, Stacks};
 use crate::rollback::roll_back;
 use crate::staleness::{StackProgress, stack_progress};
@@ -31,7 +31,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         (reached, outcome_unknown): (State, BTreeSet<Entity>),
         deadline: Instant,
     ) -> String {
-        tracing::error!(what, "rolling back");
+        tracing::error!(reason = what, "rolling back");
         let owner = request.owner();
         let write_scope = WriteScope::owned_by(&owner);
         let ask_stack = async || stack_progress(&self.stacks, request, physical_id, was_rolling_back, deadline).await;
@@ -39,7 +39,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         let nothing = owner.desired(&State::default(), ours, &reached);
         let first = ask_stack().await;
         if first == StackProgress::Succeeded {
-            return format!("{what}; another delivery of this event has succeeded, so nothing was rolled back");
+            return format!("{what}; another delivery of this event succeeded, so nothing was rolled back");
         }
         let (goes_first, mut goes_then) = (goes(first), false);
         let done = if goes_first {
@@ -56,11 +56,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
         };
         match done {
-            Ok(()) if goes_first || goes_then => format!("{what}; what this resource had is gone"),
-            Ok(()) => format!("{what}; everything is as it was before"),
+            Ok(()) if goes_first || goes_then => {
+                format!("{what}; the stack deletes the resource, so its roles and policies were deleted or released")
+            }
+            Ok(()) => format!("{what}; rolled back"),
             Err(stuck) => {
                 telemetry::left_behind(stuck.len());
-                format!("{what}; then the way back failed too: {}", Failures(&stuck))
+                format!("{what}; {}", IncompleteRollback(&stuck))
             }
         }
     }

@@ -90,7 +90,9 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                         // The Delete of these roles will have to know in which regions to look for use.
                         let blind = asked.regions.is_empty() && !report.provisioned.is_empty();
                         if blind {
-                            Err("`Regions`: missing, and this resource provisioned roles".to_owned())
+                            let why = "`Regions`: missing, expected the regions where projects may use the roles that \
+                                       this resource created; nothing was changed";
+                            Err(why.to_owned())
                         } else {
                             Ok(report)
                         }
@@ -102,7 +104,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             }
         };
         let report = report.map_err(fail)?;
-        tracing::info!(?report, "service-catalog roles");
+        tracing::info!(?report, "report of the service-catalog roles");
         let physical_id = match request.operation {
             Operation::Create => given_out,
             _ => target.physical_id.clone(),
@@ -150,7 +152,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let stack_id = &context.owner.stack_id;
             let status = retry::until(deadline, async || self.stacks.status(stack_id).await).await;
             let status = status
-                .map_err(|cause| format!("could not ask for the state of the stack: {cause}; nothing was changed"))?;
+                .map_err(|cause| format!("could not read the status of the stack: {cause}; nothing was changed"))?;
             if status.is_some_and(|status| status.contains("ROLLBACK")) {
                 named.clear();
             }
@@ -227,8 +229,8 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             if in_use && asked.if_in_use == IfInUse::Fail {
                 let uses = summed_up(&report.usage.texts(), NAMED);
                 return Err(format!(
-                    "the roles are in use, or may be, so nothing was changed; end that use, or see to it that every \
-                     region answers, and try again, or set `IfInUse`: {uses}"
+                    "the roles are in use, or may be in use; nothing was changed; end the use, make sure that every \
+                     region can be read, and try again, or set `IfInUse`; found: {uses}"
                 ));
             }
             if in_use {
@@ -268,13 +270,13 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         deadline: Instant,
     ) -> Result<BTreeMap<String, Policy>, String> {
         let listed = retry::until(deadline, async || self.iam.policies_below(PATH).await).await;
-        let listed = listed.map_err(|cause| format!("could not look for policies: {cause}; nothing was changed"))?;
+        let listed = listed.map_err(|cause| format!("could not list the policies: {cause}; nothing was changed"))?;
         let console = listed.into_iter().filter(|(arn, at)| is_console_policy(arn, context.place) && !is_late(*at));
         let query = Query::for_policies(console.map(|(arn, _)| arn));
         Ok(observe(&self.iam, &query, context, deadline).await?.state.policies)
     }
 
-    /// Takes out of `going` each policy that anything but the deleted roles uses, whoever created the policy.
+    /// Removes from `going` each policy that anything but the deleted roles uses, whoever created the policy.
     async fn leave_policies_of_others(&self, going: &mut State, deadline: Instant) -> Result<(), String> {
         let roles: Vec<&Name> = going.roles.keys().collect();
         let mut shared = BTreeSet::new();
@@ -282,7 +284,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             let others = other_users(&self.iam, arn, &roles, deadline).await;
             let others = others.map_err(|why| format!("{why}; nothing was changed"))?;
             if !others.is_empty() {
-                tracing::warn!(arn, ?others, "the policy stays, others use it");
+                tracing::warn!(arn, users = ?others, "policy kept because others use it");
                 shared.insert(arn.clone());
             }
         }

@@ -75,7 +75,7 @@ async fn more_than_a_role_can_hold_is_refused_with_the_numbers() {
     let names: Vec<String> = (0..2_000).map(|i| format!("function-with-a-name-{i}")).collect();
     let many = asking(invoking(&names.iter().map(String::as_str).collect::<Vec<_>>()), json!({}));
     let reason = stage.send(&create(&many)).await.failure().reason().to_owned();
-    assert!(reason.contains("managed policies") && reason.contains("IAM allows 20"), "{reason}");
+    assert!(reason.contains("managed policies") && reason.contains("IAM allows at most 20"), "{reason}");
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
 }
 
@@ -120,10 +120,8 @@ async fn what_the_simulator_can_not_judge_is_told_and_what_it_denies_fails_all_t
         blind.fake.unjudged(action);
     }
     let reason = blind.send(&create(&verified)).await.failure().reason().to_owned();
-    assert!(
-        reason.contains("could not verify any permission, IAM's simulator can't judge them: `lambda:InvokeFunction`"),
-        "{reason}"
-    );
+    let told = "could not verify any permission, because IAM's policy simulator can't evaluate the actions: `lambda:";
+    assert!(reason.contains(told) && reason.contains("; remove `VerifyPermissions` or `VerifyAccess`"), "{reason}");
     assert!(blind.fake.books().roles.is_empty());
 
     let judged = Stage::new(Fake::new());
@@ -158,7 +156,7 @@ async fn a_rollback_goes_on_though_what_it_brings_back_is_denied() {
             assert_eq!(response.succeeded(), goes_on, "{response:?}");
             if goes_on {
                 let told = response.0["Data"]["Warnings"].as_str().unwrap();
-                assert!(told.contains("may not `lambda:InvokeFunction`"), "{told}");
+                assert!(told.contains("can't perform `lambda:InvokeFunction`"), "{told}");
             }
         }
     }
@@ -251,12 +249,12 @@ async fn a_permission_that_is_denied_fails_the_operation_and_names_state_action_
     let reason = denying.send(&create(&verified(training.clone()))).await.failure().reason().to_owned();
     assert!(
         reason.contains(
-            "state `Score` may not `lambda:InvokeFunction` on `arn:aws:lambda:us-east-1:123456789012:function:score`: \
-             denied by the permissions boundary"
+            "state `Score` can't perform `lambda:InvokeFunction` on \
+             `arn:aws:lambda:us-east-1:123456789012:function:score`: denied by the permissions boundary"
         ),
         "{reason}"
     );
-    assert!(reason.ends_with("everything is as it was before") && denying.fake.books().roles.is_empty(), "{reason}");
+    assert!(reason.ends_with("; rolled back") && denying.fake.books().roles.is_empty(), "{reason}");
 
     // IAM reads may be stale, so a denial at first need not last.
     let lagging = Stage::new(Fake::new());
@@ -305,9 +303,9 @@ async fn no_literal_wildcard_and_no_role_to_pass_widens_a_grant() {
         "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/MySageMakerRole",
     });
     for (state, part) in [
-        (map("*"), "state `First.ItemReader`: `Bucket` holds a wildcard"),
-        (acting, "state `First`: only run time knows the role at `Credentials.RoleArn`"),
-        (request("https://*"), "`ApiEndpoint` is `https://*`: it holds a wildcard"),
+        (map("*"), "state `First.ItemReader`: `Bucket`: found `*`, expected a value without"),
+        (acting, "state `First`: `Credentials.RoleArn`: the role is known only at run time"),
+        (request("https://*"), "`ApiEndpoint`: found `https://*`, expected a value without the wildcards"),
     ] {
         let stage = Stage::new(Fake::new());
         let properties = asking(machine(json!({ "First": state })), roles.clone());
@@ -350,7 +348,7 @@ async fn a_policy_name_that_leaves_no_room_for_a_number_is_refused_where_one_is_
     let stage = Stage::new(Fake::new());
     let asked = asking(invoking(&names), json!({ "PolicyName": long }));
     let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
-    assert!(reason.contains("would be longer than 128 characters: choose a shorter `PolicyName`"), "{reason}");
+    assert!(reason.contains("would have more than 128 characters; choose a shorter `PolicyName`"), "{reason}");
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
     stage.send(&create(&asking(invoking(&["score"]), json!({ "PolicyName": long })))).await.success();
 }
@@ -363,11 +361,11 @@ async fn what_goes_only_with_a_definition_is_refused_without_one() {
         .await
         .failure();
     for name in ["Logging", "VerifyPermissions", "ResourceOverrides"] {
-        let mistake = format!("`{name}`: only goes with `Definition` or `Integrations`");
+        let mistake = format!("`{name}`: allowed only with `Definition` or `Integrations`");
         assert!(response.reason().contains(&mistake), "{}", response.reason());
     }
     let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));
-    assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: only goes without"));
+    assert!(stage.send(&create(&both)).await.failure().reason().starts_with("`Integrations`: not allowed with"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -399,11 +397,11 @@ async fn what_is_told_by_hand_takes_the_place_of_a_wildcard_or_is_refused() {
     assert!(policy.contains(&format!("[\"{score}\"]")) && policy.contains(&format!("[\"{object}\"]")), "{policy}");
 
     for (overrides, part) in [
-        (json!({ "First": score }), format!("`{score}` fits nothing of state `First` that only run time knows")),
-        (json!({ "Frist": score }), "there is no task or distributed map `Frist`".to_owned()),
+        (json!({ "First": score }), format!("`{score}` matches no wildcard or role of state `First` that")),
+        (json!({ "Frist": score }), "`ResourceOverrides`: found `Frist`, expected the path".to_owned()),
         (
             json!({ "First.ItemProcessor.Score": [score, object] }),
-            format!("`{object}` fits nothing of state `First.ItemProcessor.Score`"),
+            format!("`{object}` matches no wildcard or role of state `First.ItemProcessor.Score`"),
         ),
     ] {
         let stage = Stage::new(Fake::new());
@@ -424,7 +422,8 @@ fn a_wildcard_in_the_resource_of_a_task_is_told() {
         logical_id: "Role".into(),
     };
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
-    for (name, told) in [("score", None), ("*", Some("`Resource` says so")), ("scor?", Some("`Resource` says so"))] {
+    let written = Some("`Resource` has this wildcard");
+    for (name, told) in [("score", None), ("*", written), ("scor?", written)] {
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:{name}");
         let asked = asking(definition(&arn), json!({}));
         let (spec, errors) =

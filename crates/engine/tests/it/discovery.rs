@@ -125,9 +125,9 @@ async fn what_can_not_be_found_is_told_apart_and_nothing_is_made() {
         (json!({ "EndpointName": "x" }), ["endpoint `x`", "does not exist"]),
         (
             json!({ "EndpointName": "broken" }),
-            ["endpoint `broken`: what it runs with does not exist", "sagemaker:DescribeModel"],
+            ["endpoint `broken`: a resource that it refers to does not exist", "sagemaker:DescribeModel"],
         ),
-        (json!({ "EndpointName": "mixed" }), ["SageMaker-model`, `arn", "SageMaker-other`: name the one"]),
+        (json!({ "EndpointName": "mixed" }), ["SageMaker-model`, `arn", "SageMaker-other`; set `SageMakerExecution"]),
         (json!({ "PipelineName": "x" }), ["pipeline `x`", "does not exist"]),
         (json!({ "RoleNamePrefix": "otherSageMaker" }), ["otherSageMakerExecutionRole-2b", "otherSageMakerX"]),
         (json!({ "RoleNamePrefix": "nobody" }), ["begins with `nobody`", "has no such role"]),
@@ -145,8 +145,8 @@ async fn what_can_not_be_found_is_told_apart_and_nothing_is_made() {
 #[tokio::test(start_paused = true)]
 async fn a_look_up_that_is_denied_or_throttled_to_the_end_says_which() {
     for (mischief, part) in [
-        (Mischief::Denied, "the function may not look at it: sagemaker:DescribeDomain"),
-        (Mischief::Throttled, "AWS did not tell before the time was up, try again later"),
+        (Mischief::Denied, "the function is not allowed to read it: sagemaker:DescribeDomain"),
+        (Mischief::Throttled, "AWS did not return the role in time: sagemaker:DescribeDomain"),
     ] {
         let stage = Stage::new(account());
         stage.fake.break_action("DescribeDomain", mischief);
@@ -201,16 +201,16 @@ async fn what_is_wrong_with_the_property_comes_with_all_other_mistakes_and_befor
         let mut asked = asking(source);
         asked["MaxSessionDuration"] = json!("5");
         let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
-        assert!(reason.contains(part) && reason.starts_with("2 mistakes"), "{reason}");
+        assert!(reason.contains(part) && reason.starts_with("2 validation errors"), "{reason}");
         assert_eq!(stage.fake.calls(), Vec::<String>::new());
     }
     let stage = Stage::new(account());
     let two_wrong = with(json!({ "SageMakerExecutionRole": { "Domain": "d-1" } }));
     let reason = stage.send(&create(&two_wrong)).await.failure().reason().to_owned();
-    assert!(reason.starts_with("2 mistakes") && reason.contains("only goes without"), "{reason}");
+    assert!(reason.starts_with("2 validation errors") && reason.contains("not allowed with"), "{reason}");
     let both = with(json!({ "SageMakerExecutionRole": { "DomainId": "d-1" } }));
     let reason = stage.send(&create(&both)).await.failure().reason().to_owned();
-    assert!(reason.contains("only goes without `SageMakerExecutionRoleArns`"), "{reason}");
+    assert!(reason.contains("not allowed with `SageMakerExecutionRoleArns`"), "{reason}");
     assert_eq!(stage.fake.calls(), Vec::<String>::new());
 }
 
@@ -265,5 +265,5 @@ async fn a_guardrails_is_asked_about_the_role_that_was_found_and_about_no_other(
     assert_eq!(passed(&stage), format!("[{:?}]", role("notebook")));
     asked["SageMakerExecutionRole"] = json!({ "PipelineName": "p" });
     let reason = stage.send(&create(&asked)).await.failure().reason().to_owned();
-    assert!(reason.contains("SageMaker-pipeline") && !reason.contains("mistakes"), "once: {reason}");
+    assert!(reason.contains("SageMaker-pipeline") && !reason.contains("validation errors"), "once: {reason}");
 }

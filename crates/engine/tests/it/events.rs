@@ -60,7 +60,7 @@ async fn the_events_make_a_role_set_and_a_deploy_target() {
 async fn the_events_that_go_wrong_are_answered_and_leave_nothing() {
     let stage = Stage::new(Fake::new());
     let failed = send(&stage, "create-with-mistakes").await.failure();
-    assert!(failed.reason().starts_with("3 mistakes; "), "{}", failed.reason());
+    assert!(failed.reason().starts_with("3 validation errors; "), "{}", failed.reason());
     send(&stage, "delete-after-failed-create").await.success();
     send(&stage, "malformed").await.failure();
     assert_eq!(stage.fake.books(), Books::default());

@@ -187,10 +187,10 @@ async fn access_that_is_denied_is_told_by_property_and_undone() {
     let response = stage.send(&of_type(create(&asking(json!({ "VerifyAccess": "true" }))))).await.failure();
     let reason = response.reason();
     assert!(
-        reason.contains("`Buckets[0]`: the role may not `s3:ListBucket` on `arn:aws:s3:::churn-data`: denied by"),
+        reason.contains("`Buckets[0]`: the role can't perform `s3:ListBucket` on `arn:aws:s3:::churn-data`: denied by"),
         "{reason}"
     );
-    assert!(reason.ends_with("everything is as it was before"), "{reason}");
+    assert!(reason.ends_with("; rolled back"), "{reason}");
     assert!(stage.fake.books().roles.is_empty());
 }
 
@@ -202,5 +202,5 @@ async fn what_other_accounts_own_is_not_asked_of_our_simulator() {
     let theirs = of("arn:aws:ecr:us-east-1:683313688378:repository/sagemaker-xgboost");
     stage.send(&of_type(create(&theirs))).await.success();
     let reason = stage.send(&of_type(create(&of("ours")))).await.failure().reason().to_owned();
-    assert!(reason.contains("`Repositories`: the role may not `ecr:BatchGetImage`"), "{reason}");
+    assert!(reason.contains("`Repositories`: the role can't perform `ecr:BatchGetImage`"), "{reason}");
 }

@@ -1,5 +1,8 @@
 //! Tests a fault of every kind at every call, and a second fault during the rollback.
 
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::plan::step::Step;
+use mlops_roles_engine::failure::{Cause, Failure, IncompleteRollback};
 use mlops_roles_testkit::cases::Case;
 use mlops_roles_testkit::cases::ONCE;
 use mlops_roles_testkit::cases::cases;
@@ -40,7 +43,7 @@ async fn finish(stage: &Stage, case: &Case, response: &Response, end: &Books, ro
     if rolled_back && !case.forward {
         assert_eq!(books, case.start.meaning(), "{what}: {}", response.0);
         assert!(
-            response.reason().contains("as it was before") || response.reason().contains("nothing was"),
+            response.reason().contains("; rolled back") || response.reason().contains("nothing was"),
             "{what}: {}",
             response.reason()
         );
@@ -100,7 +103,7 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
             let response = stage.send(&case.event).await;
             let reached = stage.fake.calls().len() > second;
             let what = format!("{}, calls {at} and {second}", case.name);
-            assert!(!response.reason().contains("the way back failed too"), "{what}: {}", response.reason());
+            assert!(!response.reason().contains("rollback failed"), "{what}: {}", response.reason());
             finish(&stage, case, &response, end, true, &what).await;
             if !reached {
                 break;
@@ -163,7 +166,7 @@ async fn a_second_failure_on_the_way_back_is_told_and_mended_by_what_follows() {
                 let response = stage.send(&case.event).await;
                 reached |= stage.fake.calls().len() > second;
                 let what = format!("{}, calls {first} and {second}, {mischief:?}", case.name);
-                let rolled_back = !response.reason().contains("the way back failed too");
+                let rolled_back = !response.reason().contains("rollback failed");
                 finish(&stage, case, &response, end, rolled_back, &what).await;
             }
             if !reached {
@@ -291,9 +294,26 @@ async fn a_failure_names_the_step_the_call_and_the_outcome() {
     assert_eq!(
         response.reason(),
         "could not attach `arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy` to role \
-         `AmazonSageMaker-Churn`: iam:AttachRolePolicy: UnmodifiableEntity: refused for the test; everything is as it \
-         was before"
+         `AmazonSageMaker-Churn`: iam:AttachRolePolicy: UnmodifiableEntity: refused for the test; rolled back"
     );
+}
+
+#[test]
+fn a_rollback_that_failed_names_what_is_in_place_and_what_is_not_restored() {
+    let failure = |step| Failure { step, cause: Cause::OutOfTime };
+    let role = failure(Step::DeleteRole { role: Name::new(ROLE) });
+    let policy = failure(Step::DeletePolicy { arn: POLICY.to_owned() });
+    let detached = failure(Step::Detach { role: Name::new(ROLE), arn: POLICY.to_owned() });
+    let why = "(the deadline passed before AWS replied)";
+    let in_place = format!("still in place: role `{ROLE}` {why}, policy `{POLICY}` {why}");
+    let not_restored = format!("not restored: detach `{POLICY}` from role `{ROLE}` {why}");
+    for (failures, expected) in [
+        (vec![role.clone(), detached.clone(), policy.clone()], format!("{in_place}; {not_restored}")),
+        (vec![role, policy], in_place),
+        (vec![detached], not_restored),
+    ] {
+        assert_eq!(IncompleteRollback(&failures).to_string(), format!("rollback failed; {expected}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,7 +333,10 @@ async fn one_step_that_cannot_be_undone_keeps_no_other_from_it() {
     stage.fake.fail(Fault { at, mischief: Mischief::Refused, sticky: false });
     stage.fake.refuse("DetachRolePolicy");
     let response = stage.send(&event).await.failure();
-    assert_eq!(response.reason().matches("could not detach").count(), 1, "{}", response.reason());
+    assert_eq!(response.reason().matches("detach `").count(), 1, "{}", response.reason());
+    let told = "; rollback failed; not restored: detach `arn:aws:iam::aws:policy/AmazonX` from role \
+                `AmazonSageMaker-Churn` (iam:DetachRolePolicy: ";
+    assert!(response.reason().contains(told) && response.reason().ends_with(')'), "{}", response.reason());
     let (role, prior) = (&stage.fake.books().roles[&ROLE.to_lowercase()], &before.roles[&ROLE.to_lowercase()]);
     assert_eq!((&role.inline, &role.description), (&prior.inline, &prior.description));
     assert_eq!(role.attached.len(), 2, "the one step that could not be undone");

@@ -69,7 +69,7 @@ async fn a_region_that_cannot_be_asked_is_use() {
     let refused = stage(books.clone());
     let reason = refused.send(&deleting(json!({}))).await.failure().reason().to_owned();
     assert!(
-        reason.contains("region eu-west-1 could not be asked for projects: sagemaker:ListProjects: Unrecog"),
+        reason.contains("could not read the projects in region eu-west-1: sagemaker:ListProjects: Unrecog"),
         "{reason}"
     );
     assert_eq!(refused.fake.books(), joined(books.clone(), neighbours()));
@@ -78,21 +78,25 @@ async fn a_region_that_cannot_be_asked_is_use() {
     assert!(!forced.fake.books().roles.contains_key(&USE.to_lowercase()));
 
     for (call, mischief, why) in [
-        ("ListProjects", Mischief::Denied, "projects: sagemaker:ListProjects: AccessDeniedException"),
+        ("ListProjects", Mischief::Denied, "projects in region us-east-1: sagemaker:ListProjects: AccessDenied"),
         (
             "GetSagemakerServicecatalogPortfolioStatus",
             Mischief::Denied,
-            "its portfolio: sagemaker:GetSagemakerServicecatalogPortfolioStatus: AccessDeniedException",
+            "portfolio in region us-east-1: sagemaker:GetSagemakerServicecatalogPortfolioStatus: AccessDeniedException",
         ),
-        ("ListProjects", Mischief::Throttled, "projects: sagemaker:ListProjects: ThrottlingException"),
-        ("ListProjects", Mischief::HangAfter, "projects: no reply before the time was up"),
-        ("ListProjects", Mischief::ServerErrorAfter, "projects: sagemaker:ListProjects: ServiceFailureException"),
+        ("ListProjects", Mischief::Throttled, "projects in region us-east-1: sagemaker:ListProjects: Throttling"),
+        ("ListProjects", Mischief::HangAfter, "projects in region us-east-1: the deadline passed before AWS replied"),
+        (
+            "ListProjects",
+            Mischief::ServerErrorAfter,
+            "projects in region us-east-1: sagemaker:ListProjects: ServiceFailureException",
+        ),
     ] {
         let stage = stage(solution("/"));
         stage.fake.break_action(call, mischief);
         let event = deleting(json!({ "DisablePortfolio": (call != "ListProjects").to_string() }));
         let reason = stage.send(&event).await.failure().reason().to_owned();
-        assert!(reason.contains(&format!("could not be asked for {why}")), "{mischief:?}: {reason}");
+        assert!(reason.contains(&format!("could not read the {why}")), "{mischief:?}: {reason}");
         assert_eq!(stage.fake.books(), joined(solution("/"), neighbours()));
         if call != "ListProjects" {
             // A portfolio does not use the roles, so its status need not be known when it stays.
@@ -205,7 +209,7 @@ async fn the_uses_are_told_as_far_as_the_answer_has_room() {
     let uses = response.0["Data"]["InUseBy"].as_str().unwrap();
     assert!(uses.starts_with("project `long") && uses.ends_with("; 480 more"), "{uses}");
     let reason = stage.send(&deleting(json!({}))).await.failure().reason().to_owned();
-    assert!(reason.contains("end that use") && reason.ends_with("; 480 more"), "{reason}");
+    assert!(reason.contains("end the use") && reason.ends_with("; 480 more"), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,7 +220,7 @@ async fn time_that_is_short_is_shared_between_the_question_and_the_work() {
         stage.fake.break_action(call, Mischief::HangAfter);
     }
     let response = stage.send(&deleting(json!({ "IfInUse": "Delete" }))).await.success();
-    assert!(response.0["Data"]["InUseBy"].as_str().unwrap().contains("could not be asked"), "{}", response.0);
+    assert!(response.0["Data"]["InUseBy"].as_str().unwrap().contains("could not read the"), "{}", response.0);
     assert!(!stage.fake.books().roles.contains_key(&USE.to_lowercase()));
     // Each step takes time too: without time reserved for them, the steps would not finish.
     let mut slow = mlops_roles_testkit::service_catalog::stage(console());

@@ -43,7 +43,7 @@ async fn all_mistakes_come_at_once_by_path() {
             "AdoptExisting": "yes",
             "Zebra": "1",
         }),
-        "6 mistakes; (1) `MaxSessionDuration`: found `soon`, expected a whole number of seconds from 3600 to 43200; \
+        "6 validation errors; (1) `MaxSessionDuration`: found `soon`, expected a whole number of seconds from 3600 to 43200; \
          (2) `SageMakerExecutionRoleArns[1]`: found `{\"a\":1}`, expected text that is not empty; \
          (3) `AdoptExisting`: found `yes`, expected `true` or `false`; \
          (4) `SettleSeconds`: found `121`, expected a whole number of seconds from 0 to 120; \
@@ -62,8 +62,8 @@ async fn the_required_property_is_asked_for() {
     for absent in [json!(null), json!([])] {
         check(
             json!({ "SageMakerExecutionRoleArns": absent }),
-            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list: the roles that the workflow passes to \
-             SageMaker (or say by `SageMakerExecutionRole` where to find the role, or what the workflow does by `Definition`)",
+            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list of the roles that the workflow passes \
+             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition` or `Integrations`)",
         )
         .await;
     }
@@ -72,14 +72,14 @@ async fn the_required_property_is_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn passed_roles_are_literal_ours_and_inside_the_guardrails() {
     for (arn, part) in [
-        ("*", "a pattern would pass more"),
-        ("arn:aws:iam::123456789012:role/SageMaker*", "a pattern would pass more"),
+        ("*", "the ARN of one role, without `*`"),
+        ("arn:aws:iam::123456789012:role/SageMaker*", "the ARN of one role, without `*`"),
         ("arn:aws:iam::999999999999:role/SageMaker", "a role of account 123456789012"),
         ("arn:aws-cn:iam::123456789012:role/SageMaker", "the ARN of a role"),
         ("arn:aws:iam::123456789012:user/SageMaker", "the ARN of a role"),
         ("SageMaker", "the ARN of a role"),
         ("arn:aws:iam::123456789012:role/Admin", "`PassableRoleArns`"),
-        ("arn:aws:iam::123456789012:role/AmazonSageMaker-Churn", "not the workflow role itself"),
+        ("arn:aws:iam::123456789012:role/AmazonSageMaker-Churn", "a role other than the workflow role itself"),
     ] {
         refuses(json!({ "SageMakerExecutionRoleArns": arn }), part).await;
         refuses(json!({ "SageMakerExecutionRoleArns": ["arn:aws:iam::123456789012:role/SageMaker", arn] }), "[1]`")
@@ -126,13 +126,13 @@ async fn names_and_texts_keep_iams_rules() {
         (json!({ "Tags": { "a": "b" } }), "a list of `{Key, Value}`"),
         (json!({ "Tags": [{ "Key": "a" }] }), "`{Key, Value}`, both text"),
         (json!({ "Tags": [{ "Key": "a", "Value": "1" }, { "Key": "A", "Value": "2" }] }), "no other tag has"),
-        (json!({ "Tags": [{ "Key": "aws:x", "Value": "1" }] }), "neither `aws:…`"),
-        (json!({ "Tags": [{ "Key": "Mlops-Roles:stack-id", "Value": "1" }] }), "tells the owner"),
+        (json!({ "Tags": [{ "Key": "aws:x", "Value": "1" }] }), "does not begin with `aws:`"),
+        (json!({ "Tags": [{ "Key": "Mlops-Roles:stack-id", "Value": "1" }] }), "is not an ownership tag"),
         (json!({ "Tags": [{ "Key": "a", "Value": "x".repeat(257) }] }), "at most 256"),
         (json!({ "Tags": [{ "Key": "a;b", "Value": "x" }] }), "1 to 128"),
         (
             json!({ "ManagedPolicyArns": (0..20).map(|n| format!("arn:aws:iam::aws:policy/Amazon{n}")).collect::<Vec<_>>() }),
-            "IAM allows 20",
+            "IAM allows at most 20",
         ),
     ] {
         refuses(changes, part).await;
@@ -146,7 +146,7 @@ async fn names_and_texts_keep_iams_rules() {
 async fn a_grant_that_would_not_fit_is_told_with_its_size() {
     let arns =
         |n: usize| (0..n).map(|n| format!("arn:aws:iam::123456789012:role/SageMaker{n:050}")).collect::<Vec<_>>();
-    refuses(json!({ "SageMakerExecutionRoleArns": arns(120) }), "characters, IAM allows 10240").await;
+    refuses(json!({ "SageMakerExecutionRoleArns": arns(120) }), "characters, and IAM allows 10240").await;
     accepts(json!({ "SageMakerExecutionRoleArns": arns(90) })).await;
 }
 
@@ -187,8 +187,8 @@ async fn a_definition_is_what_step_functions_takes_and_asks_for_apis() {
         })
     };
     refuses(substituted(60), "has more than 1048576 bytes with its substitutions").await;
-    refuses(substituted(50), "has no `States`").await;
+    refuses(substituted(50), "`States`: found no object").await;
     for integration in ["aws-sdk:iam:passRole", "aws-sdk:sagemaker:PassRole", "aws-sdk:s3:*"] {
-        refuses(json!({ "SageMakerExecutionRoleArns": none, "Integrations": [integration] }), "is no API").await;
+        refuses(json!({ "SageMakerExecutionRoleArns": none, "Integrations": [integration] }), "is not an API").await;
     }
 }

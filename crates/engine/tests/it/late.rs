@@ -69,15 +69,15 @@ async fn a_late_create_or_update_writes_only_while_cloudformation_waits_for_it()
             assert_eq!(
                 reason,
                 format!(
-                    "CloudFormation is not at this, or not any more: in its stack, resource `WorkflowRole` is \
-                     `{status}` as `{ROLE}`; nothing was changed"
+                    "the event is stale: CloudFormation is no longer processing this operation: in the stack, resource \
+                     `WorkflowRole` has status `{status}` and physical id `{ROLE}`; nothing was changed"
                 )
             );
             assert_eq!(stage.fake.books(), start);
         }
         let nowhere = stage_at(start.clone(), 46);
         let reason = nowhere.send(&event).await.failure().reason().to_owned();
-        assert!(reason.contains("in its stack, there is no such resource"), "{reason}");
+        assert!(reason.contains("the stack has no resource `WorkflowRole`"), "{reason}");
         assert_eq!(nowhere.fake.books(), start);
     }
 }
@@ -103,7 +103,8 @@ async fn a_late_delete_takes_nothing_that_its_stack_lives_with() {
         let stage = stage_at(standing.clone(), 46);
         stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
         let reason = stage.send(&event).await.failure().reason().to_owned();
-        assert!(reason.starts_with("CloudFormation is not deleting this: in its stack, resource"), "{reason}");
+        let told = "the event is stale: CloudFormation is not deleting this resource: in the stack, resource";
+        assert!(reason.starts_with(told), "{reason}");
         assert_eq!(stage.fake.books(), standing);
     }
     for (id, status) in [
@@ -129,7 +130,7 @@ async fn a_stack_that_does_not_tell_keeps_a_late_event_from_everything() {
         let stage = stage_at(standing.clone(), 46);
         stage.fake.break_action("DescribeStackResource", Mischief::Denied);
         let reason = stage.send(&sent(event)).await.failure().reason().to_owned();
-        assert!(reason.starts_with("could not ask for the resource in its stack: cloudformation:Describe"), "{reason}");
+        assert!(reason.starts_with("could not read the resource in its stack: cloudformation:Describe"), "{reason}");
         assert!(reason.ends_with("; nothing was changed"), "{reason}");
         assert_eq!(stage.fake.books(), standing);
     }
@@ -168,7 +169,7 @@ async fn what_cloudformation_never_sent_is_not_followed_where_the_deployer_has_e
                 stage.fake.hold_as(ROLE, STACK, "WorkflowRole", resource);
             }
             let response = stage.send(&event).await.failure();
-            assert!(response.reason().contains("in its stack"), "{}", response.reason());
+            assert!(response.reason().starts_with("the event is stale: "), "{}", response.reason());
             assert_eq!(stage.fake.books(), standing, "{event}: {resource}");
         }
     }
@@ -254,8 +255,8 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
             assert_eq!(
                 reason,
                 format!(
-                    "this Create was delivered a second time: in its stack, resource `WorkflowRole` is `{status}` by now \
-                     as `{ROLE}`; nothing was changed"
+                    "the event is a redelivery: CloudFormation has finished this Create: in the stack, resource \
+                     `WorkflowRole` has status `{status}` and physical id `{ROLE}`; nothing was changed"
                 )
             );
             assert_eq!(stage.fake.books(), start, "{status}");
@@ -274,7 +275,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_COMPLETE");
     stage.fake.held_since(SENT + 15);
     let reason = stage.send(&sent(update(ROLE, &first, &properties()))).await.failure().reason().to_owned();
-    assert!(reason.starts_with("this Update was delivered a second time"), "{reason}");
+    assert!(reason.starts_with("the event is a redelivery: CloudFormation has finished this Update"), "{reason}");
     assert_eq!(stage.fake.books(), standing);
 
     // A Create that deleted foreign roles, after an update that provisioned them.
@@ -291,7 +292,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
     stage.fake.hold_as("SageMakerServiceCatalogRoles/WorkflowRole", STACK, "WorkflowRole", "UPDATE_COMPLETE");
     stage.fake.held_since(SENT + 15);
     let reason = stage.send(&of_type(sent(create(&take_down)))).await.failure().reason().to_owned();
-    assert!(reason.starts_with("this Create was delivered a second time"), "{reason}");
+    assert!(reason.starts_with("the event is a redelivery: CloudFormation has finished this Create"), "{reason}");
     assert_eq!(stage.fake.books(), standing);
 
     // A Delete, after the stack has the resource again under the same id, or is about to have it.
@@ -303,7 +304,7 @@ async fn a_second_delivery_within_seconds_undoes_nothing_that_came_after_it() {
         stage.fake.hold_as(id, STACK, "WorkflowRole", kind);
         stage.fake.held_since(SENT + 15);
         let reason = stage.send(&sent(delete(ROLE, &properties()))).await.failure().reason().to_owned();
-        assert!(reason.starts_with("this Delete was delivered a second time"), "{reason}");
+        assert!(reason.starts_with("the event is a redelivery: CloudFormation has finished this Delete"), "{reason}");
         assert_eq!(stage.fake.books(), standing);
     }
 }
@@ -363,7 +364,8 @@ async fn an_event_of_another_type_than_the_stack_has_is_not_followed() {
         stage.fake.hold_as(ROLE, STACK, "WorkflowRole", status);
         stage.fake.held_type("Custom::SageMakerExecutionRole");
         let reason = stage.send(&event).await.failure().reason().to_owned();
-        let told = "the stack has it as a `Custom::SageMakerExecutionRole`, the event as a `Custom::StepFunctionsWorkflowRole`";
+        let told = "the event does not match the stack: the resource type is `Custom::StepFunctionsWorkflowRole` in \
+                    the event and `Custom::SageMakerExecutionRole` in the stack";
         assert!(reason.starts_with(told) && reason.ends_with("nothing was changed"), "{reason}");
         assert_eq!(stage.fake.books(), standing);
         event["ResourceType"] = json!("Custom::SageMakerServiceCatalogRoles");

@@ -206,7 +206,7 @@ async fn a_name_that_changes_by_case_alone_is_refused() {
     let books = stage.fake.books();
     let new = with(json!({ "RoleName": "AmazonSageMaker-CHURN" }));
     let response = stage.send(&update(ROLE, &new, &properties())).await.failure();
-    assert!(response.reason().contains("does not tell case apart"), "{}", response.reason());
+    assert!(response.reason().contains("IAM ignores the case of names; set `RoleName`"), "{}", response.reason());
     assert_eq!(stage.fake.books(), books);
 }
 
@@ -280,7 +280,8 @@ async fn a_policy_outside_the_prefixes_of_today_is_named_not_forgotten() {
     stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
     for event in [delete(ROLE, &named), update(ROLE, &properties(), &named)] {
         let response = stage.send(&event).await.failure();
-        assert!(response.reason().contains("policy/TeamPolicy` is outside"), "{}", response.reason());
+        let told = "policy/TeamPolicy` can't be deleted: the name is outside";
+        assert!(response.reason().contains(told), "{}", response.reason());
         assert_eq!(stage.fake.books(), books);
     }
 }

@@ -103,7 +103,7 @@ async fn a_policy_made_by_hand_can_be_adopted_too() {
     let stage = Stage::new(Fake::with(used.clone()));
     let adopting = with(json!({ "AdoptExisting": "true" }));
     let response = stage.send(&create(&adopting)).await.failure();
-    assert!(response.reason().contains("in use by user ann: it can't be adopted"), "{}", response.reason());
+    assert!(response.reason().contains("can't be adopted: it is in use by user ann"), "{}", response.reason());
     assert_eq!(stage.fake.books(), used, "ann would have been granted what we write into it");
 
     let stage = Stage::new(Fake::with(books));
@@ -307,7 +307,7 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
         stage.fake.refuse("UpdateRole");
         let new = with(json!({ "Description": "new", "StateMachineName": "churn" }));
         let response = stage.send(&update(ROLE, &new, &properties())).await.failure();
-        assert!(response.reason().ends_with("everything is as it was before"), "{}", response.reason());
+        assert!(response.reason().ends_with("; rolled back"), "{}", response.reason());
         assert_eq!(stage.fake.books(), made);
     }
 }
@@ -316,7 +316,7 @@ async fn a_boundary_that_somebody_took_off_stays_back_on_when_the_update_fails()
 #[tokio::test(start_paused = true)]
 async fn a_resource_of_another_type_under_the_same_id_is_named_and_hides_who_holds_the_role() {
     for (of_type, told) in [
-        ("AWS::S3::Bucket", "can't be adopted: the `AWS::S3::Bucket` that is resource `Data` of stack"),
+        ("AWS::S3::Bucket", "can't be adopted: the `AWS::S3::Bucket` resource `Data` of stack"),
         ("AWS::IAM::Role", "still belongs to resource `Data` of stack"),
         ("Custom::Other", "still belongs to resource `Data` of stack"),
     ] {

@@ -34,7 +34,7 @@ async fn a_broken_envelope_is_answered_with_the_fields_that_are_there() {
                 event[field] = broken;
             }
             let response = stage.send(&event).await.failure();
-            assert!(response.reason().contains("no custom resource request"), "{field}: {}", response.reason());
+            assert!(response.reason().contains("not a custom resource request"), "{field}: {}", response.reason());
             assert!(!response.id().is_empty());
         }
     }
@@ -236,7 +236,7 @@ async fn a_success_that_would_not_fit_is_refused_before_any_write() {
     let mut event = create(&with(json!({ "PolicyName": format!("AmazonSageMaker-{}", "p".repeat(100)) })));
     event["RequestId"] = json!("r".repeat(2_000));
     let response = stage.send(&event).await.failure();
-    assert!(response.reason().contains("bytes, CloudFormation takes 4096"), "{}", response.reason());
+    assert!(response.reason().contains("bytes, and CloudFormation accepts at most 4096"), "{}", response.reason());
     assert_eq!(stage.fake.books(), Books::default());
 }
 

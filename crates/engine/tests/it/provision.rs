@@ -192,7 +192,8 @@ async fn regions_can_not_be_taken_from_what_was_provisioned() {
     let mut event = updating(json!({ "OnDelete": "Keep" }), json!({ "OnCreate": "Provision" }));
     event["ResourceProperties"].as_object_mut().unwrap().remove("Regions");
     let reason = stage.send(&event).await.failure().reason().to_owned();
-    assert!(reason.contains("`Regions`: missing, and this resource provisioned roles"), "{reason}");
+    let told = "`Regions`: missing, expected the regions where projects may use the roles that this resource created";
+    assert!(reason.contains(told), "{reason}");
     assert_eq!(stage.fake.books(), made);
 }
 

@@ -33,7 +33,7 @@ async fn of_two_creations_of_one_name_the_loser_fails_and_deletes_nothing() {
                 books.policies.extend(theirs.policies);
             });
             let response = stage.send(&create(&properties())).await.failure();
-            assert!(response.reason().contains("made by somebody else in the meantime"), "{}", response.reason());
+            assert!(response.reason().contains("created by someone else at the same time"), "{}", response.reason());
             assert_eq!(stage.fake.books(), won, "our own policy is gone again");
             tokio::time::sleep(Duration::from_secs(lag)).await;
             stage.send(&delete(response.id(), &properties())).await.success();
@@ -269,7 +269,7 @@ async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_th
     let books = theirs.clone();
     stage.fake.meddle(last_write + 1, move |all| *all = books);
     let response = stage.send(&create(&properties())).await.failure();
-    assert!(response.reason().contains("made by somebody else in the meantime"), "{}", response.reason());
+    assert!(response.reason().contains("was created by someone else at the same time"), "{}", response.reason());
     assert_eq!(stage.fake.books(), theirs);
 }
 

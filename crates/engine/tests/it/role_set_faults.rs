@@ -182,7 +182,7 @@ async fn a_second_failure_on_the_way_back_of_a_set_is_mended_by_what_follows() {
                 stage.fake.fail(Fault { at: first, mischief: Mischief::Refused, sticky: false });
                 stage.fake.fail(Fault { at: second, mischief, sticky: false });
                 let response = stage.send(&case.event).await;
-                let rolled_back = !response.reason().contains("the way back failed too");
+                let rolled_back = !response.reason().contains("rollback failed");
                 let what = format!("calls {first} and {second}, {mischief:?}");
                 finish(&stage, &case, &response, &end, rolled_back, &what).await;
             }

@@ -677,11 +677,8 @@ async fn a_name_that_would_have_to_serve_both_is_refused_before_any_write() {
     let made = stage.send(&of_type(create(&old), TYPE)).await.success();
     let before = stage.fake.books();
     let reason = stage.send(&of_type(update(made.id(), &new, &old), TYPE)).await.failure().reason().to_owned();
-    assert!(
-        reason
-            .contains("and `ds-team-flow-logs` can't serve both: give them new names by `RoleNames` too; nothing was"),
-        "{reason}"
-    );
+    let told = "both role sets would have `ds-team-flow-logs`; give these roles new names with `RoleNames` too";
+    assert!(reason.contains(told), "{reason}");
     assert_eq!(stage.fake.books(), before);
 }
 
@@ -693,7 +690,7 @@ async fn properties_that_no_longer_lead_to_the_names_are_no_reason_to_forget_the
     let books = stage.fake.books();
     for other in [environment(json!({ "EnvType": "prod" })), json!({ "RoleSet": "Gone" }), json!({})] {
         let response = stage.send(&of_type(delete(made.id(), &other), TYPE)).await.failure();
-        assert!(response.reason().contains("do not lead to the names"), "{}", response.reason());
+        assert!(response.reason().contains("has other names than the properties lead to"), "{}", response.reason());
         let new = environment(json!({ "EnvType": "test" }));
         stage.send(&of_type(update(made.id(), &new, &other), TYPE)).await.failure();
         assert_eq!(stage.fake.books(), books);
@@ -732,7 +729,7 @@ async fn a_set_that_was_adopted_is_given_back_whole() {
     }
     let theirs = self::stage(books.clone());
     let reason = theirs.send(&of_type(create(&setup), TYPE)).await.failure().reason().to_owned();
-    assert!(reason.contains("exists and is not ours"), "{reason}");
+    assert!(reason.contains("exists and is not managed by this resource"), "{reason}");
     assert_eq!(theirs.fake.books(), books);
     let adopted = theirs.send(&of_type(create(&adopting), TYPE)).await.success();
     assert_eq!(adopted.id(), made.id());
@@ -770,7 +767,7 @@ async fn a_trusted_principal_that_does_not_exist_is_named_and_nothing_is_left() 
         reason.contains("arn:aws:iam::123456789012:role/service-role/AmazonSageMakerServiceCatalogProductsUseRole"),
         "{reason}"
     );
-    assert!(reason.ends_with("everything is as it was before"), "{reason}");
+    assert!(reason.ends_with("; rolled back"), "{reason}");
     assert_eq!(stage.fake.books(), Books::default());
 
     let projects = asking(&json!({ "RoleSet": "ServiceCatalogProjects" }), json!({}));
@@ -793,8 +790,8 @@ async fn a_second_region_of_the_account_is_told_who_has_the_names() {
     let response = other.send(&event).await.failure();
     assert!(
         response.reason().contains(
-            "role `ds-team-dev-SageMakerExecutionRole` belongs to a stack of region us-east-1, and roles and policies are \
-             of the whole account: under these names it can have one region: choose others, or leave them to us-east-1"
+            "role `ds-team-dev-SageMakerExecutionRole` belongs to a stack in us-east-1; IAM names are global to the \
+             account, so only one region can use these names; choose other names, or deploy only in us-east-1"
         ),
         "{}",
         response.reason()
@@ -823,15 +820,15 @@ async fn all_mistakes_come_at_once_and_nothing_is_written() {
                 "CreateIamUserRoles": "YES",
             })),
             vec![
-                "10 mistakes",
-                "`AdministratorAccountId`: found `12345`, expected the 12 digits of an account",
-                "`EnvName`, `EnvType`: `SageMakerModelExecutionRole` would be called",
+                "10 validation errors",
+                "`AdministratorAccountId`: found `12345`, expected an account id of 12 digits",
+                "`EnvName`, `EnvType`: the name of `SageMakerModelExecutionRole` would be",
                 "IAM allows 64",
                 "`ModelS3KmsKeyArn`: found `alias/key`",
                 "`ModelBucketName`: found `*`",
                 "`PipelineExecutionRoleArn`: found `UseRole`",
-                "`RoleNames.StackSetExecutonRole`: the set has no such role, did you mean `StackSetExecutionRole`?",
-                "`PermissionsBoundary`: there is no policy `arn:aws:iam::123456789012:policy/Absent`",
+                "`RoleNames.StackSetExecutonRole`: the role set has no such role, did you mean `StackSetExecutionRole`?",
+                "`PermissionsBoundary`: policy `arn:aws:iam::123456789012:policy/Absent` does not exist",
                 "`Fidelity`: found `Wide`, expected one of `Narrowed`, `AsPublished`",
                 "`CreateIamUserRoles`: no such property",
             ],
@@ -854,7 +851,7 @@ async fn all_mistakes_come_at_once_and_nothing_is_written() {
             ),
             vec![
                 "`other-dev-SageMakerExecutionPolicy`",
-                "names have to begin with `AmazonSageMaker`, `ds-team`",
+                "names that begin with one of `AmazonSageMaker`, `ds-team`",
                 "`RoleNames.VPCFlowLogsRole`: found `ds team`, expected 1 to 64 letters",
                 "`RoleNames.SetupLambdaExecutionRole`: found `{}`, expected the name of a role, or empty text",
             ],
@@ -863,7 +860,7 @@ async fn all_mistakes_come_at_once_and_nothing_is_written() {
             environment(
                 json!({ "RoleNames": { "VPCFlowLogsRole": "ds-team-x", "SageMakerExecutionRole": "DS-team-x" } }),
             ),
-            vec!["`RoleNames.VPCFlowLogsRole`: `ds-team-x` is the name of another role of the set too"],
+            vec!["`RoleNames.VPCFlowLogsRole`: another role of the role set has the name `ds-team-x`"],
         ),
     ] {
         let response = stage.send(&of_type(create(&asked), TYPE)).await.failure();
@@ -883,16 +880,16 @@ async fn what_the_deployer_does_not_admit_is_refused() {
     let mut stage = stage(Books::default());
     stage.handler.guardrails = Ok(guardrails());
     let reason = stage.send(&of_type(create(&asked), TYPE)).await.failure().reason().to_owned();
-    assert!(reason.contains("the set has roles at path `/service-role/`, and that is not one of `/`"), "{reason}");
+    assert!(reason.contains("the role set has roles at path `/service-role/`, expected one of `/`"), "{reason}");
     let asked = json!({ "ExecutionPolicy": "AmazonSageMakerFullAccess" });
     let mut narrow = wide();
     narrow.managed_policies.clear();
     stage.handler.guardrails = Ok(narrow);
     let reason = stage.send(&of_type(create(&asked), DEPLOY_TARGET)).await.failure().reason().to_owned();
-    assert!(reason.contains("is not on the deployer's `AllowedManagedPolicyArns`"), "{reason}");
+    assert!(reason.contains("is not in the deployer's `AllowedManagedPolicyArns`"), "{reason}");
     let asked = json!({ "NamePrefix": "bridge-Upper" });
     let reason = stage.send(&of_type(create(&asked), DEPLOY_TARGET)).await.failure().reason().to_owned();
-    assert!(reason.starts_with("`ModelBucketName`: missing, and it would be `bridge-Upper-models-"), "{reason}");
+    assert!(reason.starts_with("`ModelBucketName`: missing, and the default is `bridge-Upper-models-"), "{reason}");
     assert!(stage.fake.books().roles.is_empty());
 }
 
@@ -906,7 +903,7 @@ async fn a_set_whose_prefix_was_taken_away_is_not_forgotten() {
     assert!(reason.contains("outside the deployer's `RoleNamePrefixes`"), "{reason}");
     let new = environment(json!({ "EnvName": "Team" }));
     let reason = stage.send(&of_type(update(made.id(), &new, &asked), TYPE)).await.failure().reason().to_owned();
-    assert!(reason.contains("so they could not be deleted: have their prefix added"), "{reason}");
+    assert!(reason.contains("which the function can't delete: these names are outside"), "{reason}");
     assert_eq!(stage.fake.books().roles.len(), 7);
 }
 
@@ -952,7 +949,7 @@ async fn a_set_tells_what_it_leaves_out_where_no_managed_policy_is_allowed() {
     let told = stage.send(&of_type(event, TYPE)).await.success();
     assert_eq!(
         told.0["Data"]["Warnings"],
-        "`SCLaunchRole` may attach no policy to roles: the deployer's `AllowedManagedPolicyArns` names none that it might"
+        "`SCLaunchRole` can't attach policies to roles, because the deployer's `AllowedManagedPolicyArns` is empty"
     );
     let without = asked(json!({ "SCLaunchRole": "" }));
     let told = stage.send(&of_type(update(made.id(), &without, &asked(json!({}))), TYPE)).await.success();

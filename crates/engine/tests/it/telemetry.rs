@@ -42,7 +42,8 @@ async fn a_line_tells_what_was_asked_planned_and_answered() {
             json!([
                 format!("create policy `{POLICY}`"),
                 format!(
-                    "create role `{ROLE}` at `/` with boundary `arn:aws:iam::123456789012:policy/mlops-roles-Boundary`"
+                    "create role `{ROLE}` at path `/` with permissions boundary \
+                     `arn:aws:iam::123456789012:policy/mlops-roles-Boundary`"
                 ),
                 format!("attach `{POLICY}` to role `{ROLE}`"),
                 format!("put inline policy `AssumeRoleSMforStepFunctionPolicy` on role `{ROLE}`"),
@@ -82,7 +83,9 @@ async fn what_fails_is_told_with_its_reason_its_retries_and_what_is_left_behind(
     stage.fake.refuse("DeletePolicy");
     let told = line(&stage, &create(&properties())).await;
     assert_eq!((&told["Outcome"], &told["Failed"], &told["LeftBehind"]), (&json!("FAILED"), &json!(1), &json!(1)));
-    assert!(told["Reason"].as_str().unwrap().contains("the way back failed too"), "{told}");
+    let reason = told["Reason"].as_str().unwrap();
+    assert!(reason.contains("; rollback failed; still in place: policy `"), "{told}");
+    assert!(reason.contains("` (iam:DeletePolicy: ") && !reason.contains("not restored"), "{told}");
     assert_eq!((&told["Retries"], &told["Waited"]), (&json!(1), &json!(250)));
     assert!(told["Phases"]["UndoMs"].is_u64());
     assert_eq!(told["Unanswered"], 0);

@@ -141,6 +141,38 @@ fn the_attributes_are_those_that_the_function_gives() {
     }
 }
 
+/// Whether the text is made of sentences. Editors show it, so a link would lead nowhere.
+fn is_prose(text: &Value) -> bool {
+    text.as_str()
+        .is_some_and(|text| text.starts_with(char::is_uppercase) && text.ends_with('.') && !text.contains("]("))
+}
+
+/// Adds the paths of the properties without such a description to `found`, also those of nested objects.
+fn undescribed(path: &str, schema: &Value, found: &mut Vec<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        if !is_prose(&property["description"]) || property["x-default"].as_str().is_some_and(str::is_empty) {
+            found.push(path.clone());
+        }
+        undescribed(&path, property, found);
+    }
+    for item in schema["anyOf"].as_array().into_iter().flatten().chain(schema.get("items")) {
+        undescribed(path, item, found);
+    }
+}
+
+#[test]
+fn every_property_and_attribute_is_described() {
+    for of in TYPES {
+        let schema = schema(of);
+        let mut found = Vec::new();
+        undescribed(of, &schema, &mut found);
+        let attributes = schema["x-attributes"].as_object().unwrap().iter();
+        found.extend(attributes.filter(|(_, text)| !is_prose(text)).map(|(name, _)| format!("{of}: {name}")));
+        assert_eq!(found, Vec::<String>::new());
+    }
+}
+
 #[test]
 fn what_works_is_taken() {
     let every_type = json!({ "ServiceTimeout": "1200", "Revision": 7 });

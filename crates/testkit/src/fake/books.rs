@@ -18,7 +18,7 @@ pub struct Role {
     /// The trust policy.
     pub trust: Value,
     pub description: String,
-    /// The longest session, in seconds.
+    /// The maximum session duration, in seconds.
     pub max_session_duration: i32,
     /// The ARN of the permissions boundary.
     pub boundary: Option<String>,

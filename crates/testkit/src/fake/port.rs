@@ -100,7 +100,7 @@ impl Fake {
             message: message.to_owned(),
         };
         match timeout(ONE_CALL, self.ask(&call)).await {
-            Err(_) => Err(lost("no reply in time")),
+            Err(_) => Err(lost("no reply arrived in time")),
             Ok(Err(Failure::Lost)) => Err(lost("the connection failed")),
             Ok(Err(Failure::Refused(refusal))) => Err(AwsError {
                 kind: FaultKind::from_response(&refusal.code, &refusal.message, refusal.status),
@@ -305,14 +305,15 @@ impl Fake {
             for one in listed(result, "ResourceSpecificResults").filter(|one| one["EvalResourceDecision"] != "allowed")
             {
                 let bounded = one["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"] == true;
-                let side =
-                    if bounded { "the role's own policies, which do not allow it" } else { "the permissions boundary" };
+                let unallowed = "the role's own policies, which do not allow the action";
+                let side = if bounded { unallowed } else { "the permissions boundary" };
                 let (action, resource) = (text(&result["EvalActionName"]), text(&one["EvalResourceName"]));
                 told.denials.push(Denial { action, resource, side });
             }
         }
         let silent = actions.iter().filter(|action| !judged.contains(**action));
-        told.unjudged = silent.map(|action| ((*action).clone(), "it tells nothing of it".to_owned())).collect();
+        told.unjudged =
+            silent.map(|action| ((*action).clone(), "the simulator returned no result".to_owned())).collect();
         Ok(told)
     }
 }
@@ -447,7 +448,10 @@ impl Stacks for Fake {
             listed(&reply, "StackResources").filter(|one| one["PhysicalResourceId"] == physical_id).peekable();
         if found.peek().is_none() {
             return Ok(listed(&reply, "StackResources").next().map(|first| Holder {
-                owner: Owner { stack_id: text(&first["StackId"]), logical_id: "(one beyond the first 100)".to_owned() },
+                owner: Owner {
+                    stack_id: text(&first["StackId"]),
+                    logical_id: "(not among the first 100 resources)".to_owned(),
+                },
                 resource_type: String::new(),
             }));
         }

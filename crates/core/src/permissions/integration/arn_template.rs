@@ -135,13 +135,15 @@ impl<'a> Placeholder<'a> {
         for found in found {
             let found = match (found, self.default) {
                 (Found::Absent, Some("*")) => {
-                    let any = WildcardReason::Always(format!("the task names no `{}`", self.member));
+                    let any = WildcardReason::Always(format!("the task does not set `{}`", self.member));
                     parts.push((ArnPart::Part("*".to_owned()), Some(any)));
                     continue;
                 }
                 (Found::Absent, Some(default)) => Found::Literal(default.to_owned()),
                 (Found::Absent, None) if stands_in => Found::Expression { prefix: String::new() },
-                (Found::Absent, None) => return Err(format!("`{}` is missing", self.member)),
+                (Found::Absent, None) => {
+                    return Err(format!("`{}`: missing, expected {}", self.member, expected(self.how)));
+                }
                 (found, _) => found,
             };
             if self.how == "role" {
@@ -152,10 +154,10 @@ impl<'a> Placeholder<'a> {
             match found {
                 Found::Literal(text) => {
                     if text.contains(['*', '?']) {
-                        return Err(format!("`{}` is `{text}`: a name holds no wildcard", self.member));
+                        return Err(with_wildcard(self.member, &text));
                     }
                     let turned = turned(&text, self.how, service, context.place)
-                        .ok_or_else(|| format!("`{}` is `{text}`, expected {}", self.member, expected(self.how)))?;
+                        .ok_or_else(|| format!("`{}`: found `{text}`, expected {}", self.member, expected(self.how)))?;
                     parts.extend(turned.into_iter().map(|part| {
                         let wildcard =
                             part.text().contains('*').then(|| WildcardReason::Always(covered(self.how).to_owned()));
@@ -200,7 +202,7 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
             } else if name(text) && !member.ends_with("Arn") {
                 Ok(vec![place.role_arn("/", text)])
             } else {
-                Err(format!("`{member}` is `{text}`, expected the ARN of a role"))
+                Err(format!("`{member}`: found `{text}`, expected the ARN of a role"))
             }
         }
         Found::Expression { .. } => {
@@ -210,8 +212,8 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
                 Ok(told)
             } else if context.execution_roles.is_empty() {
                 Err(format!(
-                    "only run time knows the role at `{member}`: name the roles in `SageMakerExecutionRoleArns` or in \
-                     `ResourceOverrides`"
+                    "`{member}`: the role is known only at run time; name the roles in `ResourceOverrides`, or in \
+                     `SageMakerExecutionRoleArns` if the task passes them"
                 ))
             } else {
                 Ok(context.execution_roles.to_vec())
@@ -332,10 +334,10 @@ fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<Arn
 /// The reason for a wildcard that `turned` puts behind a literal.
 fn covered(how: &str) -> &'static str {
     match how.split(' ').next().unwrap_or_default() {
-        "function" => "any version or alias of the function",
-        "revision" | "task-definition" => "the task names no revision, so any",
-        "model" => "an inference profile reaches the model in every region that it spans",
-        "objects" => "every object below the prefix",
+        "function" => "the grant covers every version and alias of the function",
+        "revision" | "task-definition" => "the task names no revision, so the grant covers all revisions",
+        "model" => "an inference profile uses the model in every region that it spans",
+        "objects" => "the grant covers every object below the prefix",
         _ => "",
     }
 }
@@ -383,20 +385,31 @@ fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<ArnPart
     }
 }
 
+/// The error for a member whose literal has a wildcard.
+fn with_wildcard(member: &str, text: &str) -> String {
+    format!("`{member}`: found `{text}`, expected a value without the wildcards `*` and `?`")
+}
+
 /// What `turned` expects of a literal, in words for an error message.
 fn expected(how: &str) -> &'static str {
     match how.split(' ').next().unwrap_or_default() {
-        "function-name" => "a function's name or ARN without a qualifier, beside `Qualifier`",
-        "arn" | "or" | "function" | "revision" | "task-definition" | "model" => {
-            "an ARN of that service and this partition, or a name"
+        "function-name" => "the name or ARN of a function without a qualifier, because `Qualifier` is set",
+        "arn" if how == "arn connection/" => "the ARN of an EventBridge connection",
+        "arn" => "an ARN of the called service in this partition",
+        "or" | "function" | "revision" | "task-definition" | "model" => {
+            "a name, or an ARN of the called service in this partition"
         }
-        "key" => "the ARN or the id of a key (an alias tells no key)",
-        "queue" => "the URL of a queue",
+        "key" => "the ARN or id of a KMS key, not an alias",
+        "queue" => "the URL of an SQS queue",
         "state-machine-name" => "the ARN of a state machine",
-        "report-group" => "the ARN of a report",
-        "connection-name" => "the ARN of a connection",
-        "bucket" | "objects" | "object" => "`s3://bucket/key`",
-        _ => "a name",
+        "report-group" => "the ARN of a CodeBuild report",
+        "connection-name" => "the ARN of an EventBridge connection",
+        "role" => "the ARN of a role",
+        "any" => "text such as `GET`",
+        "api" => "the host name of an API",
+        "url" => "a URL that begins with `https://`",
+        "bucket" | "objects" | "object" => "an S3 URI such as `s3://bucket/key`",
+        _ => "a name or an id",
     }
 }
 
@@ -426,7 +439,7 @@ impl Placeholder<'_> {
             match (self.how, found) {
                 ("role", found) => values.extend(role(&found, self.member, &task.path, context)?),
                 (_, Found::Literal(text)) if text.contains(['*', '?']) => {
-                    return Err(format!("`{}` is `{text}`: it holds a wildcard", self.member));
+                    return Err(with_wildcard(self.member, &text));
                 }
                 (_, Found::Literal(text)) => values.push(text),
                 ("url", Found::Expression { prefix }) if prefix.starts_with("https://") => values.push(prefix + "*"),
@@ -436,7 +449,7 @@ impl Placeholder<'_> {
             }
         }
         if values.is_empty() {
-            return Err(format!("`{}` is missing", self.member));
+            return Err(format!("`{}`: missing, expected {}", self.member, expected(self.how)));
         }
         Ok(values.into())
     }

@@ -44,7 +44,8 @@ use crate::text::closest;
 
 /// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.
 static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
-    let parse = |text| serde_json::from_str(text).map_err(|error| format!("the table is broken: {error}"));
+    let broken = |error| format!("the table of integrations can't be parsed: {error}; report it as a bug");
+    let parse = |text| serde_json::from_str(text).map_err(broken);
     FILES.into_iter().map(|(service, text)| (service, parse(text))).collect()
 });
 
@@ -73,32 +74,52 @@ const FILES: [(&str, &str); 22] = [
     ("states", include_str!("states.json")),
 ];
 
-/// The integrations of a service by action.
+/// The integrations of a service by action: `createTrainingJob`.
 type Table = BTreeMap<String, Integration>;
 
-#[derive(Deserialize)]
+/// What the tasks of an action need. The module's documentation describes the members.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Integration {
+pub struct Integration {
+    /// The patterns besides request-response: `sync`, `sync:2`, `token`.
     #[serde(default)]
-    patterns: BTreeSet<String>,
-    grants: Vec<Need>,
+    pub patterns: BTreeSet<String>,
+    /// The grants, each for the calls that it applies to.
+    pub grants: Vec<Need>,
 }
 
-#[derive(Default, Deserialize)]
+/// A grant of a table: actions on resources, roles to pass, or a managed EventBridge rule.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Need {
-    allow: BTreeSet<String>,
-    sync: BTreeSet<String>,
-    on: Vec<String>,
+pub struct Need {
+    /// The IAM actions of every pattern: `sagemaker:CreateTrainingJob`.
+    pub allow: BTreeSet<String>,
+    /// Further IAM actions that only `.sync` needs.
+    pub sync: BTreeSet<String>,
+    /// The resources, as ARN templates: `sagemaker:training-job/{TrainingJobName|cased}`.
+    pub on: Vec<String>,
     /// The reason for a wildcard in `on` itself, whatever the task says.
-    why: String,
-    given: Vec<String>,
-    lacking: Vec<String>,
-    otherwise: Option<Vec<String>>,
-    condition: Option<Value>,
-    pass: Vec<String>,
-    to: String,
-    rule: Option<String>,
+    pub why: String,
+    /// Members of the call; the grant applies only if the call has one of them.
+    pub given: Vec<String>,
+    /// Members of the call; the grant applies only if the call has none of them.
+    pub lacking: Vec<String>,
+    /// Members of the call that may name the resource if the member in `on` is absent.
+    pub otherwise: Option<Vec<String>>,
+    /// The condition of the grant, with placeholders.
+    pub condition: Option<Value>,
+    /// The members of the call that name roles to pass.
+    pub pass: Vec<String>,
+    /// The service that the roles are passed to: `sagemaker.amazonaws.com`.
+    pub to: String,
+    /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
+    pub rule: Option<String>,
+}
+
+/// Lists the optimised integrations: the service, the action and what its tasks need, in alphabetical order.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static Integration)> {
+    let tables = TABLES.iter().filter_map(|(service, table)| Some((*service, table.as_ref().ok()?)));
+    tables.flat_map(|(service, table)| table.iter().map(move |(action, needs)| (service, action.as_str(), needs)))
 }
 
 /// Adds what a task needs to the required permissions, or an error if that can't be derived.
@@ -124,7 +145,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
             // `arn:aws:lambda:us-east-1:123456789012:function:name` has seven parts; an eighth part is the qualifier.
             // For an ARN without a qualifier, the grant also covers any qualifier.
             let qualified = arn.split(':').count() > 7;
-            let any = "any version or alias of the function";
+            let any = "the grant covers every version and alias of the function";
             let versions = (!qualified).then(|| ResourcePattern::always(format!("{arn}:*"), any));
             let resources = [ResourcePattern::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
             required.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
@@ -159,9 +180,13 @@ enum Target<'a> {
 impl<'a> Target<'a> {
     fn parse(resource: &'a str) -> Result<Self, String> {
         if resource.contains("${") {
-            return Err(format!("`Resource` is `{resource}`: put a value in by `DefinitionSubstitutions`"));
+            return Err(format!(
+                "`Resource`: found `{resource}`, expected text without `${{Name}}`; write the value, or set it in \
+                 `DefinitionSubstitutions`, which applies only to `Definition`"
+            ));
         }
-        let unknown = || format!("`Resource` is `{resource}`, which is no integration, function or activity");
+        let expected = "the ARN of an integration, a Lambda function or an activity";
+        let unknown = || format!("`Resource`: found `{resource}`, expected {expected}");
         let arn = Arn::parse(resource).ok_or_else(unknown)?;
         match arn.service {
             "lambda" if arn.resource.starts_with("function:") => Ok(Self::Function(resource)),
@@ -172,7 +197,10 @@ impl<'a> Target<'a> {
                     let (service, action) = rest.split_once(':').ok_or_else(unknown)?;
                     let action = action.strip_suffix(".waitForTaskToken").unwrap_or(action);
                     if action.contains('.') {
-                        return Err(format!("`{resource}`: tasks of the AWS SDK know only `.waitForTaskToken`"));
+                        return Err(format!(
+                            "`Resource`: found `{resource}`, expected `aws-sdk:<service>:<action>`, alone or with \
+                             `.waitForTaskToken`"
+                        ));
                     }
                     return Ok(Self::Sdk { service, action });
                 }
@@ -187,17 +215,20 @@ impl<'a> Target<'a> {
 fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Result<&'static Integration, String> {
     let Some(table) = TABLES.get(service) else {
         let hint = closest(service, TABLES.keys().copied());
-        let hint = hint.map_or_else(String::new, |near| format!(", did you mean `{near}`?"));
+        let hint = hint.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         return Err(format!(
-            "Step Functions has no optimised integration with `{service}`{hint} (any API can be called as \
-             `aws-sdk:<service>:<action>`)"
+            "`{service}`: Step Functions has no optimised integration with this service{hint}; correct the service, or \
+             call the API as `aws-sdk:<service>:<action>`"
         ));
     };
     let table = table.as_ref().map_err(Clone::clone)?;
     let integration = table.get(action).ok_or_else(|| {
         let near = closest(action, table.keys().map(String::as_str));
-        let hint = near.map_or_else(String::new, |near| format!(", did you mean `{service}:{near}`?"));
-        format!("`{service}:{action}`: Step Functions has no such optimised integration{hint}")
+        let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{service}:{near}`?)"));
+        format!(
+            "`{service}:{action}`: Step Functions has no such optimised integration{hint}; correct the action, or call \
+             the API as `aws-sdk:<service>:<action>`"
+        )
     })?;
     let known = match pattern {
         "" => true,
@@ -205,10 +236,16 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
         other => integration.patterns.contains(other),
     };
     if !known {
-        return Err(format!("`{service}:{action}.{pattern}`: Step Functions knows `{service}:{action}`, but not so"));
+        return Err(format!(
+            "`{service}:{action}.{pattern}`: Step Functions does not support `.{pattern}` for this action; use another \
+             pattern, or none"
+        ));
     }
     if express && !pattern.is_empty() {
-        return Err(format!("`{service}:{action}.{pattern}` can't be used in a distributed map of type `EXPRESS`"));
+        return Err(format!(
+            "`{service}:{action}.{pattern}`: a distributed map of type `EXPRESS` does not support `.{pattern}`; remove \
+             it, or use the type `STANDARD`"
+        ));
     }
     Ok(integration)
 }

@@ -28,7 +28,7 @@ impl ResourcePattern {
 
     /// Creates a pattern from an ARN that a person wrote. If it has wildcards, their reason is that `told_by` says so.
     pub fn literal(arn: &str, told_by: &str) -> Self {
-        let wildcard = arn.contains(['*', '?']).then(|| WildcardReason::Always(format!("{told_by} says so")));
+        let wildcard = arn.contains(['*', '?']).then(|| WildcardReason::Always(format!("{told_by} has this wildcard")));
         Self { arn: arn.to_owned(), wildcard }
     }
 
@@ -51,7 +51,7 @@ impl ResourcePattern {
 impl WildcardReason {
     /// The reason that `what` is known at run time only.
     pub fn at_run_time(what: &str) -> Self {
-        Self::AtRunTime(format!("only run time knows {what}"))
+        Self::AtRunTime(format!("{what} is known only at run time"))
     }
 
     /// The reason in words.

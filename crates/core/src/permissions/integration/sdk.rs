@@ -31,7 +31,8 @@ struct Table {
 }
 
 static TABLE: LazyLock<Result<Table, String>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("aws-sdk.json")).map_err(|error| format!("the table is broken: {error}"))
+    let broken = |error| format!("the table of APIs can't be parsed: {error}; report it as a bug");
+    serde_json::from_str(include_str!("aws-sdk.json")).map_err(broken)
 });
 
 /// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
@@ -52,7 +53,8 @@ pub fn required_by(
     // `iam:PassRole` is a permission without an API. A `PassRoleGrant` allows it, for one service.
     let is_permission = action.eq_ignore_ascii_case("passRole");
     if !plain(service) || !plain(action) || is_permission {
-        return required.invalid(&task.path, &format!("`aws-sdk:{service}:{action}` is no API"));
+        let why = format!("`aws-sdk:{service}:{action}` is not an API; name an API such as `aws-sdk:s3:getObject`");
+        return required.invalid(&task.path, &why);
     }
     let prefix = table.prefixes.get(service).map_or(service, String::as_str);
     let exception = [format!("{service}:{action}"), format!("{service}:*")];
@@ -83,13 +85,13 @@ pub fn required_by(
     }
     let mut resources = Vec::new();
     for on in patterns.into_values() {
-        match ArnTemplate::parse(on).render(task, false, "every log stream of the group", context) {
+        match ArnTemplate::parse(on).render(task, false, "the grant covers every log stream of the group", context) {
             Ok(rendered) => resources.extend(rendered),
             Err(why) => return required.invalid(&task.path, &why),
         }
     }
     if resources.is_empty() {
-        let why = format!("nothing tells what `{service}:{action}` touches: `ResourceOverrides` can");
+        let why = format!("the task does not name a resource for `{service}:{action}`, but `ResourceOverrides` can");
         resources.push(ResourcePattern::always("*".to_owned(), &why));
     }
     required.grant(&task.path, actions, resources, None);

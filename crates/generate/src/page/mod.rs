@@ -1,0 +1,114 @@
+//! Fills the tables of the documentation that are generated.
+//!
+//! A generated part of a page stands between two comments. The first one names what is generated:
+//!
+//! ```text
+//! <!-- generated: properties StepFunctionsWorkflowRole Definition Logging -->
+//!
+//! | property | meaning | default |
+//! …
+//!
+//! <!-- /generated -->
+//! ```
+
+mod integrations;
+mod options;
+mod parameters;
+mod permissions;
+mod resource_type;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// The beginning of the comment that opens a generated part.
+const OPENS: &str = "<!-- generated: ";
+/// The comment that closes a generated part.
+const CLOSES: &str = "<!-- /generated -->";
+
+/// What the generated parts are made of, and what was written so far.
+pub struct Sources {
+    /// The JSON Schemas by name: `StepFunctionsWorkflowRole`.
+    schemas: BTreeMap<String, Value>,
+    /// `template.yaml`.
+    template: Value,
+    /// What has been written: one text for each property, attribute, parameter and statement.
+    written: BTreeSet<String>,
+}
+
+impl Sources {
+    /// Collects the sources.
+    ///
+    /// # Errors
+    /// When `template.yaml` can't be parsed.
+    pub fn new(schemas: BTreeMap<String, Value>) -> Result<Self, String> {
+        let template = mlops_roles_cli::document::parse(mlops_roles_cli::deployed::TEMPLATE)?;
+        Ok(Self { schemas, template, written: BTreeSet::new() })
+    }
+
+    /// Returns the text of a page with its generated parts written anew.
+    ///
+    /// # Errors
+    /// When a generated part has no end or asks for what does not exist.
+    pub fn filled(&mut self, page: &str) -> Result<String, String> {
+        let mut filled = String::new();
+        let mut rest = page;
+        while let Some((before, after)) = rest.split_once(OPENS) {
+            let (asked, after) = after.split_once(" -->\n").ok_or_else(|| format!("`{OPENS}` without ` -->`"))?;
+            let (_, after) = after.split_once(CLOSES).ok_or_else(|| format!("`{asked}`: without `{CLOSES}`"))?;
+            let table = self.part(asked).map_err(|why| format!("`{asked}`: {why}"))?;
+            filled.push_str(&format!("{before}{OPENS}{asked} -->\n\n{}\n\n{CLOSES}", table.trim_end()));
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn part(&mut self, asked: &str) -> Result<String, String> {
+        let words: Vec<&str> = asked.split(' ').collect();
+        let (rows, names) = match words.as_slice() {
+            ["properties", of, names @ ..] => resource_type::properties(self.schema(of)?, names)?,
+            ["attributes", of, names @ ..] => resource_type::attributes(self.schema(of)?, names)?,
+            ["errors", of] => (resource_type::errors(of, self.schema(of)?)?, vec!["all".to_owned()]),
+            ["parameters", names @ ..] => parameters::parameters(&self.template, names)?,
+            ["outputs"] => parameters::outputs(&self.template)?,
+            ["options"] => options::options(),
+            ["permissions", policy] => permissions::statements(&self.template, policy)?,
+            ["integrations"] => integrations::integrations(),
+            ["wildcards"] => integrations::wildcards(),
+            ["coverage"] => integrations::coverage(),
+            _ => return Err("nothing of that name is generated".to_owned()),
+        };
+        let kind = words.first().copied().unwrap_or_default();
+        let of = match kind {
+            "properties" | "attributes" | "errors" | "permissions" => words.get(1).copied().unwrap_or_default(),
+            _ => "",
+        };
+        for name in names {
+            if !self.written.insert(format!("{kind} {of} {name}")) {
+                return Err(format!("`{name}` stands in another generated table already"));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn schema(&self, of: &str) -> Result<&Value, String> {
+        self.schemas.get(of).ok_or_else(|| format!("there is no resource type `{of}`"))
+    }
+
+    /// Lists what no page has: properties and attributes of a type, parameters, statements of a policy.
+    pub fn missing(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (of, schema) in &self.schemas {
+            all.push(format!("errors {of} all"));
+            for (kind, pointer) in [("properties", "/properties"), ("attributes", "/x-attributes")] {
+                all.extend(table::members(schema.pointer(pointer)).map(|(name, _)| format!("{kind} {of} {name}")));
+            }
+        }
+        all.extend(table::members(self.template.get("Parameters")).map(|(name, _)| format!("parameters  {name}")));
+        all.extend(permissions::all(&self.template));
+        all.retain(|one| !self.written.contains(one));
+        all
+    }
+}
