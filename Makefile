@@ -1,53 +1,62 @@
-# What each target does, `make help` says. All that is made lands in .tools/, target/ and .aws-sam/.
+# `make help` says what each target does. All results are in .tools/, target/ and .aws-sam/.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-VENVS := sam ministack moto lint build e2e
+VENVS := sam ministack moto lint build e2e docs
 UV := .tools/uv/bin/uv
-CHECKS := format layers clippy generated dependencies oldest-rust templates
-# All crates with all features and `--examples`, of which there are none: cargo compiles the dependencies once for this and
-# for `make test`.
+CHECKS := format layers clippy generated dependencies oldest-rust templates docs
+# This builds all crates with all features. There are no examples, but `--examples` makes cargo use the dev-dependencies.
+# So cargo compiles the dependencies once for this and for `make test`.
 DEV_BUILD := cargo build --locked --workspace --all-features --examples
 DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
-# What is not repeated behind the real clients: what tries everything, and what knows one face or none.
-# A name stands for every module that ends with it.
+# The test modules that `make test` does not repeat through the real clients: those that try everything, and those that
+# use one face or none. A name stands for every module whose name ends with it.
 ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery dns_cache execution_role faults interleavings \
   law machines preview response_url role_set_faults schedule schemas simulation wire wire_faults)
-# Tests in as many processes, each with a local AWS of its own: most of the time they wait.
+# The tests run in four processes, each with a local AWS of its own, because they wait most of the time.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
 CARGO_FUZZ := .tools/cargo-fuzz/bin/cargo-fuzz
 CARGO_CYCLONEDX := .tools/cargo-cyclonedx/bin/cargo-cyclonedx
 FUZZ_TARGETS := event properties definition response_url
-# For each target.
+# The time for each fuzz target.
 SECONDS_OF_FUZZING ?= 3600
 ROOT := $(CURDIR)
-# target-account.yaml is a fragment.
+# target-account.yaml is only a fragment of a template.
 STACKSET_TEMPLATES := $(filter-out %/target-account.yaml,$(wildcard examples/stackset/*.yaml))
 
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
-# Where cargo-lambda and zig would otherwise write to the home directory.
+# Without these, cargo-lambda and zig would write to the home directory.
 export __SAM_CLI_APP_DIR := $(ROOT)/.tools/sam/home
 export CARGO_ZIGBUILD_CACHE_DIR := $(ROOT)/target/zig/zigbuild
 export ZIG_GLOBAL_CACHE_DIR := $(ROOT)/target/zig/global
 export ZIG_LOCAL_CACHE_DIR := $(ROOT)/target/zig/local
-# Nothing of this machine gets into the function, so that everybody builds the same bytes.
+# No path of this machine gets into the function, so that every machine builds the same bytes.
 NO_PATHS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(ROOT)=/mlops-roles
-# The interpreters that have the servers, for the tests that start them.
+# The Python interpreters that have the local AWS servers, for the tests that start them.
 export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
+# Measurements are written to docs/evidence only on request, so that they leave the checkout clean. The revision is
+# stored now, because a measurement takes a while.
+ifeq ($(PUBLISH),1)
+  export MEASURED_REVISION := $(or $(shell $(PYTHON) tests/local/evidence.py revision),$(error PUBLISH=1: there is no commit))
+  publish = $(PYTHON) tests/local/evidence.py docs/evidence/$(1) $(2) "$(3)"
+else
+  publish = cat >/dev/null
+endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless schemas bench check checks $(CHECKS) campaign \
-  fuzz reproduce sbom clean
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench check checks $(CHECKS) campaign \
+  fuzz reproduce loop sbom site clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+	@echo 'With PUBLISH=1, bench, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
 
-tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest under .tools/
+tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest, Sphinx under .tools/
 
 .tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt | $(UV)
 	$(UV) venv --quiet --clear --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/$*
@@ -69,7 +78,7 @@ build: .aws-sam/build/template.yaml ## Build the function and its template for d
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build
 	touch $@
 
-dev-function: .aws-sam/dev/template.yaml ## Build the function for this machine, unoptimised: demo and tests deploy it
+dev-function: .aws-sam/dev/template.yaml ## Build the unoptimised function for this machine, which demo and tests deploy
 
 .aws-sam/dev/template.yaml: $(SOURCES)
 	$(DEV_BUILD) --bin function
@@ -77,7 +86,7 @@ dev-function: .aws-sam/dev/template.yaml ## Build the function for this machine,
 	install -s target/debug/function .aws-sam/dev/Function/bootstrap
 	sed 's|CodeUri: \.$$|CodeUri: Function|; s|Url: \([A-Z]\)|Url: ../../\1|' template.yaml > $@
 
-# After the other: cargo-lambda writes both functions to one place, from where sam takes them.
+# This build follows the other one: cargo-lambda writes both functions to one place, from where sam takes them.
 .aws-sam/arm64/template.yaml: .aws-sam/build/template.yaml
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" RUSTFLAGS="$(NO_PATHS)" .tools/sam/bin/sam build --build-dir .aws-sam/arm64 \
 	  --parameter-overrides Architecture=arm64
@@ -89,14 +98,14 @@ target/stackset/template.json: examples/stackset/synthesize.py template.yaml exa
     .tools/sam/.installed
 	.tools/sam/bin/python $(wordlist 1,3,$^) $@
 
-package: tools build ## Package the application into a local bucket, look at what is there, and run the demo with it
+package: tools build ## Package the application into a local bucket, check the package, and run the demo with it
 	.tools/e2e/bin/python tests/local/package.py
 	FUNCTION=released .tools/e2e/bin/python tests/local/demo.py
 
 release-files: .aws-sam/arm64/template.yaml stackset-template sbom ## Make the files of a release, for both instruction sets
 	$(PYTHON) tests/local/release.py files
 
-demo: $(patsubst %,.tools/%/.installed,sam ministack e2e) dev-function ## Deploy to a local AWS, show the workflow role, take all down again
+demo: $(patsubst %,.tools/%/.installed,sam ministack e2e) dev-function ## Deploy to a local AWS, show the workflow role, and delete everything again
 	.tools/e2e/bin/python tests/local/demo.py
 
 test: tools dev-function ## Run every test; the last line is the total
@@ -107,35 +116,42 @@ test: tools dev-function ## Run every test; the last line is the total
 quick: ## Run the tests of core and engine, which need neither the AWS SDK nor a local AWS
 	cargo test --locked --package mlops-roles-core --package mlops-roles-engine
 
-e2e-released: tools build ## Run the end-to-end tests with the function that is released
+e2e-released: tools build ## Run the end-to-end tests with the released function
 	FUNCTION=released $(PYTEST) tests/e2e
 
-bless: ## Write what the definitions and previews of the tests lead to now, to be reviewed
+bless: ## Write the expected policies and previews of the tests anew, for a review
 	BLESS=1 $(DEV_TEST) --test it -- definitions execution_role preview role_sets
 
-bench: tools build ## Measure the function beside what else would do the same work (needs Node.js; ROUNDS of each, 10)
+bench: tools build ## Measure the function and others that do the same work (needs Node.js; ROUNDS=10 rounds of each)
 	.tools/e2e/bin/python benches/run.py
 
-schemas: ## Write the schemas of the resource types anew
-	cargo run --quiet --locked --package mlops-roles-generate -- schemas
+generate: ## Write the schemas and the generated tables of the documentation anew
+	cargo run --quiet --locked --package mlops-roles-generate
 
-campaign: tools ## Break every call of the real process in every way, and in pairs (CAMPAIGN_SEED chooses those)
+campaign: tools ## Let every call of the real process fail in every way, and in pairs (CAMPAIGN_SEED chooses the pairs)
 	CAMPAIGN=1 $(DEV_TEST) --test it -- campaign::every
 	cat target/campaign.md
+	grep '^|' target/campaign.md | $(call publish,reliability.md,campaign,$${CAMPAIGN_CASES:+CAMPAIGN_CASES='$$CAMPAIGN_CASES' \
+	  }CAMPAIGN_SEED=$${CAMPAIGN_SEED:-1} make campaign)
 
-fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep what reached something new
+fuzz: $(CARGO_FUZZ) ## Fuzz each target for SECONDS_OF_FUZZING (3600), and keep the inputs that reached new code
 	for target in $(FUZZ_TARGETS); do \
 	  rm -rf target/fuzz/corpus/$$target && $(PYTHON) fuzz/corpus.py unpack $$target target/fuzz/corpus/$$target; \
 	  $(CARGO_FUZZ) run -O --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- \
-	    -max_total_time=$(SECONDS_OF_FUZZING) -max_len=8192 -timeout=10 -print_final_stats=1; \
+	    -max_total_time=$(SECONDS_OF_FUZZING) -max_len=8192 -timeout=10 -print_final_stats=1 2>&1 | tee target/fuzz/$$target.log; \
 	  $(CARGO_FUZZ) cmin -O --sanitizer none --target-dir target/fuzz $$target target/fuzz/corpus/$$target -- -max_len=8192; \
 	  $(PYTHON) fuzz/corpus.py pack $$target target/fuzz/corpus/$$target; \
 	done
+	$(PYTHON) fuzz/executions.py $(FUZZ_TARGETS:%=target/fuzz/%.log) | tee target/fuzz/executions.md
+	$(call publish,reliability.md,fuzz,SECONDS_OF_FUZZING=$(SECONDS_OF_FUZZING) make fuzz) <target/fuzz/executions.md
 
-reproduce: .tools/build/.installed ## Build the function twice, each from nothing and elsewhere: the bytes are equal
+reproduce: .tools/build/.installed ## Build the function twice, from nothing, in different folders, and compare the bytes
 	PATH="$(ROOT)/.tools/build/bin:$$PATH" $(PYTHON) tests/local/reproduce.py
 
-sbom: target/sbom.json ## List what the function is made of, as CycloneDX, and compare that with what cargo links
+loop: ## Time build, tests and demo in clones with empty caches (CI_LOG=FILE: also the steps in the output of `.ci/run`)
+	$(PYTHON) tests/local/loop.py $(CI_LOG)
+
+sbom: target/sbom.json ## List the crates of the function as CycloneDX, and compare the list with what cargo links
 	$(PYTHON) tests/local/sbom.py
 
 target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
@@ -145,7 +161,12 @@ target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
 	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
 	rm sbom.json crates/*/sbom.json
 
-check: $(CHECKS) ## Format, layers, lints, generated files, licences, advisories, oldest Rust, templates, policies
+site: .tools/docs/.installed ## Build the site of the documentation in target/site; a broken link or anchor fails
+	rm -rf target/site target/doctrees
+	.tools/docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs \
+	  --doctree-dir target/doctrees . target/site
+
+check: $(CHECKS) ## Format, layers, lints, generated files, licences, advisories, oldest Rust, templates, policies, site
 
 checks:
 	@echo $(CHECKS)
@@ -165,7 +186,7 @@ clippy:
 
 generated:
 	$(DEV_BUILD) --bin generate
-	target/debug/generate --check schemas
+	target/debug/generate --check
 
 dependencies: $(CARGO_DENY)
 	$(CARGO_DENY) --locked check bans licenses sources
@@ -182,7 +203,12 @@ templates: .tools/lint/.installed .tools/sam/.installed stackset-template
 	.tools/sam/bin/sam validate --lint --region us-east-1
 	.tools/lint/bin/python tests/local/policies.py
 
-# Compiled in each clone and run a few times: not worth optimising.
+# Fails if a page of the site loads something from another host.
+docs: site
+	! grep -rnoE '(src|data)="(https?:)?//[^"]*|<link[^>]* href="(https?:)?//[^"]*|url\(["'\'']?(https?:)?//[^)]*' target/site \
+	  --include='*.html' --include='*.css'
+
+# These tools are compiled in each clone and run only a few times, so they are not optimised.
 $(CARGO_DENY):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-deny --version 0.20.2 --locked --root .tools/cargo-deny
 
@@ -192,5 +218,5 @@ $(CARGO_FUZZ):
 $(CARGO_CYCLONEDX):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-cyclonedx --version 0.5.9 --locked --root .tools/cargo-cyclonedx
 
-clean: ## Remove all that was built or installed
+clean: ## Delete everything that was built or installed
 	rm -rf target .aws-sam .tools

@@ -1,10 +1,13 @@
-"""Runs the bench: the function as it is deployed, the peers, and the local IAM behind them.
+"""Runs the benchmark of the released function and its peers, in front of the local IAM.
 
     make bench
+
+With `PUBLISH=1`, the command writes its tables to docs/evidence/performance.md.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,8 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "target/bench"
 
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+# The names of the tables on the page, by the beginning of the heading that the harness prints.
+TABLES = {"0 ms added": "bench", "100 ms added": "bench-delayed", "Where IAM refuses": "bench-conflicts",
+          "First Create by memory size": "bench-memory"}
 
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/local")]
+
+import evidence  # noqa: E402
 from local import Server  # noqa: E402
 
 
@@ -25,6 +33,27 @@ def function():
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.write(bootstrap, "bootstrap")
     return {"name": "mlops-roles", "command": [str(bootstrap)], "cwd": str(WORK), "package": str(package)}
+
+
+def run(*command):
+    """Runs a command, shows its output at once, and returns it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return "".join(lines)
+
+
+def publish(output):
+    _, *parts = re.split(r"^### (.+)$", output, flags=re.MULTILINE)
+    found = {name: table for heading, table in zip(parts[::2], parts[1::2])
+             for start, name in TABLES.items() if heading.startswith(start)}
+    for name in TABLES.values():
+        evidence.publish(evidence.PAGES / "performance.md", name,
+                         f"ROUNDS={os.environ.get('ROUNDS', 10)} make bench", found.get(name, ""))
 
 
 def main():
@@ -38,10 +67,15 @@ def main():
         server = Server(work_dir)
         try:
             port = server.endpoint.rpartition(":")[2]
-            return subprocess.run([WORK / "harness/release/mlops-roles-bench", peers, port, WORK],
-                                  env=os.environ, check=False).returncode
+            output = run(WORK / "harness/release/mlops-roles-bench", peers, port, WORK)
         finally:
             server.stop()
+    if evidence.requested():
+        try:
+            publish(output)
+        except evidence.Refused as reason:
+            return str(reason)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The kept corpus: `corpus.py unpack TARGET FOLDER` and `corpus.py pack TARGET FOLDER`.
+"""Unpacks and packs the kept corpus: `corpus.py unpack TARGET FOLDER` and `corpus.py pack TARGET FOLDER`.
 
-An input a line, as a JSON string, so that a change to the corpus can be read. Unpacking adds the project's examples."""
+A file of the corpus has one input a line, as a JSON string, so that changes are readable. Unpacking adds the examples
+of the project."""
 
 import hashlib
 import json
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LONGEST = 1_000  # characters of an input that is kept: longer ones seldom reach more
+LONGEST = 1_000  # the most characters of a kept input: longer inputs seldom reach more code
 TESTS = HERE.parent / "tests/data"
 HOST = "cloudformation-custom-resource-response-useast1"
 

@@ -1,9 +1,9 @@
-"""Installs the peers, which do the same job in other languages, and packs them as they would be deployed.
+"""Installs the peers, which do the same work in other languages, and packs them as for a deployment.
 
     python3 benches/peers/peers.py TARGETDIR
 
-Writes TARGETDIR/peers.json: of each peer the name, the command that runs it as Lambda would (and where), and the
-deployment package. Does nothing where TARGETDIR holds all of this already.
+The script writes TARGETDIR/peers.json, which has for each peer the name, the command that runs it as Lambda would, the
+folder for that command, and the deployment package. It does nothing if TARGETDIR has all of this already.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOURCES = [path for path in sorted(HERE.rglob("*")) if path.suffix in (".py", ".txt", ".mjs", ".json")]
 NODE = shutil.which("node") or sys.exit("node is missing")
-# As CDK's NodejsFunction calls it for Node.js 20 with `minify` and `bundleAwsSDK`, and with its option `mainFields`: of the
-# SDK's two forms that of which esbuild can leave out what is not called. The file is smaller and starts sooner.
+# The options that CDK's NodejsFunction uses for Node.js 20 with `minify`, `bundleAwsSDK` and `mainFields`. With the
+# last one, esbuild takes the form of the SDK from which it can drop unused code. The file is smaller and starts faster.
 ESBUILD = ["--bundle", "--target=node20", "--platform=node", "--format=cjs", "--minify", "--main-fields=module,main",
            "--log-level=error"]
-# The zip format knows no earlier day; with it for all files, equal sources give equal packages.
+# The earliest date that a zip file can have. All files have it, so that equal sources give equal packages.
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -34,14 +34,14 @@ def run(*command, cwd, **more):
 
 
 def pack(path, files):
-    """`files`: by the name in the package."""
+    """Packs the files into a zip file. `files` has them by their names in the package."""
     with zipfile.ZipFile(path, "w") as package:
         for name, file in sorted(files.items()):
             package.writestr(zipfile.ZipInfo(name, LONG_AGO), file.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def python(target):
-    """crhelper goes into the package; Lambda's runtime has the loop and boto3."""
+    """Installs the peers in Python. The package has crhelper; Lambda's runtime has the event loop and boto3."""
     here = target / "python"
     shutil.copytree(HERE / "python", here, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "guide.json", here)
@@ -66,11 +66,11 @@ def python(target):
 
 
 def node(target):
-    """The SDK goes into the package, and one file is all that there is to load."""
+    """Installs the peers in Node.js. The package is one file, which includes the SDK."""
     here = target / "node"
     shutil.copytree(HERE / "node", here, ignore=shutil.ignore_patterns("node_modules"))
     shutil.copy(HERE / "guide.json", here)
-    # No scripts: esbuild's own only saves the start of another Node.js.
+    # Install scripts are off. That of esbuild would only save the start of another Node.js process.
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=here)
     peers = []
     for module, overlapping in (("handler", False), ("overlapping", True)):
@@ -79,7 +79,7 @@ def node(target):
         deployed, started = here / f"deployed/{module}/index.js", here / f"started/{module}.js"
         run(*esbuild, f"{module}.mjs", f"--outfile={deployed}", cwd=here)
         pack(target / package, {"index.js": deployed})
-        # What is started has the loop in the same file; Lambda's runtime brings its own.
+        # The started file includes the event loop, which Lambda's runtime has itself.
         entry = f'import {{ serve }} from "./runtime.mjs"; import {{ handler }} from "./{module}.mjs"; serve(handler);'
         run(*esbuild, f"--outfile={started}", cwd=here, input=entry)
         peers.append({
@@ -92,7 +92,7 @@ def node(target):
 
 
 def stamp(target):
-    """Equal where nothing would be installed otherwise than it is."""
+    """A text that changes if an installation would give another result."""
     version = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     parts = [str(target), sys.executable, platform.python_version(), NODE, version]
     parts += [f"{path.relative_to(HERE)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in SOURCES]

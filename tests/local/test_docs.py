@@ -1,4 +1,5 @@
-"""The documentation: README.md stays a page, and every link within the repository leads somewhere."""
+"""Tests of the documentation: README.md keeps its size, every link within the repository leads somewhere, every page is
+linked, and every test that the invariants name exists."""
 
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ def prose(page):
 
 
 def anchors(page):
-    """The anchors that a forge makes of the headings."""
+    """The anchors that a forge gives to the headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     found = {}
     for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
@@ -58,8 +59,36 @@ def test_readme_is_a_page():
     assert len(text.splitlines()) <= 150 and len(text.encode()) <= 12_000
 
 
+def linked(pages):
+    """The files that the pages link."""
+    return {(page.parent / target.partition("#")[0]).resolve() for page in pages
+            for target in re.findall(r"\]\(([^)\s]+)\)", prose(page))}
+
+
 def test_every_page_is_linked_from_readme_or_contributing():
-    entry = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-    linked = {(page.parent / target.partition("#")[0]).resolve() for page in entry
-              for target in re.findall(r"\]\(([^)\s]+)\)", prose(page))}
-    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in {*linked, *entry}] == []
+    """Or from an index page that these link: the README.md of a folder."""
+    entry = {ROOT / "README.md", ROOT / "CONTRIBUTING.md"}
+    indexes = {page for page in linked(entry) if page.name == "README.md"}
+    found = entry | linked(entry | indexes)
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in found] == []
+
+
+def named_tests(page):
+    """Each test that a list of tests names, with the file that the item links."""
+    for item in re.split(r"\n(?=- |\n|#)", page.read_text()):
+        link = re.match(r"- \[`[^`]+`\]\(([^)]+)\)", item)
+        if link and (page.parent / link[1]).is_file():
+            for name in re.findall(r"`([a-z0-9_]{8,})`", item[link.end():]):
+                yield name, page.parent / link[1]
+
+
+def test_the_tests_that_the_invariants_name_exist():
+    named = list(named_tests(ROOT / "docs/explanation/invariants.md"))
+    absent = [name for name, file in named if not re.search(rf"\b(fn|def) {name}\b", file.read_text())]
+    assert len(named) > 100 and absent == []
+
+
+def test_each_invariant_names_its_tests():
+    invariants = re.split(r"^## ", (ROOT / "docs/explanation/invariants.md").read_text(), flags=re.MULTILINE)[1:]
+    assert len(invariants) > 10
+    assert [text.splitlines()[0] for text in invariants if "\nTests:\n" not in text] == []
