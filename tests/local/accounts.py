@@ -1,9 +1,14 @@
-"""What one account of ministack has to do with another, decided as AWS does; the launcher applies it.
+"""Lets several accounts of ministack work together as accounts of AWS do; the launcher applies it.
 
-An access key of twelve digits may do everything in the account of that number. Mended, where ministack 1.5.33 decides
-otherwise than AWS: whom a trust policy names, the condition keys of sts:AssumeRole, a trust policy that allows without
-an identity policy in the account of the role, and principals that do not exist, or no longer. Calls count as made over
-TLS, as those to AWS are: sam's bucket denies a role all else.
+An access key of twelve digits may do everything in the account of that number. The file corrects ministack 1.5.33 where
+it decides otherwise than AWS:
+
+- which callers a trust policy names
+- the condition keys of sts:AssumeRole
+- a trust policy that allows a caller of the role's own account without an identity policy
+- principals that do not exist, or no longer exist
+
+Every call counts as made over TLS, as calls to AWS are: the bucket of sam denies a role any other call.
 """
 
 import json
@@ -16,7 +21,7 @@ from ministack.services import iam, sts
 
 ENTITY = re.compile(r"arn:aws:iam::(\d{12}):(role|user)/(?:.+/)?([^/]+)")
 SESSION = re.compile(r"arn:aws:sts::(\d{12}):assumed-role/([^/]+)/.+")
-# Principals that IAM takes unseen. An account's number may be anyone's.
+# Principals that IAM accepts without looking them up. Any number may be an account.
 UNSEEN = re.compile(r"\*|\d{12}|arn:aws:iam::\d{12}:root|arn:aws:sts::\d{12}:(assumed-role|federated-user)/.+")
 
 
@@ -25,7 +30,7 @@ def listed(value):
 
 
 def entity(arn):
-    """The role or the user of an ARN, in whatever account, or None."""
+    """The role or user with this ARN, in any account, or None."""
     if not (parts := ENTITY.fullmatch(arn)):
         return None
     account, kind, name = parts.groups()
@@ -34,7 +39,7 @@ def entity(arn):
 
 
 def principal_arn(caller):
-    """What aws:PrincipalArn says of a caller: of a role's session it is the role, under its path."""
+    """The value of aws:PrincipalArn for a caller. For a session of a role, it is the ARN of the role with its path."""
     session = SESSION.fullmatch(caller)
     role = session and iam._roles.get_scoped(session[1], None, session[2])
     return role["Arn"] if role else caller
@@ -43,15 +48,17 @@ def principal_arn(caller):
 # --- trust policies: whom they name ---
 
 def names_caller(principal, caller):
-    """Whether a principal is the caller, its role or its account. That is never a service: these do not call here."""
+    """Whether a principal is the caller, its role or its account. A service never is, because no service calls here."""
     account = caller.split(":")[4]
     own = {"*", account, f"arn:aws:iam::{account}:root", caller, principal_arn(caller)}
     return not own.isdisjoint(listed(principal.get("AWS", []) if isinstance(principal, dict) else principal))
 
 
 def own_trust_policy(arn):
-    """The trust policy of a role of the caller's account, and that account, or None: there, and only there, whom the
-    policy names needs no identity policy. Across accounts ministack asks both policies by itself."""
+    """The trust policy of a role of the caller's account, and that account; otherwise None.
+
+    Only in its own account does the trust policy allow a caller without an identity policy. Across accounts, ministack
+    itself checks both policies."""
     role, account = entity(arn), responses.get_account_id()
     return (role["AssumeRolePolicyDocument"], account) if role and arn.split(":")[4] == account else None
 
@@ -80,10 +87,10 @@ def mend_trust():
     iam_evaluator._RESOURCE_POLICY_LOOKUPS["sts"] = ("iam", "own_trust_policy")
 
 
-# --- trust policies: who is there to be named ---
+# --- trust policies: which principals exist ---
 
 def principals(document):
-    """Each Principal of a document that is divided into kinds."""
+    """Each Principal of a document that is an object, such as {"AWS": …}."""
     statements = listed(document.get("Statement", [])) if isinstance(document, dict) else []
     found = [statement.get("Principal") for statement in statements if isinstance(statement, dict)]
     return [principal for principal in found if isinstance(principal, dict)]
@@ -102,8 +109,10 @@ def invalid_principal(document):
 
 
 class Principals(responses.AccountScopedDict):
-    """The roles or the users. Of one that goes, the trust policies that named it keep the unique id, as AWS shows it:
-    nobody has that again, also not who comes under the same name."""
+    """The roles or the users.
+
+    When one is deleted, the trust policies that named it keep its unique id, as on AWS. No other principal ever has
+    that id, not even a new one of the same name."""
     __slots__ = ()
 
     def pop(self, key, *default):
@@ -126,7 +135,7 @@ class Principals(responses.AccountScopedDict):
 
 
 def mend_principals():
-    refuse = iam._trust_policy_not_principal_error  # asked by IAM's calls and by CloudFormation
+    refuse = iam._trust_policy_not_principal_error  # called for IAM's actions and for CloudFormation
     iam._trust_policy_not_principal_error = lambda document: refuse(document) or invalid_principal(document)
     iam._roles.__class__ = iam._users.__class__ = Principals
 
@@ -134,7 +143,7 @@ def mend_principals():
 # --- sessions ---
 
 def session(role):
-    """Credentials of a role, as a service gets them that runs with it."""
+    """Credentials of a role, as a service gets them that runs with the role."""
     keys = {"AccessKeyId": iam._gen_session_access_key(), "SecretAccessKey": iam._gen_secret(),
             "SessionToken": iam._gen_session_token()}
     arn = f"arn:aws:sts::{role['Arn'].split(':')[4]}:assumed-role/{role['RoleName']}/test"
@@ -143,7 +152,7 @@ def session(role):
 
 
 def with_sessions(application):
-    """The ASGI application, and beside it /_test/session/ARN: gives credentials of the role, whoever it trusts."""
+    """The ASGI application with /_test/session/ARN, which returns credentials of the role, whoever it trusts."""
     async def serve(scope, receive, send):
         prefix = "/_test/session/"
         if scope["type"] != "http" or not scope["path"].startswith(prefix):

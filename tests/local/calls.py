@@ -1,7 +1,7 @@
-"""What each role did, action by action, and what it was refused: recorded for tests, at /_test/calls/ROLE_ARN.
+"""Records for tests which actions each role was allowed and denied. The record is at /_test/calls/ROLE_ARN.
 
-Also on the record, and mended: what Lambda does for a function with the function's role. ministack 1.5.33 writes its
-log and keeps the events that it could not serve, whatever the role may do.
+The record includes what Lambda does for a function with the function's role. The file also corrects ministack 1.5.33
+there: it writes the function's log and keeps unserved events even if the role may not.
 """
 
 import json
@@ -18,7 +18,7 @@ lock = threading.Lock()
 
 
 def note(access_key, action, is_denied):
-    """Of a key that is no session of a role, there is no record."""
+    """Records the call if the key belongs to the session of a role."""
     caller = (sts._sessions.get(access_key) or {}).get("Arn", "")
     if accounts.SESSION.fullmatch(caller):
         with lock:
@@ -34,7 +34,7 @@ def recording(enforce):
 
 
 def refused(config, action, arn):
-    """Whether the role of the function refuses what Lambda wants to do for it."""
+    """Whether the function's role lacks the permission for what Lambda does for the function."""
     key = lambda_runtime.execution_credentials(config)["AWS_ACCESS_KEY_ID"]
     region = lambda_runtime._account_region_from_function_config(config)[1]
     return iam_evaluator.enforce(key, action, action.partition(":")[0], region, arn) is not None
@@ -59,7 +59,7 @@ def mend():
 
 
 def with_record(application):
-    """The ASGI application, and beside it the record of a role: {"allowed": {action: times}, "denied": {…}}."""
+    """The ASGI application with the record of a role: {"allowed": {action: times}, "denied": {…}}."""
     async def serve(scope, receive, send):
         prefix = "/_test/calls/"
         if scope["type"] != "http" or not scope["path"].startswith(prefix):

@@ -1,4 +1,4 @@
-"""One launched ministack, with its SageMaker, serves all tests."""
+"""The fixtures of the tests. One ministack process, with its SageMaker, serves all of them."""
 
 import json
 
@@ -21,7 +21,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def aws(server):
-    """Clients by service, with the credentials that may do everything, or with those given."""
+    """Makes a client of a service. Without given credentials, it may do everything."""
     def client(service, credentials=None, region=REGION):
         keys = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
         port = server["SAGEMAKER_PORT" if service == "sagemaker" else "GATEWAY_PORT"]
@@ -34,7 +34,7 @@ def aws(server):
 
 @pytest.fixture
 def acting(aws):
-    """A client of a service, in a role that has these statements."""
+    """Makes a client of a service that acts as a role with these statements."""
     def client(*statements, service="iam", **role):
         name = unique("caller")
         arn = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, **role)["Role"]["Arn"]
@@ -64,7 +64,7 @@ def policy(aws):
 
 @pytest.fixture
 def function(aws, role, server):
-    """Makes a function in a role that has these statements; what is called through it is `done` or an error's code."""
+    """Makes a function whose role has these statements. A call through it returns `done` or the code of the error."""
     def make(*statements):
         name, executing = unique("function"), role(Path="/functions/")
         aws("iam").put_role_policy(RoleName=executing, PolicyName="grants", PolicyDocument=document(*statements))

@@ -1,9 +1,9 @@
-"""Deploys template.yaml to a local AWS, shows the workflow role that it makes and the service-catalog roles that it
-finds, and takes all down again.
+"""Deploys template.yaml to a local AWS, shows the workflow role that it creates and the service-catalog roles that it
+finds, and deletes everything again.
 
     make demo
 
-Ends with 1 when anything is not as it should be.
+The exit code is 1 if anything is not as expected.
 """
 
 import json
@@ -38,7 +38,6 @@ def check(fact, what):
 
 
 def show(document, indent="    "):
-    # A condition of one value is easier to read on one line, a list of actions on several.
     print("\n".join(indent + line for line in json.dumps(document, indent=2).splitlines()))
 
 
@@ -65,7 +64,7 @@ def show_role(aws, name, boundary, execution_role):
     title(f"The workflow role {name}")
     found = aws.iam.get_role(RoleName=name)["Role"]
     role = aws.role(name)
-    print("  Trust:")
+    print("  Trust policy:")
     show(found["AssumeRolePolicyDocument"])
     print(f"  Permissions boundary: {role['boundary']}")
     print("  Tags:")
@@ -80,15 +79,17 @@ def show_role(aws, name, boundary, execution_role):
         show(aws.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
     print()
     check(all("aws:SourceAccount" in json.dumps(s) and "aws:SourceArn" in json.dumps(s) for s in role["trust"]),
-          "Step Functions may assume it for state machines of this account alone")
-    check(role["boundary"] == boundary, "it has the deployer's permissions boundary")
-    check({local.STACK_TAG, local.LOGICAL_TAG} <= role["tags"].keys(), "its tags tell the owning stack and resource")
+          "Step Functions may assume the role only for state machines of this account")
+    check(role["boundary"] == boundary, "the role has the deployer's permissions boundary")
+    check({local.STACK_TAG, local.LOGICAL_TAG} <= role["tags"].keys(),
+          "the tags name the stack and the resource that own the role")
     grants = [statement for policy in role["inline"].values() for statement in policy]
-    check([grant["Resource"] for grant in grants] == [[execution_role]], "its inline grant names one role to pass")
+    check([grant["Resource"] for grant in grants] == [[execution_role]],
+          "the inline policy allows passing one role, by its ARN")
 
 
 def show_decisions(aws, name, execution_role):
-    title("What the role may do (iam:SimulatePrincipalPolicy)")
+    title("What the role may do, as IAM's policy simulator decides")
     rule = f"arn:aws:events:{REGION}:{ACCOUNT}:rule"
     jobs_rule = f"{rule}/StepFunctionsGetEventsForSageMakerProcessingJobsRule"
     for expected, action, target, context in (
@@ -107,7 +108,7 @@ def show_decisions(aws, name, execution_role):
 
 
 def ask_service_catalog(aws, outputs, request_type):
-    """Sends the function an event in the name of the stack's resource, past CloudFormation."""
+    """Sends the function an event in the name of the stack's resource, without CloudFormation."""
     properties = {"ServiceToken": outputs["ServiceToken"], "Regions": [REGION, OTHER_REGION]}
     stack = aws.cloudformation.describe_stacks(StackName=APP)["Stacks"][0]
     return aws.ask(outputs["ServiceToken"], {
@@ -118,16 +119,16 @@ def ask_service_catalog(aws, outputs, request_type):
 
 
 def show_service_catalog(aws, outputs):
-    title("The service-catalog roles that somebody made, as the resource reports them")
+    title("The service-catalog roles that others created, as the resource reports them")
     for name, value in ask_service_catalog(aws, outputs, "Update")["Data"].items():
         print(f"  {name:<24}{value or '-'}")
     before = aws.world()
     answer = ask_service_catalog(aws, outputs, "Delete")
-    print(f"\n  A Delete while the project stands: {answer['Status']}\n    {answer.get('Reason')}\n")
+    print(f"\n  A Delete while a project uses the roles: {answer['Status']}\n    {answer.get('Reason')}\n")
     check(outputs["ServiceCatalogInUseBy"] == f"project `churn` (CreateCompleted) in {OTHER_REGION}",
-          "the deployment saw the project, in another region")
-    check(answer["Status"] == "FAILED" and "project `churn`" in answer["Reason"], "the reason names it")
-    check(aws.world() == before, "nothing was touched")
+          "the deployment found the project in another region")
+    check(answer["Status"] == "FAILED" and "project `churn`" in answer["Reason"], "the reason names the project")
+    check(aws.world() == before, "nothing was changed")
 
 
 def show_outputs(outputs):
@@ -143,18 +144,18 @@ def show_nothing_left(aws, before):
         print(f"  {arn}")
     print()
     check(not any(aws.role(name) for name in service_catalog.CONSOLE),
-          "the service-catalog roles, which stood before the deployment, are gone")
-    check(after == before, "all other roles and policies of the account are those of before, and no others")
+          "the service-catalog roles, which existed before the deployment, are deleted")
+    check(after == before, "every other role and policy of the account is as before, and there is no new one")
 
 
 def demo(aws):
     execution_role = aws.make_role(EXECUTION_ROLE)
     before = aws.world()
-    # Two roles that no stack holds, the portfolio that they are for, and a project that uses them.
+    # Two roles that belong to no stack, the portfolio that needs them, and a project that uses them.
     service_catalog.by_the_solution(aws)
     portfolio = {REGION: {"portfolio": "Enabled"}}
     aws.set_sagemaker({**portfolio, OTHER_REGION: {"projects": [{"name": "churn"}]}})
-    title("Deploy: the function, its guardrails, the workflow role, and the service-catalog roles' end, by one sam deploy")
+    title("Deploy with one `sam deploy`: the function, its guardrails, the workflow role, the service-catalog resource")
     outputs = aws.deploy(APP, SageMakerExecutionRoleArns=execution_role, EnabledTypes=",".join(TYPES.values()),
                          ServiceCatalogRegions=f"{REGION},{OTHER_REGION}")
     name = outputs["WorkflowRoleArn"].rpartition("/")[2]
@@ -164,7 +165,7 @@ def demo(aws):
     show_decisions(aws, name, execution_role)
     show_service_catalog(aws, outputs)
     show_outputs(outputs)
-    title("End the project, then take all down: sam delete")
+    title("Delete the project, then everything else with `sam delete`")
     aws.set_sagemaker(portfolio)
     aws.sam("delete", "--stack-name", APP, "--no-prompts", "--region", REGION)
     show_nothing_left(aws, before)
@@ -179,7 +180,7 @@ def main():
             demo(Local(server.endpoint, server.sagemaker_endpoint))
         finally:
             server.stop()
-    title("As it should be" if not wrong else "NOT as it should be")
+    title("Everything is as expected" if not wrong else "NOT as expected")
     for what in wrong:
         print(f"  {what}")
     return 1 if wrong else 0

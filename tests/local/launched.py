@@ -1,4 +1,4 @@
-"""What the tests of the launcher and of its SageMaker share: the process, names, documents, and a function."""
+"""Shared by the tests of the launcher and of its SageMaker: the process, names, policy documents, and a function."""
 
 import io
 import itertools
@@ -23,7 +23,7 @@ REGION = "eu-west-1"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Allow", "Action": "sts:AssumeRole",
     "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root", "Service": "lambda.amazonaws.com"}}})
-# A function that makes one call, of the service and the arguments that its event names.
+# The code of a function that makes one call. Its event names the service, the call and the arguments.
 MAKE_CALL = 'getattr(boto3.client(event["service"]), event["call"])(**event["arguments"])'
 BOOTSTRAP = f"""#!{sys.executable}
 import json, os, urllib.request

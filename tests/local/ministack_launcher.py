@@ -1,16 +1,24 @@
-"""Starts ministack with its IAM evaluation mended to decide as AWS does.
+"""Starts ministack, and corrects it where it decides otherwise than AWS.
 
     GATEWAY_PORT=4566 python ministack_launcher.py
 
-Serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM; it is up once /_ministack/health answers.
-The access key `test` may do everything; a function's calls are evaluated against the policies of its role.
-What concerns more accounts than one is in accounts.py; calls.py keeps a record of what roles did; stack_states.py has
-what a stack tells of its resources.
-SageMaker, which ministack lacks, is at $SAGEMAKER_PORT, or at a free port: functions find it by their environment.
+The process serves http://localhost:$GATEWAY_PORT on the loopback address until SIGTERM. It is ready once
+/_ministack/health replies. The access key `test` may do everything. The calls of a function are evaluated against the
+policies of its role.
 
-Mended, where ministack 1.5.33 decides otherwise than AWS: the ARN that an IAM call is evaluated on, the condition keys
-of IAM, tagging on create, iam:PassRole, SimulatePrincipalPolicy, some refusals of IAM itself, the pages of its lists,
-the text functions in a template's Conditions, and the stack that CloudFormation names for a physical id.
+SageMaker, which ministack lacks, is at $SAGEMAKER_PORT or at a free port. Functions find it by their environment.
+
+This file corrects these parts of ministack 1.5.33:
+
+- the ARN that an IAM call is evaluated on
+- the condition keys of IAM, tagging on create, and iam:PassRole
+- SimulatePrincipalPolicy
+- some refusals of IAM, and the pages of its lists
+- the text functions in a template's Conditions
+- the stack that CloudFormation names for a physical id
+
+accounts.py has what concerns several accounts, calls.py a record of what roles did, and stack_states.py what a stack
+reports of its resources.
 """
 
 import asyncio
@@ -25,14 +33,14 @@ import traceback
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-# ministack reads its environment when it is imported. All that it writes, unpacked functions too, goes to one folder.
+# ministack reads its environment when it is imported. It writes everything to one folder, unpacked functions too.
 WORK_DIR = tempfile.mkdtemp(prefix="ministack-")
 tempfile.tempdir = WORK_DIR
 PORT = os.environ.setdefault("GATEWAY_PORT", "4566")
 os.environ.update(AUTH="true", PERSIST_STATE="0", S3_PERSIST="0", LOCALSTACK_PERSISTENCE="0", TMPDIR=WORK_DIR,
                   STATE_DIR=f"{WORK_DIR}/state", S3_DATA_DIR=f"{WORK_DIR}/s3",
-                  MINISTACK_AUTOCREATE_AWS_MANAGED="0",  # it would let an unknown policy of AWS allow everything
-                  SFTP_ENABLED="0", IOT_MTLS_ENABLED="0")  # these two would open further ports
+                  MINISTACK_AUTOCREATE_AWS_MANAGED="0",  # otherwise an unknown AWS managed policy allows everything
+                  SFTP_ENABLED="0", IOT_MTLS_ENABLED="0")  # otherwise these two open further ports
 
 from hypercorn.asyncio import serve as hypercorn_serve  # noqa: E402
 from hypercorn.config import Config  # noqa: E402
@@ -46,8 +54,8 @@ import calls  # noqa: E402
 import stack_states  # noqa: E402
 from sagemaker_endpoint import SageMaker  # noqa: E402
 
-# The actions that carry iam:PermissionsBoundary, by the Service Authorization Reference of IAM.
-# The value is the boundary that the request sets, or else the one that the role has.
+# The actions with the condition key iam:PermissionsBoundary, from the Service Authorization Reference of IAM. The value
+# is the boundary that the request sets, or otherwise the boundary of the role.
 SETS_BOUNDARY = {"CreateRole", "PutRolePermissionsBoundary"}
 ON_BOUNDED_ROLE = {"GetRole", "DeleteRole", "UpdateRole", "UpdateRoleDescription", "UpdateAssumeRolePolicy",
                    "AttachRolePolicy", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy",
@@ -70,11 +78,11 @@ param = iam_actions._query_param
 # --- what a request is evaluated on ---
 
 def resource_arn(params, account):
-    """The ARN that AWS evaluates an IAM request on, or None where ministack's answer is right."""
+    """The ARN that AWS evaluates an IAM request on, or None if ministack itself chooses the right one."""
     action = param(params, "Action")
     if action == "SimulatePrincipalPolicy":
         return param(params, "PolicySourceArn") or None
-    # The profile goes first: a call that names a profile and a role is evaluated on the profile.
+    # The profile comes first: a call that names a profile and a role is evaluated on the profile.
     for kind, name, store in (("instance-profile", param(params, "InstanceProfileName"), iam._instance_profiles),
                               ("role", param(params, "RoleName"), iam._roles),
                               ("policy", action == "CreatePolicy" and param(params, "PolicyName"), {})):
@@ -97,7 +105,7 @@ def resource_tags(arn):
 
 
 def iam_context(action, params, arn):
-    """The condition keys of IAM. What AWS does not supply stays absent, so that StringEquals denies."""
+    """The condition keys of IAM. Keys that AWS does not supply are absent, so that StringEquals does not match."""
     found = {} if action in TAGS_ON_CREATE else resource_tags(arn)
     if action in NAMES_POLICY:
         found["iam:PolicyARN"] = param(params, "PolicyArn")
@@ -112,7 +120,7 @@ def iam_context(action, params, arn):
 
 
 def further_checks(full_action, body, params, arn, tag_keys):
-    """What AWS checks beside the action called: (action, resource, condition keys) each."""
+    """What AWS checks besides the called action: a list of (action, resource, condition keys)."""
     service, _, action = full_action.partition(":")
     if service == "iam" and action in TAGS_ON_CREATE and tag_keys:
         return [(TAGS_ON_CREATE[action], arn, tag_keys)]
@@ -126,7 +134,7 @@ def further_checks(full_action, body, params, arn, tag_keys):
     return [("iam:PassRole", role, {**resource_tags(role), "iam:PassedToService": passed_to})] if role else []
 
 
-# Carries the further checks from where the request is seen to where it is decided on.
+# Carries the further checks from the code that reads the request to the code that decides.
 FURTHER = "launcher:FurtherChecks"
 denied_check = contextvars.ContextVar("denied_check", default=None)
 
@@ -162,7 +170,7 @@ def mend_enforcement():
         return None
 
     def mended_response(service, action, principal_arn, request_id, **more):
-        # AWS names the check that failed and its resource, also where that is not the action called.
+        # AWS names the check that failed and its resource, even if that is not the called action.
         denied, arn = denied_check.get() or ("", "")
         if denied.startswith("iam:") and not more.get("error_code"):
             explicit = more.get("explicit_deny", False)
@@ -171,7 +179,7 @@ def mend_enforcement():
             more["message"] = f"User: {principal_arn} is not authorized to perform: {denied} on resource: {arn}"
         return access_denied_response(service, action, principal_arn, request_id, **more)
 
-    # ministack imports these by name at every request, so replacing them in their modules is enough.
+    # ministack imports these by name at every request, so it is enough to replace them in their modules.
     iam_actions.extract_resource_arn = mended_resource_arn
     iam_actions.request_tag_context = mended_context
     iam_evaluator.enforce = mended_enforce
@@ -210,7 +218,7 @@ def statements(policy_arn):
 
 
 def simulate_principal_policy(p):
-    """Every action on every resource, for a role."""
+    """Decides every action on every resource, for a role."""
     principal, account, entries = iam._p(p, "PolicySourceArn"), responses.get_account_id(), context_entries(p)
     role = iam._roles.get(principal.rpartition("/")[2])
     if role is None or role["Arn"] != principal:
@@ -225,7 +233,7 @@ def simulate_principal_policy(p):
                   for block in statement.conditions.values() for key in block}
 
     def result(action, arn):
-        # A simulation knows of its surroundings only what the caller says.
+        # A simulation knows only the context that the caller gives.
         ctx = iam_evaluator.EvalContext(
             principal_arn=principal, principal_type="AssumedRole", principal_account=account, action=action,
             resource_arn=arn, region=entries.get("aws:requestedregion"), source_ip=entries.get("aws:sourceip"),
@@ -247,10 +255,10 @@ def simulate_principal_policy(p):
                           f"<MissingContextValues>{member_list(map(escape, missing))}</MissingContextValues>{detail}")
 
     def of_action(action, arns):
-        """One result: the most restrictive decision, and below it what is decided on each resource."""
+        """One result: the most restrictive decision, with the decision on each resource."""
         each = [(arn, *result(action, arn)) for arn in arns]
         worst = max(each, key=lambda one: ("allowed", "implicitDeny", "explicitDeny").index(one[1]))
-        # Of several resources it tells none by name.
+        # With several resources, IAM names none of them.
         name = arns[0] if len(arns) == 1 else "arn:${Partition}:${Service}:${Region}:${Account}:${Resource}"
         below = member_list(f"<EvalResourceName>{escape(arn)}</EvalResourceName>"
                             f"<EvalResourceDecision>{decision}</EvalResourceDecision>{more}"
@@ -268,16 +276,16 @@ def simulate_principal_policy(p):
                     "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>")
 
 
-# --- what IAM refuses and ministack does not, and one call that it lacks ---
+# --- what IAM refuses and ministack does not, and a call that ministack lacks ---
 
 def size(document):
-    """Characters as IAM's quotas count them: white space is free."""
+    """The number of characters that IAM's quotas count: all but white space."""
     text = document if isinstance(document, str) else json.dumps(document)
     return sum(not c.isspace() for c in text)
 
 
 def refusal(action, p):
-    """(status, code, message) where AWS refuses the request and ministack would not, else None."""
+    """(status, code, message) if AWS refuses the request and ministack does not, otherwise None."""
     document = iam._p(p, "PolicyDocument") or iam._p(p, "AssumeRolePolicyDocument")
     role_name, policy_name, policy_arn = iam._p(p, "RoleName"), iam._p(p, "PolicyName"), iam._p(p, "PolicyArn")
     role = iam._roles.get(role_name) or {}
@@ -294,7 +302,7 @@ def refusal(action, p):
         others = sum(size(doc) for name, doc in role.get("InlinePolicies", {}).items() if name != policy_name)
         if others + size(document) > 10240:
             return 409, "LimitExceeded", f"Maximum policy size of 10240 bytes exceeded for role {role_name}"
-    # Of AWS's own policies ministack knows only the common ones: not to know one of those proves nothing.
+    # ministack knows only the common AWS managed policies. An unknown one may exist all the same.
     known = iam._is_aws_managed_arn(policy_arn) or policy_arn in iam._policies
     if action == "AttachRolePolicy" and role and not known:
         return 404, "NoSuchEntity", f"Policy {policy_arn} does not exist or is not attachable."
@@ -324,19 +332,19 @@ def set_default_policy_version(p):
 
 
 def clearing_description(update_role):
-    """An empty description is set like any other; ministack drops empty parameters before it looks."""
+    """IAM sets an empty description like any other, but ministack drops empty parameters first."""
     return lambda p: update_role({"Description": [""], **p})
 
 
 # --- the pages of IAM's lists ---
 
-PAGE = 4  # AWS may give fewer than asked for
+PAGE = 4  # AWS may return fewer items than the request asks for
 PAGED = ("ListAttachedRolePolicies", "ListRolePolicies", "ListInstanceProfilesForRole", "ListPolicies",
          "ListRoles")
 
 
 def paged(handler):
-    """Gives everybody but the access key `test` a page at a time; the marker is the last item of the page before."""
+    """Returns one page at a time, except to the access key `test`. The marker is the last item of the page before."""
     def item(member):
         return member.findtext("{*}Arn") or member.findtext("{*}PolicyArn") or member.text
 
@@ -397,7 +405,7 @@ def mend_cloudformation():
     of_stack = actions["DescribeStackResources"]
 
     def describe_stack_resources(params):
-        """By a physical id the whole stack around the resource is listed; ministack knows stack names only."""
+        """Lists the whole stack that has the physical id. ministack accepts only names of stacks."""
         physical_id = helpers._p(params, "PhysicalResourceId")
         if not physical_id:
             return of_stack(params)
@@ -413,13 +421,14 @@ def mend_cloudformation():
 # --- SageMaker ---
 
 def account_of(headers):
-    """The account that a call to SageMaker is made in, from here on."""
+    """Sets and returns the account of a call to SageMaker."""
     responses.set_request_account_id(router.extract_access_key_id(headers))
     return responses.get_account_id()
 
 
 def authorize(scope, headers, body, action, region, resource="*"):
-    """The (code, message) that refuses a call to SageMaker, or None. Pins what ministack pins for its own calls."""
+    """The (code, message) that refuses a call to SageMaker, or None. Sets the same context that ministack sets for its
+    own calls."""
     access_key, action = router.extract_access_key_id(headers), f"sagemaker:{action}"
     responses.set_request_region(region)
     iam_evaluator.pin_signed_request(scope["method"], scope["raw_path"].decode(), {}, scope["headers"])
@@ -440,7 +449,7 @@ def authorize(scope, headers, body, action, region, resource="*"):
 
 
 def listen_for_sagemaker():
-    """The socket that SageMaker is served on. Functions inherit the environment, which names it."""
+    """The socket that serves SageMaker. Functions find its address in the environment that they inherit."""
     listening = socket.create_server(("127.0.0.1", int(os.environ.get("SAGEMAKER_PORT", "0"))))
     os.environ["AWS_ENDPOINT_URL_SAGEMAKER"] = f"http://127.0.0.1:{listening.getsockname()[1]}"
     return listening
@@ -479,7 +488,7 @@ def main():
     finally:
         lambda_runtime.reset()
         shutil.rmtree(WORK_DIR, ignore_errors=True)
-        # A thread that waits for a custom resource's answer would hold an ordinary exit for up to an hour.
+        # A thread that waits for the response of a custom resource would delay an ordinary exit for up to an hour.
         os._exit(status)
 
 

@@ -1,4 +1,5 @@
-"""No locked package may ask for a newer Rust than Cargo.toml promises; builds with that Rust where it is installed."""
+"""Checks that no locked package needs a newer Rust than Cargo.toml promises, and builds with that Rust if it is
+installed."""
 
 import json
 import subprocess

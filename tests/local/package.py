@@ -1,8 +1,8 @@
-"""Packages the built application into a local bucket, as its publisher does, and looks at what is there.
+"""Packages the built application into a local bucket, as its publisher does, and checks what is there.
 
     make package
 
-Ends with 1 when anything is not as it should be.
+The exit code is 1 if anything is wrong.
 """
 
 import io
@@ -19,9 +19,9 @@ import local  # noqa: E402
 from local import ROOT, Local, Server  # noqa: E402
 
 BUCKET = "mlops-roles-packages"
-MOST_BYTES = 3_300_000  # of the zipped function: each cold start waits for it
+MOST_BYTES = 3_300_000  # the limit of the zipped function: each cold start waits for its download
 FILES = {"LicenseUrl": ROOT / "LICENSE", "ReadmeUrl": ROOT / "README.md"}
-# What the Serverless Application Repository takes, and nobody says before it refuses.
+# What the Serverless Application Repository accepts. Nothing but a refused publication says so otherwise.
 TAKES = {"Name": r"[a-zA-Z0-9-]{1,140}", "Description": r".{1,256}", "SpdxLicenseId": r"Apache-2\.0",
          "Author": r"(?=.{1,127}$)[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", "SemanticVersion": r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"}
 LABEL = r"[a-zA-Z0-9+_:/@-]{1,127}"
@@ -39,7 +39,7 @@ def package(aws, folder):
 
 
 def uploaded(aws, uri):
-    """What is at the address, or None where that is not in the bucket."""
+    """The content at the address, or None if the address is not in the bucket."""
     bucket, _, key = str(uri).removeprefix("s3://").partition("/")
     return aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() if bucket == BUCKET else None
 
@@ -50,7 +50,7 @@ def mistakes_of_the_code(code):
     with zipfile.ZipFile(io.BytesIO(code)) as archive:
         names, entry = archive.namelist(), archive.infolist()[0]
         found = [f"the code holds {names}, not `bootstrap` alone"] if names != ["bootstrap"] else []
-        # sam keeps the mode, and Lambda starts nothing that may not be executed.
+        # sam keeps the file mode, and Lambda can start only an executable file.
         found += ["the code can't be executed"] if not entry.external_attr >> 16 & 0o111 else []
     return found + ([f"the code has {len(code):,} bytes, more than {MOST_BYTES:,}"] if len(code) > MOST_BYTES else [])
 

@@ -1,10 +1,10 @@
-"""The files of a release, from what was built: the zipped functions, the template for stack sets, SBOM and sums.
+"""Makes the files of a release from what was built: zipped functions, the template for stack sets, SBOM and checksums.
 
     python tests/local/release.py check v0.1.0
     make release-files
 
-The first says whether the tree is what the tag says. The second writes target/release-files and target/release-notes.md;
-equal input gives equal bytes.
+The first command checks that the checkout is the release that the tag names. The second writes target/release-files and
+target/release-notes.md; equal input gives equal bytes.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {"x86_64": ".aws-sam/build/Function/bootstrap", "arm64": ".aws-sam/arm64/Function/bootstrap"}
 COPIES = {"stackset.json": "target/stackset/template.json", "sbom.json": "target/sbom.json"}
-# What ELF calls the instruction sets.
+# The numbers of the instruction sets in ELF files.
 MACHINES = {"x86_64": 62, "arm64": 183}
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # a zip knows no time before
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can have
 
 
 class Refused(Exception):
-    """There is no release of this tree."""
+    """The reason why this checkout can't be released."""
 
 
 def text(name):
@@ -36,7 +36,7 @@ def version():
 
 
 def section(heading):
-    """What the changelog says under a heading of this form, or None."""
+    """The text of the changelog under the heading that matches, or None."""
     found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text("CHANGELOG.md"), re.MULTILINE | re.DOTALL)
     return found and found[1].strip()
 
@@ -46,9 +46,9 @@ def own_section():
 
 
 def notes():
-    """Of this version, or of what is to become it."""
+    """The notes of this version, or those under "Unreleased"."""
     found = own_section() or section(r"\[Unreleased\]") or ""
-    # A release breaks lines where the text does: an item becomes one line.
+    # GitHub keeps the line breaks of release notes, so each list item becomes one line.
     return re.sub(r"\n +(?![ *-])", " ", found) + "\n"
 
 
@@ -67,7 +67,7 @@ def zip_function(path, architecture, content):
     if machine != MACHINES[architecture]:
         raise Refused(f"{FUNCTIONS[architecture]} is not for {architecture}")
     entry = zipfile.ZipInfo("bootstrap", LONG_AGO)
-    entry.create_system, entry.external_attr = 3, 0o100755 << 16  # Unix, and to be executed
+    entry.create_system, entry.external_attr = 3, 0o100755 << 16  # made on Unix, executable
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
 

@@ -1,4 +1,5 @@
-"""template.yaml as CloudFormation would render its resources, as far as its own functions go: no transform is applied."""
+"""Renders the resources of template.yaml as CloudFormation does. It resolves the intrinsic functions, and applies no
+transform."""
 
 import json
 import subprocess
@@ -26,7 +27,7 @@ def template():
 
 
 class Rendered:
-    """One deployment of the template: its parameters, and a stand-in for what only a deployment knows."""
+    """One deployment of the template, with its parameters. Values that only a deployment has are made up."""
 
     def __init__(self, template, stack="mlops-roles", partition="aws", **parameters):
         self.template = template
@@ -38,7 +39,7 @@ class Rendered:
             "AWS::Partition": partition, "AWS::Region": region, "AWS::AccountId": ACCOUNT, "AWS::StackName": stack,
             "AWS::StackId": arn.format("cloudformation", f"stack/{stack}/{STACK_UUID}"), "AWS::NoValue": ABSENT,
             **parameters}
-        # CloudFormation invents these names: the stack's, the logical id, and some letters.
+        # CloudFormation generates these names from the name of the stack, the logical id, and some letters.
         invented = {name: f"{stack}-{name}-ABCDEFGHIJKL" for name in template["Resources"]}
         self.values |= invented
         self.values |= {name: iam.format(f"policy/{invented[name]}") for name, one in template["Resources"].items()
@@ -116,5 +117,5 @@ class Rendered:
 
 
 def size(document):
-    """Characters as IAM's quotas count them: white space is free."""
+    """The number of characters that IAM's quotas count: all but white space."""
     return sum(not c.isspace() for c in json.dumps(document, separators=(",", ":")))

@@ -1,8 +1,8 @@
-"""A small SageMaker, which ministack and moto lack: a region's projects, its portfolio of project templates, and what
-runs with an execution role.
+"""A small SageMaker, because ministack and moto have none. It has the projects of a region, its portfolio of project
+templates, and the resources that run with an execution role.
 
-Serves AWS JSON 1.1, for the region and the account that the request is signed for. Tests replace the books of all
-regions with PUT /_test and read them with GET /_test, those of another account than the first at /_test/ACCOUNT:
+It serves AWS JSON 1.1, for the region and the account that the request is signed for. Tests replace the state of all
+regions with PUT /_test and read it with GET /_test. Accounts other than the first one have /_test/ACCOUNT:
 
     {"eu-west-1": {"projects": [{"name": "churn", "status": "DeleteFailed"}], "portfolio": "Enabled",
                    "faults": {"ListProjects": ["throttle", "error"]}, "throttled": ["DescribeModel"],
@@ -12,11 +12,11 @@ regions with PUT /_test and read them with GET /_test, those of another account 
                    "configs": {"config": {"role": "arn:…", "models": ["m", null]}}, "models": {"m": "arn:…"}},
      "me-south-1": {"enabled": false}}
 
-What is left out is as in a new account. Each fault meets one call, in order; what is throttled meets all. What has no
-role has null in its place, and so has a variant without a model. What is read also has `calls`: the actions that were
-asked for in the region, refused ones too.
+Members that are left out are as in a new account. Each item of `faults` lets one call fail, in order; `throttled` lets
+every call of the action fail. A resource without a role has null in its place, and so has a variant without a model.
+The state that tests read also has `calls`: the actions that were called in the region, with those that were refused.
 
-What is described is evaluated on its own ARN, all else on `*`.
+IAM evaluates a Describe action on the ARN of the resource, and every other action on `*`.
 """
 
 import json
@@ -25,14 +25,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-PAGE = 2  # projects on a page at the most, so that a caller always has to page
+PAGE = 2  # the most projects on a page, so that a caller always has to page
 FIRST_CREATED = 1767225600  # 2026-01-01
 SIGNED_FOR = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/sagemaker/aws4_request")
 FAULTS = {"throttle": (400, "ThrottlingException", "Rate exceeded"),
           "error": (500, "InternalFailure", "The request processing has failed because of an unknown error.")}
 
 
-# The patterns of botocore's model. Of a pipeline it takes an ARN too, which is not served here.
+# The patterns of botocore's model. For a pipeline the model also accepts an ARN, which is not served here.
 DOMAIN_ID = "d-(-*[a-z0-9]){1,61}"
 NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 PIPELINE_NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}"
@@ -45,7 +45,7 @@ class Refused(Exception):
 
 @dataclass
 class Book:
-    """What is so in one region."""
+    """The state of one region."""
     enabled: bool = True
     projects: list = field(default_factory=list)
     portfolio: str = "Disabled"
@@ -60,10 +60,10 @@ class Book:
     models: dict = field(default_factory=dict)
     pipelines: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
-    tokens: dict = field(default_factory=dict)  # those given out, and where each goes on
+    tokens: dict = field(default_factory=dict)  # the tokens that were given out, and where the next page of each begins
 
     def __post_init__(self):
-        # A slip of a test would otherwise look like an answer of AWS.
+        # Without these checks, a mistake of a test would look like a reply of AWS.
         assert self.portfolio in ("Enabled", "Disabled"), self.portfolio
         assert self.faults.keys() <= ACTIONS.keys() and set(sum(self.faults.values(), [])) <= FAULTS.keys(), self.faults
         assert set(self.throttled) <= ACTIONS.keys(), self.throttled
@@ -116,13 +116,13 @@ def setting_portfolio(status):
 
 @dataclass(frozen=True)
 class Describe:
-    """An action that tells of one thing, by its names: joined, they are its key in the book."""
-    shelf: str  # where the book has it
+    """An action that describes one resource by its names. The joined names are the key of the resource in the book."""
+    shelf: str  # the field of the book that has it
     kind: str
-    members: dict  # of the request, all of them required, and the pattern of each
+    members: dict  # the members of the request, all required, with the pattern of each
     arn_member: str
-    absent: tuple  # code and message
-    tell: Callable  # from what the book has to what is told beside names, ARN and time
+    absent: tuple  # the code and message of the error if it does not exist
+    tell: Callable  # makes the response from the entry in the book, except names, ARN and time
     lower: bool = True  # whether the ARN has the name in lower case
 
     def key(self, request):
@@ -220,9 +220,11 @@ ACTIONS = {
 
 
 class SageMaker:
-    """The ASGI application. `authorize` gives the (code, message) of a refusal, or None. Its last argument, the ARN
-    that a call is evaluated on, is left out where that is `*`. `account_of` gives the account by the headers; without
-    any it is the first."""
+    """The ASGI application.
+
+    `authorize` returns the (code, message) of a refusal, or None. Its last argument is the ARN that a call is evaluated
+    on; it is left out for `*`. `account_of` returns the account by the headers. Without headers, it is the first
+    one."""
 
     def __init__(self, authorize, account_of):
         self.authorize = authorize
@@ -231,7 +233,7 @@ class SageMaker:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
-            return  # there is nothing to start or to stop
+            return  # the lifespan messages of ASGI need no work
         body, more = b"", True
         while more:
             message = await receive()
@@ -240,7 +242,7 @@ class SageMaker:
             status, answer = 200, self.answer(scope, body)
         except Refused as refused:
             status, code, text = refused.args
-            # The one refusal that SageMaker's model describes has its member with a capital.
+            # Of the errors here, SageMaker's model has only ResourceNotFound, whose member begins with a capital.
             answer = {"__type": code, "Message" if code == "ResourceNotFound" else "message": text}
         headers = [(b"content-type", b"application/x-amz-json-1.1")]
         await send({"type": "http.response.start", "status": status, "headers": headers})

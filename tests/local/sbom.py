@@ -1,6 +1,7 @@
-"""target/sbom.json lists all that the function is linked from, each with its hash, and nothing of this machine.
+"""Checks target/sbom.json: it lists all crates that the function is linked from, each with its hash, and nothing of
+this machine.
 
-It may list more: `cargo metadata`, where it comes from, counts features that only tests ask for."""
+The file may list more crates: it comes from `cargo metadata`, which counts features that only tests need."""
 
 import json
 import subprocess

@@ -1,8 +1,11 @@
-"""What a stack tells while CloudFormation is at one of its resources, as AWS has it; the launcher applies it.
+"""Lets a stack report what AWS reports while CloudFormation processes one of its resources; the launcher applies it.
 
-ministack 1.5.33 registers a resource once it is made and forgets it once it is deleted; the stack's events tell more.
-Mended: DescribeStackResource goes by these events; the cleanup after an update is a state of the stack and has events;
-and that a stack has the old resource again, of a replacement that is rolled back, is an event.
+ministack 1.5.33 registers a resource once it is created and forgets it once it is deleted. The events of the stack say
+more. The file corrects ministack in three places:
+
+- DescribeStackResource follows these events.
+- The cleanup after an update is a state of the stack, and has events.
+- When a replacement is rolled back, an event says that the stack has the old resource again.
 """
 
 from types import FunctionType
@@ -15,7 +18,8 @@ NOT_MADE = {"DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED"}
 
 
 def as_told(stack):
-    """Its resources, each with the state of its latest event. That a replaced one goes is no state of the new one."""
+    """The resources of the stack, each with the state of its latest event. The deletion of a replaced resource does not
+    count as a state of the new one."""
     told = {}
     for event in cloudformation._stack_events.get(stack["StackId"], []):
         logical_id, physical_id, status = (event[key] for key in (
@@ -25,7 +29,7 @@ def as_told(stack):
         if physical_id == stack["StackId"] or status.startswith("DELETE_") and physical_id != held:
             continue
         if not is_made or before["ResourceStatus"] == "CREATE_IN_PROGRESS":
-            status = status.replace("UPDATE_", "CREATE_")  # ministack names it after what the stack is at
+            status = status.replace("UPDATE_", "CREATE_")  # ministack names it after the operation of the stack
         told[logical_id] = {**stack["_resources"].get(logical_id, {}), **event, "ResourceStatus": status,
                             "PhysicalResourceId": physical_id or (held if is_made else "")}
     return told
@@ -38,7 +42,7 @@ def mend_descriptions():
         stack = resolve(name)
         return stack and {**stack, "_resources": as_told(stack)}
 
-    # Only what describes sees the stack like this: the rest of ministack follows its own records.
+    # Only DescribeStackResource sees the stack like this: the rest of ministack follows its own records.
     cloudformation._ACTION_HANDLERS["DescribeStackResource"] = FunctionType(
         handlers._describe_stack_resource.__code__, {**vars(handlers), "_resolve_stack": resolve_as_told})
 
@@ -48,7 +52,7 @@ def mend_cleanup():
     roll_back = stacks._roll_back_operation
 
     def resolve_outputs_and_begin(*arguments):
-        """With its outputs an update is complete, and the cleanup is left."""
+        """An update is complete once its outputs are known. Then the cleanup begins."""
         outputs = resolve_outputs(*arguments)
         stack = cloudformation._stacks[arguments[-2]]
         if stack["StackStatus"] == "UPDATE_IN_PROGRESS":
@@ -61,7 +65,7 @@ def mend_cleanup():
         stack = cloudformation._stacks[stack_name]
 
         def tell(status):
-            if stack["StackStatus"] == CLEANUP:  # of other deletions ministack tells by itself
+            if stack["StackStatus"] == CLEANUP:  # ministack itself adds the events of other deletions
                 stacks._add_event(stack["StackId"], stack_name, logical_id, resource_type, status,
                                   physical_id=physical_id)
         tell("DELETE_IN_PROGRESS")

@@ -1,4 +1,5 @@
-"""Accounts beside each other on one ministack: each has its own, and what a role of one may be in another."""
+"""Tests of accounts.py: each account of one ministack has its own entities, and a role may act in another account only
+as trust policies and identity policies allow."""
 
 import json
 import stat
@@ -15,7 +16,7 @@ from local import Local, trusting  # noqa: E402
 DEV, PRODUCTION = "111111111111", "333333333333"
 PATH = "/pipelines/"
 ASSUME = allow("sts:AssumeRole", f"arn:aws:iam::{PRODUCTION}:role/*")
-# A function that answers an event of CloudFormation with who it is and with the roles that it sees.
+# The code of a function that responds to an event of CloudFormation with its own ARN and the roles that it sees.
 BOOTSTRAP = f"""#!{sys.executable}
 import json, os, urllib.request
 import boto3
@@ -67,14 +68,14 @@ def production(dev):
 
 
 def letting(principal, **condition):
-    """A trust policy that lets principals of AWS in."""
+    """A trust policy that allows these AWS principals."""
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": principal}}
     return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition} if condition else statement]}
 
 
 @pytest.fixture
 def caller(dev):
-    """Makes a role of dev that has these statements; gives its ARN, and dev as that role."""
+    """Makes a role of dev with these statements; returns its ARN, and the account dev as that role."""
     def make(*statements, **more):
         name = unique("caller")
         arn = dev.make_role(name, Path=PATH, **more)
@@ -86,7 +87,7 @@ def caller(dev):
 
 @pytest.fixture
 def target(production):
-    """Makes a role of production with this trust and gives its ARN."""
+    """Makes a role of production with this trust policy and returns its ARN."""
     return lambda trust: production.make_role(unique("target"), trust)
 
 

@@ -1,6 +1,9 @@
-"""The permissions boundary that template.yaml makes, judged by an evaluator that is not ours (ministack's): what made the
-roles is out of their reach, ways to the power of other principals are closed as far as SECURITY.md says, and every policy
-of the template stays within IAM's quotas at the largest parameters."""
+"""Tests of the permissions boundary of template.yaml. The evaluator of another project (ministack) decides.
+
+- The created roles can't reach what created them.
+- The ways to the power of other principals are closed as far as SECURITY.md says.
+- Every policy of the template stays within IAM's quotas at the largest parameters.
+"""
 
 import json
 import os
@@ -40,7 +43,7 @@ def python(name):
 
 
 def decisions(document, asked, region="us-east-1"):
-    """What the document says to (action, resource, context) each: Allow, Deny or ImplicitDeny."""
+    """The decision of the document on each (action, resource, context): Allow, Deny or ImplicitDeny."""
     done = subprocess.run([python("ministack"), "-c", EVALUATOR], text=True, stdout=subprocess.PIPE, check=True,
                           input=json.dumps([[document], ACCOUNT, region, asked]))
     return done.stdout.split()
@@ -67,13 +70,13 @@ def expanded(pattern, actions):
     return {action for action in actions if fnmatchcase(action.lower(), pattern.lower())}
 
 
-# --- what made the roles ---
+# --- what created the roles ---
 
 WIDE = f"arn:aws:iam::{ACCOUNT}:role/*"
 
 
 def what_made_them(rendered):
-    """By service: its resource types, and the ARNs in every form that a request may name them by."""
+    """What created the roles: by service and resource type, the ARNs in every form that a request may use."""
     region, stack = rendered.values["AWS::Region"], rendered.values["AWS::StackName"]
     place = f"{region}:{ACCOUNT}"
     function, queue = rendered.property("Function", "FunctionName"), rendered.property("UnansweredEvents", "QueueName")
@@ -116,7 +119,7 @@ def test_no_action_reaches_what_made_the_role_by_any_form_of_its_name(template, 
     decided = decisions(rendered.document("PermissionsBoundary"), asked, rendered.values["AWS::Region"])
     reached = [one for one, decision in zip(asked, decided, strict=True) if decision == "Allow"]
     assert not reached
-    # Of what the boundary may let through, the Deny has to be its own: no other policy decides there.
+    # The boundary itself has to deny these actions: without its Deny, it would allow them.
     told = {one[0] for one, decision in zip(asked, decided) if decision == "Deny"}
     assert {"iam:PassRole", "sts:AssumeRole", "lambda:InvokeFunction", "cloudformation:UpdateStack"} <= told
 
@@ -165,8 +168,8 @@ def test_the_template_denies_what_the_function_tells_of(template, table):
 
 @pytest.fixture(scope="session")
 def granted():
-    """The patterns of actions that are granted by what the project ships: by an integration, a capability or the guide, and
-    by the catalogue with the policies of AWS that its roles and the service-catalog roles have."""
+    """The patterns of actions that the project grants: `ours` by an integration, a capability or the guide, `catalogue`
+    by the catalogue and by the AWS managed policies of its roles and of the service-catalog roles."""
     ours, catalogue, managed = set(), set(), set()
     for path in (ROOT / "crates/core/src/permissions/integration").glob("*.json"):
         if path.name != "aws-sdk.json":
@@ -227,8 +230,8 @@ def test_a_build_runs_with_what_its_project_says_alone(template, table):
 
 
 def open_paths(template, level):
-    """The published ways to other principals' power whose every step the boundary lets a role take that may pass no role of
-    theirs."""
+    """The published ways to other principals' power that the boundary leaves open: a role that may pass no role of
+    theirs can take every step."""
     paths = json.loads((ROOT / "tests/local/escalation.json").read_text())["paths"]
     asked = [(action, f"arn:aws:iam::{ACCOUNT}:role/Administrator" if action in ("iam:PassRole", "sts:AssumeRole") else
               "arn:aws:nothing:::at-all", {}) for path in paths for action in path["actions"]]
@@ -249,7 +252,7 @@ def test_security_tells_each_published_way_that_a_level_leaves_open(template):
 # --- quotas ---
 
 def filled(pattern, length):
-    """As many of an ARN as a parameter takes, separated by commas."""
+    """The ARN as often as a parameter has room for, separated by commas."""
     return ",".join([pattern] * (length // len(pattern) + 1))[:length].rstrip(",")
 
 

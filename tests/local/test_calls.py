@@ -1,4 +1,4 @@
-"""The record of what roles did, and what Lambda does for a function only where the function's role may."""
+"""Tests of calls.py: the record of what roles did, and what Lambda does for a function only if its role may."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""layers.py finds what runs against the layers: in sources that are made up, and nothing in ours."""
+"""Tests of layers.py: it finds what runs against the layers in made-up sources, and nothing in this repository."""
 
 import pytest
 
@@ -76,5 +76,5 @@ def test_no_file_of_ours_runs_against_them():
     for source in found.values():
         graph = layers.imports(source)
         assert layers.cycles(graph) == [] and layers.against(graph, layers.order(source)) == []
-    # What is tried here is not nothing.
+    # The check above is not empty: the files of core import each other.
     assert sum(len(others) for others in layers.imports(found["mlops-roles-core"]).values()) > 100

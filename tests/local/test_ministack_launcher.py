@@ -1,6 +1,6 @@
-"""What the launcher mends in ministack: each grant works, and without it AWS's refusal comes.
+"""Tests of what the launcher corrects in ministack: each grant works, and without it the call is refused as AWS does.
 
-Run with pytest where boto3 is installed; MINISTACK_PYTHON names the interpreter that has ministack.
+Run them with pytest where boto3 is installed. MINISTACK_PYTHON names the interpreter that has ministack.
 """
 
 import json
@@ -189,7 +189,7 @@ def test_listing_policies_is_judged_on_everything_and_who_has_a_policy_on_the_po
 # --- the pages of lists ---
 
 def pages(iam, operation, key, **arguments):
-    """The sizes of the pages, and all that is on them."""
+    """The sizes of the pages, and all their items."""
     found = [page[key] for page in iam.get_paginator(operation).paginate(**arguments)]
     return [len(page) for page in found], [item for page in found for item in page]
 
@@ -263,7 +263,7 @@ def test_the_callers_own_boundary_limits_it(acting, policy):
 # --- SimulatePrincipalPolicy ---
 
 def simulated(iam, arn, actions, **more):
-    """By action and resource, what is decided on the resource; of an action without, what is decided at all."""
+    """The decisions of a simulation by action and resource; for an action without resources, the one decision."""
     answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, **more)["EvaluationResults"]
     assert len(answer) == len(actions), "one result an action"
     return {(r["EvalActionName"], one["EvalResourceName"]): {"EvalDecision": one.get("EvalResourceDecision"), **one}
@@ -335,7 +335,7 @@ def test_simulating_is_judged_on_the_role_asked_about(acting, role):
 # --- refusals ---
 
 def padded(characters):
-    """A policy document of this many characters that are not white space."""
+    """A policy document with this many characters, white space not counted."""
     empty = allow("s3:GetObject", "arn:aws:s3:::")
     spare = characters - len("".join(document(empty).split()))
     return document(allow("s3:GetObject", "arn:aws:s3:::" + "x" * spare))

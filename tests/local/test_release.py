@@ -1,4 +1,4 @@
-"""What tests/local/release.py makes, and which trees it refuses."""
+"""Tests of release.py: the files that it makes, and the checkouts that it refuses."""
 
 import hashlib
 import struct
@@ -40,7 +40,7 @@ def elf(machine):
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """A built tree of version 1.2.3: gives a way to write into it."""
+    """A built checkout of version 1.2.3; returns a function that writes into it."""
     def write(name, content):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

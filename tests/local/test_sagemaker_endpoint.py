@@ -1,4 +1,4 @@
-"""The small SageMaker beside ministack: what it lists and sets, whom it refuses, and how it fails on demand."""
+"""Tests of the small SageMaker beside ministack: what it lists, sets and refuses, and how it fails on demand."""
 
 import json
 import urllib.error
@@ -17,7 +17,7 @@ OTHER_REGION = "us-east-1"
 
 @pytest.fixture
 def control(server):
-    """Replaces the books of all regions, or reads them."""
+    """Replaces the state of all regions, or reads it."""
     def ask(books=None):
         request = urllib.request.Request(
             f"http://127.0.0.1:{server['SAGEMAKER_PORT']}/_test", method="GET" if books is None else "PUT",
@@ -97,7 +97,7 @@ THINGS = {
     "pipelines": {"Nightly": USER},
 }
 READY = {"Status": "InService"}
-# Of each action: what is asked for, the resource that this is evaluated on, and what is told beside names and time.
+# For each action: the request, the resource that it is evaluated on, and the response except names and time.
 FOUND = [
     ("DescribeDomain", {"DomainId": "d-1"}, "domain/d-1",
      {**READY, "DefaultUserSettings": {"ExecutionRole": USER}, "DefaultSpaceSettings": {"ExecutionRole": SPACE}}),
@@ -201,7 +201,7 @@ def test_what_asks_wrongly_is_refused(server, control, action, asked, message):
 
 
 def test_names_are_taken_and_required_as_the_model_of_botocore_has_it(aws):
-    """Else what is asked for here might be refused by AWS, or the other way round."""
+    """Otherwise AWS might refuse a name that this SageMaker accepts, or the other way round."""
     model = aws("sagemaker").meta.service_model
     for action, (asked, _) in ONE_OF_EACH.items():
         assert model.operation_model(action).input_shape.required_members == list(asked)
@@ -307,7 +307,7 @@ def test_what_is_described_needs_a_grant_on_itself(acting, control, action):
     assert describe(on_it, action, asked)
     for other in ONE_OF_EACH.keys() - {action}:
         refused("AccessDeniedException", describe, sagemaker=on_it, action=other, asked=ONE_OF_EACH[other][0])
-    as_written = "/".join([resource.partition("/")[0], *asked.values()])  # where the ARN has it in lower case
+    as_written = "/".join([resource.partition("/")[0], *asked.values()])  # if the ARN has the name in lower case
     others = {as_written, *(other for _, other in ONE_OF_EACH.values())} - {resource}
     beside_it = acting(allow("sagemaker:*", [ARN + other for other in others]), service="sagemaker")
     message = refused("AccessDeniedException", describe, sagemaker=beside_it, action=action, asked=asked)

@@ -1,4 +1,4 @@
-"""What a stack tells of a resource while CloudFormation waits for it, and afterwards."""
+"""Tests of stack_states.py: what a stack reports of a resource while CloudFormation waits for it, and afterwards."""
 
 import json
 import time
@@ -19,7 +19,7 @@ def queue(aws):
 
 @pytest.fixture
 def token(aws, role, server, queue):
-    """A function that passes its events on to the queue: the test answers them."""
+    """A function that passes its events on to the queue, so that the test can respond to them."""
     name, executing = unique("function"), role(Path="/functions/")
     aws("iam").put_role_policy(RoleName=executing, PolicyName="p", PolicyDocument=document(allow("sqs:SendMessage")))
     code = a_zip(bootstrap=BOOTSTRAP.replace(MAKE_CALL, FORWARD))
@@ -31,7 +31,7 @@ def token(aws, role, server, queue):
 
 @pytest.fixture
 def tells(aws):
-    """What a stack tells of one of its resources: the physical id, the state, and since when."""
+    """What a stack reports of one of its resources: the physical id, the state, and the time of the state."""
     def ask(stack, logical_id):
         found = aws("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
         detail = found["StackResourceDetail"]
@@ -46,7 +46,7 @@ def state(aws):
 
 @pytest.fixture
 def answer(aws, queue, tells, state):
-    """Answers the next event with an id, or that it failed; gives what it was, and what the stack told meanwhile."""
+    """Responds to the next event with an id or a failure. Returns the event, and what the stack reported before."""
     def send(physical_id, began):
         message, = aws("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
         aws("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
@@ -66,7 +66,7 @@ def answer(aws, queue, tells, state):
 
 @pytest.fixture
 def operate(aws, token, answer, state):
-    """Has a stack of `A` and `B`, by their revisions, made, changed or deleted; gives its id."""
+    """Creates, updates or deletes a stack with the resources `A` and `B` in these revisions; returns its id."""
     def run(operation, stack, resources, rows, status):
         template = {"Resources": {logical_id: {
             "Type": "Custom::Own", "Properties": {"ServiceToken": token, "Revision": revision},
@@ -85,8 +85,9 @@ def operate(aws, token, answer, state):
     return run
 
 
-# Each: the operation, the resources by their revisions, and the stack's state in the end; the events, each with what is
-# told of the resource, the stack's state, and the id that is answered, or None for a failure; what is told afterwards.
+# Each entry has the operation, the resources with their revisions, and the final state of the stack. Then come the
+# events, each with the reported id and state of the resource, the state of the stack, and the id of the response, or
+# None for a failure. The last item is what the stack reports afterwards.
 LIFE = [
     ("create", {"A": 1}, "CREATE_COMPLETE",
      [("Create A", "", "CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "a1")], {"A": ("a1", "CREATE_COMPLETE")}),

@@ -1,4 +1,4 @@
-"""What examples/stackset/synthesize.py makes of template.yaml and a fragment, for stack sets to deploy."""
+"""Tests of examples/stackset/synthesize.py, which makes a template for stack sets from template.yaml and a fragment."""
 
 import json
 import os
@@ -18,7 +18,7 @@ print(json.dumps(yaml_parse(sys.stdin.read())))
 """
 TYPE = "Custom::SageMakerMlopsRoles"
 SECTIONS = "Parameters", "Conditions", "Resources", "Outputs"
-# What takes a name of its own, which CAPABILITY_IAM would not do for.
+# Properties that give an IAM resource a name, for which CAPABILITY_IAM is not enough.
 NAMED = {f"AWS::IAM::{kind}": name for kind, name in (
     ("Group", "GroupName"), ("InstanceProfile", "InstanceProfileName"), ("ManagedPolicy", "ManagedPolicyName"),
     ("Role", "RoleName"), ("User", "UserName"))}
@@ -54,7 +54,7 @@ def template(text):
 
 @pytest.fixture
 def refused(tmp_path):
-    """Why a fragment is refused."""
+    """The reason why a fragment is refused."""
     def because(fragment):
         path, output = tmp_path / "fragment", tmp_path / "output"
         path.write_text(fragment if isinstance(fragment, str) else json.dumps(fragment))

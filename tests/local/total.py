@@ -1,8 +1,8 @@
-"""Runs each command and adds up what their closing lines say; the last line printed is the total.
+"""Runs commands and adds up the numbers of their closing lines. The last line that it prints is the total.
 
     python total.py "cargo test" "python -m pytest tests"
 
-Exits with 1 when a test failed, when a command failed otherwise, or when one of them ran no test.
+The exit code is 1 if a test failed, if a command failed otherwise, or if a command ran no test.
 """
 
 import re
@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 
-# Of cargo, once a binary: "test result: ok. 12 passed; 0 failed; ...". Of pytest: "1 failed, 12 passed in 3.21s".
+# cargo prints for each binary: "test result: ok. 12 passed; 0 failed; ...". pytest prints: "1 failed, 12 passed in
+# 3.21s".
 CARGO = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed")
 PYTEST = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 
 
 def counts(line):
-    """(passed, failed) of a closing line, (0, 0) of any other."""
+    """The numbers (passed, failed) of a closing line; (0, 0) for any other line."""
     if match := CARGO.match(line):
         return int(match[1]), int(match[2])
     if match := PYTEST.match(line):
