@@ -27,19 +27,16 @@ fn row(service: &str, action: &str, integration: &Integration) -> [String; 5] {
         integration.grants.iter().flat_map(of).map(String::as_str).collect()
     };
     let (always, with_sync) = (actions(|need| &need.allow), actions(|need| &need.sync));
-    let mut allowed = codes(always.iter().copied());
     let only_sync: Vec<&str> = with_sync.difference(&always).copied().collect();
-    if !only_sync.is_empty() {
-        let separator = if allowed.is_empty() { "" } else { "; " };
-        allowed.push_str(&format!("{separator}with `.sync` also {}", codes(only_sync)));
-    }
+    let mut allowed = Vec::from_iter((!always.is_empty()).then(|| codes(always.iter().copied())));
+    allowed.extend((!only_sync.is_empty()).then(|| format!("with `.sync` also {}", codes(only_sync))));
     let on: BTreeSet<&str> = integration.grants.iter().flat_map(|need| &need.on).map(String::as_str).collect();
     let passed = integration.grants.iter().filter(|need| !need.pass.is_empty());
     let passed = passed.map(|need| format!("{} to {}", codes(need.pass.iter().map(String::as_str)), code(&need.to)));
     [
         code(&format!("{service}:{action}")),
         codes(patterns.iter().map(String::as_str)),
-        allowed,
+        allowed.join("; "),
         codes(on),
         passed.collect::<Vec<_>>().join("; "),
     ]

@@ -52,17 +52,17 @@ impl Sources {
     /// # Errors
     /// When a generated part has no end or asks for what does not exist.
     pub fn filled(&mut self, page: &str) -> Result<String, String> {
-        let mut filled = String::new();
+        let mut pieces = Vec::new();
         let mut rest = page;
         while let Some((before, after)) = rest.split_once(OPENS) {
             let (asked, after) = after.split_once(" -->\n").ok_or_else(|| format!("`{OPENS}` without ` -->`"))?;
             let (_, after) = after.split_once(CLOSES).ok_or_else(|| format!("`{asked}`: without `{CLOSES}`"))?;
             let table = self.part(asked).map_err(|why| format!("`{asked}`: {why}"))?;
-            filled.push_str(&format!("{before}{OPENS}{asked} -->\n\n{}\n\n{CLOSES}", table.trim_end()));
+            pieces.push(format!("{before}{OPENS}{asked} -->\n\n{}\n\n{CLOSES}", table.trim_end()));
             rest = after;
         }
-        filled.push_str(rest);
-        Ok(filled)
+        pieces.push(rest.to_owned());
+        Ok(pieces.concat())
     }
 
     fn part(&mut self, asked: &str) -> Result<String, String> {

@@ -1,5 +1,6 @@
 //! The options of the command line.
 
+use clap::builder::Str;
 use clap::{Arg, CommandFactory as _};
 use mlops_roles_cli::options::Options;
 
@@ -15,8 +16,7 @@ pub fn options() -> Part {
 }
 
 fn name(arg: &Arg) -> String {
-    let values =
-        arg.get_value_names().unwrap_or_default().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
+    let values = arg.get_value_names().unwrap_or_default().iter().map(Str::as_str).collect::<Vec<_>>().join(" ");
     let takes = arg.get_action().takes_values();
     match arg.get_long() {
         Some(long) if takes => code(&format!("--{long} {values}")),

@@ -8,8 +8,7 @@ pub type Part = (String, Vec<String>);
 /// Returns a table with these columns and rows.
 pub fn table<const N: usize>(columns: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&columns.map(str::to_owned));
-    text.push_str(&format!("|{}\n", "---|".repeat(N)));
+    let mut text = line(&columns.map(str::to_owned)) + "|" + &"---|".repeat(N) + "\n";
     for row in rows {
         // A line break would end the row, and `|` a cell.
         text.push_str(&line(&row.map(|cell| cell.replace('\n', " ").replace('|', "\\|"))));

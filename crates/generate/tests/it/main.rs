@@ -1,8 +1,9 @@
-//! The schemas against what the function takes.
+//! What is generated, against what the function takes and what the pages have.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod pages;
 mod schemas;
