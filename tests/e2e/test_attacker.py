@@ -404,12 +404,12 @@ def test_an_event_that_can_not_be_answered_makes_nothing(listener, unanswerable)
 
 @pytest.mark.parametrize("part, properties", [
     ("`Definition`: is not valid JSON: recursion limit", {"Definition": "[" * 10_000 + "]" * 10_000}),
-    ("mistakes", {"Definition": json.dumps(tasks(*["arn:aws:states:::no:such"] * 5_000))}),
+    ("validation errors", {"Definition": json.dumps(tasks(*["arn:aws:states:::no:such"] * 5_000))}),
     ("at most 47 tags", {"Tags": [{"Key": f"k{i}", "Value": "v"} for i in range(10_000)]}),
     ("(1000015 characters)", {"RoleName": "AmazonSageMaker" + "x" * 1_000_000}),
-    ("mistakes", {"SageMakerExecutionRoleArns": [f"a{i}" for i in range(20_000)]}),
-    ("mistakes", {f"Unknown{i}": "x" for i in range(5_000)}),
-    ("mistakes", {"Definition": tasks(ATTACH), "ResourceOverrides": {f"S{i}": "*" for i in range(10_000)}}),
+    ("validation errors", {"SageMakerExecutionRoleArns": [f"a{i}" for i in range(20_000)]}),
+    ("validation errors", {f"Unknown{i}": "x" for i in range(5_000)}),
+    ("validation errors", {"Definition": tasks(ATTACH), "ResourceOverrides": {f"S{i}": "*" for i in range(10_000)}}),
 ], ids=["deep", "states", "tags", "name", "arns", "properties", "overrides"])
 def test_input_beyond_measure_is_answered_soon_and_the_next_event_is_served(refused, created, part, properties):
     assert len(json.dumps(properties)) > 20_000

@@ -30,10 +30,6 @@ DEPLOYED = "sam deploy --stack-name mlops-roles --resolve-s3 --capabilities CAPA
 BEFORE = {
     "docs/how-to/derive-from-a-state-machine.md": DEPLOYED,
     "docs/how-to/upgrade.md": DEPLOYED,
-    "docs/reference/deploy-target.md": """
-        for role in Operator Runner; do
-          aws iam create-role --role-name $role --assume-role-policy-document '{"Version": "2012-10-17", "Statement": []}'
-        done >/dev/null""",
     "docs/how-to/adopt-and-release.md": f"""
         aws iam create-role --role-name AmazonSageMaker-StepFunctionsWorkflowExecutionRole \\
           --assume-role-policy-document '{{"Version": "2012-10-17", "Statement": []}}' >/dev/null""",
