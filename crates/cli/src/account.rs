@@ -64,7 +64,7 @@ impl Account {
         let stack = stack.ok_or_else(|| {
             format!(
                 "stack `{name}`: does not exist in the account and region of the credentials; correct `--stack-name`, \
-                 `--deployment` or `--region`"
+                 `--deployment` or `--region`; for a stack that is not deployed yet, leave out `--against-account`"
             )
         })?;
         let place = Place::from_arn(&stack.id)

@@ -120,7 +120,13 @@ fn place(
     }
     let region = match &options.region {
         Some(region) if is_region(region, &partition) => region.clone(),
-        Some(region) => return Err(format!("`--region {region}`: expected a region of partition `{partition}`")),
+        Some(region) => {
+            let like =
+                ["us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1", "us-iso-east-1", "us-isob-east-1"];
+            let like = like.into_iter().find(|one| is_region(one, &partition));
+            let like = like.map_or_else(String::new, |like| format!(", such as `{like}`"));
+            return Err(format!("`--region {region}`: expected a region of partition `{partition}`{like}"));
+        }
         None => {
             // The stand-in has the form of the partition's regions.
             let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];

@@ -15,7 +15,7 @@ use mlops_roles_core::resource::role::hash;
 use mlops_roles_core::resource::service_catalog::{IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG};
 use mlops_roles_core::resource::spec::beyond_boundary;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
-use mlops_roles_core::resource::{is_set, unavailable};
+use mlops_roles_core::resource::{TYPES, is_set, unavailable};
 use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
@@ -50,7 +50,8 @@ impl Subject {
     fn parse(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
         let refused = |why: String| Self { errors: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, context.guardrails) {
-            return refused(why);
+            let hint = format!("; if your deployer has enabled it, set `--deployer EnabledTypes={kind}`");
+            return refused(why + if TYPES.contains(&kind) { &hint } else { "" });
         }
         let properties = match object(properties) {
             Ok(properties) => properties,

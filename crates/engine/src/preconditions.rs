@@ -38,8 +38,10 @@ pub async fn writable(
             objections.push(objection);
         } else if have.path != want.path {
             objections.push(format!(
-                "role `{name}` is at path `{}`, and the path of a role can't be changed; give `{}` a new value too",
-                have.path, spec.naming
+                "role `{name}` is at path `{have}`, and the path of a role can't be changed; give `{naming}` a new value \
+                 too, or keep path `{have}`",
+                have = have.path,
+                naming = spec.naming
             ));
         } else if found.as_str() != name.as_str() {
             objections.push(format!(

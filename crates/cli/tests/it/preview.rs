@@ -171,6 +171,7 @@ fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
     }
     let said = refused(&["examples/service-catalog.yaml"]);
     assert!(said.contains("ask the deployer to add it to `EnabledTypes`"), "{said}");
+    assert!(said.contains("set `--deployer EnabledTypes=Custom::SageMakerServiceCatalogRoles`"), "{said}");
     let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
     let elsewhere = written("elsewhere.json", &update.replace("AmazonSageMaker-", "Others-"));
     assert!(refused(&[&elsewhere]).contains("RoleNamePrefixes"));
@@ -202,7 +203,7 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
         (vec!["examples/pipeline.yaml", "--partition", "aws-moon"], "expected one of `aws`, `aws-cn`"),
         (
             vec!["examples/pipeline.yaml", "--region", "cn-north-1", "--partition", "aws"],
-            "expected a region of partition `aws`",
+            "expected a region of partition `aws`, such as `us-east-1`",
         ),
         (vec!["events/create.json", "--region", "eu-west-1"], "`--region`: does not apply to an event"),
         (vec!["examples/pipeline.asl.json", "--property", "Definition=x"], "the file is the definition"),
