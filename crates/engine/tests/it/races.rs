@@ -269,7 +269,7 @@ async fn what_somebody_else_put_in_the_place_of_what_was_just_made_is_left_to_th
     let books = theirs.clone();
     stage.fake.meddle(last_write + 1, move |all| *all = books);
     let response = stage.send(&create(&properties())).await.failure();
-    assert!(response.reason().contains("was created by someone else at the same time"), "{}", response.reason());
+    assert!(response.reason().contains("someone else created role"), "{}", response.reason());
     assert_eq!(stage.fake.books(), theirs);
 }
 
