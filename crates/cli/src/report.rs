@@ -12,7 +12,7 @@ use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::explain::{Change, Grounds, Statement, changes, parts, statements};
+use crate::explain::{Change, Grounds, Statement, changes, statements};
 
 /// What the function would do about one resource.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -96,13 +96,12 @@ impl Report {
             steps.iter().map(|step| PlannedStep { step: step.to_string(), changes: changes(step, before) }).collect();
         let managed = state.policies.values().map(|policy| &policy.document);
         let documents = managed.chain(state.roles.values().flat_map(|role| role.inline.values()));
-        let all: Vec<Value> = documents.flat_map(parts).collect();
-        let grounds = Grounds { required, otherwise, all: &all };
+        let grounds = Grounds::new(required, otherwise, documents);
         let policy = |name: String, inline: bool, document: &Document| Policy {
             name,
             inline,
             size: document.size(),
-            statements: statements(document, grounds),
+            statements: statements(document, &grounds),
         };
         for (name, role) in &state.roles {
             self.roles.push(Role {
@@ -110,7 +109,7 @@ impl Report {
                 path: role.path.clone(),
                 description: role.description.clone(),
                 max_session_duration: role.max_session_duration,
-                trust: statements(&role.trust, grounds),
+                trust: statements(&role.trust, &grounds),
                 permissions_boundary: role.boundary.clone(),
                 attached: role.attached.clone(),
                 tags: role.tags.clone(),

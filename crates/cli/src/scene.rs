@@ -331,23 +331,20 @@ impl<'a> Scene<'a> {
         }
         given.insert("Definition".to_owned(), definition.clone());
         let text = definition.to_string();
-        let names = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-        let names: BTreeSet<&str> = names.collect();
-        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name.as_str())) {
+        let names = placeholders(&text);
+        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains_key(name.as_str())) {
             return Err(format!("`--set {name}`: the definition has no `${{{name}}}`; leave the option out"));
         }
         let properties = |symbols: &RefCell<Symbols>| {
             let mut symbols = symbols.borrow_mut();
             symbols.begin("Definition");
-            let mut value = |name: &str| {
-                let whole = format!("\"${{{name}}}\"");
-                let embedded = text.matches(&whole).count() < text.matches(&format!("${{{name}}}")).count();
+            let mut value = |name: &str, embedded: bool| {
                 let unknown = Unknown { name, embedded, kind: "" };
                 let known = self.values.get(name).cloned();
                 known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.guardrails)))
             };
             let substitutions: Map<String, Value> =
-                names.iter().map(|name| ((*name).to_owned(), json!(value(name)))).collect();
+                names.iter().map(|(name, embedded)| ((*name).to_owned(), json!(value(name, *embedded)))).collect();
             let mut properties = given.clone();
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
             (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
@@ -355,6 +352,21 @@ impl<'a> Scene<'a> {
         let (id, kind) = WORKFLOW_ROLE;
         self.report(id, kind, &properties, None).await
     }
+}
+
+/// The names of the `${NAME}` in the JSON of a definition, each with whether it is part of a longer text anywhere.
+fn placeholders(definition: &str) -> BTreeMap<&str, bool> {
+    let mut names = BTreeMap::new();
+    let mut parts = definition.split("${");
+    let mut before = parts.next().unwrap_or_default();
+    for part in parts {
+        if let Some((name, behind)) = part.split_once('}') {
+            let whole = before.ends_with('"') && behind.starts_with('"');
+            *names.entry(name).or_insert(false) |= !whole;
+        }
+        before = part;
+    }
+    names
 }
 
 /// The logical ids of the roles that the template creates.

@@ -145,8 +145,7 @@ impl Scene<'_> {
                 symbols.name(&hash, "hash");
             }
         }
-        let (open, errors): (Vec<_>, Vec<_>) =
-            read.errors.iter().cloned().partition(|mistake| symbols.may_explain(mistake));
+        let (open, errors) = symbols.divided(&read.errors);
         let given_out = request.filter(|_| is_delete).map(|request| request.target.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),

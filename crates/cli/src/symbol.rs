@@ -4,11 +4,15 @@
 //! unknown value: a text of the shape that fits where the value is used, found by trial. Everything printed has the
 //! value's name instead of the stand-in.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 
 /// The stand-in for an unknown account. No other text is written like that.
 pub const ACCOUNT: &str = "907060504030";
+/// The number of the first unknown value. The others follow in order.
+const FIRST_NUMBER: usize = 700_905_000;
 
 /// Services whose ARNs are used as they are, with the name at the end.
 const SERVICES: [&str; 24] = [
@@ -84,9 +88,7 @@ struct Symbol {
     property: String,
     /// The name of the value: `Topic`, `ExecutionRole.Arn`.
     name: String,
-    /// Whether the value is part of a longer text.
-    embedded: bool,
-    /// The text that every shape but a number holds: `Zq001z`.
+    /// The text that every shape but a number holds: `Zq001z`, with the index of the value.
     token: String,
     /// The number that replaces the token where only a number can be.
     number: String,
@@ -110,6 +112,8 @@ pub struct Unknown<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     all: Vec<Symbol>,
+    /// The index of each value by its property, its name, and whether it is part of a longer text.
+    by_use: BTreeMap<(String, String, bool), usize>,
     /// Texts, each with what is printed instead.
     named: Vec<(String, String)>,
     /// The property that is being resolved.
@@ -134,30 +138,35 @@ impl Symbols {
     /// The stand-in for an unknown value: always the same one within one property, until `advance` changes its shape.
     pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, guardrails: Option<&Guardrails>) -> String {
         let Unknown { name, embedded, .. } = unknown;
-        let same =
-            |symbol: &&Symbol| symbol.property == self.property && symbol.name == name && symbol.embedded == embedded;
-        if let Some(symbol) = self.all.iter().find(same) {
+        let used = (self.property.clone(), name.to_owned(), embedded);
+        if let Some(symbol) = self.by_use.get(&used).and_then(|i| self.all.get(*i)) {
             return symbol.text().to_owned();
         }
         let token = format!("Zq{:03}z", self.all.len());
-        let number = (700_905_000 + self.all.len()).to_string();
+        let number = (FIRST_NUMBER + self.all.len()).to_string();
         let shapes = if embedded {
             parts(&token, &number, guardrails)
         } else {
             shapes(&token, &number, unknown, place, guardrails)
         };
         let (property, name) = (self.property.clone(), name.to_owned());
-        let symbol = Symbol { property, name, embedded, token, number, shapes, shape: 0 };
+        let symbol = Symbol { property, name, token, number, shapes, shape: 0 };
         let text = symbol.text().to_owned();
+        self.by_use.insert(used, self.all.len());
         self.all.push(symbol);
         text
     }
 
     /// Gives each unknown value that an error mentions its next shape. Returns `false` when no shape is left to try.
     pub fn advance(&mut self, errors: &[String]) -> bool {
+        let mut by_property: BTreeMap<&str, Mentioned<'_>> = BTreeMap::new();
+        for mistake in errors {
+            by_property.entry(about(mistake)).or_default().add(mistake, self.held(mistake));
+        }
         let mut moved = false;
-        for symbol in self.all.iter_mut().filter(|symbol| symbol.fits()) {
-            if errors.iter().any(|mistake| symbol.concerns(mistake)) {
+        for (i, symbol) in self.all.iter_mut().enumerate().filter(|(_, symbol)| symbol.fits()) {
+            let mentioned = by_property.get(symbol.property.as_str());
+            if mentioned.is_some_and(|mentioned| mentioned.has(i, symbol.text())) {
                 symbol.shape += 1;
                 moved = true;
             }
@@ -165,16 +174,40 @@ impl Symbols {
         moved
     }
 
-    /// Whether an unknown value may explain the error: the error mentions one, or its property uses one.
-    pub fn may_explain(&self, mistake: &str) -> bool {
-        self.all.iter().any(|symbol| symbol.holds(mistake) || symbol.concerns(mistake))
-            || self.named.iter().any(|(stand_in, _)| mistake.contains(stand_in))
+    /// Divides errors into those that an unknown value may explain, and the others. A value may explain an error that
+    /// mentions it, or that is about a property in which the value is hidden.
+    pub fn divided(&self, errors: &[String]) -> (Vec<String>, Vec<String>) {
+        let texts: BTreeSet<(&str, &str)> =
+            self.all.iter().map(|symbol| (symbol.property.as_str(), symbol.text())).collect();
+        let properties: BTreeSet<&str> = texts.iter().map(|(property, _)| *property).collect();
+        let may_explain = |mistake: &String| {
+            let property = about(mistake);
+            self.is_in(mistake)
+                || blurred(mistake) && properties.contains(property)
+                || quoted(mistake).any(|text| texts.contains(&(property, text)))
+        };
+        errors.iter().cloned().partition(may_explain)
     }
 
     /// Whether the text holds something that only a deployment knows.
     pub fn is_in(&self, text: &str) -> bool {
-        self.all.iter().any(|symbol| symbol.holds(text))
-            || self.named.iter().any(|(stand_in, _)| text.contains(stand_in))
+        !self.held(text).is_empty() || self.named.iter().any(|(stand_in, _)| text.contains(stand_in))
+    }
+
+    /// The indexes of the unknown values whose token or number is in the text. One pass finds all of them.
+    fn held(&self, text: &str) -> BTreeSet<usize> {
+        let tokens = text.match_indices('q').filter_map(|(at, _)| {
+            let token = text.get(at.checked_sub(1)?..)?;
+            let (digits, _) = token.get(2..)?.split_once(|c: char| !c.is_ascii_digit())?;
+            let index = digits.parse::<usize>().ok()?;
+            let own = &self.all.get(index)?.token;
+            (token.starts_with(own.as_str()) || token.starts_with(&own.to_ascii_lowercase())).then_some(index)
+        });
+        let numbers = text.match_indices("70").filter_map(|(at, _)| {
+            let index = text.get(at..at + 9)?.parse::<usize>().ok()?.checked_sub(FIRST_NUMBER)?;
+            (index < self.all.len()).then_some(index)
+        });
+        tokens.chain(numbers).collect()
     }
 
     /// Notes on the values that were assumed: `${Traced}` is assumed to be `true`.
@@ -188,8 +221,10 @@ impl Symbols {
 
     /// The names of the unknown values that the text holds.
     pub fn unknown_in(&self, text: &str) -> Vec<&str> {
-        let held = self.all.iter().filter(|symbol| !symbol.holds(symbol.text()) || symbol.holds(text));
-        let mut names: Vec<&str> = held.map(|symbol| symbol.name.as_str()).collect();
+        let in_text = self.held(text);
+        let held = self.all.iter().enumerate();
+        let held = held.filter(|(i, symbol)| !symbol.holds(symbol.text()) || in_text.contains(i));
+        let mut names: Vec<&str> = held.map(|(_, symbol)| symbol.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -200,7 +235,8 @@ impl Symbols {
         let mut text = text.to_owned();
         // In reverse order, because the name of a later symbol was printed when the symbol was added, so it holds no
         // stand-in of an earlier one.
-        for symbol in self.all.iter().rev() {
+        let held = self.held(&text).into_iter().rev();
+        for symbol in held.filter_map(|i| self.all.get(i)) {
             let (Symbol { name, token, .. }, shape) = (symbol, symbol.text());
             let lower = |text: &str| text.to_ascii_lowercase();
             if symbol.holds(shape) {
@@ -228,14 +264,6 @@ impl Symbol {
         self.shapes.get(self.shape).unwrap_or(&self.token)
     }
 
-    /// Whether the error is about the property that uses the symbol, and mentions the symbol.
-    fn concerns(&self, mistake: &str) -> bool {
-        // An error about a text that is cut, or that can't be parsed at all, names none of its unknown values.
-        let blurred = mistake.contains('…') || mistake.contains("is not valid JSON");
-        let property = property_of(mistake.split('`').nth(1).unwrap_or_default());
-        self.property == property && (blurred || self.is_in(mistake))
-    }
-
     fn fits(&self) -> bool {
         self.shape < self.shapes.len()
     }
@@ -243,10 +271,45 @@ impl Symbol {
     fn holds(&self, text: &str) -> bool {
         [&self.token, &self.number, &self.token.to_ascii_lowercase()].iter().any(|one| text.contains(*one))
     }
+}
 
-    fn is_in(&self, mistake: &str) -> bool {
-        self.holds(mistake) || mistake.contains(&format!("`{}`", self.text()))
+/// What the errors about one property mention.
+#[derive(Debug, Default)]
+struct Mentioned<'e> {
+    /// Whether an error hides which values it is about.
+    blurred: bool,
+    /// The indexes of the unknown values whose token or number is in an error.
+    held: BTreeSet<usize>,
+    /// The texts in backticks.
+    quoted: BTreeSet<&'e str>,
+}
+
+impl<'e> Mentioned<'e> {
+    fn add(&mut self, mistake: &'e str, held: BTreeSet<usize>) {
+        self.blurred |= blurred(mistake);
+        self.held.extend(held);
+        self.quoted.extend(quoted(mistake));
     }
+
+    fn has(&self, index: usize, text: &str) -> bool {
+        self.blurred || self.held.contains(&index) || self.quoted.contains(text)
+    }
+}
+
+/// The property that an error is about.
+fn about(mistake: &str) -> &str {
+    property_of(mistake.split('`').nth(1).unwrap_or_default())
+}
+
+/// Whether an error hides which values it is about: it is about a text that is cut, or that can't be parsed at all.
+fn blurred(mistake: &str) -> bool {
+    mistake.contains('…') || mistake.contains("is not valid JSON")
+}
+
+/// The texts between two backticks of an error.
+fn quoted(mistake: &str) -> impl Iterator<Item = &str> {
+    let parts = mistake.split('`').count();
+    mistake.split('`').take(parts.saturating_sub(1)).skip(1)
 }
 
 /// The property that a path belongs to: `SageMakerExecutionRoleArns[0]` belongs to `SageMakerExecutionRoleArns`. The

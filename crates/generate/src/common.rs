@@ -126,8 +126,8 @@ pub const BEYOND_BOUNDARY: (&str, &str) = (
 pub const WARNED: (&str, &str) = (
     WARNINGS,
     "The warnings, separated by semicolons: what a new resource would be refused for and this one keeps. They also \
-     say what verification finds denied while the stack rolls back, and what a role set leaves out. Empty if there \
-     are none.",
+     say what verification finds denied while the stack rolls back, and what a role set leaves out. A role that needs \
+     more than 10 managed policies has a warning too. Empty if there are none.",
 );
 
 /// Adds a rule to the `allOf` of the schema.

@@ -247,6 +247,53 @@ fn a_statement_is_for_the_states_that_need_it_and_no_others() {
     assert_eq!(states("sagemaker:ListEndpoints"), ["Any", "Unnamed"]);
 }
 
+/// The actions of log delivery are on `*`, as those of EC2, and one statement can't have all of them.
+#[test]
+fn a_state_is_named_at_each_statement_that_shares_its_actions() {
+    let mut size = 0;
+    let apis = include_str!("../../../core/tests/it/ec2-apis.txt").lines().take_while(|api| {
+        // An action also has the name of the service, two quotes and a comma.
+        size += api.len() + 7;
+        size < 5_950
+    });
+    let task = |api: &str| {
+        format!(r#""{api}":{{"Type":"Task","Resource":"arn:aws:states:::aws-sdk:ec2:{api}","Parameters":{{}}}}"#)
+    };
+    let states: Vec<String> = apis.map(task).collect();
+    let states = states.join(",");
+    let definition = format!(r#"{{"StartAt":"describeAccountAttributes","States":{{{states}}}}}"#);
+    let definition = written("shared.asl.json", &definition);
+    let out = printed(&[&definition, "--property", "Logging=true", "--format", "json"]);
+    let reports: Value = serde_json::from_str(&out).unwrap();
+    let policies = reports[0]["policies"].as_array().unwrap();
+    let statements = policies.iter().flat_map(|policy| policy["statements"].as_array().unwrap());
+    let on_any: Vec<&Value> = statements.filter(|statement| statement["resources"][0]["arn"] == "*").collect();
+    assert_eq!(on_any.len(), 2);
+    for statement in on_any {
+        let texts = |member: &str| -> Vec<&str> {
+            statement[member].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+        };
+        let (actions, states) = (texts("actions"), texts("states"));
+        assert!(actions.iter().any(|action| action.starts_with("logs:")), "{actions:?}");
+        assert!(states.contains(&"(logging)"), "{states:?}");
+        let calls = actions.iter().filter(|action| action.starts_with("ec2:"));
+        assert_eq!(calls.count(), states.len() - 1, "one state for each API: {statement}");
+    }
+}
+
+#[test]
+fn more_managed_policies_than_iam_allows_by_default_are_told() {
+    let allowed = "AllowedManagedPolicyArns=arn:aws:iam::aws:policy/Amazon*";
+    let told = |count: usize| {
+        let arns: Vec<String> = (0..count).map(|n| format!("\"arn:aws:iam::aws:policy/Amazon{n}\"")).collect();
+        let arns = format!("ManagedPolicyArns=[{}]", arns.join(","));
+        let out = printed(&["examples/pipeline.asl.json", "--deployer", allowed, "--property", &arns]);
+        out.contains("the role needs 11 managed policies; IAM allows 10 unless the quota of the account was raised")
+    };
+    assert!(told(10), "the policy of the definition is one more");
+    assert!(!told(9));
+}
+
 #[test]
 fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
     let role = |condition: &str, properties: &str| {

@@ -11,6 +11,9 @@ pub struct Machine {
     pub tasks: Vec<Task>,
     /// The Map states in distributed mode, nested ones included.
     pub maps: Vec<DistributedMap>,
+    /// The messages of rules that an earlier version of this function did not have. What they are about is read as
+    /// before. The module `resource::properties` decides which of them count.
+    pub tightened: Vec<String>,
 }
 
 /// The types of states, for an error message.
@@ -44,6 +47,8 @@ pub struct DistributedMap {
     pub reader: Option<Task>,
     /// The `ResultWriter` of the state. `None` if the state has none or its `ResultWriter` has no `Resource`.
     pub writer: Option<Task>,
+    /// The `ItemReader.ReaderConfig` of the state. Without one, no member of it has a value.
+    pub reader_config: Arguments,
 }
 
 /// What a task passes to the service that it calls.
@@ -94,6 +99,7 @@ pub fn parse(definition: &Value) -> (Machine, Vec<String>) {
 /// The position of a state in the definition, with what the state inherits from there.
 struct Scope {
     path: String,
+    /// The language of the machine, or of the state that is being read.
     language: Language,
     express: bool,
 }
@@ -115,6 +121,11 @@ impl Reading {
     fn report(&mut self, scope: &Scope, what: &str) {
         let whose = if scope.path.is_empty() { "top level".to_owned() } else { format!("state `{}`", scope.path) };
         self.errors.push(format!("{whose}: {what}"));
+    }
+
+    /// Reports what an earlier version of this function accepted.
+    fn tighten(&mut self, scope: &Scope, what: &str) {
+        self.machine.tightened.push(format!("state `{}`: {what}", scope.path));
     }
 
     fn machine(&mut self, machine: &Map<String, Value>, scope: &Scope) {
@@ -144,12 +155,14 @@ impl Reading {
         }
     }
 
+    /// Reads a state. Its `QueryLanguage` is its own: a state inside it without one has the language of the machine.
+    ///
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>
     fn state(&mut self, state: &Map<String, Value>, scope: &Scope) {
         let Some(language) = self.language(state, scope) else { return };
-        let scope = &Scope { path: scope.path.clone(), language, ..*scope };
         match state.get("Type").and_then(Value::as_str) {
             Some("Task") => {
-                if let Some(task) = self.task(state, scope) {
+                if let Some(task) = self.task(state, &Scope { path: scope.path.clone(), language, ..*scope }) {
                     self.machine.tasks.push(task);
                 }
             }
@@ -161,7 +174,7 @@ impl Reading {
                 }
                 None => self.report(scope, "`Branches`: found no list, expected a list of objects with `States`"),
             },
-            Some("Map") => self.map(state, scope),
+            Some("Map") => self.map(state, language, scope),
             Some("Pass" | "Choice" | "Wait" | "Succeed" | "Fail") => {}
             Some(other) => self.report(scope, &format!("`Type`: found `{other}`, expected {TYPES}")),
             None => self.report(scope, &format!("`Type`: found no text, expected {TYPES}")),
@@ -175,7 +188,7 @@ impl Reading {
         }
     }
 
-    fn map(&mut self, state: &Map<String, Value>, scope: &Scope) {
+    fn map(&mut self, state: &Map<String, Value>, language: Language, scope: &Scope) {
         let (part, processor) = match (state.get("ItemProcessor"), state.get("Iterator")) {
             (Some(processor), _) => ("ItemProcessor", processor),
             (None, Some(iterator)) => ("Iterator", iterator),
@@ -194,18 +207,48 @@ impl Reading {
             }
         };
         if distributed {
-            let mut part = |name: &str| {
-                let part = state.get(name)?.as_object()?;
-                // A reader without a `Resource` reads the input of the state, which needs no permission.
-                part.get("Resource")?;
-                self.task(part, &scope.below(name))
-            };
-            let (reader, writer) = (part("ItemReader"), part("ResultWriter"));
-            let label = state.get("Label").and_then(Value::as_str).map(str::to_owned);
-            self.machine.maps.push(DistributedMap { path: scope.path.clone(), label, reader, writer });
+            self.distributed(state, &Scope { path: scope.path.clone(), language, ..*scope });
+        } else {
+            // Inline mode has neither: <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html>
+            for name in ["ItemReader", "ResultWriter"].into_iter().filter(|name| state.contains_key(*name)) {
+                self.tighten(
+                    scope,
+                    &format!(
+                        "`{name}`: allowed only in a distributed map; remove it, or set `{part}.ProcessorConfig.Mode` \
+                         to `DISTRIBUTED`"
+                    ),
+                );
+            }
         }
         let express = if distributed { config("ExecutionType") == Some("EXPRESS") } else { scope.express };
         self.nested(processor, &Scope { express, ..scope.below(part) });
+    }
+
+    /// Reads what a Map state in distributed mode has besides its processor.
+    ///
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>,
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html>
+    fn distributed(&mut self, state: &Map<String, Value>, scope: &Scope) {
+        let mut task = |name: &str| {
+            let scope = scope.below(name);
+            let Some(part) = state.get(name)?.as_object() else {
+                self.tighten(&scope, "found no object, expected an object with `Resource`");
+                return None;
+            };
+            // Without a `Resource`, a reader reads the input of the state and a writer writes to its output. Neither
+            // needs a permission.
+            part.get("Resource")?;
+            self.task(part, &scope)
+        };
+        let (reader, writer) = (task("ItemReader"), task("ResultWriter"));
+        let label = state.get("Label").and_then(Value::as_str).map(str::to_owned);
+        let config = state.get("ItemReader").and_then(|reader| reader.get("ReaderConfig")).cloned().unwrap_or_default();
+        let reader_config = match scope.language {
+            Language::JsonPath => Arguments::JsonPath(config),
+            Language::Jsonata => Arguments::Jsonata(config),
+        };
+        let path = scope.path.clone();
+        self.machine.maps.push(DistributedMap { path, label, reader, writer, reader_config });
     }
 
     fn task(&mut self, state: &Map<String, Value>, scope: &Scope) -> Option<Task> {
@@ -220,26 +263,28 @@ impl Reading {
                 return None;
             }
         };
-        let arguments = |name: &str| match (scope.language, state.get(name)) {
-            (_, None) => Arguments::Unknown,
-            (Language::JsonPath, Some(value)) => Arguments::JsonPath(value.clone()),
-            (Language::Jsonata, Some(value)) => Arguments::Jsonata(value.clone()),
+        // The field tells the language, whatever is inherited: `Parameters` is of JSONPath, `Arguments` of JSONata.
+        let jsonpath = scope.language == Language::JsonPath;
+        let arguments = match (state.get("Parameters"), state.get("Arguments")) {
+            (Some(parameters), other) if jsonpath || other.is_none() => Arguments::JsonPath(parameters.clone()),
+            (_, Some(arguments)) => Arguments::Jsonata(arguments.clone()),
+            _ => Arguments::Unknown,
         };
-        let name = if scope.language == Language::JsonPath { "Parameters" } else { "Arguments" };
-        let credentials = match state.get("Credentials") {
-            None => Vec::new(),
-            Some(_) => match arguments("Credentials").at("RoleArn") {
-                none if none.is_empty() => vec![Found::unknown()],
-                some => some,
-            },
-        };
-        Some(Task {
-            path: scope.path.clone(),
-            resource: resource.to_owned(),
-            arguments: arguments(name),
-            credentials,
-            express: scope.express,
-        })
+        let (path, resource) = (scope.path.clone(), resource.to_owned());
+        let credentials = state.get("Credentials").map(credentials).unwrap_or_default();
+        Some(Task { path, resource, arguments, credentials, express: scope.express })
+    }
+}
+
+/// The values of `Credentials.RoleArn`. The name of the member tells the language: `RoleArn.$` is of `JSONPath`.
+fn credentials(credentials: &Value) -> Vec<Found> {
+    let credentials = match credentials.get("RoleArn.$") {
+        Some(_) => Arguments::JsonPath(credentials.clone()),
+        None => Arguments::Jsonata(credentials.clone()),
+    };
+    match credentials.at("RoleArn") {
+        none if none.is_empty() => vec![Found::unknown()],
+        some => some,
     }
 }
 

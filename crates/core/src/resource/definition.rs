@@ -83,6 +83,9 @@ pub fn parse(
     for error in errors {
         reader.report(format!("`{name}`: {error}"));
     }
+    for error in std::mem::take(&mut required.tightened) {
+        reader.tighten(format!("`{name}`: {error}"));
+    }
     let checks =
         if verified { Check::from_required(&required, |state| format!("state `{state}`")) } else { Vec::new() };
     Some(Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks })

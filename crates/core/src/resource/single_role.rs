@@ -7,8 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::iam::arn::{Arn, Place};
 use crate::iam::document::{Document, hex};
-use crate::iam::quota::INLINE_SIZE_PER_ROLE;
-use crate::iam::quota::POLICY_NAME_LENGTH;
+use crate::iam::quota::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE, POLICY_NAME_LENGTH};
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
@@ -93,6 +92,7 @@ impl SingleRole {
                  `ManagedPolicyArns`, or name fewer resources"
             ));
         }
+        let notices = over_quota(attached.len()).into_iter().collect();
 
         let beyond = beyond_boundary(&granted.required, context.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
@@ -130,6 +130,7 @@ impl SingleRole {
             adopt_existing,
             adopt_from,
             required: granted.required,
+            notices,
             checks: granted.checks,
             propagation_wait,
             names_outside_guardrails,
@@ -139,6 +140,13 @@ impl SingleRole {
             ..ResourceSpec::default()
         }
     }
+}
+
+/// Returns a notice for a role that needs more managed policies than IAM allows by default.
+fn over_quota(attached: usize) -> Option<String> {
+    (attached > MANAGED_POLICIES_PER_ROLE).then(|| {
+        format!("the role needs {attached} managed policies; IAM allows 10 unless the quota of the account was raised")
+    })
 }
 
 /// Returns the SHA-256 of the policies, in lower-case hexadecimal. One policy is hashed in its normal form, several as

@@ -14,7 +14,8 @@ use crate::state::State;
 use crate::state::ownership::Owner;
 
 /// The name of the `Fn::GetAtt` attribute that holds warnings. They say what the resource keeps although a new one
-/// could not have it, and what a role set leaves out. After a rollback of the stack they say what its role is denied.
+/// could not have it, what a role set leaves out, and which quota a role exceeds unless it was raised. After a rollback
+/// of the stack they say what its role is denied.
 pub const WARNINGS: &str = "Warnings";
 
 /// The name of the `Fn::GetAtt` attribute that lists the actions to verify that IAM's policy simulator can't judge.
@@ -57,7 +58,7 @@ pub struct ResourceSpec {
     pub source: Option<Source>,
     /// The required permissions that the policies were derived from. Empty where nothing is derived.
     pub required: RequiredPermissions,
-    /// Notes on parts of the spec that may surprise the author.
+    /// Notes on parts of the spec that may surprise the author. The attribute `Warnings` and the preview have them.
     pub notices: Vec<String>,
     /// What IAM's policy simulator must find allowed once the role exists. Empty where the author did not ask for it.
     pub checks: Vec<Check>,

@@ -72,7 +72,7 @@ fn tasks_in(value: &Value) -> usize {
     here + below
 }
 
-fn grants(machine: &Value) -> Vec<Grant> {
+pub fn grants(machine: &Value) -> Vec<Grant> {
     let (machine, errors) = asl::parse(machine);
     assert!(errors.is_empty(), "{errors:?}");
     let features = Features { state_machine: Some("churn".into()), ..Features::default() };
@@ -84,7 +84,7 @@ fn grants(machine: &Value) -> Vec<Grant> {
 }
 
 /// Whether the documents allow the grant.
-fn allowed(documents: &[Document], grant: &Grant) -> bool {
+pub fn allowed(documents: &[Document], grant: &Grant) -> bool {
     let statements: Vec<Value> = documents
         .iter()
         .flat_map(|document| {

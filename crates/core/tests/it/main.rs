@@ -1,10 +1,15 @@
 //! Tests of plans, of schedules, and of what state machines need.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod integrations;
 mod law;
 mod machines;
+mod merging;
 mod schedule;
+mod states;

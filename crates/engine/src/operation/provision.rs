@@ -114,7 +114,7 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             tracing::warn!(?warnings, "accepted properties that a new resource may not have");
         }
         for notice in std::mem::take(&mut spec.notices) {
-            tracing::warn!(notice, "permissions left out of the role set");
+            tracing::warn!(notice, "notice about the resource");
             warnings.push(notice);
         }
         measure(request, &spec).map_err(fail)?;

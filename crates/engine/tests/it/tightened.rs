@@ -38,7 +38,41 @@ fn refusals() -> Vec<Refusal> {
     let tags = |keys: &[&str]| {
         with(json!({ "Tags": keys.iter().map(|key| json!({ "Key": key, "Value": "" })).collect::<Vec<_>>() }))
     };
+    let map = |mode: &str, reader: Value| {
+        let done = json!({ "StartAt": "Done", "States": { "Done": { "Type": "Succeed" } } });
+        let mut each = json!({ "Type": "Map", "ItemProcessor": done, "ItemReader": reader, "End": true });
+        each["ItemProcessor"]["ProcessorConfig"] = json!({ "Mode": mode });
+        with(json!({
+            "Definition": { "StartAt": "Each", "States": { "Each": each } },
+            "StateMachineName": "churn",
+        }))
+    };
+    let reader = |call: Value| json!({ "Resource": "arn:aws:states:::s3:getObject", "Parameters": call });
     vec![
+        Refusal {
+            what: "an inline map with a reader",
+            kind: WORKFLOW,
+            good: map("DISTRIBUTED", reader(json!({ "Bucket": "b", "Key": "k" }))),
+            bad: map("INLINE", reader(json!({ "Bucket": "b", "Key": "k" }))),
+            worse: None,
+            says: "state `Each`: `ItemReader`: allowed only in a distributed map",
+        },
+        Refusal {
+            what: "a reader without its bucket",
+            kind: WORKFLOW,
+            good: map("DISTRIBUTED", reader(json!({ "Bucket": "b", "Key": "k" }))),
+            bad: map("DISTRIBUTED", reader(json!({ "Key": "k" }))),
+            worse: None,
+            says: "`Bucket`: missing, expected the name of a bucket",
+        },
+        Refusal {
+            what: "a reader that is no object",
+            kind: WORKFLOW,
+            good: map("DISTRIBUTED", reader(json!({ "Bucket": "b", "Key": "k" }))),
+            bad: map("DISTRIBUTED", json!("{% $reader %}")),
+            worse: None,
+            says: "found no object, expected an object with `Resource`",
+        },
         Refusal {
             what: "keys of tags that differ in the case of letters beyond ASCII",
             kind: WORKFLOW,

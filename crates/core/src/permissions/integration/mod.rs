@@ -8,16 +8,19 @@
 //! - `on`: the resources, as ARN templates (see `arn_template.rs`)
 //! - `why`: the reason for a wildcard in `on`
 //! - `given`: members of the call; the grant applies only if the call has one of them
-//! - `lacking`: members of the call; the grant applies only if the call has none of them
+//! - `lacking`: members of the call; the grant applies only if an execution may have none of them
+//! - `also`: like `given`; the grant applies only if the call has one of both lists
 //! - `otherwise`: members of the call that may name the resource if the member in `on` is absent; an empty list says
 //!   that the member in `on` may always be absent
 //! - `condition`: the condition of the grant, with placeholders
 //! - `pass`: the members of the call that name roles to pass
 //! - `to`: the service that the roles are passed to
+//! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
 //!
-//! A member of `given` or `lacking` may have a value. `AuthType=IAM_ROLE` counts as present if the call has that
-//! literal there, or a value that is known at run time only.
+//! A member of `given`, `also` or `lacking` may have a value, or the beginning of one: `Path=/@connections*`.
+//! `AuthType=IAM_ROLE` counts as present if the call has that literal there. A value that is known at run time only is
+//! taken to fit `given` and `also`, but not `lacking`, unless its known beginning decides.
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
@@ -35,7 +38,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::iam::arn::{Arn, Place};
-use crate::permissions::asl::{Found, Task};
+use crate::permissions::asl::{Arguments, Found, Task};
 use crate::permissions::integration::arn_template::ArnTemplate;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
@@ -54,7 +57,7 @@ const FILES: [(&str, &str); 22] = [
     ("athena", include_str!("athena.json")),
     ("batch", include_str!("batch.json")),
     ("bedrock", include_str!("bedrock.json")),
-    ("bedrock-agentcore", include_str!("bedrock-agentcore.json")),
+    ("bedrockagentcore", include_str!("bedrockagentcore.json")),
     ("codebuild", include_str!("codebuild.json")),
     ("databrew", include_str!("databrew.json")),
     ("dynamodb", include_str!("dynamodb.json")),
@@ -102,8 +105,10 @@ pub struct Need {
     pub why: String,
     /// Members of the call; the grant applies only if the call has one of them.
     pub given: Vec<String>,
-    /// Members of the call; the grant applies only if the call has none of them.
+    /// Members of the call; the grant applies only if an execution may have none of them.
     pub lacking: Vec<String>,
+    /// Members of the call; the grant applies only if the call has one of them, and one of `given`.
+    pub also: Vec<String>,
     /// Members of the call that may name the resource if the member in `on` is absent.
     pub otherwise: Option<Vec<String>>,
     /// The condition of the grant, with placeholders.
@@ -112,6 +117,8 @@ pub struct Need {
     pub pass: Vec<String>,
     /// The service that the roles are passed to: `sagemaker.amazonaws.com`.
     pub to: String,
+    /// Whether the service also has a name that ends in `.cn` in the partition `aws-cn`.
+    pub cn: bool,
     /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
     pub rule: Option<String>,
 }
@@ -139,7 +146,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
         }
         return;
     }
-    match Target::parse(&task.resource) {
+    match Target::parse(&task.resource, context.place) {
         Ok(Target::Activity) => {}
         Ok(Target::Function(arn)) => {
             // `arn:aws:lambda:us-east-1:123456789012:function:name` has seven parts; an eighth part is the qualifier.
@@ -178,7 +185,7 @@ enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn parse(resource: &'a str) -> Result<Self, String> {
+    fn parse(resource: &'a str, place: &Place) -> Result<Self, String> {
         if resource.contains("${") {
             return Err(format!(
                 "`Resource`: found `{resource}`, expected text without `${{Name}}`; write the value, or set it in \
@@ -191,8 +198,17 @@ impl<'a> Target<'a> {
         match arn.service {
             "lambda" if arn.resource.starts_with("function:") => Ok(Self::Function(resource)),
             "states" if arn.resource.starts_with("activity:") => Ok(Self::Activity),
-            "states" if arn.region.is_empty() && arn.account.is_empty() => {
+            "states" => {
                 let (service, rest) = arn.resource.split_once(':').ok_or_else(unknown)?;
+                // Templates of AWS also write an integration with a region and an account, as in `tts-converter` of
+                // <https://github.com/aws-samples/step-functions-workflows-collection>.
+                let plain = arn.region.is_empty() && arn.account.is_empty();
+                let placed = Place::from_arn(resource).is_some_and(|of| of.partition == place.partition);
+                // These are resources of Step Functions: `arn:aws:states:us-east-1:123456789012:stateMachine:churn`.
+                let own = ["execution", "express", "mapRun", "stateMachine"].contains(&service);
+                if own || !(plain || placed) {
+                    return Err(unknown());
+                }
                 if service == "aws-sdk" {
                     let (service, action) = rest.split_once(':').ok_or_else(unknown)?;
                     let action = action.strip_suffix(".waitForTaskToken").unwrap_or(action);
@@ -253,13 +269,9 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
 impl Need {
     fn require(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
-        let given = |member: &String| match member.split_once('=') {
-            None => task.arguments.shows(member),
-            Some((member, value)) => {
-                task.arguments.at(member).iter().any(|found| !matches!(found, Found::Literal(text) if text != value))
-            }
-        };
-        if !self.given.is_empty() && !self.given.iter().any(given) || self.lacking.iter().any(given) {
+        let one_of = |members: &[String]| members.is_empty() || members.iter().any(|member| has(task, member, false));
+        let lacks = !self.lacking.iter().any(|member| has(task, member, true));
+        if !(one_of(&self.given) && one_of(&self.also) && lacks) {
             return;
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
@@ -267,6 +279,9 @@ impl Need {
         }
         for member in &self.pass {
             required.pass(task, member, &self.to, context);
+            if self.cn && context.place.partition == "aws-cn" {
+                required.pass(task, member, &format!("{}.cn", self.to), context);
+            }
         }
         let mut actions = self.allow.clone();
         if sync {
@@ -293,6 +308,26 @@ impl Need {
             Err(why) => required.invalid(state, &why),
         }
     }
+}
+
+/// Whether a call has a member, as `given` and `lacking` write it: in every execution if `always`, else in some.
+fn has(task: &Task, member: &str, always: bool) -> bool {
+    let Some((member, value)) = member.split_once('=') else {
+        // Arguments that are one expression may have the member or not.
+        let open = matches!(&task.arguments, Arguments::Jsonata(Value::String(_)));
+        return task.arguments.shows(member) && !(always && open);
+    };
+    let fits = |found: &Found| match (found, value.strip_suffix('*')) {
+        (Found::Absent, _) => false,
+        (Found::Literal(text), None) => text == value,
+        (Found::Literal(text), Some(beginning)) => text.starts_with(beginning),
+        (Found::Expression { .. }, None) => !always,
+        (Found::Expression { prefix }, Some(beginning)) => {
+            prefix.starts_with(beginning) || !always && beginning.starts_with(prefix.as_str())
+        }
+    };
+    let found = task.arguments.at(member);
+    if always { !found.is_empty() && found.iter().all(fits) } else { found.iter().any(fits) }
 }
 
 /// The grant for the EventBridge rule that Step Functions keeps to learn that a `.sync` task has ended.

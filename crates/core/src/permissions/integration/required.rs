@@ -67,6 +67,9 @@ pub struct RequiredPermissions {
     pub overrides: Vec<(String, String, &'static str)>,
     /// The messages of all errors, each with the state or the property that it is about.
     pub errors: Vec<String>,
+    /// The messages of rules that an earlier version of this function did not have. What they are about is read as
+    /// before. The module `resource::properties` decides which of them count.
+    pub tightened: Vec<String>,
 }
 
 impl RequiredPermissions {

@@ -1,0 +1,362 @@
+//! Tests what a single state leads to: its query language, its `Resource`, the reader and the writer of a map, logging,
+//! and overrides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::permissions::asl;
+use mlops_roles_core::permissions::derive::{Features, derive};
+use mlops_roles_core::permissions::integration::all;
+use mlops_roles_core::permissions::integration::context::DeriveContext;
+use mlops_roles_core::permissions::integration::required::RequiredPermissions;
+
+static LANGUAGES: [Option<&str>; 3] = [None, Some("JSONPath"), Some("JSONata")];
+
+/// The required permissions of a machine. The errors of parsing come before those of deriving.
+fn required(machine: &Value, overrides: &[(&str, &str)]) -> RequiredPermissions {
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+    let overrides: BTreeMap<String, Vec<String>> =
+        overrides.iter().map(|(path, arn)| ((*path).to_owned(), vec![(*arn).to_owned()])).collect();
+    let features = Features { state_machine: Some("runs".into()), ..Features::default() };
+    let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides };
+    let (machine, mut errors) = asl::parse(machine);
+    let mut required = derive(&machine, &features, context);
+    errors.append(&mut required.errors);
+    errors.append(&mut required.tightened);
+    required.errors = errors;
+    required
+}
+
+/// The errors of a machine, in one text.
+fn errors(machine: &Value) -> String {
+    required(machine, &[]).errors.join("\n")
+}
+
+/// The resources of the actions of a service, by action.
+fn granted(machine: &Value, service: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let required = required(machine, &[]);
+    assert_eq!(required.errors, Vec::<String>::new(), "{machine}");
+    let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for grant in required.grants {
+        for action in grant.actions.iter().filter(|action| action.starts_with(service)) {
+            granted.entry(action.clone()).or_default().extend(grant.resources.clone());
+        }
+    }
+    granted
+}
+
+/// A machine or a part of one, with these states.
+fn machine(states: &Value) -> Value {
+    json!({ "StartAt": "First", "States": states })
+}
+
+fn with(mut holder: Value, name: &str, value: Option<&Value>) -> Value {
+    if let Some(value) = value {
+        holder[name] = value.clone();
+    }
+    holder
+}
+
+/// A machine with the state in the given kind of state, each with its query language.
+fn nested(kind: &str, languages: [Option<&str>; 3], state: &Value) -> Value {
+    let [outer, holder, own] = languages.map(|language| language.map(Value::from));
+    let inner = machine(&json!({ "Inner": with(state.clone(), "QueryLanguage", own.as_ref()) }));
+    let holding = match kind {
+        "Branches" => json!({ "Type": "Parallel", "Branches": [inner], "End": true }),
+        part => json!({ "Type": "Map", part: inner, "End": true }),
+    };
+    let holding = with(holding, "QueryLanguage", holder.as_ref());
+    with(machine(&json!({ "First": holding })), "QueryLanguage", outer.as_ref())
+}
+
+#[test]
+fn the_fields_of_a_state_tell_its_language_whatever_surrounds_it() {
+    let calls = [
+        ("Parameters", json!({ "FunctionName": "score-all" })),
+        ("Parameters", json!({ "FunctionName.$": "States.Format('score-{}', $.x)" })),
+        ("Arguments", json!({ "FunctionName": "score-all" })),
+        ("Arguments", json!({ "FunctionName": "{% 'score-' & $x %}" })),
+    ];
+    let known = "arn:aws:lambda:us-east-1:123456789012:function:score-";
+    let check = |kind: &str, languages: [Option<&str>; 3]| {
+        for (field, call) in calls.clone() {
+            let state = json!({ "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", field: call });
+            let machine = nested(kind, languages, &state);
+            let granted = granted(&machine, "lambda:");
+            let functions = &granted["lambda:InvokeFunction"];
+            assert!(functions.iter().all(|function| function.starts_with(known)), "{functions:?} of {machine}");
+        }
+    };
+    for kind in ["ItemProcessor", "Iterator", "Branches"] {
+        for outer in LANGUAGES {
+            for holder in LANGUAGES {
+                for own in LANGUAGES {
+                    check(kind, [outer, holder, own]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_role_to_assume_is_read_in_either_language() {
+    let at_run_time = "`Credentials.RoleArn`: the role is known only at run time";
+    for language in LANGUAGES {
+        for (credentials, error) in [
+            (json!({ "RoleArn": "arn:aws:iam::111122223333:role/Other" }), ""),
+            (json!({ "RoleArn.$": "$.role" }), at_run_time),
+            (json!({ "RoleArn": "{% $role %}" }), at_run_time),
+            (json!("{% $credentials %}"), at_run_time),
+        ] {
+            let state = json!({
+                "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Credentials": credentials,
+            });
+            let machine = nested("ItemProcessor", [language, None, None], &state);
+            let errors = errors(&machine);
+            assert!(errors.contains(error) && errors.is_empty() == error.is_empty(), "{errors} of {machine}");
+        }
+    }
+}
+
+#[test]
+fn a_resource_may_name_a_region_and_an_account() {
+    let grants = |resource: &str| {
+        let required = required(&machine(&json!({ "First": { "Type": "Task", "Resource": resource } })), &[]);
+        (required.grants, required.pass_role_grants, required.errors)
+    };
+    let optimised = all().map(|(service, action, _)| format!("{service}:{action}"));
+    let calls = ["aws-sdk:s3:getObject", "aws-sdk:sqs:sendMessage.waitForTaskToken", "lambda:invoke.waitForTaskToken"];
+    let mut count = 0;
+    for call in optimised.chain(calls.map(str::to_owned)) {
+        let plain = grants(&format!("arn:aws:states:::{call}"));
+        assert_eq!(grants(&format!("arn:aws:states:us-east-1:123456789012:{call}")), plain, "{call}");
+        count += 1;
+    }
+    assert!(count > 50, "{count}");
+    for resource in [
+        "arn:aws-cn:states:cn-north-1:123456789012:lambda:invoke",
+        "arn:aws:states:us-east-1:12:lambda:invoke",
+        "arn:aws:states:us-east-1::lambda:invoke",
+        "arn:aws:states::123456789012:lambda:invoke",
+        "arn:aws:states:us-east-1:123456789012:lambda",
+        "arn:aws:states:us-east-1:123456789012:stateMachine:churn",
+        "arn:aws:states:us-east-1:123456789012:execution:churn:1",
+        "arn:aws:states:us-east-1:123456789012:express:churn:1:1",
+        "arn:aws:states:us-east-1:123456789012:mapRun:churn/each:1",
+    ] {
+        let (_, _, errors) = grants(resource);
+        let expected = format!(
+            "state `First`: `Resource`: found `{resource}`, expected the ARN of an integration, a Lambda function or \
+             an activity"
+        );
+        assert_eq!(errors, [expected]);
+    }
+}
+
+/// A machine with one Map state, in the given mode and with these further fields.
+fn map(mode: Option<&str>, fields: &Value) -> Value {
+    let mut processor = machine(&json!({ "Done": { "Type": "Succeed" } }));
+    if let Some(mode) = mode {
+        processor["ProcessorConfig"] = json!({ "Mode": mode });
+    }
+    let mut state = Map::from_iter([("Type".to_owned(), json!("Map")), ("ItemProcessor".to_owned(), processor)]);
+    state.extend(fields.as_object().unwrap().clone());
+    machine(&json!({ "Each": state }))
+}
+
+#[test]
+fn an_inline_map_has_no_reader_and_no_writer() {
+    let reader = json!({ "Resource": "arn:aws:states:::s3:getObject", "Parameters": { "Bucket": "in", "Key": "k" } });
+    let writer = json!({ "Resource": "arn:aws:states:::s3:putObject", "Parameters": { "Bucket": "out" } });
+    let refused = |name: &str, part: &str| {
+        format!(
+            "state `Each`: `{name}`: allowed only in a distributed map; remove it, or set \
+             `{part}.ProcessorConfig.Mode` to `DISTRIBUTED`"
+        )
+    };
+    let formatting = json!({ "WriterConfig": { "OutputType": "JSON" } });
+    for (name, part) in [("ItemReader", &reader), ("ResultWriter", &writer), ("ResultWriter", &formatting)] {
+        for mode in [None, Some("INLINE")] {
+            assert_eq!(errors(&map(mode, &json!({ name: part }))), refused(name, "ItemProcessor"));
+        }
+        assert_eq!(errors(&map(Some("DISTRIBUTED"), &json!({ name: part }))), "");
+    }
+    let mut old = map(None, &json!({ "ItemReader": reader, "ResultWriter": writer }));
+    let state = old["States"]["Each"].as_object_mut().unwrap();
+    let iterator = state.remove("ItemProcessor").unwrap();
+    state.insert("Iterator".to_owned(), iterator);
+    let both = ["ItemReader", "ResultWriter"].map(|name| refused(name, "Iterator"));
+    assert_eq!(errors(&old), both.join("\n"));
+}
+
+#[test]
+fn each_option_of_a_reader_or_a_writer_is_granted() {
+    let none = json!({});
+    let flatten = json!({ "InputType": "JSON", "Transformation": "LOAD_AND_FLATTEN" });
+    let write = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+    for (operation, call, config, expected) in [
+        ("getObject", json!({ "Bucket": "b", "Key": "k" }), &none, json!({ "s3:GetObject": ["b/k"] })),
+        (
+            "getObject",
+            json!({ "Bucket": "b", "Key": "k", "VersionId": "v" }),
+            &none,
+            json!({ "s3:GetObjectVersion": ["b/k"] }),
+        ),
+        ("listObjectsV2", json!({ "Bucket": "b" }), &none, json!({ "s3:ListBucket": ["b"] })),
+        (
+            "listObjectsV2",
+            json!({ "Bucket": "b", "Prefix": "in/" }),
+            &json!({ "Transformation": "NONE" }),
+            json!({ "s3:ListBucket": ["b"] }),
+        ),
+        (
+            "listObjectsV2",
+            json!({ "Bucket": "b", "Prefix": "in/" }),
+            &flatten,
+            json!({ "s3:GetObject": ["b/in/*"], "s3:ListBucket": ["b"] }),
+        ),
+        (
+            "listObjectsV2",
+            json!({ "Bucket": "b", "Prefix": "in" }),
+            &flatten,
+            json!({ "s3:GetObject": ["b/in*"], "s3:ListBucket": ["b"] }),
+        ),
+        (
+            "listObjectsV2",
+            json!({ "Bucket": "b" }),
+            &flatten,
+            json!({ "s3:GetObject": ["b/*"], "s3:ListBucket": ["b"] }),
+        ),
+        ("putObject", json!({ "Bucket": "b" }), &none, write.map(|action| (action, ["b/*"])).into_iter().collect()),
+        (
+            "putObject",
+            json!({ "Bucket": "b", "Prefix": "out" }),
+            &json!({ "OutputType": "JSONL", "Transformation": "FLATTEN" }),
+            write.map(|action| (action, ["b/out/*"])).into_iter().collect(),
+        ),
+        (
+            "putObject",
+            json!({ "Bucket": "b", "Prefix": "out/" }),
+            &none,
+            write.map(|action| (action, ["b/out/*"])).into_iter().collect(),
+        ),
+    ] {
+        let (part, config_name) =
+            if operation == "putObject" { ("ResultWriter", "WriterConfig") } else { ("ItemReader", "ReaderConfig") };
+        // `arn:aws:states:::s3:getObject` has neither a region nor an account.
+        for (field, place) in [("Parameters", ":"), ("Arguments", ":"), ("Parameters", "us-east-1:123456789012")] {
+            // The owner of a bucket is compared by S3, and needs no permission.
+            let call = with(call.clone(), "ExpectedBucketOwner", Some(&json!("123456789012")));
+            let resource = format!("arn:aws:states:{place}:s3:{operation}");
+            let machine =
+                map(Some("DISTRIBUTED"), &json!({ part: { "Resource": resource, field: call, config_name: config } }));
+            let granted = granted(&machine, "s3:");
+            let bare = |arn: &String| Value::from(arn.trim_start_matches("arn:aws:s3:::"));
+            let found: Value = granted
+                .iter()
+                .map(|(action, resources)| (action.clone(), resources.iter().map(bare).collect::<Value>()))
+                .collect();
+            assert_eq!(found, expected, "{machine}");
+        }
+    }
+}
+
+#[test]
+fn the_format_of_the_items_changes_no_grant_of_the_file_that_has_them() {
+    for config in [
+        json!({}),
+        json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVDelimiter": "TAB" }),
+        json!({ "InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"], "MaxItems": 5 }),
+        json!({ "InputType": "JSON", "ItemsPointer": "/items", "MaxItemsPath": "$.most" }),
+        json!({ "InputType": "JSONL" }),
+        json!({ "InputType": "PARQUET" }),
+    ] {
+        let reader = json!({
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": config,
+            "Parameters": { "Bucket": "b", "Key": "k" },
+        });
+        let granted = granted(&map(Some("DISTRIBUTED"), &json!({ "ItemReader": reader })), "s3:");
+        let object = BTreeSet::from(["arn:aws:s3:::b/k".to_owned()]);
+        assert_eq!(granted, BTreeMap::from([("s3:GetObject".to_owned(), object)]));
+    }
+}
+
+#[test]
+fn what_is_known_only_at_run_time_is_read_both_ways() {
+    let reader = |operation: &str, field: &str, call: Value, config: Value| {
+        let resource = format!("arn:aws:states:::s3:{operation}");
+        let reader = json!({ "Resource": resource, field: call, "ReaderConfig": config });
+        granted(&map(Some("DISTRIBUTED"), &json!({ "ItemReader": reader })), "s3:").into_keys().collect::<Vec<_>>()
+    };
+    let both = ["s3:GetObject", "s3:GetObjectVersion"];
+    let version = json!({ "Bucket": "b", "Key": "k", "VersionId.$": "$.version" });
+    assert_eq!(reader("getObject", "Parameters", version, json!({})), both);
+    assert_eq!(reader("getObject", "Arguments", json!("{% $file %}"), json!({})), both);
+    let open = json!({ "InputType": "JSON", "Transformation": "${Transformation}" });
+    let actions = reader("listObjectsV2", "Parameters", json!({ "Bucket": "b" }), open);
+    assert_eq!(actions, ["s3:GetObject", "s3:ListBucket"]);
+}
+
+#[test]
+fn a_reader_without_its_place_is_refused() {
+    let reader = |reader: Value| errors(&map(Some("DISTRIBUTED"), &json!({ "ItemReader": reader })));
+    let of = |operation: &str, call: Value| {
+        reader(json!({ "Resource": format!("arn:aws:states:::{operation}"), "Parameters": call }))
+    };
+    let bucket = "state `Each.ItemReader`: `Bucket`: missing, expected the name of a bucket";
+    assert_eq!(of("s3:getObject", json!({ "Key": "k" })), bucket);
+    assert_eq!(of("s3:listObjectsV2", json!({})), bucket);
+    let key = "state `Each.ItemReader`: `Key`: missing, expected the key of an object";
+    assert_eq!(of("s3:getObject", json!({ "Bucket": "b" })), key);
+    let object = "state `Each.ItemReader`: found no object, expected an object with `Resource`";
+    assert_eq!(reader(json!("{% $reader %}")), object);
+    for operation in ["aws-sdk:s3:getObject", "s3:headObject", "lambda:invoke"] {
+        assert!(of(operation, json!({ "Bucket": "b", "Key": "k" })).contains("expected an ARN that ends with"));
+    }
+}
+
+/// The actions are those of <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy>.
+#[test]
+fn logging_grants_the_actions_of_the_guide() {
+    let (machine, _) = asl::parse(&machine(&json!({ "Done": { "Type": "Succeed" } })));
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+    let overrides = BTreeMap::new();
+    let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides };
+    let required = derive(&machine, &Features { logging: true, ..Features::default() }, context);
+    let on = |resource: &str| -> Vec<String> {
+        let grants = required.grants.iter().filter(|grant| grant.resources.contains(resource));
+        grants.flat_map(|grant| grant.actions.clone()).collect()
+    };
+    let everywhere = [
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ];
+    assert_eq!(on("*"), everywhere);
+    let streams = ["logs:CreateLogStream", "logs:PutLogEvents"];
+    assert_eq!(on("arn:aws:logs:us-east-1:123456789012:log-group:*"), streams);
+}
+
+/// The error of a state says nothing about a state whose path begins alike.
+#[test]
+fn an_override_that_replaces_nothing_is_reported_beside_the_error_of_another_state() {
+    let call = json!({ "FunctionName": "f" });
+    let invoke = |resource: &str| json!({ "Type": "Task", "Resource": resource, "Parameters": call });
+    let function = "arn:aws:lambda:us-east-1:123456789012:function:g";
+    let idle = |path: &str| format!("`{function}` matches no wildcard or role of state `{path}` that is known only");
+    let definition = machine(&json!({
+        "Score": invoke("arn:aws:states:::lambda:invoke"),
+        "Score again": invoke("arn:aws:states:::lambda:invok"),
+    }));
+    let errors = required(&definition, &[("Score", function), ("Score again", function)]).errors;
+    assert!(errors.iter().any(|error| error.contains(&idle("Score"))), "{errors:?}");
+    assert!(!errors.iter().any(|error| error.contains(&idle("Score again"))), "{errors:?}");
+}
