@@ -73,6 +73,8 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
 }
 
 /// Reports each ARN in `ResourceOverrides` that replaces no wildcard. Otherwise it would be ignored in silence.
+///
+/// A wildcard of an earlier version may be gone, so the rule spares existing resources.
 fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     let taken = |arn: &String| {
         required.grants.iter().any(|grant| grant.state == path && grant.resources.contains(arn))
@@ -84,7 +86,7 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
     let idle: Vec<String> = told.iter().filter(|arn| !taken(arn)).map(|arn| format!("`{arn}`")).collect();
     if !idle.is_empty() {
         let (verb, what) = if idle.len() == 1 { ("matches", "it") } else { ("match", "them") };
-        required.errors.push(format!(
+        required.tightened.push(format!(
             "`ResourceOverrides`: {} {verb} no wildcard or role of state `{path}` that is known only at run time; \
              correct or remove {what}",
             idle.join(", "),

@@ -47,6 +47,18 @@ fn refusals() -> Vec<Refusal> {
             "StateMachineName": "churn",
         }))
     };
+    let nested = |told: Option<&str>| {
+        let machine = "States.Format('arn:aws:states:us-east-1:123456789012:stateMachine:c:{}', $.alias)";
+        let task = json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::states:startExecution",
+            "Parameters": { "StateMachineArn.$": machine },
+            "End": true,
+        });
+        let definition = json!({ "StartAt": "Run", "States": { "Run": task } });
+        let told = told.map(|arn| json!({ "Run": [arn] })).unwrap_or_default();
+        with(json!({ "Definition": definition, "ResourceOverrides": told }))
+    };
     let reader = |call: Value| json!({ "Resource": "arn:aws:states:::s3:getObject", "Parameters": call });
     vec![
         Refusal {
@@ -64,6 +76,14 @@ fn refusals() -> Vec<Refusal> {
             bad: map("DISTRIBUTED", reader(json!({ "Key": "k" }))),
             worse: None,
             says: "`Bucket`: missing, expected the name of a bucket",
+        },
+        Refusal {
+            what: "an override of a wildcard that an earlier version had",
+            kind: WORKFLOW,
+            good: nested(None),
+            bad: nested(Some("arn:aws:states:us-east-1:123456789012:stateMachine:c:prod")),
+            worse: None,
+            says: "matches no wildcard or role of state `Run`",
         },
         Refusal {
             what: "a reader that is no object",
