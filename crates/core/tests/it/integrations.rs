@@ -300,6 +300,14 @@ fn an_inference_profile_leads_to_the_models_behind_it() {
     for kind in ["provisioned-model", "custom-model-deployment", "imported-model", "prompt-router"] {
         assert_eq!(called(&arn(&format!("{kind}/x"))), [arn(&format!("{kind}/x"))]);
     }
+    // A profile whose id tells no model reaches models only by way of the profile.
+    let untold = derived("bedrock:invokeModel", json!({ "ModelId": arn("inference-profile/x") }));
+    let wide = untold.grants.iter().filter(|grant| grant.resources.iter().any(|on| on.ends_with("foundation-model/*")));
+    assert!(
+        wide.clone().count() == 1 && wide.into_iter().all(|grant| grant.condition.is_some()),
+        "{:?}",
+        untold.grants
+    );
     let profile = arn("application-inference-profile/x");
     let required = derived("bedrock:invokeModel", json!({ "ModelId": profile }));
     let [itself, models] = required.grants.as_slice() else { panic!("{:?}", required.grants) };

@@ -423,7 +423,11 @@ fn models(text: &str, how: &str, place: &Place) -> Option<Vec<ArnPart>> {
     let (itself, behind, of_application) = match Arn::parse(text) {
         Some(arn) if arn.service == "bedrock" && arn.partition == place.partition => {
             match arn.resource.split_once('/') {
-                Some(("inference-profile", id)) => (whole(), Some(id.split_once('.').map_or("*", |(_, id)| id)), false),
+                Some(("inference-profile", id)) => {
+                    // An id without a dot tells no model: the condition on the profile then limits the grant.
+                    let model = id.split_once('.').map(|(_, id)| id);
+                    (whole(), Some(model.unwrap_or("*")), model.is_none())
+                }
                 Some(("application-inference-profile", _)) => (whole(), Some("*"), true),
                 _ => (whole(), None, false),
             }
@@ -560,7 +564,8 @@ fn widened_models(prefix: &str, own: Option<Arn<'_>>, how: &str, place: &Place) 
         };
         let behind = behind.map(|id| foundation_model(place, "*", &id));
         let itself = vec![ArnPart::Whole(format!("{prefix}*"))];
-        return chosen_models(itself, behind, kind == "application-inference-profile", how);
+        let tells_model = kind == "inference-profile" && id.contains('.');
+        return chosen_models(itself, behind, !tells_model, how);
     }
     let name = if prefix.starts_with("arn:") { "" } else { prefix };
     let id = match name.split_once('.') {
