@@ -17,7 +17,7 @@ use crate::deployed::TEMPLATE;
 use crate::document::{Document, parse};
 use crate::options::Options;
 use crate::report::Report;
-use crate::symbol::{ACCOUNT, Symbols, Unknown};
+use crate::symbol::{ACCOUNT, Position, Symbols, Unknown};
 use crate::template::{Findings, Known, Template};
 
 /// The stand-in for the name of a stack that does not exist yet.
@@ -338,13 +338,13 @@ impl<'a> Scene<'a> {
         let properties = |symbols: &RefCell<Symbols>| {
             let mut symbols = symbols.borrow_mut();
             symbols.begin("Definition");
-            let mut value = |name: &str, embedded: bool| {
-                let unknown = Unknown { name, embedded, kind: "" };
+            let mut value = |name: &str, position| {
+                let unknown = Unknown { name, position, kind: "" };
                 let known = self.values.get(name).cloned();
                 known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.guardrails)))
             };
             let substitutions: Map<String, Value> =
-                names.iter().map(|(name, embedded)| ((*name).to_owned(), json!(value(name, *embedded)))).collect();
+                names.iter().map(|(name, position)| ((*name).to_owned(), json!(value(name, *position)))).collect();
             let mut properties = given.clone();
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
             (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
@@ -354,15 +354,20 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The names of the `${NAME}` in the JSON of a definition, each with whether it is part of a longer text anywhere.
-fn placeholders(definition: &str) -> BTreeMap<&str, bool> {
+/// The names of the `${NAME}` in the JSON of a definition, each with its position that says least of it.
+fn placeholders(definition: &str) -> BTreeMap<&str, Position> {
     let mut names = BTreeMap::new();
     let mut parts = definition.split("${");
     let mut before = parts.next().unwrap_or_default();
     for part in parts {
         if let Some((name, behind)) = part.split_once('}') {
-            let whole = before.ends_with('"') && behind.starts_with('"');
-            *names.entry(name).or_insert(false) |= !whole;
+            let position = match (before.ends_with('"'), behind.starts_with('"')) {
+                (true, true) => Position::Whole,
+                (true, false) => Position::Start,
+                (false, _) => Position::Inside,
+            };
+            let known = names.entry(name).or_insert(position);
+            *known = position.max(*known);
         }
         before = part;
     }

@@ -97,13 +97,35 @@ struct Symbol {
     shape: usize,
 }
 
+/// The position of a value in a longer text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Position {
+    /// The value is the whole text.
+    Whole,
+    /// The text begins with the value: `${Function.Arn}:live`.
+    Start,
+    /// The value follows other text.
+    Inside,
+}
+
+impl Position {
+    /// The position of a part of what has this position: between the text before it and the text behind it.
+    pub fn of(self, before: &str, behind: &str) -> Self {
+        match self {
+            _ if !before.is_empty() => Self::Inside,
+            Self::Whole if !behind.is_empty() => Self::Start,
+            position => position,
+        }
+    }
+}
+
 /// A request for a stand-in.
 #[derive(Clone, Copy, Debug)]
 pub struct Unknown<'a> {
     /// The name of the value: `Topic`, `ExecutionRole.Arn`.
     pub name: &'a str,
-    /// Whether the value is part of a longer text.
-    pub embedded: bool,
+    /// The position of the value in a longer text.
+    pub position: Position,
     /// The type of the template's resource that has the value: `AWS::SNS::Topic`; empty when it belongs to no resource.
     pub kind: &'a str,
 }
@@ -112,8 +134,8 @@ pub struct Unknown<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     all: Vec<Symbol>,
-    /// The index of each value by its property, its name, and whether it is part of a longer text.
-    by_use: BTreeMap<(String, String, bool), usize>,
+    /// The index of each value by its property, its name and its position.
+    by_use: BTreeMap<(String, String, Position), usize>,
     /// Texts, each with what is printed instead.
     named: Vec<(String, String)>,
     /// The property that is being resolved.
@@ -137,17 +159,17 @@ impl Symbols {
 
     /// The stand-in for an unknown value: always the same one within one property, until `advance` changes its shape.
     pub fn stand_in(&mut self, unknown: Unknown<'_>, place: &Place, guardrails: Option<&Guardrails>) -> String {
-        let Unknown { name, embedded, .. } = unknown;
-        let used = (self.property.clone(), name.to_owned(), embedded);
+        let Unknown { name, position, .. } = unknown;
+        let used = (self.property.clone(), name.to_owned(), position);
         if let Some(symbol) = self.by_use.get(&used).and_then(|i| self.all.get(*i)) {
             return symbol.text().to_owned();
         }
         let token = format!("Zq{:03}z", self.all.len());
         let number = (FIRST_NUMBER + self.all.len()).to_string();
-        let shapes = if embedded {
-            parts(&token, &number, guardrails)
-        } else {
-            shapes(&token, &number, unknown, place, guardrails)
+        let shapes = match position {
+            Position::Whole => shapes(&token, &number, unknown, place, guardrails),
+            Position::Start => starts(&token, &number, unknown, place, guardrails),
+            Position::Inside => parts(&token, &number, guardrails),
         };
         let (property, name) = (self.property.clone(), name.to_owned());
         let symbol = Symbol { property, name, token, number, shapes, shape: 0 };
@@ -326,6 +348,19 @@ fn parts(token: &str, number: &str, guardrails: Option<&Guardrails>) -> Vec<Stri
     vec![token.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase(), number.to_owned()]
 }
 
+/// The shapes that the beginning of a text can have: an ARN first if the value is one.
+fn starts(
+    token: &str,
+    number: &str,
+    unknown: Unknown<'_>,
+    place: &Place,
+    guardrails: Option<&Guardrails>,
+) -> Vec<String> {
+    let arns = shapes(token, number, unknown, place, guardrails).into_iter().filter(|shape| shape.starts_with("arn:"));
+    let (arns, parts) = (arns.collect::<Vec<_>>(), parts(token, number, guardrails));
+    if is_arn(unknown) { [arns, parts].concat() } else { [parts, arns].concat() }
+}
+
 fn prefix(guardrails: Option<&Guardrails>) -> &str {
     guardrails.and_then(|guardrails| guardrails.role_name_prefixes.first()).map_or("", String::as_str)
 }
@@ -338,6 +373,13 @@ fn service(kind: &str) -> Option<String> {
         ("serverless" | "stepfunctions", _) => "states".to_owned(),
         _ => service,
     })
+}
+
+/// Whether the value is probably an ARN, by its name or by the type of its resource.
+fn is_arn(unknown: Unknown<'_>) -> bool {
+    let Unknown { name, kind, .. } = unknown;
+    let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
+    if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) }
 }
 
 /// Every shape that a property or a definition may ask for, the most likely first.
@@ -377,13 +419,11 @@ fn shapes(
     arns.sort_by_key(|(of, arn)| (service.as_deref() != Some(*of), qualified && !arn.ends_with(":1")));
     let arns = arns.into_iter().map(|(_, arn)| arn);
 
-    let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
-    let is_arn = if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) };
     // When the type tells the form, a stand-in of the other form would hide a mistake: `!Ref` of a role is not an ARN.
     let attribute = name.split_once('.').map(|(_, attribute)| attribute);
     let only_arns = !kind.is_empty() && attribute == Some("Arn");
     let only_names = attribute.is_none() && REF_IS_NAME.contains(&kind);
-    let first: Vec<String> = match (only_arns, only_names, is_arn) {
+    let first: Vec<String> = match (only_arns, only_names, is_arn(unknown)) {
         (true, ..) => arns.collect(),
         (_, true, _) => names.into(),
         (.., true) => arns.chain(names).collect(),

@@ -11,7 +11,7 @@ use mlops_roles_core::iam::arn::Place;
 use serde_json::{Map, Value};
 
 use crate::document::value_of;
-use crate::symbol::{Symbols, Unknown};
+use crate::symbol::{Position, Symbols, Unknown};
 
 /// What is known besides the template.
 #[derive(Clone, Debug)]
@@ -55,6 +55,10 @@ pub struct Template<'a> {
 /// A value, or `None` for `AWS::NoValue`.
 type Resolved = Option<Value>;
 
+/// The services whose resources have the attribute `Arn`. CloudFormation tells `Arn` from `arn`.
+const HAVE_ARN: [&str; 6] =
+    ["AWS::DynamoDB::", "AWS::IAM::", "AWS::Lambda::", "AWS::SQS::", "AWS::Serverless::", "AWS::StepFunctions::"];
+
 impl<'a> Template<'a> {
     /// Reads a template with what is known besides it.
     pub fn new(whole: &'a Value, known: Known<'a>, symbols: &'a RefCell<Symbols>) -> Self {
@@ -82,11 +86,11 @@ impl<'a> Template<'a> {
                 let members = members.iter().filter(|(name, _)| *name != "ServiceToken");
                 let resolved = members.filter_map(|(name, value)| {
                     self.symbols.borrow_mut().begin(name);
-                    Some((name.clone(), self.resolve(value, false)?))
+                    Some((name.clone(), self.resolve(value, Position::Whole)?))
                 });
                 Value::Object(resolved.collect())
             }
-            Some(other) => self.resolve(other, false).unwrap_or_default(),
+            Some(other) => self.resolve(other, Position::Whole).unwrap_or_default(),
             None => Value::Object(Map::new()),
         }
     }
@@ -94,7 +98,7 @@ impl<'a> Template<'a> {
     /// A part of a resource, resolved.
     pub fn part(&self, id: &str, path: &[&str]) -> Value {
         let part = path.iter().try_fold(self.resource(id), |part, name| Some(part?.get(*name))).flatten();
-        part.and_then(|part| self.resolve(part, false)).unwrap_or_default()
+        part.and_then(|part| self.resolve(part, Position::Whole)).unwrap_or_default()
     }
 
     /// What was found while resolving.
@@ -129,88 +133,102 @@ impl<'a> Template<'a> {
         self.known.values.get(name)
     }
 
-    fn unknown(&self, name: &str, kind: &str, embedded: bool) -> Value {
+    fn unknown(&self, name: &str, kind: &str, position: Position) -> Value {
         let name = self.symbols.borrow().printed(name);
         if let Some(value) = self.told(&name) {
             return Value::from(value.as_str());
         }
-        let unknown = Unknown { name: &name, embedded, kind };
+        let unknown = Unknown { name: &name, position, kind };
         Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.guardrails))
     }
 
-    /// Resolves a value. `embedded` says that the value is part of a longer text.
-    fn resolve(&self, value: &Value, embedded: bool) -> Resolved {
+    /// Resolves a value that has the position in a longer text.
+    fn resolve(&self, value: &Value, position: Position) -> Resolved {
         match value {
-            Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, embedded)).collect()),
+            Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, position)).collect()),
             Value::Object(members) => match members.iter().next() {
                 Some((name, argument)) if members.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
                     // A function call that is malformed, or unknown here, becomes a stand-in that is printed as the
                     // call is written.
-                    let done = self.function(name, argument, embedded);
-                    done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", embedded)))
+                    let done = self.function(name, argument, position);
+                    done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", position)))
                 }
                 _ => {
                     let mut resolved = Map::new();
                     for (name, value) in members {
                         if name == "Fn::Transform" {
                             // The members of an included file join the other members.
-                            let included = self.function(name, value, false).flatten();
+                            let included = self.function(name, value, Position::Whole).flatten();
                             resolved.extend(included.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
-                        } else if let Some(value) = self.resolve(value, false) {
+                        } else if let Some(value) = self.resolve(value, Position::Whole) {
                             resolved.insert(name.clone(), value);
                         }
                     }
                     Some(Value::Object(resolved))
                 }
             },
-            Value::String(text) => Some(Value::from(self.dynamic(text, embedded))),
+            Value::String(text) => Some(Value::from(self.dynamic(text, position))),
             Value::Bool(_) | Value::Number(_) => Some(Value::from(value.to_string())),
             Value::Null => Some(Value::Null),
         }
     }
 
     /// Replaces dynamic references such as `{{resolve:ssm:/team/topic}}`, which the deployment looks up, by stand-ins.
-    fn dynamic(&self, text: &str, embedded: bool) -> String {
+    fn dynamic(&self, text: &str, position: Position) -> String {
         let (mut done, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once("{{resolve:")
             && let Some((reference, behind)) = after.split_once("}}")
         {
-            let part = embedded || !before.is_empty() || !behind.is_empty() || !done.is_empty();
+            let position = position.of(&format!("{done}{before}"), behind);
             done.push_str(before);
-            done.push_str(&self::text(&self.unknown(&format!("resolve:{reference}"), "", part)));
+            done.push_str(&self::text(&self.unknown(&format!("resolve:{reference}"), "", position)));
             rest = behind;
         }
         done + rest
     }
 
     /// Resolves a function call; `None` when that is not possible here.
-    fn function(&self, name: &str, argument: &Value, embedded: bool) -> Option<Resolved> {
+    fn function(&self, name: &str, argument: &Value, position: Position) -> Option<Resolved> {
         let list = || argument.as_array().map_or(&[][..], Vec::as_slice);
-        let resolved = |i: usize, embedded| self.resolve(list().get(i)?, embedded);
+        let resolved = |i: usize, position| self.resolve(list().get(i)?, position);
         let is_unknown = |text: &str| self.symbols.borrow().is_in(text);
         let done = match name {
-            "Ref" => return Some(self.reference(argument.as_str()?, embedded)),
+            "Ref" => return Some(self.reference(argument.as_str()?, position)),
             "Fn::GetAtt" => {
-                let parts = match self.resolve(argument, true)? {
+                let parts = match self.resolve(argument, Position::Inside)? {
                     Value::Array(parts) => parts.iter().map(text).collect::<Vec<_>>().join("."),
                     one => text(&one),
                 };
-                self.attribute(&parts, embedded)
+                self.attribute(&parts, position)
             }
-            "Fn::Sub" => Value::from(self.dynamic(&self.substitute(argument, embedded)?, embedded)),
+            "Fn::Sub" => Value::from(self.dynamic(&self.substitute(argument, position)?, position)),
             "Fn::If" => {
                 let [condition, yes, no] = list() else { return None };
-                return Some(self.resolve(if self.condition(condition.as_str()?) { yes } else { no }, embedded));
+                return Some(self.resolve(if self.condition(condition.as_str()?) { yes } else { no }, position));
             }
             "Fn::Join" => {
                 let [delimiter, items] = list() else { return None };
-                let alone = items.as_array().is_some_and(|items| items.len() == 1);
-                let items = self.resolve(items, embedded || !alone)?;
+                let items = match items {
+                    Value::Array(items) => {
+                        let alone = items.len() == 1;
+                        let positions = (0..).map(|i| match i {
+                            0 if alone => position,
+                            0 => position.of("", "behind"),
+                            _ => Position::Inside,
+                        });
+                        items
+                            .iter()
+                            .zip(positions)
+                            .filter_map(|(item, position)| self.resolve(item, position))
+                            .collect()
+                    }
+                    list => self.resolve(list, Position::Inside)?,
+                };
                 let items: Vec<String> = items.as_array()?.iter().map(text).collect();
-                Value::from(self.dynamic(&items.join(delimiter.as_str()?), embedded))
+                Value::from(self.dynamic(&items.join(delimiter.as_str()?), position))
             }
             "Fn::Split" => {
-                let (delimiter, whole) = (list().first()?.as_str()?, text(&resolved(1, embedded)?));
+                let (delimiter, whole) = (list().first()?.as_str()?, text(&resolved(1, position)?));
                 if is_unknown(&whole) {
                     // The list is unknown as a whole, and no part of it is known.
                     return if is_unknown(&whole.replace(delimiter, "")) && !whole.contains(delimiter) {
@@ -222,24 +240,25 @@ impl<'a> Template<'a> {
                 whole.split(delimiter).map(Value::from).collect()
             }
             "Fn::Select" => {
-                let index: usize = text(&resolved(0, true)?).parse().ok()?;
-                resolved(1, embedded)?.as_array()?.get(index)?.clone()
+                let index: usize = text(&resolved(0, Position::Inside)?).parse().ok()?;
+                resolved(1, position)?.as_array()?.get(index)?.clone()
             }
             "Fn::FindInMap" => {
-                let keys: Vec<String> = (0..3).filter_map(|i| resolved(i, true)).map(|key| text(&key)).collect();
+                let keys: Vec<String> =
+                    (0..3).filter_map(|i| resolved(i, Position::Inside)).map(|key| text(&key)).collect();
                 let found = keys.iter().try_fold(self.whole.get("Mappings")?, |map, key| map.get(key));
-                let default = || list().get(3)?.get("DefaultValue").and_then(|value| self.resolve(value, embedded));
+                let default = || list().get(3)?.get("DefaultValue").and_then(|value| self.resolve(value, position));
                 found.cloned().or_else(default)?
             }
-            "Fn::ImportValue" => self.unknown(&text(&self.resolve(argument, true)?), "", embedded),
-            "Fn::ToJsonString" => Value::from(self.resolve(argument, true)?.to_string()),
+            "Fn::ImportValue" => self.unknown(&text(&self.resolve(argument, Position::Inside)?), "", position),
+            "Fn::ToJsonString" => Value::from(self.resolve(argument, Position::Inside)?.to_string()),
             "Fn::Transform" => return self.include(argument),
             _ => return None,
         };
         Some(Some(done))
     }
 
-    fn reference(&self, name: &str, embedded: bool) -> Resolved {
+    fn reference(&self, name: &str, position: Position) -> Resolved {
         let Known { place, stack_name, stack_id, .. } = &self.known;
         let parameter = self.section("Parameters").and_then(|parameters| parameters.get(name));
         let found = match name {
@@ -258,7 +277,7 @@ impl<'a> Template<'a> {
                     let stored = parameter_type(parameter).starts_with("AWS::SSM::");
                     match parameter.get("Default").filter(|_| !stored) {
                         Some(default) => text(default),
-                        None => return Some(self.unknown(name, "", embedded)),
+                        None => return Some(self.unknown(name, "", position)),
                     }
                 }
                 (None, None) => {
@@ -266,7 +285,7 @@ impl<'a> Template<'a> {
                     if kind.is_none() && !self.may_be_made(name) {
                         self.fault(format!("`Ref: {name}`: the template has no parameter or resource of this name"));
                     }
-                    return Some(self.unknown(name, kind.unwrap_or_default(), embedded));
+                    return Some(self.unknown(name, kind.unwrap_or_default(), position));
                 }
             },
         };
@@ -275,17 +294,22 @@ impl<'a> Template<'a> {
         if kind.starts_with("CommaDelimitedList") || kind.starts_with("List<") {
             return Some(found.split(',').map(|item| Value::from(item.trim())).collect());
         }
-        Some(Value::from(self.dynamic(&found, embedded)))
+        Some(Value::from(self.dynamic(&found, position)))
     }
 
     /// Resolves `Role.Arn`.
-    fn attribute(&self, name: &str, embedded: bool) -> Value {
+    fn attribute(&self, name: &str, position: Position) -> Value {
         let id = name.split('.').next().unwrap_or_default();
         let kind = self.resource(id).and_then(|resource| resource.get("Type")?.as_str());
         if kind.is_none() && !self.may_be_made(id) {
             self.fault(format!("`Fn::GetAtt: {name}`: the template has no resource `{id}`"));
         }
-        self.unknown(name, kind.unwrap_or_default(), embedded)
+        let attribute = name.split_once('.').map_or("", |(_, attribute)| attribute);
+        let has_arn = kind.is_some_and(|kind| HAVE_ARN.iter().any(|service| kind.starts_with(service)));
+        if has_arn && matches!(attribute, "arn" | "ARN") {
+            self.fault(format!("`Fn::GetAtt: {name}`: found the attribute `{attribute}`, expected `Arn`"));
+        }
+        self.unknown(name, kind.unwrap_or_default(), position)
     }
 
     /// Whether the name may belong to a pseudo parameter of AWS, or to a resource that a transform creates: `FnRole` of
@@ -296,7 +320,7 @@ impl<'a> Template<'a> {
         id.starts_with("AWS::") || (transformed && (self.resources().any(|(own, _)| id.starts_with(own)) || loops()))
     }
 
-    fn substitute(&self, argument: &Value, embedded: bool) -> Option<String> {
+    fn substitute(&self, argument: &Value, position: Position) -> Option<String> {
         let (pattern, variables) = match argument {
             Value::Array(parts) => (parts.first()?.as_str()?, parts.get(1)),
             one => (one.as_str()?, None),
@@ -315,11 +339,11 @@ impl<'a> Template<'a> {
                 done.extend(["${", literal, "}"]);
                 continue;
             }
-            let part = embedded || !done.is_empty() || !behind.is_empty();
+            let position = position.of(&done, behind);
             let value = match variables.and_then(|variables| variables.get(name)) {
-                Some(value) => self.resolve(value, part),
-                None if name.contains('.') => Some(self.attribute(name, part)),
-                None => self.reference(name, part),
+                Some(value) => self.resolve(value, position),
+                None if name.contains('.') => Some(self.attribute(name, position)),
+                None => self.reference(name, position),
             };
             done.push_str(&value.map_or_else(String::new, |value| text(&value)));
         }
@@ -328,14 +352,14 @@ impl<'a> Template<'a> {
 
     /// Resolves a file beside the template. A file elsewhere, such as in S3, can't be read from here.
     fn include(&self, argument: &Value) -> Option<Resolved> {
-        let location = text(&self.resolve(argument.get("Parameters")?.get("Location")?, false)?);
+        let location = text(&self.resolve(argument.get("Parameters")?.get("Location")?, Position::Whole)?);
         let elsewhere = location.contains("://") || self.symbols.borrow().is_in(&location);
         if argument.get("Name").and_then(Value::as_str) != Some("AWS::Include") || elsewhere {
             return None;
         }
         let path = self.known.folder.join(&location);
         let inside = self.once(&format!("`AWS::Include` of `{location}`"), || {
-            value_of(&path).map(|value| self.resolve(&value, false))
+            value_of(&path).map(|value| self.resolve(&value, Position::Whole))
         });
         match inside? {
             Ok(value) => Some(value),
@@ -403,7 +427,8 @@ impl<'a> Template<'a> {
             "Fn::And" => any(false),
             "Fn::Or" => any(true),
             "Fn::Equals" => {
-                let (left, right) = (self.resolve(items.first()?, false)?, self.resolve(items.get(1)?, false)?);
+                let (left, right) =
+                    (self.resolve(items.first()?, Position::Whole)?, self.resolve(items.get(1)?, Position::Whole)?);
                 let (left, right) = (text(&left), text(&right));
                 let symbols = self.symbols.borrow();
                 let undecided = left != right && (symbols.is_in(&left) || symbols.is_in(&right));

@@ -294,12 +294,47 @@ fn more_managed_policies_than_iam_allows_by_default_are_told() {
     assert!(!told(9));
 }
 
+/// The version or the alias behind the ARN of a function or a state machine of the template.
+#[test]
+fn what_follows_a_value_of_the_template_stays_behind_its_name() {
+    let template = |resource: &str, member: &str, value: &str| {
+        let text = format!(
+            r#"{{"Resources":{{"Fn":{{"Type":"AWS::Lambda::Function"}},"Child":{{"Type":"AWS::StepFunctions::StateMachine"}},
+            "Role":{{"Type":"Custom::StepFunctionsWorkflowRole","Properties":{{"ServiceToken":"x","Definition":
+            {{"StartAt":"S","States":{{"S":{{"Type":"Task","Resource":"arn:aws:states:::{resource}",
+            "Parameters":{{"{member}":{value}}},"End":true}}}}}}}}}}}}}}"#
+        );
+        printed(&[&written("qualified.json", &text)])
+    };
+    for value in [
+        r#"{"Fn::Sub":"${Fn.Arn}:live"}"#,
+        r#"{"Fn::Sub":["${A}:live",{"A":{"Fn::GetAtt":["Fn","Arn"]}}]}"#,
+        r#"{"Fn::Join":[":",[{"Fn::GetAtt":["Fn","Arn"]},"live"]]}"#,
+        r#"{"Fn::Join":["",[{"Fn::Sub":"${Fn.Arn}:"},"live"]]}"#,
+    ] {
+        let out = template("lambda:invoke", "FunctionName", value);
+        assert!(out.contains("on ${Fn.Arn}:live\n"), "{value}: {out}");
+        assert!(!out.contains("function:${Fn.Arn}"), "{value}: {out}");
+    }
+    for value in [r#"{"Fn::Sub":"${Child}:prod"}"#, r#"{"Fn::Sub":"${Child.Arn}:prod"}"#] {
+        let out = template("states:startExecution", "StateMachineArn", value);
+        assert!(out.contains("on ${Child}\n") || out.contains("on ${Child.Arn}\n"), "{value}: {out}");
+    }
+    // A name that stands for a part of another name, as before.
+    let out = template("lambda:invoke", "FunctionName", r#"{"Fn::Sub":"${Fn}:live"}"#);
+    assert!(out.contains(":function:${Fn}:live\n"), "{out}");
+    let definition = r#"{"StartAt":"S","States":{"S":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",
+        "Parameters":{"FunctionName":"${ScoreArn}:live"},"End":true}}}"#;
+    let out = printed(&[&written("qualified.asl.json", definition)]);
+    assert!(out.contains("on ${ScoreArn}:live\n"), "{out}");
+}
+
 #[test]
 fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
     let role = |condition: &str, properties: &str| {
         format!(
             "Conditions:\n  A: !Not [!Condition B]\n  B: !Not [!Condition A]\nMappings: {{ M: {{ a: {{ b: c }} }} }}\nResources:\n  \
-             Role:\n    Type: Custom::StepFunctionsWorkflowRole\n{condition}    Properties:\n      \
+             Fn: {{ Type: AWS::Lambda::Function }}\n  Role:\n    Type: Custom::StepFunctionsWorkflowRole\n{condition}    Properties:\n      \
              SageMakerExecutionRoleArns: arn:aws:iam::123456789012:role/SageMaker\n{properties}"
         )
     };
@@ -318,6 +353,7 @@ fn what_cloudformation_would_not_deploy_is_refused_and_a_circle_ends() {
         ("", include("nowhere.yaml"), "`AWS::Include`: `"),
         ("", "      Description: !Ref Nope\n".to_owned(), "the template has no parameter or resource of this name"),
         ("", "      Description: !GetAtt Nope.Arn\n".to_owned(), "the template has no resource `Nope`"),
+        ("", "      Description: !GetAtt Fn.arn\n".to_owned(), "found the attribute `arn`, expected `Arn`"),
     ] {
         let file = written("faulty.yaml", &role(condition, &properties));
         let said = refused(&[&file]);
