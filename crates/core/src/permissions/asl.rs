@@ -243,10 +243,13 @@ impl Reading {
         let (reader, writer) = (task("ItemReader"), task("ResultWriter"));
         let label = state.get("Label").and_then(Value::as_str).map(str::to_owned);
         let config = state.get("ItemReader").and_then(|reader| reader.get("ReaderConfig")).cloned().unwrap_or_default();
-        let reader_config = match scope.language {
-            Language::JsonPath => Arguments::JsonPath(config),
-            Language::Jsonata => Arguments::Jsonata(config),
+        // As in `task`: the field of the reader tells the language.
+        let jsonata = match reader.as_ref().map(|reader| &reader.arguments) {
+            Some(Arguments::JsonPath(_)) => false,
+            Some(Arguments::Jsonata(_)) => true,
+            Some(Arguments::Unknown) | None => scope.language == Language::Jsonata,
         };
+        let reader_config = if jsonata { Arguments::Jsonata(config) } else { Arguments::JsonPath(config) };
         let path = scope.path.clone();
         self.machine.maps.push(DistributedMap { path, label, reader, writer, reader_config });
     }
@@ -302,6 +305,11 @@ impl Arguments {
             Self::Jsonata(value) => at(value, &parts, Language::Jsonata, &mut found),
         }
         found
+    }
+
+    /// Whether the definition names members of the call. It may have none, or one expression for all.
+    pub fn has_members(&self) -> bool {
+        !matches!(self, Self::Unknown | Self::Jsonata(Value::String(_)))
     }
 
     /// Whether the definition has a value or an expression at the path.

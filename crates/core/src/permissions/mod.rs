@@ -2,5 +2,8 @@
 
 pub mod asl;
 pub mod derive;
+mod distributed_map;
+pub mod documents;
 pub mod integration;
 pub mod simulation;
+mod storable;

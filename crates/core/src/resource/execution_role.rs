@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::iam::arn::{Arn, Place};
 use crate::iam::document::Document;
-use crate::permissions::derive::{documents, pass_role};
+use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::integration::required::{Grant, PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::simulation::Check;

@@ -15,7 +15,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/Run";
 const ELSEWHERE: &str = "eu-west-1:210987654321";
 
 /// What a machine of one task needs. `arguments` is the field with its value: `("Parameters", …)`.
-fn derived_in(partition: &str, resource: &str, arguments: Option<(&str, Value)>) -> RequiredPermissions {
+pub(crate) fn derived_in(partition: &str, resource: &str, arguments: Option<(&str, Value)>) -> RequiredPermissions {
     let place = Place { partition: partition.into(), region: "us-east-1".into(), account: "123456789012".into() };
     let mut task = json!({ "Type": "Task", "Resource": format!("arn:{partition}:states:::{resource}"), "End": true });
     if let Some((field, value)) = arguments {
@@ -31,19 +31,19 @@ fn derived_in(partition: &str, resource: &str, arguments: Option<(&str, Value)>)
     derive(&machine, &Features::default(), context)
 }
 
-fn derived(resource: &str, parameters: Value) -> RequiredPermissions {
+pub(crate) fn derived(resource: &str, parameters: Value) -> RequiredPermissions {
     let required = derived_in("aws", resource, Some(("Parameters", parameters.clone())));
     assert!(required.errors.is_empty(), "{resource} {parameters}: {:?}", required.errors);
     required
 }
 
 /// The resources on which an action is granted, in one set.
-fn granted(required: &RequiredPermissions, action: &str) -> BTreeSet<String> {
+pub(crate) fn granted(required: &RequiredPermissions, action: &str) -> BTreeSet<String> {
     let grants = required.grants.iter().filter(|grant| grant.actions.contains(action));
     grants.flat_map(|grant| grant.resources.clone()).collect()
 }
 
-fn on(resource: &str, parameters: Value, action: &str) -> Vec<String> {
+pub(crate) fn on(resource: &str, parameters: Value, action: &str) -> Vec<String> {
     granted(&derived(resource, parameters), action).into_iter().collect()
 }
 
@@ -297,7 +297,7 @@ fn an_inference_profile_leads_to_the_models_behind_it() {
     let behind = [model("*", "amazon.nova-lite-v1:0"), arn("inference-profile/us.amazon.nova-lite-v1:0")];
     assert_eq!(called("us.amazon.nova-lite-v1:0"), behind);
     assert_eq!(called(&behind[1]), behind);
-    for kind in ["provisioned-model", "custom-model-deployment", "imported-model", "prompt-router"] {
+    for kind in ["provisioned-model", "custom-model-deployment", "imported-model"] {
         assert_eq!(called(&arn(&format!("{kind}/x"))), [arn(&format!("{kind}/x"))]);
     }
     // A profile whose id tells no model reaches models only by way of the profile.
@@ -314,6 +314,16 @@ fn an_inference_profile_leads_to_the_models_behind_it() {
     assert_eq!((&itself.resources, &itself.condition), (&BTreeSet::from([profile.clone()]), &None));
     let condition = json!({ "ArnLike": { "bedrock:InferenceProfileArn": [profile] } });
     assert_eq!((&models.resources, &models.condition), (&BTreeSet::from([model("*", "*")]), &Some(condition)));
+
+    for kind in ["prompt-router", "default-prompt-router"] {
+        let router = arn(&format!("{kind}/x"));
+        let required = derived("bedrock:invokeModel", json!({ "ModelId": router }));
+        let [itself, models] = required.grants.as_slice() else { panic!("{:?}", required.grants) };
+        assert_eq!((&itself.resources, &itself.condition), (&BTreeSet::from([router.clone()]), &None));
+        let condition = json!({ "ArnLike": { "bedrock:PromptRouterArn": [router] } });
+        let behind = [model("*", "*"), "arn:aws:bedrock:*:123456789012:inference-profile/*".to_owned()];
+        assert_eq!((&models.resources, &models.condition), (&BTreeSet::from(behind), &Some(condition)));
+    }
 
     let unknown = on("bedrock:invokeModel", json!({ "ModelId.$": "$.model" }), "bedrock:InvokeModel");
     for one in [
@@ -393,7 +403,7 @@ fn an_alias_of_a_key_is_granted_by_a_condition() {
         for (alias, place) in [("alias/churn".to_owned(), here), (of(ELSEWHERE, "alias/churn"), ELSEWHERE)] {
             let (on, condition) = keys(&alias);
             assert_eq!(
-                (on, &condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"]),
+                (on, &condition["ForAnyValue:StringLike"]["kms:ResourceAliases"]),
                 (of(place, "key/*"), &by_alias)
             );
             assert_eq!(condition["Bool"]["kms:GrantIsForAWSResource"], "true");
@@ -431,11 +441,13 @@ fn a_message_to_a_connection_is_another_action_than_a_request() {
     };
     let arn = |path: &str| vec![format!("arn:aws:execute-api:us-east-1:123456789012:a1b2/prod/POST/{path}")];
     let none = Vec::<String>::new;
-    for path in ["/@connections/x", "@connections/x"] {
-        assert_eq!(actions(json!({ "Path": path })), (none(), arn("@connections/*")));
+    for path in ["/@connections/x", "@connections/x", "/%40connections/x", "%40connections/x"] {
+        assert_eq!(actions(json!({ "Path": path })), (none(), arn("@connections/x")));
     }
-    let begun = json!({ "Path.$": "States.Format('/@connections/{}', $.id)" });
-    assert_eq!(actions(begun), (none(), arn("@connections/*")));
+    for (begun, known) in [("/@connections/", ""), ("/%40connections", ""), ("@connections/team-", "team-")] {
+        let begun = json!({ "Path.$": format!("States.Format('{begun}{{}}', $.id)") });
+        assert_eq!(actions(begun), (none(), arn(&format!("@connections/{known}*"))));
+    }
     assert_eq!(actions(json!({ "Path": "/score" })), (arn("score"), none()));
     assert_eq!(actions(json!({})), (arn("*"), none()));
     assert_eq!(actions(json!({ "Path.$": "States.Format('/s-{}', $.id)" })), (arn("s-*"), none()));
@@ -518,6 +530,12 @@ fn a_cluster_needs_its_service_linked_role_and_passes_roles() {
             assert!(roles.iter().all(|role| role.contains(host)) && roles.len() == 1, "{resource}{pattern}: {roles:?}");
         }
     }
+    for node in ["NodeRole", "PodExecutionRoleArn"] {
+        let kind = if node == "NodeRole" { "createNodegroup" } else { "createFargateProfile" };
+        let parameters = json!({ "ClusterName": "c", "NodegroupName": "n", "FargateProfileName": "f", node: ROLE });
+        let read = on(&format!("eks:{kind}"), parameters, "iam:GetRole");
+        assert!(read.iter().any(|role| role.contains(":role/aws-service-role/eks-")), "{kind}: {read:?}");
+    }
     for (partition, services) in
         [("aws", vec!["ec2.amazonaws.com"]), ("aws-cn", vec!["ec2.amazonaws.com", "ec2.amazonaws.com.cn"])]
     {
@@ -548,4 +566,114 @@ fn a_training_job_needs_the_training_plans_that_it_names() {
     let granted = on("sagemaker:createTrainingJob", parameters, "sagemaker:CreateTrainingJob");
     assert!(["a", "b", "c"].map(plan).iter().all(|plan| granted.contains(plan)), "{granted:?}");
     assert_eq!(granted.len(), 4);
+}
+
+/// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEMRFullAccessPolicy_v2.html>
+#[test]
+fn in_china_the_service_linked_role_of_emr_may_have_either_name() {
+    for (partition, names) in [
+        ("aws", json!("elasticmapreduce.amazonaws.com")),
+        ("aws-us-gov", json!("elasticmapreduce.amazonaws.com")),
+        ("aws-cn", json!(["elasticmapreduce.amazonaws.com", "elasticmapreduce.amazonaws.com.cn"])),
+    ] {
+        let required = derived_in(partition, "elasticmapreduce:createCluster", Some(("Parameters", json!({}))));
+        let linked =
+            required.grants.iter().find(|grant| grant.actions.contains("iam:CreateServiceLinkedRole")).unwrap();
+        assert_eq!(linked.condition, Some(json!({ "StringLike": { "iam:AWSServiceName": names } })));
+        let hosts = linked.resources.iter().rev().map(|arn| arn.split('/').nth(2).unwrap());
+        let expected: Vec<&str> = names
+            .as_array()
+            .map_or_else(|| vec![names.as_str().unwrap()], |all| all.iter().filter_map(Value::as_str).collect());
+        assert_eq!(hosts.collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Each API that tags what it makes needs the tagging action of its service.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+#[test]
+fn tags_of_what_a_task_makes_need_the_tagging_action() {
+    let role = json!(ROLE);
+    for (resource, parameters, member, action) in [
+        ("batch:submitJob", json!({ "JobQueue": "q", "JobDefinition": "d" }), "Tags", "batch:TagResource"),
+        (
+            "bedrock:createModelCustomizationJob",
+            json!({ "BaseModelIdentifier": "m", "RoleArn": role }),
+            "JobTags",
+            "bedrock:TagResource",
+        ),
+        (
+            "bedrock:createModelCustomizationJob",
+            json!({ "BaseModelIdentifier": "m", "RoleArn": role }),
+            "CustomModelTags",
+            "bedrock:TagResource",
+        ),
+        ("ecs:runTask", json!({ "TaskDefinition": "t" }), "Tags", "ecs:TagResource"),
+        ("eks:createCluster", json!({ "Name": "c", "RoleArn": role }), "Tags", "eks:TagResource"),
+        (
+            "eks:createNodegroup",
+            json!({ "ClusterName": "c", "NodegroupName": "n", "NodeRole": role }),
+            "Tags",
+            "eks:TagResource",
+        ),
+        (
+            "eks:createFargateProfile",
+            json!({ "ClusterName": "c", "FargateProfileName": "f", "PodExecutionRoleArn": role }),
+            "Tags",
+            "eks:TagResource",
+        ),
+        ("elasticmapreduce:createCluster", json!({}), "Tags", "elasticmapreduce:AddTags"),
+        ("emr-containers:createVirtualCluster", json!({}), "Tags", "emr-containers:TagResource"),
+        (
+            "emr-containers:startJobRun",
+            json!({ "VirtualClusterId": "v", "ExecutionRoleArn": role }),
+            "Tags",
+            "emr-containers:TagResource",
+        ),
+        ("emr-serverless:createApplication", json!({}), "Tags", "emr-serverless:TagResource"),
+        (
+            "emr-serverless:startJobRun",
+            json!({ "ApplicationId": "a", "ExecutionRoleArn": role }),
+            "Tags",
+            "emr-serverless:TagResource",
+        ),
+        ("mediaconvert:createJob", json!({ "Role": role }), "Tags", "mediaconvert:TagResource"),
+    ] {
+        assert!(on(resource, parameters.clone(), action).is_empty(), "{resource}: without tags");
+        let mut tagged = parameters;
+        tagged[member] = json!({ "team": "churn" });
+        assert!(!on(resource, tagged, action).is_empty(), "{resource}: with `{member}`");
+    }
+}
+
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-marketplace-prerequisites.html>
+#[test]
+fn a_model_of_the_marketplace_is_called_by_way_of_its_endpoint() {
+    let endpoint = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/churn";
+    let required = derived("bedrock:invokeModel", json!({ "ModelId": endpoint }));
+    let [model, called] = required.grants.as_slice() else { panic!("{:?}", required.grants) };
+    let all = "arn:aws:bedrock:eu-west-1:123456789012:marketplace/model-endpoint/all-access".to_owned();
+    assert_eq!((&model.resources, &model.condition), (&BTreeSet::from([all]), &None));
+    assert_eq!(called.actions, BTreeSet::from(["sagemaker:InvokeEndpoint".to_owned()]));
+    let condition = json!({ "StringEquals": { "aws:CalledViaLast": "bedrock.amazonaws.com" } });
+    assert_eq!((&called.resources, &called.condition), (&BTreeSet::from([endpoint.to_owned()]), &Some(condition)));
+}
+
+/// A role that a call seldom names is granted if the definition names it.
+#[test]
+fn an_optional_role_is_passed_if_the_definition_names_it() {
+    let builds = "codebuild.amazonaws.com";
+    for (resource, name, member, services) in [
+        ("codebuild:startBuild", "ProjectName", "ServiceRoleOverride", &[builds][..]),
+        ("codebuild:startBuildBatch", "ProjectName", "ServiceRoleOverride", &[builds]),
+        ("codebuild:startBuildBatch", "ProjectName", "BuildBatchConfigOverride.ServiceRole", &[builds]),
+        ("ecs:runTask", "TaskDefinition", "VolumeConfigurations[*].ManagedEBSVolume.RoleArn", &["ecs.amazonaws.com"]),
+        ("eks:createCluster", "Name", "ComputeConfig.NodeRoleArn", &["eks.amazonaws.com", "ec2.amazonaws.com"]),
+    ] {
+        let mut parameters = json!({ name: "churn" });
+        set(&mut parameters, member, ("", ROLE));
+        let passed = derived(resource, parameters).pass_role_grants;
+        let passed: Vec<&str> = passed.iter().map(|one| one.service.as_str()).collect();
+        assert_eq!(passed, services, "{resource}");
+    }
+    assert_eq!(derived_in("aws", "codebuild:startBuild", None).pass_role_grants, []);
 }

@@ -7,9 +7,13 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod beginnings;
 mod integrations;
 mod law;
 mod machines;
+mod manifests;
 mod merging;
+mod peers;
 mod schedule;
 mod states;
+mod storable;

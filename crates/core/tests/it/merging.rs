@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::quota::POLICY_SIZE;
-use mlops_roles_core::permissions::derive::documents;
+use mlops_roles_core::permissions::documents::documents;
 use mlops_roles_core::permissions::integration::required::Grant;
 
 use crate::machines::{allowed, grants};
@@ -63,6 +63,29 @@ fn one_action_on_one_resource_that_is_larger_than_a_policy_is_refused_with_its_s
     assert!(why.starts_with("one statement would have 6"), "{why}");
 }
 
+/// A grant of one action on resources with about this many characters.
+fn sized(number: usize, characters: usize) -> Grant {
+    let resources = (0..characters / 100).map(|i| format!("arn:aws:sqs:us-east-1:123456789012:{number:03}{i:065}"));
+    Grant {
+        condition: Some(json!({ "Bool": { number.to_string(): "true" } })),
+        ..grant([format!("sqs:{number}")].into(), resources.collect())
+    }
+}
+
+#[test]
+fn statements_that_fit_side_by_side_share_a_policy() {
+    // In their order each large one would need a policy of its own.
+    let grants: Vec<Grant> =
+        [3_600, 3_600, 3_600, 1_600, 1_600, 1_600].into_iter().enumerate().map(|(i, size)| sized(i, size)).collect();
+    assert_eq!(documents(&grants).unwrap().len(), 3);
+}
+
+#[test]
+fn a_statement_is_cut_where_that_saves_a_policy() {
+    let grants: Vec<Grant> = (0..5).map(|i| sized(i, 4_200)).collect();
+    assert_eq!(documents(&grants).unwrap().len(), 4);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -74,5 +97,14 @@ proptest! {
         let grant = grant(actions, resources);
         let documents = documents(std::slice::from_ref(&grant)).unwrap();
         prop_assert!(is_shared_out(&documents, &grant));
+    }
+
+    /// A policy that is full lacks room for at most one more resource and the rest of its statement.
+    #[test]
+    fn there_are_as_few_policies_as_the_sizes_allow(sizes in prop::collection::vec(100..9_000_usize, 1..20)) {
+        let grants: Vec<Grant> = sizes.iter().enumerate().map(|(i, size)| sized(i, *size)).collect();
+        let documents = documents(&grants).unwrap();
+        let characters: usize = documents.iter().map(Document::size).sum();
+        prop_assert!(documents.len() <= characters.div_ceil(POLICY_SIZE - 400), "{} in {characters}", documents.len());
     }
 }

@@ -15,7 +15,7 @@ use mlops_roles_core::permissions::integration::required::RequiredPermissions;
 static LANGUAGES: [Option<&str>; 3] = [None, Some("JSONPath"), Some("JSONata")];
 
 /// The required permissions of a machine. The errors of parsing come before those of deriving.
-fn required(machine: &Value, overrides: &[(&str, &str)]) -> RequiredPermissions {
+pub(crate) fn required(machine: &Value, overrides: &[(&str, &str)]) -> RequiredPermissions {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides: BTreeMap<String, Vec<String>> =
         overrides.iter().map(|(path, arn)| ((*path).to_owned(), vec![(*arn).to_owned()])).collect();
@@ -30,12 +30,12 @@ fn required(machine: &Value, overrides: &[(&str, &str)]) -> RequiredPermissions 
 }
 
 /// The errors of a machine, in one text.
-fn errors(machine: &Value) -> String {
+pub(crate) fn errors(machine: &Value) -> String {
     required(machine, &[]).errors.join("\n")
 }
 
 /// The resources of the actions of a service, by action.
-fn granted(machine: &Value, service: &str) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn granted(machine: &Value, service: &str) -> BTreeMap<String, BTreeSet<String>> {
     let required = required(machine, &[]);
     assert_eq!(required.errors, Vec::<String>::new(), "{machine}");
     let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -48,7 +48,7 @@ fn granted(machine: &Value, service: &str) -> BTreeMap<String, BTreeSet<String>>
 }
 
 /// A machine or a part of one, with these states.
-fn machine(states: &Value) -> Value {
+pub(crate) fn machine(states: &Value) -> Value {
     json!({ "StartAt": "First", "States": states })
 }
 
@@ -359,4 +359,46 @@ fn an_override_that_replaces_nothing_is_reported_beside_the_error_of_another_sta
     let errors = required(&definition, &[("Score", function), ("Score again", function)]).errors;
     assert!(errors.iter().any(|error| error.contains(&idle("Score"))), "{errors:?}");
     assert!(!errors.iter().any(|error| error.contains(&idle("Score again"))), "{errors:?}");
+}
+
+/// <https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html>
+#[test]
+fn an_override_tells_the_role_of_an_instance_profile() {
+    let cluster = |parameters: Value| {
+        let resource = "arn:aws:states:::elasticmapreduce:createCluster";
+        machine(&json!({ "First": { "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true } }))
+    };
+    let passed = |parameters: Value, overrides: &[(&str, &str)]| {
+        let required = required(&cluster(parameters), overrides);
+        assert_eq!(required.errors, Vec::<String>::new());
+        let passed = required.pass_role_grants.into_iter();
+        let to_instances = passed.filter(|one| one.service == "ec2.amazonaws.com");
+        to_instances.map(|one| one.role.rsplit_once('/').unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    let told = [("First", "arn:aws:iam::123456789012:role/Inside")];
+    assert_eq!(passed(json!({ "JobFlowRole": "Nodes" }), &[]), ["Nodes"]);
+    for profile in ["Nodes", "arn:aws:iam::123456789012:instance-profile/Nodes"] {
+        assert_eq!(passed(json!({ "JobFlowRole": profile, "ServiceRole": "Own" }), &told), ["Inside"]);
+    }
+    // The override may be about the other role alone.
+    assert_eq!(passed(json!({ "JobFlowRole": "Nodes", "ServiceRole.$": "$.role" }), &told), ["Nodes", "Inside"]);
+}
+
+#[test]
+fn an_override_that_only_a_condition_has_is_not_idle() {
+    let resource = "arn:aws:states:::emr-containers:startJobRun";
+    let parameters = json!({ "VirtualClusterId": "v", "ExecutionRoleArn.$": "$.role" });
+    let machine =
+        machine(&json!({ "First": { "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true } }));
+    let required = required(&machine, &[("First", "arn:aws:iam::123456789012:role/Spark")]);
+    assert_eq!(required.errors, Vec::<String>::new());
+}
+
+#[test]
+fn an_error_that_two_grants_of_a_state_have_is_told_once() {
+    let parameters = json!({ "ModelId": "arn:aws:sqs:us-east-1:123456789012:q" });
+    let resource = "arn:aws:states:::bedrock:invokeModel";
+    let machine =
+        machine(&json!({ "First": { "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true } }));
+    assert_eq!(required(&machine, &[]).errors.len(), 1);
 }

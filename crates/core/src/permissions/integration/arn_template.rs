@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::arn_part::ArnPart;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::form::{turned, widened};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
 
 /// A resource of a table: `sagemaker:training-job/{TrainingJobName|cased}`.
@@ -25,32 +27,6 @@ struct Placeholder<'a> {
     member: &'a str,
     how: &'a str,
     default: Option<&'a str>,
-}
-
-/// What replaces a placeholder.
-enum ArnPart {
-    /// A piece of the resource, which is the last part of the ARN.
-    Part(String),
-    /// An ARN that replaces all that precedes the placeholder.
-    Whole(String),
-}
-
-impl ArnPart {
-    /// A resource in the region and account of an ARN. Without an ARN, it is a piece of an ARN in our own place.
-    fn at(arn: Option<Arn<'_>>, resource: String) -> Self {
-        match arn {
-            Some(Arn { partition, service, region, account, .. }) => {
-                Self::Whole(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
-            }
-            None => Self::Part(resource),
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Self::Part(text) | Self::Whole(text) => text,
-        }
-    }
 }
 
 impl<'a> ArnTemplate<'a> {
@@ -225,8 +201,7 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
             }
         }
         Found::Expression { .. } => {
-            let told = context.overrides.get(state).into_iter().flatten();
-            let told: Vec<String> = told.filter(|arn| arn.contains(":role/")).cloned().collect();
+            let told = told_roles(state, context);
             if !told.is_empty() {
                 Ok(told)
             } else if context.execution_roles.is_empty() {
@@ -241,219 +216,6 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
     }
 }
 
-/// Turns a literal into parts of an ARN, as `how` says. Returns `None` if the literal is not what `how` expects.
-fn turned(text: &str, how: &str, service: &str, place: &Place) -> Option<Vec<ArnPart>> {
-    let arn = Arn::parse(text);
-    let own = arn.filter(|arn| arn.service == service && arn.partition == place.partition);
-    let part = |text: &str| Some(vec![ArnPart::Part(text.to_owned())]);
-    let whole = |text: &str| Some(vec![ArnPart::Whole(text.to_owned())]);
-    let (how, kind) = how.split_once(' ').unwrap_or((how, ""));
-    // What an ARN names by its last part is in the region and account of the ARN.
-    let named = |name: &str| Some(vec![ArnPart::at(own, format!("{kind}{name}"))]);
-    match how {
-        "" => part(text),
-        "cased" | "cased-arn" | "last-segment" | "before-colon" | "place" if arn.is_some() && own.is_none() => None,
-        "cased" | "cased-arn" if own.is_some() => Some(spellings(text).map(ArnPart::Whole).collect()),
-        "cased" => Some(spellings(&format!("{kind}{text}")).map(ArnPart::Part).collect()),
-        "arn" => whole(own.map(|_| text)?),
-        "or" | "base-model" if arn.is_some() => whole(own.map(|_| text)?),
-        "or" => part(&format!("{kind}{text}")),
-        "used-key" | "aliased-key" => used_key(text, how == "aliased-key", own),
-        "key" => key(text, own),
-        "revision" => revisions(text, kind, own),
-        // `function` turns an unqualified name into two parts: the function, and any qualifier of it. The template adds
-        // the qualifier itself, so only the first part is kept.
-        "function-name" => {
-            let mut parts = turned(text, "function", service, place).filter(|parts| parts.len() == 2)?;
-            parts.truncate(1);
-            Some(parts)
-        }
-        "function" => function(text, own, place),
-        "queue" => {
-            let (region, account, name) = queue(text).filter(|(_, _, name)| !name.is_empty())?;
-            whole(&format!("arn:{}:sqs:{region}:{account}:{name}", place.partition))
-        }
-        // The ARN of a task definition always has a revision.
-        "task-definition" => revisions(text, "task-definition/", own)?.pop().map(|part| vec![part]),
-        "last-segment" => named(own.map_or(text, |arn| arn.resource).rsplit('/').next()?),
-        "before-colon" => named(own.map_or(text, |arn| arn.resource).rsplit('/').next()?.split(':').next()?),
-        "place" => named(""),
-        "report-group" => named(own?.resource.strip_prefix("report/")?.split(':').next()?),
-        // Step Functions authorizes a call with a version or an alias by the ARN of the state machine.
-        // <https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html>
-        "state-machine" => {
-            let name = own?.resource.strip_prefix("stateMachine:")?.split(':').next()?;
-            named(Some(name).filter(|name| !name.is_empty())?)
-        }
-        "api" => Some(vec![api(text, place)]),
-        "path" => part(text.strip_prefix('/').unwrap_or(text)),
-        "connection-secret" => {
-            let arn = arn.filter(|arn| arn.service == "events" && arn.partition == place.partition)?;
-            let name = arn.resource.strip_prefix("connection/")?.split('/').next()?;
-            Some(vec![connection_secret(Some(arn), name)])
-        }
-        "base-model" => Some(vec![foundation_model(place, &place.region, text)]),
-        "model" | "called-model" | "profile-models" => models(text, how, place),
-        "bucket" | "objects" | "object" => s3(text, how, place),
-        _ => None,
-    }
-}
-
-/// The bucket, the object or the objects below the prefix that an S3 URI names: `s3://bucket/key`.
-fn s3(uri: &str, how: &str, place: &Place) -> Option<Vec<ArnPart>> {
-    let rest = uri.strip_prefix("s3://")?;
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    let resource = match how {
-        "bucket" => bucket.to_owned(),
-        "objects" => format!("{bucket}/{key}*"),
-        _ => format!("{bucket}/{key}"),
-    };
-    (!bucket.is_empty()).then(|| vec![ArnPart::Whole(format!("arn:{}:s3:::{resource}", place.partition))])
-}
-
-/// The key that a literal names. Returns `None` for an alias.
-fn key(text: &str, own: Option<Arn<'_>>) -> Option<Vec<ArnPart>> {
-    if Arn::parse(text).is_some() {
-        return own.filter(|arn| arn.resource.starts_with("key/")).map(|_| vec![ArnPart::Whole(text.to_owned())]);
-    }
-    (!text.starts_with("alias/")).then(|| vec![ArnPart::Part(format!("key/{text}"))])
-}
-
-/// The key that a literal names, or with `by_alias` the keys that may have the alias that it names. An ARN has to be
-/// `own`: of KMS in this partition.
-///
-/// A policy can't name an alias, but a condition can: `kms:ResourceAliases`.
-/// <https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html>
-fn used_key(text: &str, by_alias: bool, own: Option<Arn<'_>>) -> Option<Vec<ArnPart>> {
-    let named = if Arn::parse(text).is_some() { own?.resource } else { text };
-    match (named.starts_with("alias/"), by_alias) {
-        (true, true) => Some(vec![ArnPart::at(own, "key/*".to_owned())]),
-        (false, false) => key(text, own),
-        _ => Some(Vec::new()),
-    }
-}
-
-/// The name or ARN that a literal is, and any revision of it if the literal has none. The last part has a revision.
-fn revisions(text: &str, kind: &str, own: Option<Arn<'_>>) -> Option<Vec<ArnPart>> {
-    let is_arn = Arn::parse(text).is_some();
-    let named = if is_arn { own?.resource.strip_prefix(kind)? } else { text };
-    let one = |text: String| if is_arn { ArnPart::Whole(text) } else { ArnPart::Part(format!("{kind}{text}")) };
-    let any = (!named.contains(':')).then(|| one(format!("{text}:*")));
-    Some([Some(one(text.to_owned())), any].into_iter().flatten().collect())
-}
-
-/// The function that a literal names, and any qualifier of it if the literal has none.
-fn function(text: &str, own: Option<Arn<'_>>, place: &Place) -> Option<Vec<ArnPart>> {
-    let named = |account: &str, region: &str, rest: &str| {
-        let arn = format!("arn:{}:lambda:{region}:{account}:function:{rest}", place.partition);
-        let any = (!rest.contains(':')).then(|| ArnPart::Whole(format!("{arn}:*")));
-        Some([Some(ArnPart::Whole(arn)), any].into_iter().flatten().collect())
-    };
-    match (Arn::parse(text), text.split_once(":function:")) {
-        (Some(_), _) => named(own?.account, own?.region, own?.resource.strip_prefix("function:")?),
-        (None, Some((account, rest))) => named(account, &place.region, rest),
-        (None, None) => named(&place.account, &place.region, text),
-    }
-}
-
-/// A name as given and, if that differs, in lower case. SageMaker's ARNs have been seen with both.
-fn spellings(text: &str) -> impl Iterator<Item = String> + use<> {
-    let lower = text.to_ascii_lowercase();
-    let other = (lower != text).then_some(lower);
-    [Some(text.to_owned()), other].into_iter().flatten()
-}
-
-/// The region, account and name in the URL of a queue: `https://sqs.us-east-1.amazonaws.com/123456789012/queue`.
-///
-/// A host may also be a FIPS endpoint `sqs-fips.us-east-1.amazonaws.com`, an endpoint of a VPC, or one of the older
-/// forms `us-west-2.queue.amazonaws.com` and `queue.amazonaws.com`, which is of us-east-1.
-/// <https://docs.aws.amazon.com/general/latest/gr/sqs-service.html>
-fn queue(url: &str) -> Option<(&str, &str, &str)> {
-    let mut parts = url.strip_prefix("https://")?.split('/');
-    let (host, account, name) = (parts.next()?, parts.next()?, parts.next()?);
-    let labels: Vec<&str> = host.split('.').collect();
-    let region = match labels.as_slice() {
-        ["sqs" | "sqs-fips", region, ..] | [region, "queue", ..] | [_, "sqs", region, "vpce", ..] => *region,
-        ["queue", ..] => "us-east-1",
-        _ => return None,
-    };
-    Some((region, account, name))
-}
-
-/// The API that a host names, or the known beginning of a host: `a1b2c3.execute-api.us-east-1.amazonaws.com`.
-///
-/// The region of an API is the one in its host.
-fn api(host: &str, place: &Place) -> ArnPart {
-    let Place { partition, account, .. } = place;
-    let labels: Vec<&str> = host.split('.').collect();
-    match labels.as_slice() {
-        [id, "execute-api", region, _, ..] => {
-            ArnPart::Whole(format!("arn:{partition}:execute-api:{region}:{account}:{id}"))
-        }
-        [id, ..] => ArnPart::Part((*id).to_owned()),
-        [] => ArnPart::Part(String::new()),
-    }
-}
-
-/// The secret in which EventBridge keeps the credentials of a connection, without the id at its end.
-fn connection_secret(connection: Option<Arn<'_>>, name: &str) -> ArnPart {
-    let secret = connection.map(|arn| Arn { service: "secretsmanager", ..arn });
-    ArnPart::at(secret, format!("secret:events!connection/{name}"))
-}
-
-/// The first parts of the ids of inference profiles: `us.anthropic.claude-3-haiku-20240307-v1:0`.
-const GEOGRAPHIES: [&str; 8] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "global"];
-
-/// The other kinds of models, which a call names by ARN only.
-/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonbedrock.html>
-const MODELS_BY_ARN: [&str; 5] =
-    ["custom-model-deployment", "default-prompt-router", "imported-model", "prompt-router", "provisioned-model"];
-
-fn foundation_model(place: &Place, region: &str, id: &str) -> ArnPart {
-    ArnPart::Whole(format!("arn:{}:bedrock:{region}::foundation-model/{id}", place.partition))
-}
-
-/// The models that a literal reaches: the model, or an inference profile and the foundation models behind it.
-///
-/// An inference profile uses a model in every region that it spans. An application inference profile does not tell the
-/// model. Its models are left out of `called-model`: `profile-models` has them, for a grant with a condition.
-/// <https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html>
-fn models(text: &str, how: &str, place: &Place) -> Option<Vec<ArnPart>> {
-    let whole = || ArnPart::Whole(text.to_owned());
-    let (itself, behind, of_application) = match Arn::parse(text) {
-        Some(arn) if arn.service == "bedrock" && arn.partition == place.partition => {
-            match arn.resource.split_once('/') {
-                Some(("inference-profile", id)) => {
-                    // An id without a dot tells no model: the condition on the profile then limits the grant.
-                    let model = id.split_once('.').map(|(_, id)| id);
-                    (whole(), Some(model.unwrap_or("*")), model.is_none())
-                }
-                Some(("application-inference-profile", _)) => (whole(), Some("*"), true),
-                _ => (whole(), None, false),
-            }
-        }
-        Some(_) => return None,
-        None => match text.split_once('.') {
-            Some((geography, id)) if GEOGRAPHIES.contains(&geography) => {
-                (ArnPart::Part(format!("inference-profile/{text}")), Some(id), false)
-            }
-            _ => (foundation_model(place, &place.region, text), None, false),
-        },
-    };
-    let behind = behind.map(|id| foundation_model(place, "*", id));
-    Some(chosen_models(vec![itself], behind, of_application, how))
-}
-
-/// Chooses from a model and the models behind it, as `how` says. See `models`.
-fn chosen_models(itself: Vec<ArnPart>, behind: Option<ArnPart>, of_application: bool, how: &str) -> Vec<ArnPart> {
-    match (how, of_application) {
-        ("profile-models", true) => behind.into_iter().collect(),
-        ("profile-models", false) => Vec::new(),
-        ("called-model", true) => itself,
-        _ => itself.into_iter().chain(behind).collect(),
-    }
-}
-
 /// The reason for a wildcard that `turned` puts behind a literal.
 fn covered(how: &str) -> &'static str {
     match how.split(' ').next().unwrap_or_default() {
@@ -461,122 +223,17 @@ fn covered(how: &str) -> &'static str {
         "revision" | "task-definition" => "the task names no revision, so the grant covers all revisions",
         "model" | "called-model" => "an inference profile uses the model in every region that it spans",
         "profile-models" => "the ARN of an application inference profile does not tell the model",
+        "router-models" => "the ARN of a prompt router does not tell the models",
         "objects" => "the grant covers every object below the prefix",
         "aliased-key" => "a policy can't name an alias, so the condition does",
         _ => "",
     }
 }
 
-/// Turns a value of which only the beginning is known into parts of an ARN with wildcards, as `how` says.
-///
-/// The whole known beginning is kept, unless it says nothing of the resource.
-fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> Vec<ArnPart> {
-    let partition = &place.partition;
-    let part = |text: String| vec![ArnPart::Part(text)];
-    let whole = |text: String| vec![ArnPart::Whole(text)];
-    let (how, kind) = match how.split_once(' ').unwrap_or((how, "")) {
-        (how @ ("function" | "function-name"), _) => (how, "function:"),
-        (how @ "task-definition", _) => (how, "task-definition/"),
-        other => other,
-    };
-    let own = begun(prefix).filter(|arn| arn.service == service && arn.partition == *partition);
-    let at = |resource: String| vec![ArnPart::at(own, resource)];
-    // The members that take only an ARN have no name to begin with.
-    let only_arn = matches!(how, "arn" | "cased-arn" | "state-machine" | "report-group" | "connection-secret");
-    let name = if only_arn || prefix.starts_with("arn:") { "" } else { prefix };
-    let resource = own.map(|arn| arn.resource).filter(|resource| !resource.is_empty());
-    let known = resource.map_or_else(|| format!("{kind}{name}"), str::to_owned);
-    let last = own.map_or(name, |arn| arn.resource.split_once('/').map_or("", |(_, last)| last));
-    match how {
-        "cased" | "cased-arn" => spellings(&known).map(|one| ArnPart::at(own, format!("{one}*"))).collect(),
-        "function" | "function-name" => match name.split_once(":function:") {
-            Some((account, rest)) => {
-                whole(format!("arn:{partition}:lambda:{}:{account}:function:{rest}*", place.region))
-            }
-            None => at(format!("{known}*")),
-        },
-        "arn" | "or" | "revision" | "task-definition" => at(format!("{known}*")),
-        "aliased-key" => Vec::new(),
-        "key" | "used-key" => {
-            let id = own.map_or(name, |arn| arn.resource.strip_prefix("key/").unwrap_or_default());
-            // An alias does not tell the key.
-            let id = if id.starts_with("alias/") || "alias/".starts_with(id) { "" } else { id };
-            at(format!("key/{id}*"))
-        }
-        "queue" => match queue(prefix) {
-            Some((region, account, name)) => whole(format!("arn:{partition}:sqs:{region}:{account}:{name}*")),
-            None => part("*".to_owned()),
-        },
-        "last-segment" => at(format!("{kind}{last}*")),
-        "before-colon" | "report-group" => at(format!("{kind}{}", up_to(last, ':'))),
-        "place" => at(kind.to_owned()),
-        "state-machine" => {
-            let name = own.and_then(|arn| arn.resource.strip_prefix("stateMachine:")).unwrap_or_default();
-            at(format!("{kind}{}", up_to(name, ':')))
-        }
-        "api" if name.contains('.') => vec![api(name, place)],
-        "connection-secret" => {
-            let connection = begun(prefix).filter(|arn| arn.service == "events" && arn.partition == *partition);
-            let name = connection.and_then(|arn| arn.resource.strip_prefix("connection/")).unwrap_or_default();
-            vec![connection_secret(connection, &up_to(name, '/'))]
-        }
-        "base-model" if own.is_some() => at(format!("{known}*")),
-        "base-model" => vec![foundation_model(place, &place.region, &format!("{name}*"))],
-        "model" | "called-model" | "profile-models" => widened_models(prefix, own, how, place),
-        "bucket" | "objects" | "object" => {
-            let rest = prefix.strip_prefix("s3://").unwrap_or_default();
-            let resource = match (how, rest.split_once('/')) {
-                ("bucket", Some((bucket, _))) => bucket.to_owned(),
-                _ => format!("{rest}*"),
-            };
-            whole(format!("arn:{partition}:s3:::{resource}"))
-        }
-        "path" => part(format!("{}*", name.strip_prefix('/').unwrap_or(name))),
-        _ => part(format!("{name}*")),
-    }
-}
-
-/// The beginning of an ARN that reaches past the account. The resource may be empty or incomplete.
-///
-/// A shorter beginning does not limit a grant.
-fn begun(prefix: &str) -> Option<Arn<'_>> {
-    let mut parts = prefix.splitn(6, ':');
-    let (scheme, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let (region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    (scheme == "arn").then_some(Arn { partition, service, region, account, resource })
-}
-
-/// The name that a text begins with: the whole name if its end is known too, else its beginning with a wildcard.
-fn up_to(known: &str, end: char) -> String {
-    known.split_once(end).map_or_else(|| format!("{known}*"), |(name, _)| name.to_owned())
-}
-
-/// The models that a value may reach of which only the beginning is known. See `models`.
-///
-/// A name is of a foundation model or an inference profile.
-/// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html>
-fn widened_models(prefix: &str, own: Option<Arn<'_>>, how: &str, place: &Place) -> Vec<ArnPart> {
-    if let Some((kind, id)) = own.and_then(|arn| arn.resource.split_once('/')) {
-        let behind = match kind {
-            "inference-profile" => Some(format!("{}*", id.split_once('.').map_or("", |(_, id)| id))),
-            "application-inference-profile" => Some("*".to_owned()),
-            _ => None,
-        };
-        let behind = behind.map(|id| foundation_model(place, "*", &id));
-        let itself = vec![ArnPart::Whole(format!("{prefix}*"))];
-        let tells_model = kind == "inference-profile" && id.contains('.');
-        return chosen_models(itself, behind, !tells_model, how);
-    }
-    let name = if prefix.starts_with("arn:") { "" } else { prefix };
-    let id = match name.split_once('.') {
-        Some((geography, id)) if GEOGRAPHIES.contains(&geography) => id,
-        None if GEOGRAPHIES.iter().any(|geography| geography.starts_with(name)) => "",
-        _ => name,
-    };
-    let kinds = ["application-inference-profile", "inference-profile"].into_iter();
-    let kinds = kinds.chain(MODELS_BY_ARN.into_iter().filter(|_| name.is_empty()));
-    let itself = kinds.map(|kind| ArnPart::at(own, format!("{kind}/{name}*"))).collect();
-    chosen_models(itself, Some(foundation_model(place, "*", &format!("{id}*"))), false, how)
+/// The roles in the `ResourceOverrides` of a state.
+pub fn told_roles(state: &str, context: DeriveContext<'_>) -> Vec<String> {
+    let told = context.overrides.get(state).into_iter().flatten();
+    told.filter(|arn| arn.contains(":role/")).cloned().collect()
 }
 
 /// The error for a member whose literal has a wildcard.
@@ -590,8 +247,18 @@ fn expected(how: &str) -> &'static str {
         "function-name" => "the name or ARN of a function without a qualifier, because `Qualifier` is set",
         "arn" if how == "arn connection/" => "the ARN of an EventBridge connection",
         "arn" | "cased-arn" => "an ARN of the called service in this partition",
-        "or" | "cased" | "place" | "function" | "revision" | "task-definition" | "model" | "called-model"
-        | "profile-models" | "base-model" => "a name, or an ARN of the called service in this partition",
+        "or"
+        | "cased"
+        | "place"
+        | "function"
+        | "revision"
+        | "task-definition"
+        | "model"
+        | "called-model"
+        | "profile-models"
+        | "router-models"
+        | "marketplace-endpoint"
+        | "base-model" => "a name, or an ARN of the called service in this partition",
         "key" => "the ARN or id of a KMS key, not an alias",
         "used-key" | "aliased-key" => "the ARN, id or alias of a KMS key",
         "queue" => "the URL of an SQS queue",
@@ -644,6 +311,12 @@ impl Placeholder<'_> {
                     return Err(with_wildcard(self.member, &text));
                 }
                 (_, Found::Literal(text)) => values.push(text),
+                // The other grant of the key has no condition. Here the beginning of the alias is known.
+                ("alias", Found::Expression { prefix }) => {
+                    let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
+                    let known = known.find("alias/").and_then(|at| known.get(at..)).unwrap_or_default();
+                    values.push(format!("{known}*"));
+                }
                 ("url", Found::Expression { prefix }) if prefix.starts_with("https://") => {
                     let known = prefix.split(['*', '$']).next().unwrap_or_default();
                     values.extend(known.split_once('?').map(|(url, _)| url.to_owned()));

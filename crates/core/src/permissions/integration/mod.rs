@@ -15,6 +15,7 @@
 //! - `condition`: the condition of the grant, with placeholders
 //! - `pass`: the members of the call that name roles to pass
 //! - `to`: the service that the roles are passed to
+//! - `optional`: whether a call that is known only at run time counts as one without the members in `pass`
 //! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
 //!
@@ -27,7 +28,10 @@
 pub mod context;
 pub mod required;
 
+mod arn_part;
 mod arn_template;
+mod form;
+mod model;
 pub mod resource_pattern;
 mod sdk;
 
@@ -35,10 +39,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::iam::arn::{Arn, Place};
-use crate::permissions::asl::{Arguments, Found, Task};
+use crate::permissions::asl::{Found, Task};
 use crate::permissions::integration::arn_template::ArnTemplate;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
@@ -117,6 +121,8 @@ pub struct Need {
     pub pass: Vec<String>,
     /// The service that the roles are passed to: `sagemaker.amazonaws.com`.
     pub to: String,
+    /// Whether a call that is known only at run time counts as one without the members in `pass`.
+    pub optional: bool,
     /// Whether the service also has a name that ends in `.cn` in the partition `aws-cn`.
     pub cn: bool,
     /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
@@ -277,9 +283,10 @@ impl Need {
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
             required.grants.push(hears_of_end(state, rule, context.place));
         }
-        for member in &self.pass {
+        let is_open = !task.arguments.has_members();
+        for member in self.pass.iter().filter(|_| !(self.optional && is_open)) {
             required.pass(task, member, &self.to, context);
-            if self.cn && context.place.partition == "aws-cn" {
+            if self.in_china(context) {
                 required.pass(task, member, &format!("{}.cn", self.to), context);
             }
         }
@@ -296,26 +303,41 @@ impl Need {
             .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
         let mut resources = Vec::new();
         for on in &self.on {
-            match ArnTemplate::parse(on).render(task, stands_in, &self.why, context) {
-                Ok(patterns) => resources.extend(patterns),
-                Err(why) => return required.invalid(state, &why),
+            let in_china = self.in_china(context).then(|| on.replace(".amazonaws.com/", ".amazonaws.com.cn/"));
+            for on in [Some(on), in_china.as_ref()].into_iter().flatten() {
+                match ArnTemplate::parse(on).render(task, stands_in, &self.why, context) {
+                    Ok(patterns) => resources.extend(patterns),
+                    Err(why) => return required.invalid(state, &why),
+                }
             }
         }
         let condition = self.condition.as_ref().map(|condition| arn_template::condition(condition, task, context));
         match condition.transpose() {
-            Ok(condition) if !resources.is_empty() => required.grant(state, actions, resources, condition),
+            Ok(mut condition) if !resources.is_empty() => {
+                if let Some(names) =
+                    condition.as_mut().and_then(|one| one.pointer_mut("/StringLike/iam:AWSServiceName"))
+                    && let Some(name) = names.as_str().filter(|_| self.in_china(context))
+                {
+                    *names = json!([name, format!("{name}.cn")]);
+                }
+                required.grant(state, actions, resources, condition);
+            }
             Ok(_) => {}
             Err(why) => required.invalid(state, &why),
         }
+    }
+
+    /// Whether the name of the service has to be granted with and without `.cn`.
+    fn in_china(&self, context: DeriveContext<'_>) -> bool {
+        self.cn && context.place.partition == "aws-cn"
     }
 }
 
 /// Whether a call has a member, as `given` and `lacking` write it: in every execution if `always`, else in some.
 fn has(task: &Task, member: &str, always: bool) -> bool {
     let Some((member, value)) = member.split_once('=') else {
-        // Arguments that are one expression may have the member or not.
-        let open = matches!(&task.arguments, Arguments::Jsonata(Value::String(_)));
-        return task.arguments.shows(member) && !(always && open);
+        // The input of the state, or an expression for it, may have the member or not.
+        return if task.arguments.has_members() { task.arguments.shows(member) } else { !always };
     };
     let fits = |found: &Found| match (found, value.strip_suffix('*')) {
         (Found::Absent, _) => false,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::permissions::asl::Task;
+use crate::permissions::asl::{Found, Task};
 use crate::permissions::integration::arn_template;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
@@ -87,7 +87,8 @@ impl RequiredPermissions {
     /// Adds a `PassRoleGrant` for each role that the member of the task names. Adds none if the member is absent.
     pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, context: DeriveContext<'_>) {
         for found in task.arguments.at(member) {
-            match arn_template::role(&found, member, &task.path, context) {
+            let roles = arn_template::role(&found, member, &task.path, context);
+            match roles.map(|roles| of_profile(roles, &found, member, task, context)) {
                 Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
                     role,
@@ -102,4 +103,25 @@ impl RequiredPermissions {
     pub(super) fn invalid(&mut self, state: &str, what: &str) {
         self.errors.push(format!("state `{state}`: {what}"));
     }
+}
+
+/// The roles that an instance profile may hold, which `ResourceOverrides` tells if the role does not have its name.
+///
+/// `ResourceOverrides` lists all roles of a state. If it also has to tell another role of the call, the role with the
+/// name of the profile stays.
+fn of_profile(
+    same_name: Vec<String>,
+    found: &Found,
+    member: &str,
+    task: &Task,
+    context: DeriveContext<'_>,
+) -> Vec<String> {
+    let told = arn_template::told_roles(&task.path, context);
+    if member != "JobFlowRole" || !matches!(found, Found::Literal(_)) || told.is_empty() {
+        return same_name;
+    }
+    let unknown =
+        |member: &&str| task.arguments.at(member).iter().any(|found| matches!(found, Found::Expression { .. }));
+    let stays = ["ServiceRole", "AutoScalingRole"].iter().any(unknown);
+    same_name.into_iter().filter(|_| stays).chain(told).collect()
 }

@@ -1,0 +1,260 @@
+//! Derives what a distributed map needs: executions of its own state machine, and its items and results in S3.
+
+use serde_json::json;
+
+use crate::iam::arn::{Arn, Place};
+use crate::permissions::asl::{DistributedMap, Found, Task, starts};
+use crate::permissions::derive::{Features, grant};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::required::{Grant, RequiredPermissions};
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
+
+/// Adds what a distributed map needs: it runs its iterations as executions of the same state machine.
+///
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html>
+pub(super) fn required_by_map(
+    map: &DistributedMap,
+    features: &Features,
+    context: DeriveContext<'_>,
+    required: &mut RequiredPermissions,
+) {
+    let Place { partition, region, account } = context.place;
+    match &features.state_machine {
+        None => required.errors.push(format!(
+            "state `{}`: `StateMachineName`: missing, expected the whole name, because a distributed map starts \
+             executions of its own state machine",
+            map.path
+        )),
+        Some(name) => {
+            let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
+            let machine = vec![ResourcePattern::exact(states(&format!("stateMachine:{name}")))];
+            required.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
+            let label = map.label.as_deref().unwrap_or("*");
+            let ids = "the ids of executions are known only at run time";
+            let unlabelled = "the map has no `Label`, and the ids of executions are known only at run time";
+            let ids_of_map = if map.label.is_some() { ids } else { unlabelled };
+            // The executions of a map have the label in their ARN. The example of the guide has none.
+            let of_map = ResourcePattern::always(states(&format!("execution:{name}/{label}:*")), ids_of_map);
+            let of_machine = ResourcePattern::always(states(&format!("execution:{name}:*")), ids);
+            let ends = ["states:DescribeExecution", "states:StopExecution"];
+            required.grants.push(grant(&map.path, &ends, vec![of_machine, of_map.clone()], None));
+            required.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![of_map], None));
+        }
+    }
+    for part in [&map.reader, &map.writer].into_iter().flatten() {
+        required.tightened.extend(missing(part).map(|why| format!("state `{}`: {why}", part.path)));
+        match in_s3(map, part, context) {
+            Ok(grants) => required.grants.extend(grants),
+            Err(why) => required.errors.push(format!("state `{}`: {why}", part.path)),
+        }
+    }
+}
+
+/// Returns what the arguments of an `ItemReader` or a `ResultWriter` lack, as an error. Without it, the grant covers
+/// every bucket, or every object of the bucket.
+fn missing(part: &Task) -> Option<&'static str> {
+    let has = |member: &str| !part.arguments.at(member).is_empty();
+    match () {
+        () if !has("Bucket") => Some("`Bucket`: missing, expected the name of a bucket"),
+        () if part.arguments.at("Bucket").iter().any(is_other_arn) => {
+            Some("`Bucket`: found an ARN, expected the name of a bucket, or the ARN of an access point")
+        }
+        () if !has("Key") && part.resource.ends_with(":s3:getObject") => {
+            Some("`Key`: missing, expected the key of an object")
+        }
+        () => None,
+    }
+}
+
+/// Whether a literal is an ARN of anything but an access point of S3.
+fn is_other_arn(found: &Found) -> bool {
+    matches!(found, Found::Literal(text) if text.starts_with("arn:") && access_point(text).is_none())
+}
+
+/// The access point that an ARN names. A call may name one in place of a bucket.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html>
+fn access_point(bucket: &str) -> Option<Arn<'_>> {
+    Arn::parse(bucket).filter(|arn| arn.service == "s3" && arn.resource.starts_with("accesspoint/"))
+}
+
+/// Lists what an `ItemReader` or a `ResultWriter` needs in S3.
+///
+/// The other members of its arguments and of its configuration need no permission: `ExpectedBucketOwner`, `InputType`,
+/// `WriterConfig` and the like. <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>,
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html>
+///
+/// # Errors
+/// Returns a message that names the member if the member has a wildcard, or if `Resource` is another one.
+fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Result<Vec<Grant>, String> {
+    // The ARN may name a region and an account, as that of a task.
+    let operation = part.resource.rsplit_once(":s3:").filter(|(before, _)| !before.ends_with(":aws-sdk"));
+    let bucket = Bucket::parse(map, part, context)?;
+    let found = |member: &str| part.arguments.at(member).into_iter().next();
+    match operation.map(|(_, operation)| operation) {
+        Some("getObject") => {
+            // A request with a version needs another action than one without:
+            // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+            let actions: &[&str] = match found("VersionId") {
+                None => &["s3:GetObject"],
+                Some(Found::Literal(_)) => &["s3:GetObjectVersion"],
+                Some(_) => &["s3:GetObject", "s3:GetObjectVersion"],
+            };
+            let (key, whole) = starts(found("Key"));
+            let pattern = if whole { key.clone() } else { format!("{key}*") };
+            let manifest = grant(&map.path, actions, bucket.object(&pattern, "Key"), None);
+            let files = listed_files(map, &bucket, &key, whole);
+            let files = files.map(|files| grant(&map.path, &["s3:GetObject"], files, None));
+            Ok([manifest].into_iter().chain(files).collect())
+        }
+        Some("listObjectsV2") => {
+            let (prefix, _) = starts(found("Prefix"));
+            let condition =
+                (!prefix.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": [format!("{prefix}*")] } }));
+            let mut grants = vec![grant(&map.path, &["s3:ListBucket"], bucket.itself(), condition)];
+            // With `LOAD_AND_FLATTEN`, the map also reads the objects that it lists.
+            let only_lists = |found: &Found| matches!(found, Found::Literal(text) if text != "LOAD_AND_FLATTEN");
+            if !map.reader_config.at("Transformation").iter().all(only_lists) {
+                let objects = bucket.object(&format!("{prefix}*"), "Prefix");
+                grants.push(grant(&map.path, &["s3:GetObject"], objects, None));
+            }
+            Ok(grants)
+        }
+        Some("putObject") => {
+            let (prefix, whole) = starts(found("Prefix"));
+            // The guide does not say how a prefix that ends with a slash is joined: `out/*` covers `out//id` too.
+            let folder = whole && !prefix.is_empty() && !prefix.ends_with('/');
+            let key = if folder { format!("{prefix}/*") } else { format!("{prefix}*") };
+            let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+            Ok(vec![grant(&map.path, actions, bucket.object(&key, "Prefix"), None)])
+        }
+        _ => Err(format!(
+            "`Resource`: found `{}`, expected an ARN that ends with `s3:getObject`, `s3:listObjectsV2` or \
+             `s3:putObject`",
+            part.resource
+        )),
+    }
+}
+
+/// The files that the manifest of an `ItemReader` lists, whose content the map reads. `None` without a manifest.
+///
+/// `key` is the key of the manifest, or with `whole` false its known beginning. An inventory of S3 has its files beside
+/// the folder of its manifest: `inv/data/`, `inv/2026-11-30T01-00Z/manifest.json`. A manifest of Athena does not tell
+/// where its files are.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>,
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>,
+/// <https://docs.aws.amazon.com/athena/latest/ug/unload.html>
+fn listed_files(map: &DistributedMap, bucket: &Bucket<'_>, key: &str, whole: bool) -> Option<Vec<ResourcePattern>> {
+    let has = |member: &str, value: &str| {
+        let fits = |found: &Found| matches!(found, Found::Literal(text) if text == value);
+        map.reader_config.at(member).iter().any(|found| fits(found) || matches!(found, Found::Expression { .. }))
+    };
+    if has("ManifestType", "ATHENA_DATA") {
+        return Some(bucket.files());
+    }
+    let is_inventory = has("ManifestType", "S3_INVENTORY") || has("InputType", "MANIFEST");
+    is_inventory.then(|| {
+        let folders = inventory_folders(key, whole);
+        match (folders.as_slice(), whole) {
+            ([], true) => bucket.files(),
+            (folders, _) => {
+                let objects = if whole { Vec::new() } else { bucket.object(&format!("{key}*"), "Key") };
+                let data = folders.iter().flat_map(|folder| bucket.object(&format!("{folder}/data/*"), "Key"));
+                objects.into_iter().chain(data).collect()
+            }
+        }
+    })
+}
+
+/// The folders that may have the files of an inventory of S3 and are not below `key`, the key of its manifest.
+///
+/// If only the beginning of the key is known, the beginning may end in the name of the folder of the manifest or of the
+/// manifest itself.
+fn inventory_folders(key: &str, whole: bool) -> Vec<&str> {
+    let is_time = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit() || b"-TZ".contains(&b));
+    let Some((folder, name)) = key.rsplit_once('/') else { return Vec::new() };
+    let above = folder.rsplit_once('/').filter(|(_, time)| is_time(time)).map(|(above, _)| above);
+    if whole {
+        return above.filter(|_| name == "manifest.json").into_iter().collect();
+    }
+    let above = above.filter(|_| "manifest.json".starts_with(name));
+    let beside = Some(folder).filter(|_| is_time(name));
+    above.into_iter().chain(beside).collect()
+}
+
+/// The bucket that an `ItemReader` or a `ResultWriter` names, with the task that names it.
+struct Bucket<'a> {
+    /// The name, or the known beginning of it.
+    name: String,
+    /// Whether `name` is the whole name.
+    whole: bool,
+    /// The `ItemReader` or the `ResultWriter`.
+    part: &'a Task,
+    /// The path of the map, by which `ResourceOverrides` knows both.
+    state: &'a str,
+    /// The context of the derivation, with `ResourceOverrides`.
+    context: DeriveContext<'a>,
+}
+
+impl<'a> Bucket<'a> {
+    fn parse(map: &'a DistributedMap, part: &'a Task, context: DeriveContext<'a>) -> Result<Self, String> {
+        for member in ["Bucket", "Key", "Prefix"] {
+            if let Some(Found::Literal(text)) = part.arguments.at(member).first()
+                && text.contains(['*', '?'])
+            {
+                return Err(format!("`{member}`: found `{text}`, expected a value without the wildcards `*` and `?`"));
+            }
+        }
+        let (name, whole) = starts(part.arguments.at("Bucket").into_iter().next());
+        Ok(Self { name, whole, part, state: &map.path, context })
+    }
+
+    /// The resource of the bucket itself.
+    fn itself(&self) -> Vec<ResourcePattern> {
+        let end = if self.whole { "" } else { "*" };
+        self.pattern(&format!("{}{end}", self.name), "Bucket")
+    }
+
+    /// The resource of a key, which may end in a wildcard.
+    fn object(&self, key: &str, member: &str) -> Vec<ResourcePattern> {
+        let end = if self.whole { "" } else { "*" };
+        let objects = if access_point(&self.name).is_some() { "/object" } else { "" };
+        self.pattern(&format!("{}{end}{objects}/{key}", self.name), member)
+    }
+
+    /// The files that a manifest lists if its key does not tell where they are. `ResourceOverrides` may tell it, for
+    /// files in other buckets too.
+    fn files(&self) -> Vec<ResourcePattern> {
+        let arn = |bucket: &str| format!("arn:{}:s3:::{bucket}/*", self.context.place.partition);
+        let why = "the manifest names the files; `ResourceOverrides` can name them too, and without it they are taken \
+                   to be in the bucket of the manifest";
+        let any = ResourcePattern { arn: arn("*"), wildcard: Some(WildcardReason::AtRunTime(why.to_owned())) };
+        let end = if self.whole { "" } else { "*" };
+        let of_bucket = match access_point(&self.name) {
+            Some(_) => format!("{}/object/*", self.name),
+            None => arn(&format!("{}{end}", self.name)),
+        };
+        let of_bucket = ResourcePattern { arn: of_bucket, ..any.clone() };
+        let told = narrowed(vec![any.clone()], self.state, self.context);
+        if told == [any] { vec![of_bucket] } else { told }
+    }
+
+    /// The pattern of a bucket or an object, with the reason for the wildcard at its end.
+    ///
+    /// ARNs from `ResourceOverrides` replace a wildcard for a value that is known at run time only.
+    fn pattern(&self, resource: &str, member: &str) -> Vec<ResourcePattern> {
+        let unknown = if self.whole { member } else { "Bucket" };
+        let arn = match access_point(&self.name) {
+            Some(_) => resource.to_owned(),
+            None => format!("arn:{}:s3:::{resource}", self.context.place.partition),
+        };
+        let resource = match self.part.arguments.at(unknown).first() {
+            Some(Found::Literal(_)) | None if self.whole && arn.contains('*') => {
+                ResourcePattern::always(arn, "the grant covers every object below the prefix")
+            }
+            Some(Found::Literal(_)) if self.whole => ResourcePattern::exact(arn),
+            _ => ResourcePattern::at_run_time(arn, &format!("`{unknown}`")),
+        };
+        narrowed(vec![resource], self.state, self.context)
+    }
+}

@@ -1,0 +1,68 @@
+//! Keeps text out of the grants that IAM can't store in a policy.
+//!
+//! A policy may have the characters U+0020 to U+00FF. The keys of objects in S3 may have others, and the names of other
+//! resources may not. <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>
+
+use serde_json::Value;
+
+use crate::permissions::integration::required::RequiredPermissions;
+
+/// Puts wildcards in place of the characters in keys of objects that IAM can't store, with a reason.
+///
+/// Adds an error for each other resource or condition with such characters.
+pub(super) fn make_storable(required: &mut RequiredPermissions) {
+    let RequiredPermissions { grants, errors, .. } = required;
+    for grant in grants {
+        for arn in grant.resources.iter().filter(|arn| !is_storable(arn)).cloned().collect::<Vec<_>>() {
+            let object = arn.split_once(":s3:::").and_then(|(_, rest)| rest.split_once('/'));
+            if object.is_some_and(|(bucket, _)| is_storable(bucket)) {
+                let stored = with_wildcards(&arn);
+                grant.resources.remove(&arn);
+                let why = grant.wildcards.remove(&arn);
+                let why = why.unwrap_or_else(|| "a policy can't have all characters of the key".to_owned());
+                grant.wildcards.insert(stored.clone(), why);
+                grant.resources.insert(stored);
+            } else {
+                errors.push(refused(&grant.state, &arn));
+            }
+        }
+        let Some(condition) = grant.condition.as_mut().filter(|condition| !is_storable(&condition.to_string())) else {
+            continue;
+        };
+        match condition.pointer_mut("/StringLike/s3:prefix/0") {
+            Some(Value::String(prefix)) => {
+                *prefix = with_wildcards(prefix);
+                let why = "a policy can't have all characters of the prefix, so the condition has wildcards";
+                let buckets = grant.resources.iter().map(|bucket| (bucket.clone(), why.to_owned()));
+                grant.wildcards.extend(buckets.collect::<Vec<_>>());
+            }
+            _ => errors.push(refused(&grant.state, &condition.to_string())),
+        }
+    }
+}
+
+fn refused(state: &str, text: &str) -> String {
+    format!("state `{state}`: found `{text}`, expected only characters that a policy can have, U+0020 to U+00FF")
+}
+
+fn is_storable(text: &str) -> bool {
+    text.chars().all(may_have)
+}
+
+/// Whether a policy may have the character.
+fn may_have(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')
+}
+
+/// The text with one wildcard in place of each run of characters that a policy can't have.
+fn with_wildcards(text: &str) -> String {
+    let mut stored = String::new();
+    for c in text.chars() {
+        match c {
+            c if may_have(c) => stored.push(c),
+            _ if stored.ends_with('*') => {}
+            _ => stored.push('*'),
+        }
+    }
+    stored
+}
