@@ -30,6 +30,7 @@ mod races;
 mod response_url;
 mod role_set_faults;
 mod role_sets;
+mod service_calls;
 mod service_catalog;
 mod telemetry;
 mod tightened;
