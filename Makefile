@@ -49,12 +49,12 @@ else
   publish = cat >/dev/null
 endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench bench-preview check checks $(CHECKS) campaign \
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench bench-preview corpus check checks $(CHECKS) campaign \
   fuzz reproduce loop sbom site clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
-	@echo 'With PUBLISH=1, bench, bench-preview, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
+	@echo 'With PUBLISH=1, bench, bench-preview, corpus, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
 
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest, Sphinx under .tools/
 
@@ -129,6 +129,11 @@ bench-preview: ## Time the preview of definitions with many states and with many
 	cargo build --release --locked --quiet --package mlops-roles-cli
 	$(PYTHON) benches/preview.py target/release/preview | tee target/bench-preview.md
 	$(call publish,performance.md,bench-preview,make bench-preview) <target/bench-preview.md
+
+corpus: .tools/e2e/.installed ## Run every definition and template below DIR through the preview, and count
+	cargo build --release --locked --quiet --package mlops-roles-cli
+	.tools/e2e/bin/python tests/local/corpus.py $(or $(DIR),$(error DIR: name the folder)) --fail-on crashed,dropped | tee target/corpus.md
+	$(call publish,corpus.md,corpus,make corpus DIR=$(DIR)) <target/corpus.md
 
 generate: ## Write the schemas and the generated tables of the documentation anew
 	cargo run --quiet --locked --package mlops-roles-generate

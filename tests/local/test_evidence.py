@@ -37,7 +37,7 @@ LINE = r"`ROUNDS=3 make bench`; \d{4}-\d\d-\d\d, commit 1234567, CPU, 2 cores, 2
 CPU = "processor\t: 0\nmodel name\t: Big  CPU @ 2.9GHz\n\nprocessor\t: 1\nmodel name\t: Big  CPU @ 2.9GHz\n"
 # By page: the names of the tables that the commands publish.
 PUBLISHED = {"performance.md": ["bench", "bench-delayed", "bench-conflicts", "bench-memory", "bench-preview"],
-             "reliability.md": ["campaign", "fuzz", "reproduce"], "loop.md": ["loop", "ci"]}
+             "reliability.md": ["campaign", "fuzz", "reproduce"], "loop.md": ["loop", "ci"], "corpus.md": ["corpus"]}
 
 
 def command(path):
