@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::asl;
-use mlops_roles_core::permissions::derive::{Features, derive};
+use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::documents::documents;
+use mlops_roles_core::permissions::features::Features;
 use mlops_roles_core::permissions::integration::context::DeriveContext;
 
 /// Tasks of five kinds, half of them with names of their own.

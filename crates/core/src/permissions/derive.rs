@@ -2,30 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
 use crate::guardrails::boundary::BoundaryDenies;
-use crate::iam::arn::Place;
 use crate::permissions::asl::Machine;
 use crate::permissions::distributed_map::required_by_map;
+use crate::permissions::features::{Features, required_by_features};
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::required_by;
-use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::storable::make_storable;
-
-/// The features of a state machine that need permissions of their own.
-#[derive(Clone, Debug, Default)]
-pub struct Features {
-    /// The name of the state machine: `churn`. `None` is an error if the definition has a distributed map.
-    pub state_machine: Option<String>,
-    /// Whether the state machine logs its executions to CloudWatch Logs.
-    pub logging: bool,
-    /// Whether the state machine sends traces to X-Ray.
-    pub tracing: bool,
-    /// The ARN of the KMS key that encrypts the data of the state machine. `None` needs no permission.
-    pub key: Option<String>,
-}
 
 /// Derives the required permissions of a state machine. The result also has the errors found on the way.
 pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>) -> RequiredPermissions {
@@ -93,57 +77,5 @@ fn idle(path: &str, told: &[String], required: &mut RequiredPermissions) {
              correct or remove {what}",
             idle.join(", "),
         ));
-    }
-}
-
-pub(super) fn grant(state: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Grant {
-    let actions = actions.iter().map(|action| (*action).to_owned()).collect();
-    Grant::new(state, actions, resources, condition)
-}
-
-fn required_by_features(features: &Features, place: &Place, required: &mut RequiredPermissions) {
-    let Place { partition, region, account } = place;
-    let any = |whose: &str| {
-        let why = format!("the actions of {whose} have no resource-level permissions");
-        vec![ResourcePattern::always("*".to_owned(), &why)]
-    };
-    if features.tracing {
-        let actions =
-            ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
-        required.grants.push(grant("(tracing)", &actions, any("X-Ray"), None));
-    }
-    if features.logging {
-        // <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy> has these actions.
-        let actions = [
-            "logs:CreateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:DescribeLogGroups",
-            "logs:DescribeResourcePolicies",
-            "logs:GetLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:UpdateLogDelivery",
-        ];
-        required.grants.push(grant("(logging)", &actions, any("log delivery"), None));
-        let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:*");
-        let groups = vec![ResourcePattern::always(groups, "the definition does not name the log group")];
-        required.grants.push(grant("(logging)", &["logs:CreateLogStream", "logs:PutLogEvents"], groups, None));
-    }
-    if let Some(key) = &features.key {
-        let exact = || vec![ResourcePattern::exact(key.clone())];
-        // `StateMachineName` may be the beginning of the name, as in the trust policy.
-        let name = features.state_machine.as_deref().unwrap_or_default();
-        let machine = format!("arn:{partition}:states:{region}:{account}:stateMachine:{name}*");
-        let condition_on = |key: &str, value: &str| {
-            let operator = if value.contains('*') { "StringLike" } else { "StringEquals" };
-            Some(json!({ operator: { format!("kms:EncryptionContext:{key}"): value } }))
-        };
-        let condition = condition_on("aws:states:stateMachineArn", &machine);
-        required.grants.push(grant("(encryption)", &["kms:Decrypt", "kms:GenerateDataKey"], exact(), condition));
-        if features.logging {
-            let logs = format!("arn:{partition}:logs:{region}:{account}:*");
-            let condition = condition_on("SourceArn", &logs);
-            required.grants.push(grant("(encryption)", &["kms:GenerateDataKey"], exact(), condition));
-        }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{DistributedMap, Found, Task, starts};
-use crate::permissions::derive::{Features, grant};
+use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
@@ -28,7 +28,7 @@ pub(super) fn required_by_map(
         Some(name) => {
             let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
             let machine = vec![ResourcePattern::exact(states(&format!("stateMachine:{name}")))];
-            required.grants.push(grant(&map.path, &["states:StartExecution"], machine, None));
+            required.grants.push(Grant::of(&map.path, &["states:StartExecution"], machine, None));
             let label = map.label.as_deref().unwrap_or("*");
             let ids = "the ids of executions are known only at run time";
             let unlabelled = "the map has no `Label`, and the ids of executions are known only at run time";
@@ -37,8 +37,8 @@ pub(super) fn required_by_map(
             let of_map = ResourcePattern::always(states(&format!("execution:{name}/{label}:*")), ids_of_map);
             let of_machine = ResourcePattern::always(states(&format!("execution:{name}:*")), ids);
             let ends = ["states:DescribeExecution", "states:StopExecution"];
-            required.grants.push(grant(&map.path, &ends, vec![of_machine, of_map.clone()], None));
-            required.grants.push(grant(&map.path, &["states:RedriveExecution"], vec![of_map], None));
+            required.grants.push(Grant::of(&map.path, &ends, vec![of_machine, of_map.clone()], None));
+            required.grants.push(Grant::of(&map.path, &["states:RedriveExecution"], vec![of_map], None));
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
@@ -102,21 +102,21 @@ fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Resul
             };
             let (key, whole) = starts(found("Key"));
             let pattern = if whole { key.clone() } else { format!("{key}*") };
-            let manifest = grant(&map.path, actions, bucket.object(&pattern, "Key"), None);
+            let manifest = Grant::of(&map.path, actions, bucket.object(&pattern, "Key"), None);
             let files = listed_files(map, &bucket, &key, whole);
-            let files = files.map(|files| grant(&map.path, &["s3:GetObject"], files, None));
+            let files = files.map(|files| Grant::of(&map.path, &["s3:GetObject"], files, None));
             Ok([manifest].into_iter().chain(files).collect())
         }
         Some("listObjectsV2") => {
             let (prefix, _) = starts(found("Prefix"));
             let condition =
                 (!prefix.is_empty()).then(|| json!({ "StringLike": { "s3:prefix": [format!("{prefix}*")] } }));
-            let mut grants = vec![grant(&map.path, &["s3:ListBucket"], bucket.itself(), condition)];
+            let mut grants = vec![Grant::of(&map.path, &["s3:ListBucket"], bucket.itself(), condition)];
             // With `LOAD_AND_FLATTEN`, the map also reads the objects that it lists.
             let only_lists = |found: &Found| matches!(found, Found::Literal(text) if text != "LOAD_AND_FLATTEN");
             if !map.reader_config.at("Transformation").iter().all(only_lists) {
                 let objects = bucket.object(&format!("{prefix}*"), "Prefix");
-                grants.push(grant(&map.path, &["s3:GetObject"], objects, None));
+                grants.push(Grant::of(&map.path, &["s3:GetObject"], objects, None));
             }
             Ok(grants)
         }
@@ -126,7 +126,7 @@ fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Resul
             let folder = whole && !prefix.is_empty() && !prefix.ends_with('/');
             let key = if folder { format!("{prefix}/*") } else { format!("{prefix}*") };
             let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
-            Ok(vec![grant(&map.path, actions, bucket.object(&key, "Prefix"), None)])
+            Ok(vec![Grant::of(&map.path, actions, bucket.object(&key, "Prefix"), None)])
         }
         _ => Err(format!(
             "`Resource`: found `{}`, expected an ARN that ends with `s3:getObject`, `s3:listObjectsV2` or \

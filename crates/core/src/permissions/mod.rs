@@ -4,6 +4,7 @@ pub mod asl;
 pub mod derive;
 mod distributed_map;
 pub mod documents;
+pub mod features;
 pub mod integration;
 pub mod simulation;
 mod storable;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::asl;
-use mlops_roles_core::permissions::derive::{Features, derive};
+use mlops_roles_core::permissions::derive::derive;
+use mlops_roles_core::permissions::features::Features;
 use mlops_roles_core::permissions::integration::all;
 use mlops_roles_core::permissions::integration::context::DeriveContext;
 use mlops_roles_core::permissions::integration::required::RequiredPermissions;

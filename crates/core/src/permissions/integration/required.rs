@@ -41,6 +41,11 @@ impl Grant {
         let resources = resources.into_iter().map(|one| one.arn).collect();
         Self { state: state.to_owned(), actions, resources, condition, wildcards }
     }
+
+    /// Creates a grant of actions that the source code names.
+    pub(crate) fn of(state: &str, actions: &[&str], resources: Vec<ResourcePattern>, condition: Option<Value>) -> Self {
+        Self::new(state, actions.iter().map(|action| (*action).to_owned()).collect(), resources, condition)
+    }
 }
 
 /// A role that a state hands to a service.
