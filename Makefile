@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-VENVS := sam ministack moto lint build e2e docs
+VENVS := sam ministack moto lint build e2e docs apis
 UV := .tools/uv/bin/uv
 CHECKS := format layers clippy generated dependencies oldest-rust templates docs
 # This builds all crates with all features. There are no examples, but `--examples` makes cargo use the dev-dependencies.
@@ -70,7 +70,7 @@ $(UV): tests/local/requirements/uv.txt
 	touch $@
 
 SOURCES := template.yaml Cargo.toml Cargo.lock crates/core/Cargo.toml \
-  crates/engine/Cargo.toml $(shell find src crates/core/src crates/engine/src -name '*.rs' -o -name '*.json')
+  crates/engine/Cargo.toml $(shell find src crates/core/src crates/engine/src -name '*.rs' -o -name '*.json' -o -name '*.txt')
 
 build: .aws-sam/build/template.yaml ## Build the function and its template for deployment (the first time takes minutes)
 
@@ -135,7 +135,8 @@ corpus: .tools/e2e/.installed ## Run every definition and template below DIR thr
 	.tools/e2e/bin/python tests/local/corpus.py $(or $(DIR),$(error DIR: name the folder)) --fail-on crashed,dropped | tee target/corpus.md
 	$(call publish,corpus.md,corpus,make corpus DIR=$(DIR)) <target/corpus.md
 
-generate: ## Write the schemas and the generated tables of the documentation anew
+generate: .tools/apis/.installed ## Write the table of APIs, the schemas and the generated tables of the documentation anew
+	.tools/apis/bin/python crates/core/apis/generate.py
 	cargo run --quiet --locked --package mlops-roles-generate
 
 campaign: tools ## Let every call of the real process fail in every way, and in pairs (CAMPAIGN_SEED chooses the pairs)
@@ -194,7 +195,8 @@ clippy:
 	cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 	cargo clippy --locked --all-targets --package mlops-roles-engine --package mlops-roles-cli -- -D warnings
 
-generated:
+generated: .tools/apis/.installed
+	.tools/apis/bin/python crates/core/apis/generate.py --check
 	$(DEV_BUILD) --bin generate
 	target/debug/generate --check
 

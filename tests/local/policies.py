@@ -28,6 +28,15 @@ WIDENED = {"key": ["key/*"], "function": ["function:*"], "task-definition": ["ta
                                         "default-prompt-router", "imported-model", "inference-profile",
                                         "prompt-router", "provisioned-model"])]),
            **dict.fromkeys(["profile-models", "base-model"], ["arn:aws:bedrock:*::foundation-model/*"]),
+           "router-models": ["arn:aws:bedrock:*::foundation-model/*",
+                             "arn:aws:bedrock:*:123456789012:inference-profile/*"],
+           "marketplace-endpoint": ["arn:aws:sagemaker:us-east-1:123456789012:endpoint/*"],
+           "function-name": ["function:*"], "secret": ["secret:*"], "document": ["document/*"], "email": ["identity/*"],
+           **dict.fromkeys(["parameter", "resolved-parameter"], ["parameter/*"]),
+           "prompt": ["prompt/*"], "profile": ["inference-profile/*", "application-inference-profile/*"],
+           "image-repository": ["repository/*"], "any-arn": ["arn:*"],
+           **dict.fromkeys(["copy-source", "object-arn", "object-url", "objects-below-arn"], ["arn:aws:s3:::*/*"]),
+           **dict.fromkeys(["bucket-arn", "bucket-of-arn"], ["arn:aws:s3:::*"]),
            **dict.fromkeys(["used-key", "aliased-key"], ["key/*"]),
            "connection-secret": ["secret:events!connection/*"],
            **dict.fromkeys(["bucket", "objects", "object"], ["arn:aws:s3:::*"])}
@@ -42,6 +51,10 @@ SURPLUS = {
     ("bedrock:CreateModelCustomizationJob", "*:model-customization-job/*"): "CDK grants it beside the models",
     ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
     ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
+    ("apigateway:*", "arn:aws:apigateway:us-east-1::/*"): "the resource of a method is the path of the request",
+    ("elasticloadbalancing:AddTags", "*"): "the reference knows the tags of load balancers of the older kind alone",
+    ("bedrock:TagResource", "*:marketplace/*"): "AWS lists the tags of an endpoint with the operation alone",
+    ("bedrock-agentcore:InvokeAgentRuntime", "*:harness/*"): "the guide grants it on the ARN of the harness",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
 }
 # Resource types that the reference requires although one of several is enough: globs of an action and of a type.
@@ -129,7 +142,12 @@ def rendered(text):
     if not colon:
         return ["*"]
     region = "" if service == "iam" else "us-east-1"
-    done = [f"arn:aws:{service}:" + ("" if rest.startswith("::") else f"{region}:123456789012:")]
+    account = "123456789012"
+    # The template may tell the region and the account: `ec2:@::image/{ImageId}`.
+    if told := re.match(r"(|@|\*|[a-z0-9-]*\d):(|@|\*|aws):", rest):
+        region, account = (own if one == "@" else one for one, own in zip(told.groups(), ("us-east-1", account)))
+        rest = rest[told.end():]
+    done = [f"arn:aws:{service}:{region}:{account}:"]
     for i, part in enumerate(re.split(r"\{(.*?)}", rest)):
         pieces = [part]
         if i % 2:
@@ -221,24 +239,54 @@ def reference():
                "resources": [{"resource": one["key"], "arn": one["arn"]} for one in types(service).values()]}
 
 
-def sdk(judge, table):
-    for name, prefix in table["prefixes"].items():
-        if not AWS.services.service_exists(prefix):
-            judge.find("aws-sdk.json", f"`{name}`: there is no service `{prefix}`")
-    for api, needed in table["actions"].items():
-        judge.known(f"aws-sdk.json {api}", needed)
-    for service, members in table["resources"].items():
-        for member, resource in ((member, one) for member, on in members.items() for one in rendered(on)):
-            judge.resources.add(resource)
-            if not any(is_a(resource, kind) for kind in types(service).values()):
-                judge.find(f"aws-sdk.json {service}", f"`{member}`: there is no resource `{resource}`")
+@functools.cache
+def apis():
+    """The needs of each API in the table of APIs, by `service:api`. Those that the reference does not have yet are left
+    out. crates/core/src/permissions/integration/apis.rs describes the table."""
+    found = {}
+    text = (ROOT / "crates/core/src/permissions/integration/apis.txt").read_text("utf-8")
+    for block in text.split("\n@")[1:]:
+        head, *lines = block.strip().splitlines()
+        service, prefix = head.split(" ")
+        for line in lines:
+            names, entry = re.fullmatch(r"((?:[\w,/]+ ?)+?)(?: ([\[?!-].*))?", line).groups()
+            needs = [{"on": ["*"]}] if not entry else json.loads(entry) if entry.startswith("[") else []
+            for name in names.split(" "):
+                verbs, _, noun = name.partition("/")
+                for api in (verb + noun for verb in verbs.split(",")):
+                    found[f"{service}:{api}"] = [full(need, prefix, api) for need in needs]
+    return found
 
 
-def sdk_actions(table, service, api):
-    """The actions of an API, as in crates/core/src/permissions/integration/sdk.rs. They are granted on `*` if the task
-    does not name a resource."""
-    own = f"{table['prefixes'].get(service, service)}:{api[0].upper()}{api[1:]}"
-    return table["actions"].get(f"{service}:{api}") or table["actions"].get(f"{service}:*") or [own]
+def full(need, prefix, api):
+    def whole(text):
+        return prefix + text if text.startswith(":") else text
+
+    own = f"{prefix}:{api[0].upper()}{api[1:]}"
+    condition = {operator: {whole(key): value for key, value in keys.items()}
+                 for operator, keys in need.get("condition", {}).items()}
+    return {**need, "allow": [*map(whole, need.get("allow", [own]))], "on": [*map(whole, need.get("on", []))],
+            "else": [*map(whole, need.get("else", []))], "condition": condition}
+
+
+def sdk(judge):
+    """Checks that each action of the table exists, and that each resource fits one of the types that it takes."""
+    for api, needs in apis().items():
+        for need in (need for need in needs if "pass" not in need):
+            names = judge.known(f"apis.txt {api}", need["allow"], need["condition"])
+            kinds = [kind for name in names for kind in taken(name).values()]
+            for on in need["on"] + need["else"]:
+                # An expression for a model may name one of a kind that the action does not take.
+                for resource in rendered(on) * ("|model" not in on):
+                    judge.resources.add(resource)
+                    if resource not in ("*", "arn:*") and not any(is_a(resource, kind) for kind in kinds) \
+                            and not any(explained(SURPLUS, name, resource) for name in names):
+                        judge.find(f"apis.txt {api}", f"no action of {names} takes `{resource}`, from `{on}`")
+
+
+def sdk_actions(api):
+    """The actions of an API that may be granted on `*`."""
+    return {action for need in apis().get(api, ()) for action in need["allow"]}
 
 
 def published(file):
@@ -254,8 +302,7 @@ def main():
     judge = Judge()
     parliament.iam_definition[:] = reference()
     tables = {path.name: json.loads(path.read_text()) for path in sorted((ROOT / "crates/core/src/permissions/integration").glob("*.json"))}
-    table = tables.pop("aws-sdk.json")
-    sdk(judge, table)
+    sdk(judge)
     for file, integrations in tables.items():
         for name, integration in integrations.items():
             judge.grants(f"{file} {name}", [
@@ -267,10 +314,10 @@ def main():
         golden = json.loads(path.read_text())
         documents = [*golden["policies"].values(), *golden["inline"].values()]
         given = [path.with_name(path.name.replace(".policy.", f".{kind}.")) for kind in ("asl", "properties")]
-        apis = re.findall(r"\baws-sdk:(\w+):(\w+)", "".join(one.read_text() for one in given if one.exists()))
+        called = re.findall(r"\baws-sdk:(\w+):(\w+)", "".join(one.read_text() for one in given if one.exists()))
         judge.grants(path.name, [(listed(one["Action"]), listed(one["Resource"]), one.get("Condition"))
                                  for document in documents for one in document["Statement"]],
-                     {action for api in apis for action in sdk_actions(table, *api)})
+                     {action for api in called for action in sdk_actions(":".join(api))})
         for document in documents:
             judge.lint(path.name, document)
     for path in sorted((ROOT / "crates/core/src/catalog").glob("*.json")):

@@ -172,13 +172,12 @@ def granted():
     by the catalogue and by the AWS managed policies of its roles and of the service-catalog roles."""
     ours, catalogue, managed = set(), set(), set()
     for path in (ROOT / "crates/core/src/permissions/integration").glob("*.json"):
-        if path.name != "aws-sdk.json":
-            for integration in json.loads(path.read_text()).values():
-                for need in integration["grants"]:
-                    ours.update(need.get("allow", []), need.get("sync", []))
+        for integration in json.loads(path.read_text()).values():
+            for need in integration["grants"]:
+                ours.update(need.get("allow", []), need.get("sync", []))
     for abilities in json.loads((ROOT / "crates/core/src/resource/capabilities.json").read_text()).values():
         ours.update(action for one in abilities for action in one["allow"])
-    for name in ("permissions/derive.rs", "resource/execution_role.rs", "resource/guide.rs"):
+    for name in ("permissions/distributed_map.rs", "permissions/features.rs", "resource/execution_role.rs", "resource/guide.rs"):
         ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src" / name).read_text()))
     for path in (ROOT / "crates/core/src/catalog").glob("*.json"):
         file = json.loads(path.read_text())

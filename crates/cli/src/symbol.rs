@@ -110,8 +110,12 @@ pub enum Position {
 
 impl Position {
     /// The position of a part of what has this position: between the text before it and the text behind it.
+    ///
+    /// A definition may be one text in JSON. There a value begins after a quote.
     pub fn of(self, before: &str, behind: &str) -> Self {
         match self {
+            _ if before.ends_with('"') && behind.starts_with('"') => Self::Whole,
+            _ if before.ends_with('"') => Self::Start,
             _ if !before.is_empty() => Self::Inside,
             Self::Whole if !behind.is_empty() => Self::Start,
             position => position,
@@ -338,14 +342,14 @@ fn quoted(mistake: &str) -> impl Iterator<Item = &str> {
 /// properties that fill in the definition belong to `Definition`.
 fn property_of(path: &str) -> &str {
     match path.split(['[', '.', ',']).next().unwrap_or_default() {
-        "DefinitionSubstitutions" | "ResourceOverrides" | "Integrations" => "Definition",
+        "DefinitionSubstitutions" | "ResourceOverrides" | "TaskActions" | "Integrations" => "Definition",
         property => property,
     }
 }
 
 /// The shapes that a part of a text can have.
 fn parts(token: &str, number: &str, guardrails: Option<&Guardrails>) -> Vec<String> {
-    vec![token.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase(), number.to_owned()]
+    vec![token.to_owned(), number.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase()]
 }
 
 /// The shapes that the beginning of a text can have: an ARN first if the value is one.

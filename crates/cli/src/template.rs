@@ -210,11 +210,18 @@ impl<'a> Template<'a> {
                 let [delimiter, items] = list() else { return None };
                 let items = match items {
                     Value::Array(items) => {
-                        let alone = items.len() == 1;
-                        let positions = (0..).map(|i| match i {
-                            0 if alone => position,
-                            0 => position.of("", "behind"),
-                            _ => Position::Inside,
+                        // A function among the items counts as a text without quotes.
+                        let delimiter = delimiter.as_str()?;
+                        let joined = |item: Option<&Value>, at_end: bool| match item
+                            .map(|item| item.as_str().unwrap_or("function"))
+                        {
+                            Some(text) if at_end => format!("{text}{delimiter}"),
+                            Some(text) => format!("{delimiter}{text}"),
+                            None => String::new(),
+                        };
+                        let positions = (0..items.len()).map(|i| {
+                            let before = i.checked_sub(1).and_then(|before| items.get(before));
+                            position.of(&joined(before, true), &joined(items.get(i + 1), false))
                         });
                         items
                             .iter()

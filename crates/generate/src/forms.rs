@@ -109,6 +109,7 @@ forms! {
     Region: region();
     SubnetId: text("^subnet-[0-9A-Fa-f]+$");
     SecurityGroupId: text("^sg-[0-9A-Fa-f]+$");
+    Action: text("^[A-Za-z0-9-]+:[A-Za-z0-9]+$");
     Arn: text("^arn:[^:]+:[^:]+:[^:]*:[^:]*:.");
     RoleArn: text("^arn:[^:*?$]+:iam::[0-9]{12}:role/([^*?$]*/)?[A-Za-z0-9+=,.@_-]{1,64}$");
     PolicyArn: text("^arn:[^:*?]+:iam::(aws|[0-9]{12}):policy/([^*?]*/)?[^/*?]+$");

@@ -5,13 +5,20 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{Always, Makes, MakesOne, also, because, given, needs, never, of_one};
 use crate::forms::{
-    Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, RoleArn, Scalar, StateMachineName,
-    Text,
+    Action, Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, RoleArn, Scalar,
+    StateMachineName, Text,
 };
 
 /// The properties that need `Definition` or `Integrations`.
-const OF_DEFINITION: [&str; 6] =
-    ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"];
+const OF_DEFINITION: [&str; 7] = [
+    "DefinitionSubstitutions",
+    "KmsKeyArn",
+    "Logging",
+    "ResourceOverrides",
+    "TaskActions",
+    "Tracing",
+    "VerifyPermissions",
+];
 
 /// The workflow role: the role that a Step Functions state machine runs with. It has its scoped policies and the
 /// `PassRole` grant for the execution role of SageMaker.
@@ -44,6 +51,10 @@ pub struct WorkflowRole {
     /// The ARNs that are known only at run time, by the path of a state such as `Each.ItemProcessor.Score`: one ARN or
     /// a list each. They are the resources that the state uses, or the roles that it passes or assumes.
     resource_overrides: Option<ByName<OneOrMany<Arn>>>,
+    /// The IAM actions of `aws-sdk:` tasks whose API is newer than the function, by the path of a state: one action or
+    /// a list each, such as `sagemaker:CreateEndpoint`. They are granted on the ARNs in `ResourceOverrides`, or on
+    /// every resource.
+    task_actions: Option<ByName<OneOrMany<Action>>>,
     /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
     /// every action on every resource once the role exists, and a denial fails the operation.
     #[schemars(extend("x-default" = "`false`"))]

@@ -2,6 +2,8 @@
 //!
 //! <https://states-language.net/spec.html>
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 /// The parts of a state machine that need permissions, in the order of the definition.
@@ -63,7 +65,7 @@ pub enum Arguments {
 }
 
 /// What the arguments of a task have at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Found {
     /// The text itself; a boolean or a number in its JSON form.
     Literal(String),
@@ -294,8 +296,9 @@ fn credentials(credentials: &Value) -> Vec<Found> {
 impl Arguments {
     /// Lists the values at a path of member names: `Entries[*].EventBusName`.
     ///
-    /// The list is empty if a member of the path is absent. It has several values if `[*]` is in the path: one for each
-    /// item, `Found::Absent` for an item without the member.
+    /// The list is empty if a member of the path is absent. It has several values if `[*]` is in the path: those of
+    /// the items without repetition, with `Found::Absent` if an item lacks the member. `RequestItems.keys()` stands for the names of the members
+    /// of a map, and `Actions.*.ActionId` for a member in each of its values.
     pub fn at(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let parts: Vec<&str> = path.split('.').collect();
@@ -304,6 +307,9 @@ impl Arguments {
             Self::JsonPath(value) => at(value, &parts, Language::JsonPath, &mut found),
             Self::Jsonata(value) => at(value, &parts, Language::Jsonata, &mut found),
         }
+        // A long list has few values that differ.
+        let mut seen = HashSet::new();
+        found.retain(|one| seen.insert(one.clone()));
         found
     }
 
@@ -312,9 +318,36 @@ impl Arguments {
         !matches!(self, Self::Unknown | Self::Jsonata(Value::String(_)))
     }
 
+    /// Whether the definition tells if the call has the member. One expression for a holder of the member does not.
+    pub fn tells(&self, path: &str) -> bool {
+        let parts: Vec<&str> = path.split('.').collect();
+        match self {
+            Self::Unknown => false,
+            Self::JsonPath(value) => tells(value, &parts, Language::JsonPath),
+            Self::Jsonata(value) => tells(value, &parts, Language::Jsonata),
+        }
+    }
+
     /// Whether the definition has a value or an expression at the path.
     pub fn shows(&self, path: &str) -> bool {
         !matches!(self, Self::Unknown) && self.at(path).iter().any(|found| *found != Found::Absent)
+    }
+}
+
+/// See `Arguments::tells`.
+fn tells(value: &Value, parts: &[&str], language: Language) -> bool {
+    if language == Language::Jsonata && value.as_str().is_some_and(|text| jsonata(text).is_some()) {
+        return parts.is_empty();
+    }
+    let (Some((part, rest)), Some(members)) = (parts.split_first(), value.as_object()) else { return true };
+    let (name, each) = part.strip_suffix("[*]").map_or((*part, false), |name| (name, true));
+    if language == Language::JsonPath && members.contains_key(&format!("{name}.$")) {
+        return rest.is_empty() && !each;
+    }
+    match members.get(name) {
+        Some(Value::Array(items)) if each => items.iter().all(|item| tells(item, rest, language)),
+        Some(member) => tells(member, rest, language),
+        None => true,
     }
 }
 
@@ -337,6 +370,17 @@ fn at(value: &Value, parts: &[&str], language: Language, found: &mut Vec<Found>)
     };
     let (name, each) = part.strip_suffix("[*]").map_or((*part, false), |name| (name, true));
     let Some(members) = value.as_object() else { return };
+    if matches!(name, "*" | "keys()") {
+        for (key, member) in members {
+            let is_path = language == Language::JsonPath && key.ends_with(".$");
+            match name {
+                "keys()" => found.push(literal(key.strip_suffix(".$").filter(|_| is_path).unwrap_or(key))),
+                _ if is_path => found.push(Found::unknown()),
+                _ => at(member, rest, language, found),
+            }
+        }
+        return;
+    }
     if language == Language::JsonPath
         && let Some(expression) = members.get(&format!("{name}.$"))
     {

@@ -50,6 +50,11 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
             idle(path, told, &mut required);
         }
     }
+    for path in context.actions.keys().filter(|path| !required.declared.contains(*path)) {
+        required.errors.push(format!(
+            "`TaskActions`: found `{path}`, expected the path of a task with an API that the function does not know"
+        ));
+    }
     make_storable(&mut required);
     let mut seen = BTreeSet::new();
     required.errors.retain(|error| seen.insert(error.clone()));

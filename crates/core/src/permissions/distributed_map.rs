@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::iam::arn::{Arn, Place};
+use crate::iam::arn::{Arn, Place, matches};
 use crate::permissions::asl::{DistributedMap, Found, Task, starts};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
-use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed, narrowed_by};
 
 /// Adds what a distributed map needs: it runs its iterations as executions of the same state machine.
 ///
@@ -121,10 +121,7 @@ fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Resul
             Ok(grants)
         }
         Some("putObject") => {
-            let (prefix, whole) = starts(found("Prefix"));
-            // The guide does not say how a prefix that ends with a slash is joined: `out/*` covers `out//id` too.
-            let folder = whole && !prefix.is_empty() && !prefix.ends_with('/');
-            let key = if folder { format!("{prefix}/*") } else { format!("{prefix}*") };
+            let key = written(part);
             let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
             Ok(vec![Grant::of(&map.path, actions, bucket.object(&key, "Prefix"), None)])
         }
@@ -134,6 +131,15 @@ fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Resul
             part.resource
         )),
     }
+}
+
+/// The keys that a `ResultWriter` writes.
+///
+/// The guide does not say how a prefix that ends with a slash is joined: `out/*` covers `out//id` too.
+fn written(part: &Task) -> String {
+    let (prefix, whole) = starts(part.arguments.at("Prefix").into_iter().next());
+    let is_folder = whole && !prefix.is_empty() && !prefix.ends_with('/');
+    if is_folder { format!("{prefix}/*") } else { format!("{prefix}*") }
 }
 
 /// The files that the manifest of an `ItemReader` lists, whose content the map reads. `None` without a manifest.
@@ -149,21 +155,29 @@ fn listed_files(map: &DistributedMap, bucket: &Bucket<'_>, key: &str, whole: boo
         let fits = |found: &Found| matches!(found, Found::Literal(text) if text == value);
         map.reader_config.at(member).iter().any(|found| fits(found) || matches!(found, Found::Expression { .. }))
     };
+    // What `ResourceOverrides` tells of the manifest and of the writer says nothing of the files.
+    let manifest = bucket.wildcard(&if whole { key.to_owned() } else { format!("{key}*") }, "Key");
+    let writer = map.writer.as_ref();
+    let results = writer
+        .and_then(|writer| Some(Bucket::parse(map, writer, bucket.context).ok()?.wildcard(&written(writer), "Prefix")));
+    let is_other = |arn: &str| {
+        let of_manifest = manifest.is_replaceable() && !arn.contains('*') && matches(&manifest.arn, arn);
+        of_manifest || results.as_ref().is_some_and(|results| results.is_replaceable() && matches(&results.arn, arn))
+    };
     if has("ManifestType", "ATHENA_DATA") {
-        return Some(bucket.files());
+        return Some(bucket.files(is_other));
     }
-    let is_inventory = has("ManifestType", "S3_INVENTORY") || has("InputType", "MANIFEST");
-    is_inventory.then(|| {
-        let folders = inventory_folders(key, whole);
-        match (folders.as_slice(), whole) {
-            ([], true) => bucket.files(),
-            (folders, _) => {
-                let objects = if whole { Vec::new() } else { bucket.object(&format!("{key}*"), "Key") };
-                let data = folders.iter().flat_map(|folder| bucket.object(&format!("{folder}/data/*"), "Key"));
-                objects.into_iter().chain(data).collect()
-            }
-        }
-    })
+    if !has("ManifestType", "S3_INVENTORY") && !has("InputType", "MANIFEST") {
+        return None;
+    }
+    let folders = inventory_folders(key, whole);
+    if folders.is_empty() && (whole || key.is_empty()) {
+        return Some(bucket.files(is_other));
+    }
+    let keys = folders.iter().map(|folder| format!("{folder}/data/*"));
+    let keys = keys.chain((!whole).then(|| format!("{key}*")));
+    let told = || bucket.context.overrides.get(&map.path).into_iter().flatten().filter(|told| !is_other(told));
+    Some(keys.flat_map(|key| narrowed_by(bucket.wildcard(&key, "Key"), told())).collect())
 }
 
 /// The folders that may have the files of an inventory of S3 and are not below `key`, the key of its manifest.
@@ -217,44 +231,65 @@ impl<'a> Bucket<'a> {
 
     /// The resource of a key, which may end in a wildcard.
     fn object(&self, key: &str, member: &str) -> Vec<ResourcePattern> {
+        self.pattern(&self.path(key), member)
+    }
+
+    /// The bucket and the key, as an ARN ends with them.
+    fn path(&self, key: &str) -> String {
         let end = if self.whole { "" } else { "*" };
         let objects = if access_point(&self.name).is_some() { "/object" } else { "" };
-        self.pattern(&format!("{}{end}{objects}/{key}", self.name), member)
+        format!("{}{end}{objects}/{key}", self.name)
     }
 
     /// The files that a manifest lists if its key does not tell where they are. `ResourceOverrides` may tell it, for
-    /// files in other buckets too.
-    fn files(&self) -> Vec<ResourcePattern> {
+    /// files in other buckets too. `is_other` is true for an ARN there that is about something else.
+    fn files(&self, is_other: impl Fn(&str) -> bool) -> Vec<ResourcePattern> {
         let arn = |bucket: &str| format!("arn:{}:s3:::{bucket}/*", self.context.place.partition);
         let why = "the manifest names the files; `ResourceOverrides` can name them too, and without it they are taken \
                    to be in the bucket of the manifest";
-        let any = ResourcePattern { arn: arn("*"), wildcard: Some(WildcardReason::AtRunTime(why.to_owned())) };
         let end = if self.whole { "" } else { "*" };
         let of_bucket = match access_point(&self.name) {
             Some(_) => format!("{}/object/*", self.name),
             None => arn(&format!("{}{end}", self.name)),
         };
-        let of_bucket = ResourcePattern { arn: of_bucket, ..any.clone() };
-        let told = narrowed(vec![any.clone()], self.state, self.context);
-        if told == [any] { vec![of_bucket] } else { told }
+        let told = self.context.overrides.get(self.state).into_iter().flatten();
+        let told = told.filter(|told| !is_other(told) && (matches(&arn("*"), told) || matches(&of_bucket, told)));
+        let told: Vec<ResourcePattern> = told.map(|arn| ResourcePattern::by_hand(arn)).collect();
+        let unknown = WildcardReason::AtRunTime(why.to_owned());
+        if told.is_empty() { vec![ResourcePattern { arn: of_bucket, wildcard: Some(unknown) }] } else { told }
     }
 
     /// The pattern of a bucket or an object, with the reason for the wildcard at its end.
     ///
     /// ARNs from `ResourceOverrides` replace a wildcard for a value that is known at run time only.
     fn pattern(&self, resource: &str, member: &str) -> Vec<ResourcePattern> {
+        narrowed(vec![self.unnarrowed(resource, member)], self.state, self.context)
+    }
+
+    /// The pattern of a key that is not narrowed by `ResourceOverrides`.
+    fn wildcard(&self, key: &str, member: &str) -> ResourcePattern {
+        self.unnarrowed(&self.path(key), member)
+    }
+
+    fn unnarrowed(&self, resource: &str, member: &str) -> ResourcePattern {
         let unknown = if self.whole { member } else { "Bucket" };
-        let arn = match access_point(&self.name) {
-            Some(_) => resource.to_owned(),
-            None => format!("arn:{}:s3:::{resource}", self.context.place.partition),
+        let Place { partition, region, account } = self.context.place;
+        let arn = match resource.strip_prefix("arn:") {
+            Some(_) if self.whole => resource.to_owned(),
+            // The beginning of an ARN is of an access point.
+            Some(_) => {
+                let rest = resource.split_once('/').map_or("", |(_, rest)| rest);
+                let object = if rest.is_empty() { String::new() } else { format!("/object/{rest}") };
+                format!("arn:{partition}:s3:{region}:{account}:accesspoint/*{object}")
+            }
+            None => format!("arn:{partition}:s3:::{resource}"),
         };
-        let resource = match self.part.arguments.at(unknown).first() {
+        match self.part.arguments.at(unknown).first() {
             Some(Found::Literal(_)) | None if self.whole && arn.contains('*') => {
                 ResourcePattern::always(arn, "the grant covers every object below the prefix")
             }
             Some(Found::Literal(_)) if self.whole => ResourcePattern::exact(arn),
             _ => ResourcePattern::at_run_time(arn, &format!("`{unknown}`")),
-        };
-        narrowed(vec![resource], self.state, self.context)
+        }
     }
 }

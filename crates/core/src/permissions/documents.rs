@@ -9,7 +9,7 @@ use crate::iam::quota::POLICY_SIZE;
 use crate::permissions::integration::required::{Grant, PassRoleGrant};
 
 /// The characters that a policy document has around its statements, rounded up.
-const AROUND: usize = 50;
+const AROUND: usize = 40;
 
 /// Merges grants into policy documents, sorted and without repetition. The list is empty if there are no grants.
 ///

@@ -14,7 +14,9 @@ pub(super) fn make_storable(required: &mut RequiredPermissions) {
     let RequiredPermissions { grants, errors, .. } = required;
     for grant in grants {
         for arn in grant.resources.iter().filter(|arn| !is_storable(arn)).cloned().collect::<Vec<_>>() {
-            let object = arn.split_once(":s3:::").and_then(|(_, rest)| rest.split_once('/'));
+            // The key follows the bucket, or the access point.
+            let object = arn.split_once("/object/");
+            let object = object.or_else(|| arn.split_once('/')).filter(|(bucket, _)| bucket.contains(":s3:"));
             if object.is_some_and(|(bucket, _)| is_storable(bucket)) {
                 let stored = with_wildcards(&arn);
                 grant.resources.remove(&arn);

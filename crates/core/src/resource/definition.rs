@@ -11,11 +11,13 @@ use crate::permissions::derive::derive;
 use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::required::PassRoleGrant;
 use crate::permissions::simulation::Check;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, ReadContext};
+use crate::text::shown;
 
 /// The maximum size of a definition, in bytes.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -37,6 +39,7 @@ pub fn parse(
     let substitutions = substitutions(reader);
     let integrations = reader.raw("Integrations");
     let overrides = overrides(reader);
+    let actions = actions(reader);
     let verified = reader.flag("VerifyPermissions").unwrap_or(false);
     let features = Features {
         state_machine: state_machine.map(str::to_owned),
@@ -46,9 +49,15 @@ pub fn parse(
     };
     let (name, (machine, mut errors)) = match (definition, integrations) {
         (None, None) => {
-            for name in
-                ["DefinitionSubstitutions", "KmsKeyArn", "Logging", "ResourceOverrides", "Tracing", "VerifyPermissions"]
-            {
+            for name in [
+                "DefinitionSubstitutions",
+                "KmsKeyArn",
+                "Logging",
+                "ResourceOverrides",
+                "TaskActions",
+                "Tracing",
+                "VerifyPermissions",
+            ] {
                 if reader.has(name) {
                     reader.report(format!("`{name}`: allowed only with `Definition` or `Integrations`"));
                 }
@@ -62,22 +71,24 @@ pub fn parse(
             return Some(Granted::default());
         }
     };
-    let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides };
+    let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides, actions: &actions };
     let mut required = derive(&machine, &features, of_tasks);
     errors.append(&mut required.errors);
     // The caller has already checked the execution roles, which other properties name. Check only the roles that the
     // definition itself names.
-    for pass_role_grant in
-        required.pass_role_grants.iter().filter(|pass_role_grant| !execution_roles.contains(&pass_role_grant.role))
-    {
-        role::check_passable(
-            reader,
-            context,
-            &format!("{name}, state {}", pass_role_grant.state),
-            &pass_role_grant.role,
-            itself,
-        );
-    }
+    required.pass_role_grants.retain(|PassRoleGrant { state, role, is_new, .. }| {
+        if execution_roles.contains(role) {
+            return true;
+        }
+        let Some(expected) = role::expected_to_pass(context, role, itself) else { return true };
+        let error = format!("`{name}, state {state}`: found {}, expected {expected}", shown(role));
+        if *is_new {
+            reader.tighten(error);
+        } else {
+            reader.report(error);
+        }
+        !is_new
+    });
     let policies = documents(&required.grants).unwrap_or_else(|why| {
         errors.push(why);
         Vec::new()
@@ -224,6 +235,39 @@ fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
         overrides.insert(state.clone(), told);
     }
     overrides
+}
+
+/// Reads `TaskActions`: IAM actions by the path of a state.
+fn actions(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
+    let Some(value) = reader.raw("TaskActions") else { return BTreeMap::new() };
+    let Some(members) = value.as_object() else {
+        reader.invalid("TaskActions", &value.to_string(), "an object with one action or a list for each state");
+        return BTreeMap::new();
+    };
+    let mut actions = BTreeMap::new();
+    for (state, names) in members {
+        let items = names.as_array().cloned().unwrap_or_else(|| vec![names.clone()]);
+        let mut told = Vec::new();
+        for item in items {
+            if let Some(action) = item.as_str().filter(|text| is_action(text)) {
+                told.push(action.to_owned());
+            } else {
+                let expected = "one action without wildcards, such as `sagemaker:CreateEndpoint`";
+                reader.invalid(&format!("TaskActions.{state}"), &item.to_string(), expected);
+            }
+        }
+        actions.insert(state.clone(), told);
+    }
+    actions
+}
+
+/// Whether a text is a literal action of IAM. `iam:PassRole` is none here: a `PassRoleGrant` allows it, for one service.
+fn is_action(text: &str) -> bool {
+    let plain = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    text.split_once(':').is_some_and(|(service, name)| plain(service, b"-") && plain(name, b""))
+        && !text.eq_ignore_ascii_case("iam:PassRole")
 }
 
 fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {

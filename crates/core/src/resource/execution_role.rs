@@ -394,5 +394,10 @@ fn pass_itself(
              choose another `RoleName`, or set `PassSelf: false`"
         ));
     }
-    required.pass_role_grants.push(PassRoleGrant { state: "PassSelf".to_owned(), role, service: SERVICE.to_owned() });
+    required.pass_role_grants.push(PassRoleGrant {
+        state: "PassSelf".to_owned(),
+        role,
+        service: SERVICE.to_owned(),
+        is_new: false,
+    });
 }

@@ -240,30 +240,31 @@ pub fn passed_roles(
 /// Reports why a role can't be passed. `text` must be the literal ARN of a role in this account and within the
 /// guardrails, other than `itself`: `arn:aws:iam::123456789012:role/x`. `path` names the ARN in the message.
 pub fn check_passable(reader: &Reader<'_>, context: ReadContext<'_>, path: &str, text: &str, itself: &RoleProperties) {
+    if let Some(expected) = expected_to_pass(context, text, itself) {
+        reader.invalid(path, text, &expected);
+    }
+}
+
+/// What is expected in place of a role that the role `itself` may not pass. `None` if it may pass the role.
+pub fn expected_to_pass(context: ReadContext<'_>, text: &str, itself: &RoleProperties) -> Option<String> {
     let place = context.place;
     let arn = Arn::parse(text).filter(|arn| arn.partition == place.partition && arn.region.is_empty());
     let entity = arn.and_then(|arn| arn.iam_entity("role"));
     match (arn, entity) {
-        _ if text.contains(['*', '?', '$']) => {
-            reader.invalid(path, text, "the ARN of one role, without `*`, `?` and `$`");
-        }
+        _ if text.contains(['*', '?', '$']) => Some("the ARN of one role, without `*`, `?` and `$`".to_owned()),
         (Some(arn), Some((_, name))) if is_iam_name(name, ROLE_NAME_LENGTH) && arn.account == place.account => {
             if Name::new(name) == itself.name {
-                reader.invalid(path, text, "a role other than the workflow role itself");
-            } else if !context.guardrails.allows_passing(text) {
-                let passable = listed(&context.guardrails.passable_roles);
-                let expected = format!("a role that matches one of {passable} (the deployer's `PassableRoleArns`)");
-                reader.invalid(path, text, &expected);
+                return Some("a role other than the workflow role itself".to_owned());
             }
+            (!context.guardrails.allows_passing(text)).then(|| {
+                let passable = listed(&context.guardrails.passable_roles);
+                format!("a role that matches one of {passable} (the deployer's `PassableRoleArns`)")
+            })
         }
         (Some(arn), Some(_)) if arn.account != place.account => {
-            let expected = format!("a role of account {} (IAM passes roles only within an account)", place.account);
-            reader.invalid(path, text, &expected);
+            Some(format!("a role of account {} (IAM passes roles only within an account)", place.account))
         }
-        _ => {
-            let example = place.role_arn("/", "Name");
-            reader.invalid(path, text, &format!("the ARN of a role, such as `{example}`"));
-        }
+        _ => Some(format!("the ARN of a role, such as `{}`", place.role_arn("/", "Name"))),
     }
 }
 

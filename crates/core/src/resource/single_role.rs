@@ -92,7 +92,7 @@ impl SingleRole {
                  `ManagedPolicyArns`, or name fewer resources"
             ));
         }
-        let notices = over_quota(attached.len()).into_iter().collect();
+        let notices = over_quota(attached.len()).into_iter().chain(granted.required.notices.clone()).collect();
 
         let beyond = beyond_boundary(&granted.required, context.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());

@@ -84,3 +84,25 @@ fn the_beginning_of_an_alias_of_a_key_is_kept_in_the_condition() {
         assert_eq!(aliases, &json!(["alias/team-*"]), "{known}");
     }
 }
+
+#[test]
+fn the_beginning_of_the_host_of_an_api_tells_its_region() {
+    for (known, region) in
+        [("a1.execute-api.us-east-1", "us-east-1"), ("a1.execute-api.eu-", "eu-*"), ("a1.", "us-east-1")]
+    {
+        let mut parameters = begun("ApiEndpoint", known);
+        parameters["Method"] = json!("GET");
+        parameters["AuthType"] = json!("IAM_ROLE");
+        let expected = [format!("arn:aws:execute-api:{region}:123456789012:a1/*/GET/*")];
+        assert_eq!(on("apigateway:invoke", parameters, "execute-api:Invoke"), expected, "{known}");
+    }
+}
+
+#[test]
+fn the_beginning_of_the_arn_of_an_endpoint_leads_to_the_marketplace() {
+    let known = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/churn-";
+    let required = derived("bedrock:invokeModel", begun("ModelId", known));
+    let resources: Vec<&String> = required.grants.iter().flat_map(|grant| &grant.resources).collect();
+    let all = "arn:aws:bedrock:eu-west-1:123456789012:marketplace/model-endpoint/all-access";
+    assert_eq!(resources, [all, &format!("{known}*")]);
+}

@@ -9,6 +9,7 @@ use mlops_roles_core::permissions::asl;
 use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::features::Features;
 use mlops_roles_core::permissions::integration::all;
+use mlops_roles_core::permissions::integration::apis::{self, Api};
 use mlops_roles_core::permissions::integration::context::DeriveContext;
 use mlops_roles_core::permissions::integration::required::{Grant, RequiredPermissions};
 
@@ -28,7 +29,8 @@ pub(crate) fn derived_in(partition: &str, resource: &str, arguments: Option<(&st
     let (machine, errors) = asl::parse(&json!({ "StartAt": "First", "States": { "First": task } }));
     assert!(errors.is_empty(), "{errors:?}");
     let (roles, overrides) = ([ROLE.to_owned()], BTreeMap::new());
-    let context = DeriveContext { place: &place, execution_roles: &roles, overrides: &overrides };
+    let context =
+        DeriveContext { place: &place, execution_roles: &roles, overrides: &overrides, actions: &BTreeMap::new() };
     derive(&machine, &Features::default(), context)
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn on(resource: &str, parameters: Value, action: &str) -> Vec<String>
 }
 
 /// The placeholders in ARN templates or conditions, each as its member and `how`.
-fn placeholders(text: &str) -> Vec<(String, String)> {
+pub(crate) fn placeholders(text: &str) -> Vec<(String, String)> {
     let inside = text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inside, _)| inside);
     let inside =
         inside.filter(|inside| inside.bytes().all(|b| b.is_ascii_alphanumeric() || b"[]*.| :/=-".contains(&b)));
@@ -58,7 +60,7 @@ fn placeholders(text: &str) -> Vec<(String, String)> {
 }
 
 /// Sets a member at a path: `Entries[*].EventBusName`. A list gets one item.
-fn set(value: &mut Value, path: &str, leaf: (&str, &str)) {
+pub(crate) fn set(value: &mut Value, path: &str, leaf: (&str, &str)) {
     let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
     let (name, each) = first.strip_suffix("[*]").map_or((first, false), |name| (name, true));
     let (suffix, text) = leaf;
@@ -132,7 +134,7 @@ fn each_table_keeps_the_known_beginning_of_each_name() {
     for (api, member, known, expected) in [
         ("ssm:getParameter", "Name", "/churn/a-", ":parameter/churn/a-*"),
         ("ecr:describeImages", "RepositoryName", "team/churn-", ":repository/team/churn-*"),
-        ("cloudwatchlogs:getLogEvents", "LogGroupName", "/aws/lambda/churn-", ":log-group:/aws/lambda/churn-*:*"),
+        ("cloudwatchlogs:filterLogEvents", "LogGroupName", "/aws/lambda/churn-", ":log-group:/aws/lambda/churn-*:*"),
     ] {
         let member = format!("{member}.$");
         let required =
@@ -153,14 +155,22 @@ fn each_name_of_sagemaker_is_granted_in_both_spellings() {
             members.extend(all.map(|(member, how)| (format!("{service}:{action}"), member, how)));
         }
     }
-    let sdk: Value = serde_json::from_str(include_str!("../../src/permissions/integration/aws-sdk.json")).unwrap();
-    for on in sdk["resources"]["sagemaker"].as_object().unwrap().values() {
-        let all = placeholders(on.as_str().unwrap()).into_iter();
-        members.extend(all.map(|(member, how)| ("aws-sdk".to_owned(), member, how)));
+    let sagemaker = apis::services().filter(|service| service.prefix == "sagemaker");
+    for (service, api) in sagemaker.flat_map(|service| service.apis().map(move |api| (service, api))) {
+        let Api::Known { needs, .. } = service.api(&api).unwrap() else { continue };
+        // An id that SageMaker chooses has one spelling.
+        for on in
+            needs.iter().flat_map(|need| &need.on).filter(|on| on.contains("Name") && on.starts_with("sagemaker:"))
+        {
+            let all = placeholders(on).into_iter().filter(|(member, _)| member.ends_with("Name"));
+            members.extend(all.map(|(member, how)| (format!("{}:{api}", service.name), member, how)));
+        }
     }
     assert!(members.len() > 30, "{members:?}");
     for (of, member, how) in members {
-        assert!(how.starts_with("cased"), "{of}: `{member}` has one spelling: {how}");
+        // The ARN of a cluster has an id in place of the name. The last segment of an ARN has both spellings too.
+        let both = ["cased", "known-by-arn", "last-segment"].iter().any(|one| how.starts_with(one));
+        assert!(both, "{of}: `{member}` has one spelling: {how}");
     }
     for (resource, member, kind, action) in [
         ("sagemaker:createTransformJob", "TransformJobName", "transform-job/", "sagemaker:CreateTransformJob"),
@@ -418,7 +428,8 @@ fn an_alias_of_a_key_is_granted_by_a_condition() {
 fn the_condition_on_an_encrypted_state_machine_admits_each_name_that_begins_so() {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides = BTreeMap::new();
-    let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides };
+    let context =
+        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() };
     for (name, expected) in [(Some("churn-"), "churn-*"), (None, "*")] {
         let key = Some("arn:aws:kms:us-east-1:123456789012:key/1".to_owned());
         let features = Features { state_machine: name.map(str::to_owned), key, ..Features::default() };

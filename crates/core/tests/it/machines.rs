@@ -79,8 +79,11 @@ pub fn grants(machine: &Value) -> Vec<Grant> {
     assert!(errors.is_empty(), "{errors:?}");
     let features = Features { state_machine: Some("churn".into()), ..Features::default() };
     let (place, overrides) = (place(), BTreeMap::new());
-    let required =
-        derive(&machine, &features, DeriveContext { place: &place, execution_roles: &[], overrides: &overrides });
+    let required = derive(
+        &machine,
+        &features,
+        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() },
+    );
     assert!(required.errors.is_empty(), "{:?}", required.errors);
     required.grants
 }
@@ -137,7 +140,7 @@ proptest! {
             if let Ok(value) = serde_json::from_str::<Value>(text) {
                 let (machine, _) = asl::parse(&value);
                 let (place, overrides) = (place(), BTreeMap::new());
-                derive(&machine, &Features::default(), DeriveContext { place: &place, execution_roles: &[], overrides: &overrides });
+                derive(&machine, &Features::default(), DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() });
             }
         }
     }

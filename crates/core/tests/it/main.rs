@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod apis;
 mod beginnings;
 mod integrations;
 mod law;

@@ -152,10 +152,33 @@ fn an_access_point_may_stand_for_a_bucket_and_no_other_arn() {
     let at =
         |bucket: &str, config: Value| reading(&config, "Parameters", &json!({ "Bucket": bucket, "Key": "in/a.json" }));
     assert_eq!(read(&at(point, json!({}))), [format!("{point}/object/in/a.json")]);
+    let begun = json!({ "Bucket.$": "States.Format('arn:aws:s3:{}', $.x)", "Key": "in/a.json" });
+    let of_any_point = read(&reading(&json!({}), "Parameters", &begun));
+    assert_eq!(of_any_point, ["arn:aws:s3:us-east-1:123456789012:accesspoint/*/object/in/a.json"]);
     let athena = json!({ "InputType": "CSV", "ManifestType": "ATHENA_DATA" });
     assert_eq!(read(&at(point, athena)), [format!("{point}/object/*"), format!("{point}/object/in/a.json")]);
     for other in ["arn:aws:s3:::items", "arn:aws:sqs:us-east-1:123456789012:items"] {
         let errors = errors(&at(other, json!({})));
         assert!(errors.contains("`Bucket`: found an ARN, expected the name of a bucket"), "{other}: {errors}");
+    }
+}
+
+#[test]
+fn an_override_of_something_else_leaves_the_files_of_a_manifest() {
+    let athena = json!({ "InputType": "CSV", "ManifestType": "ATHENA_DATA" });
+    let read = |machine: &Value, told: &str| {
+        let required = required(machine, &[("First", told)]);
+        assert_eq!(required.errors, Vec::<String>::new());
+        let read = required.grants.into_iter().filter(|grant| grant.actions.contains("s3:GetObject"));
+        read.filter(|grant| grant.actions.len() == 1).flat_map(|grant| grant.resources).collect::<BTreeSet<_>>()
+    };
+    let mut machine = reading(&athena, "Parameters", &json!({ "Bucket": "b", "Key": "k/m.csv" }));
+    let writer = json!({ "Resource": "arn:aws:states:::s3:putObject", "Parameters": { "Bucket.$": "$.bucket" } });
+    machine["States"]["First"]["ResultWriter"] = writer;
+    assert!(read(&machine, "arn:aws:s3:::w/p/*").contains("arn:aws:s3:::b/*"), "an override of the writer");
+    for config in [athena, json!({ "InputType": "MANIFEST" })] {
+        let machine = reading(&config, "Parameters", &json!({ "Bucket": "b", "Key.$": "$.key" }));
+        let found = read(&machine, "arn:aws:s3:::b/k/m.csv");
+        assert!(found.contains("arn:aws:s3:::b/*"), "an override of the manifest: {found:?}");
     }
 }

@@ -52,7 +52,7 @@ async fn all_mistakes_come_at_once_by_path() {
          `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
          `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, `ResourceOverrides`, \
          `Revision`, `RoleName`, `SageMakerExecutionRole`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
-         `StateMachineName`, `Tags`, `Tracing`, `VerifyPermissions`",
+         `StateMachineName`, `Tags`, `TaskActions`, `Tracing`, `VerifyPermissions`",
     )
     .await;
 }

@@ -130,7 +130,12 @@ fn derived(case: &Case) -> Derived {
         tracing: case.tracing,
         key: case.key.clone(),
     };
-    let context = DeriveContext { place: &place, execution_roles: &case.execution_roles, overrides: &case.overrides };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &case.execution_roles,
+        overrides: &case.overrides,
+        actions: &BTreeMap::new(),
+    };
     let (machine, mut errors) = asl::parse(&definition);
     let required = derive(&machine, &features, context);
     errors.extend(required.errors);

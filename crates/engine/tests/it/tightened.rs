@@ -60,7 +60,51 @@ fn refusals() -> Vec<Refusal> {
         with(json!({ "Definition": definition, "ResourceOverrides": told }))
     };
     let reader = |call: Value| json!({ "Resource": "arn:aws:states:::s3:getObject", "Parameters": call });
+    let calls = |resource: &str, parameters: Value| {
+        let resource = format!("arn:aws:states:::{resource}");
+        let task = json!({ "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true });
+        let definition = json!({ "StartAt": "Call", "States": { "Call": task } });
+        with(json!({ "Definition": definition, "SageMakerExecutionRoleArns": null }))
+    };
+    let role_of = |name: &str| json!({ "Name": "churn", "Role": format!("arn:aws:iam::123456789012:role/{name}") });
+    let build = |more: Value| {
+        let mut parameters = json!({ "ProjectName": "churn" });
+        parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        calls("codebuild:startBuild", parameters)
+    };
     vec![
+        Refusal {
+            what: "an API that AWS does not have",
+            kind: WORKFLOW,
+            good: calls("aws-sdk:sagemaker:describeEndpoint", json!({ "EndpointName": "churn" })),
+            bad: calls("aws-sdk:sagemaker:describeEndpont", json!({ "EndpointName": "churn" })),
+            worse: Some(calls("aws-sdk:sagemakr:describeEndpoint", json!({ "EndpointName": "churn" }))),
+            says: "(did you mean `describeEndpoint`?)",
+        },
+        Refusal {
+            what: "a role of an API that the deployer does not let pass",
+            kind: WORKFLOW,
+            good: calls("aws-sdk:glue:createCrawler", role_of("SageMakerGlue")),
+            bad: calls("aws-sdk:glue:createCrawler", role_of("Glue")),
+            worse: Some(calls("aws-sdk:glue:createCrawler", role_of("Admin"))),
+            says: "`PassableRoleArns`",
+        },
+        Refusal {
+            what: "a role of a build that is known only at run time",
+            kind: WORKFLOW,
+            good: build(json!({})),
+            bad: build(json!({ "ServiceRoleOverride.$": "$.role" })),
+            worse: None,
+            says: "`ServiceRoleOverride`: the role is known only at run time",
+        },
+        Refusal {
+            what: "a reader with the ARN of a bucket",
+            kind: WORKFLOW,
+            good: map("DISTRIBUTED", reader(json!({ "Bucket": "b", "Key": "k" }))),
+            bad: map("DISTRIBUTED", reader(json!({ "Bucket": "arn:aws:s3:::b", "Key": "k" }))),
+            worse: None,
+            says: "`Bucket`: found an ARN, expected the name of a bucket",
+        },
         Refusal {
             what: "an inline map with a reader",
             kind: WORKFLOW,

@@ -8,14 +8,18 @@ pub(super) enum ArnPart {
     Part(String),
     /// An ARN that replaces all that precedes the placeholder.
     Whole(String),
+    /// A piece of the resource of an ARN in another place, with the beginning of that ARN up to the resource.
+    Elsewhere(String, String),
+    /// An ARN that replaces the whole template.
+    Full(String),
 }
 
 impl ArnPart {
-    /// A resource in the region and account of an ARN. Without an ARN, it is a piece of an ARN in our own place.
+    /// A piece of a resource in the region and account of an ARN. Without an ARN, it is one in our own place.
     pub(super) fn at(arn: Option<Arn<'_>>, resource: String) -> Self {
         match arn {
             Some(Arn { partition, service, region, account, .. }) => {
-                Self::Whole(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
+                Self::Elsewhere(format!("arn:{partition}:{service}:{region}:{account}:"), resource)
             }
             None => Self::Part(resource),
         }
@@ -23,7 +27,7 @@ impl ArnPart {
 
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::Part(text) | Self::Whole(text) => text,
+            Self::Part(text) | Self::Whole(text) | Self::Elsewhere(_, text) | Self::Full(text) => text,
         }
     }
 }

@@ -11,14 +11,19 @@ use serde_json::{Map, Value};
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::api_form;
 use crate::permissions::integration::arn_part::ArnPart;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::form::{turned, widened};
+use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed};
 
 /// A resource of a table: `sagemaker:training-job/{TrainingJobName|cased}`.
 pub struct ArnTemplate<'a> {
     service: &'a str,
+    /// The region and the account of the ARN, if the template tells them.
+    place: Option<(&'a str, &'a str)>,
+    /// The resource, which is the last part of the ARN.
     text: &'a str,
 }
 
@@ -32,16 +37,36 @@ struct Placeholder<'a> {
 impl<'a> ArnTemplate<'a> {
     /// Parses a template: the service up to the first colon, then the resource. Parsing can't fail.
     ///
-    /// A resource that begins with `::` has no region and no account. A text without a colon means every resource.
+    /// A region and an account may precede the resource: `ec2:@::image/{ImageId}`. There `@` stands for our own, and an
+    /// empty text for none. A text without a colon means every resource.
     pub fn parse(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
-        Self { service, text }
+        let mut parts = text.splitn(3, ':');
+        if let (Some(region), Some(account), Some(resource)) = (parts.next(), parts.next(), parts.next()) {
+            let is_region = matches!(region, "" | "@" | "*") || region.ends_with(|end: char| end.is_ascii_digit());
+            if is_region && matches!(account, "" | "@" | "*" | "aws") {
+                return Self { service, place: Some((region, account)), text: resource };
+            }
+        }
+        Self { service, place: None, text }
+    }
+
+    /// The ARN up to the resource, in our own place if the template tells no other.
+    fn base(&self, place: &Place) -> String {
+        let Place { partition, region, account } = place;
+        let (of_region, of_account) = match (self.place, self.service) {
+            (Some(told), _) => told,
+            (None, "iam") => ("", "@"),
+            (None, _) => ("@", "@"),
+        };
+        let region = if of_region == "@" { region } else { of_region };
+        let account = if of_account == "@" { account } else { of_account };
+        format!("arn:{partition}:{}:{region}:{account}:", self.service)
     }
 
     /// Renders the ARNs that the template stands for in a task, narrowed by `ResourceOverrides`.
     ///
-    /// With `stands_in`, something other than the member names the resource, so the member may be absent. `why` is the
-    /// reason for a wildcard in the template itself.
+    /// `absent` says what an absent member means. `why` is the reason for a wildcard in the template itself.
     ///
     /// # Errors
     /// Returns a message that names the member if the member is missing, has a wildcard or is not what `how` expects.
@@ -49,51 +74,73 @@ impl<'a> ArnTemplate<'a> {
     pub fn render(
         &self,
         task: &Task,
-        stands_in: bool,
-        why: &str,
+        absent: Absent,
+        why: &WildcardReason,
         context: DeriveContext<'_>,
     ) -> Result<Vec<ResourcePattern>, String> {
-        let place = context.place;
         if self.service.is_empty() {
-            return Ok(vec![ResourcePattern::always("*".to_owned(), why)]);
+            return Ok(vec![ResourcePattern { arn: "*".to_owned(), wildcard: Some(why.clone()) }]);
         }
-        let Place { partition, region, account } = place;
-        let base = match self.service {
-            service if self.text.starts_with("::") => format!("arn:{partition}:{service}:"),
-            "iam" => format!("arn:{partition}:iam::{account}:"),
-            service => format!("arn:{partition}:{service}:{region}:{account}:"),
-        };
-        let mut done = vec![ResourcePattern::exact(base)];
+        // What is rendered so far, and whether it is already the whole ARN.
+        let mut done = vec![(ResourcePattern::exact(self.base(context.place)), false)];
         let mut rest = self.text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inside, after) = after.split_once('}').unwrap_or((after, ""));
-            let parts = Placeholder::parse(inside).fill(task, self.service, stands_in, context)?;
-            done = done
-                .iter()
-                .flat_map(|so_far| {
-                    parts.iter().map(|(part, wildcard)| ResourcePattern {
-                        arn: match part {
-                            ArnPart::Part(part) => format!("{}{before}{part}", so_far.arn),
-                            ArnPart::Whole(arn) => arn.clone(),
-                        },
-                        wildcard: match (&so_far.wildcard, wildcard) {
-                            (known @ Some(WildcardReason::AtRunTime(_)), _) | (known, None) | (_, known) => {
-                                known.clone()
-                            }
-                        },
-                    })
-                })
-                .collect();
+            let parts = Placeholder::parse(inside).fill(task, self.service, absent, context)?;
+            let extend = |(so_far, full)| {
+                if full {
+                    return vec![(so_far, full)];
+                }
+                parts.iter().map(|(part, wildcard)| extended(&so_far, before, part, wildcard.as_ref())).collect()
+            };
+            done = done.into_iter().flat_map(extend).collect();
             rest = after;
         }
-        for one in &mut done {
-            one.arn.push_str(rest);
-            if one.wildcard.is_none() && one.arn.contains('*') {
-                one.wildcard = Some(WildcardReason::Always(why.to_owned()));
+        let done = done.into_iter().map(|(mut one, full)| {
+            if !full {
+                one.arn.push_str(rest);
             }
-        }
-        Ok(narrowed(done, &task.path, context))
+            if one.wildcard.is_none() && one.arn.contains(['*', '?']) {
+                one.wildcard = Some(why.clone());
+            }
+            one
+        });
+        Ok(narrowed(done.collect(), &task.path, context))
     }
+}
+
+/// What it means that a call lacks the member of a placeholder without a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The call is wrong.
+    Error,
+    /// Something other than the member names the resource, so the member counts as known only at run time.
+    AtRunTime,
+    /// The template stands for no resource. The same holds for a value that it has no form for.
+    Nothing,
+}
+
+/// Appends a part to what is rendered so far. Returns whether the result is the whole ARN.
+fn extended(
+    so_far: &ResourcePattern,
+    before: &str,
+    part: &ArnPart,
+    wildcard: Option<&WildcardReason>,
+) -> (ResourcePattern, bool) {
+    let arn = match part {
+        ArnPart::Part(part) => format!("{}{before}{part}", so_far.arn),
+        ArnPart::Elsewhere(base, part) => {
+            let resource = so_far.arn.splitn(6, ':').nth(5).unwrap_or_default();
+            format!("{base}{resource}{before}{part}")
+        }
+        ArnPart::Whole(arn) | ArnPart::Full(arn) => arn.clone(),
+    };
+    // A value that is known only at run time is the reason that `ResourceOverrides` can replace.
+    let wildcard = match (&so_far.wildcard, wildcard) {
+        (Some(known @ WildcardReason::AtRunTime(_)), _) | (Some(known), None) | (_, Some(known)) => Some(known.clone()),
+        (None, None) => None,
+    };
+    (ResourcePattern { arn, wildcard }, matches!(part, ArnPart::Full(_)))
 }
 
 impl<'a> Placeholder<'a> {
@@ -110,7 +157,7 @@ impl<'a> Placeholder<'a> {
         &self,
         task: &Task,
         service: &str,
-        stands_in: bool,
+        absent: Absent,
         context: DeriveContext<'_>,
     ) -> Result<Vec<(ArnPart, Option<WildcardReason>)>, String> {
         let mut found = task.arguments.at(self.member);
@@ -123,31 +170,41 @@ impl<'a> Placeholder<'a> {
                 (Found::Absent, Some("")) => continue,
                 (Found::Absent, Some("*")) => {
                     let any = WildcardReason::Always(format!("the task does not set `{}`", self.member));
-                    parts.push((ArnPart::Part("*".to_owned()), Some(any)));
+                    let kind = self.how.split_once(' ').map_or("", |(_, kind)| kind);
+                    parts.push((ArnPart::Part(format!("{kind}*")), Some(any)));
                     continue;
                 }
                 (Found::Absent, Some(default)) => Found::Literal(default.to_owned()),
-                (Found::Absent, None) if stands_in => Found::Expression { prefix: String::new() },
+                (Found::Absent, None) if absent == Absent::AtRunTime => Found::Expression { prefix: String::new() },
+                (Found::Absent, None) if absent == Absent::Nothing => continue,
                 (Found::Absent, None) => {
                     return Err(format!("`{}`: missing, expected {}", self.member, expected(self.how)));
                 }
                 (found, _) => found,
             };
             if self.how == "role" {
-                let roles = role(&found, self.member, &task.path, context)?;
+                let roles = role(&found, PassedRole::of(self.member), &task.path, context)?;
                 parts.extend(roles.into_iter().map(|role| (ArnPart::Whole(role), None)));
                 continue;
             }
             match found {
                 Found::Literal(text) => {
-                    if text.contains(['*', '?']) {
+                    // A version of an object follows a question mark.
+                    let named = text.split("?versionId=").next().filter(|_| self.how == "copy-source");
+                    if named.unwrap_or(&text).contains(['*', '?']) {
                         return Err(with_wildcard(self.member, &text));
                     }
-                    let turned = turned(&text, self.how, service, context.place)
+                    let turned = turned(&text, self.how, service, context.place);
+                    if turned.is_none() && absent == Absent::Nothing {
+                        continue;
+                    }
+                    let turned = turned
                         .ok_or_else(|| format!("`{}`: found `{text}`, expected {}", self.member, expected(self.how)))?;
                     parts.extend(turned.into_iter().map(|part| {
-                        let wildcard =
-                            part.text().contains('*').then(|| WildcardReason::Always(covered(self.how).to_owned()));
+                        let wildcard = part
+                            .text()
+                            .contains(['*', '?'])
+                            .then(|| WildcardReason::Always(covered(self.how).to_owned()));
                         (part, wildcard)
                     }));
                 }
@@ -174,10 +231,16 @@ impl<'a> Placeholder<'a> {
 ///
 /// # Errors
 /// Returns a message that names the member if the literal is not the ARN of a role in this partition. A member whose
-/// name does not end in `Arn` may also have the name of a role. `JobFlowRole` of EMR may have the ARN of an instance
-/// profile, whose role is taken to have the same path and name. A role that is known at run time only is an error if
+/// name does not end in `Arn` may also have the name of a role. An instance profile is taken to have a role of the same
+/// path and name. A role that is known at run time only is an error if
 /// neither `ResourceOverrides` nor the context names roles.
-pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>) -> Result<Vec<String>, String> {
+pub(super) fn role(
+    found: &Found,
+    passed: PassedRole<'_>,
+    state: &str,
+    context: DeriveContext<'_>,
+) -> Result<Vec<String>, String> {
+    let member = passed.member;
     let place = context.place;
     match found {
         Found::Absent => Ok(Vec::new()),
@@ -190,11 +253,11 @@ pub fn role(found: &Found, member: &str, state: &str, context: DeriveContext<'_>
                 && !text.contains(['*', '?'])
             {
                 Ok(vec![text.clone()])
-            } else if let Some(arn) = arn.filter(|_| member == "JobFlowRole" && !text.contains(['*', '?']))
+            } else if let Some(arn) = arn.filter(|_| passed.is_profile && !text.contains(['*', '?']))
                 && let Some((path, role)) = arn.iam_entity("instance-profile").filter(|(_, role)| name(role))
             {
                 Ok(vec![format!("arn:{}:iam::{}:role{path}{role}", arn.partition, arn.account)])
-            } else if name(text) && !member.ends_with("Arn") {
+            } else if text.split('/').all(name) && !member.ends_with("Arn") {
                 Ok(vec![place.role_arn("/", text)])
             } else {
                 Err(format!("`{member}`: found `{text}`, expected the ARN of a role"))
@@ -226,7 +289,7 @@ fn covered(how: &str) -> &'static str {
         "router-models" => "the ARN of a prompt router does not tell the models",
         "objects" => "the grant covers every object below the prefix",
         "aliased-key" => "a policy can't name an alias, so the condition does",
-        _ => "",
+        how => api_form::covered(how),
     }
 }
 
@@ -298,7 +361,7 @@ impl Placeholder<'_> {
         let mut values: Vec<String> = Vec::new();
         for found in task.arguments.at(self.member) {
             match (self.how, found) {
-                ("role", found) => values.extend(role(&found, self.member, &task.path, context)?),
+                ("role", found) => values.extend(role(&found, PassedRole::of(self.member), &task.path, context)?),
                 ("url", Found::Literal(text)) if !text.contains('*') => {
                     // AWS does not say whether the key has the query, so both forms are allowed.
                     values.extend(text.split_once('?').map(|(url, _)| url.to_owned()));
@@ -310,7 +373,12 @@ impl Placeholder<'_> {
                 (_, Found::Literal(text)) if text.contains(['*', '?']) => {
                     return Err(with_wildcard(self.member, &text));
                 }
+                ("job-template", Found::Literal(id)) => values.push(job_template(&id, context.place)),
                 (_, Found::Literal(text)) => values.push(text),
+                ("job-template", Found::Expression { prefix }) => {
+                    let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
+                    values.push(job_template(&format!("{known}*"), context.place));
+                }
                 // The other grant of the key has no condition. Here the beginning of the alias is known.
                 ("alias", Found::Expression { prefix }) => {
                     let known = prefix.split(['*', '?', '$']).next().unwrap_or_default();
@@ -335,6 +403,12 @@ impl Placeholder<'_> {
         }
         Ok(values.into())
     }
+}
+
+/// The ARN of a job template of EMR on EKS.
+fn job_template(id: &str, place: &Place) -> String {
+    let Place { partition, region, account } = place;
+    format!("arn:{partition}:emr-containers:{region}:{account}:/jobtemplates/{id}")
 }
 
 /// A URL in which `?` stands for itself and not for any character.

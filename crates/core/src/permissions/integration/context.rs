@@ -13,4 +13,6 @@ pub struct DeriveContext<'a> {
     pub execution_roles: &'a [String],
     /// `ResourceOverrides`: the ARNs that replace wildcards, by the path of the state.
     pub overrides: &'a BTreeMap<String, Vec<String>>,
+    /// `TaskActions`: the actions of APIs that the table of APIs does not have, by the path of the state.
+    pub actions: &'a BTreeMap<String, Vec<String>>,
 }

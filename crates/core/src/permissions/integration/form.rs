@@ -1,6 +1,7 @@
 //! Turns the value of a member into a name or an ARN, as the `how` of a placeholder says.
 
 use crate::iam::arn::{Arn, Place};
+use crate::permissions::integration::api_form;
 use crate::permissions::integration::arn_part::{ArnPart, begun, completed, own_or_begun};
 use crate::permissions::integration::model::{foundation_model, models, widened_models};
 
@@ -38,6 +39,10 @@ pub(super) fn turned(text: &str, how: &str, service: &str, place: &Place) -> Opt
         }
         // The ARN of a task definition always has a revision.
         "task-definition" => revisions(text, "task-definition/", own)?.pop().map(|part| vec![part]),
+        "last-segment" if service == "sagemaker" => {
+            let name = own.map_or(text, |arn| arn.resource).rsplit('/').next()?;
+            Some(spellings(&format!("{kind}{name}")).map(|one| ArnPart::at(own, one)).collect())
+        }
         "last-segment" => named(own.map_or(text, |arn| arn.resource).rsplit('/').next()?),
         "before-colon" => named(own.map_or(text, |arn| arn.resource).rsplit('/').next()?.split(':').next()?),
         "place" => named(""),
@@ -61,7 +66,7 @@ pub(super) fn turned(text: &str, how: &str, service: &str, place: &Place) -> Opt
             models(text, how, place)
         }
         "bucket" | "objects" | "object" => s3(text, how, place),
-        _ => None,
+        _ => api_form::turned(how, api_form::Value { text, arn, own, kind }, place),
     }
 }
 
@@ -121,7 +126,7 @@ pub(super) fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> 
             let name = own.and_then(|arn| arn.resource.strip_prefix("stateMachine:")).unwrap_or_default();
             at(format!("{kind}{}", up_to(name, ':')))
         }
-        "api" if name.contains('.') => vec![api(name, place)],
+        "api" if name.contains('.') => vec![begun_api(name, place)],
         "connection-secret" => {
             let connection = completed(prefix, "events", place);
             let connection = connection.as_deref().and_then(begun);
@@ -149,11 +154,12 @@ pub(super) fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> 
             whole(format!("arn:{partition}:s3:::{resource}"))
         }
         "path" => part(format!("{}*", name.strip_prefix('/').unwrap_or(name))),
+        "" | "api" => part(format!("{name}*")),
         "connection" => {
             let path = connection(name);
             part(if "@connections/".starts_with(&path) { "@connections/*".to_owned() } else { format!("{path}*") })
         }
-        _ => part(format!("{name}*")),
+        _ => api_form::widened(how, api_form::Value { text: prefix, arn: begun(prefix), own, kind }, place),
     }
 }
 
@@ -267,6 +273,17 @@ fn api(host: &str, place: &Place) -> ArnPart {
         }
         [id, ..] => ArnPart::Part((*id).to_owned()),
         [] => ArnPart::Part(String::new()),
+    }
+}
+
+/// The API that the beginning of a host names. The beginning may end within the region.
+fn begun_api(host: &str, place: &Place) -> ArnPart {
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [id, "execute-api", region] if !place.region.starts_with(region) => {
+            let Place { partition, account, .. } = place;
+            ArnPart::Whole(format!("arn:{partition}:execute-api:{region}*:{account}:{id}"))
+        }
+        _ => api(host, place),
     }
 }
 

@@ -15,6 +15,8 @@
 //! - `condition`: the condition of the grant, with placeholders
 //! - `pass`: the members of the call that name roles to pass
 //! - `to`: the service that the roles are passed to
+//! - `profile`: whether the members in `pass` name instance profiles, which hold the roles
+//! - `new`: whether an earlier version lacked the grant, so that existing resources are spared the errors it leads to
 //! - `optional`: whether a call that is known only at run time counts as one without the members in `pass`
 //! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
@@ -28,10 +30,14 @@
 pub mod context;
 pub mod required;
 
+mod api_form;
+pub mod apis;
 mod arn_part;
 mod arn_template;
+mod call;
 mod form;
 mod model;
+mod passed_role;
 pub mod resource_pattern;
 mod sdk;
 
@@ -42,11 +48,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::iam::arn::{Arn, Place};
-use crate::permissions::asl::{Found, Task};
-use crate::permissions::integration::arn_template::ArnTemplate;
+use crate::permissions::asl::Task;
+use crate::permissions::integration::arn_template::{Absent, ArnTemplate};
+use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
-use crate::permissions::integration::resource_pattern::ResourcePattern;
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
 use crate::text::closest;
 
 /// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.
@@ -81,6 +89,16 @@ const FILES: [(&str, &str); 22] = [
     ("states", include_str!("states.json")),
 ];
 
+/// The services whose table of optimised integrations has another name than the service in the SDK.
+const OPTIMISED: [(&str, &str); 6] = [
+    ("bedrockruntime", "bedrock"),
+    ("emr", "elasticmapreduce"),
+    ("emrcontainers", "emr-containers"),
+    ("emrserverless", "emr-serverless"),
+    ("eventbridge", "events"),
+    ("sfn", "states"),
+];
+
 /// The integrations of a service by action: `createTrainingJob`.
 type Table = BTreeMap<String, Integration>;
 
@@ -98,6 +116,7 @@ pub struct Integration {
 /// A grant of a table: actions on resources, roles to pass, or a managed EventBridge rule.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of the tables, true in a few rows")]
 pub struct Need {
     /// The IAM actions of every pattern: `sagemaker:CreateTrainingJob`.
     pub allow: BTreeSet<String>,
@@ -121,6 +140,10 @@ pub struct Need {
     pub pass: Vec<String>,
     /// The service that the roles are passed to: `sagemaker.amazonaws.com`.
     pub to: String,
+    /// Whether the members in `pass` name instance profiles, which hold the roles.
+    pub profile: bool,
+    /// Whether an earlier version lacked the grant, so that existing resources are spared the errors it leads to.
+    pub new: bool,
     /// Whether a call that is known only at run time counts as one without the members in `pass`.
     pub optional: bool,
     /// Whether the service also has a name that ends in `.cn` in the partition `aws-cn`.
@@ -141,8 +164,10 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
         // The role that the task assumes needs the permissions for the task's own actions, not the workflow role.
         // Execution roles are roles to pass, not roles to assume: only `ResourceOverrides` names roles to assume.
         let context = DeriveContext { execution_roles: &[], ..context };
-        let on =
-            task.credentials.iter().map(|found| arn_template::role(found, "Credentials.RoleArn", &task.path, context));
+        let on = task
+            .credentials
+            .iter()
+            .map(|found| arn_template::role(found, PassedRole::of("Credentials.RoleArn"), &task.path, context));
         match on.collect::<Result<Vec<_>, _>>() {
             Ok(roles) => {
                 let roles = roles.into_iter().flatten().map(ResourcePattern::exact).collect();
@@ -163,7 +188,22 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
             let resources = [ResourcePattern::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
             required.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
         }
-        Ok(Target::Sdk { service, action }) => sdk::required_by(task, service, action, context, required),
+        Ok(Target::Sdk { service, action }) => {
+            let of_table = OPTIMISED.iter().find(|(sdk, _)| *sdk == service).map_or(service, |(_, table)| *table);
+            let is_api = apis::service(service).is_ok_and(|found| found.api(action).is_ok());
+            let optimised = TABLES.get(of_table).filter(|_| is_api);
+            let optimised = optimised.and_then(|table| table.as_ref().ok()?.get(action));
+            let mut own = RequiredPermissions::default();
+            for need in optimised.iter().flat_map(|integration| &integration.grants) {
+                need.require(task, false, context, &mut own);
+            }
+            let is_refused = !own.errors.is_empty();
+            // What the optimised integration refuses, an earlier version granted here.
+            required.append(own.spared());
+            if optimised.is_none() || is_refused {
+                sdk::required_by(task, service, action, context, required);
+            }
+        }
         Ok(Target::Integration { service, action, pattern }) => {
             match integration(service, action, pattern, task.express) {
                 Ok(integration) => {
@@ -274,20 +314,32 @@ fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Res
 
 impl Need {
     fn require(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
+        if self.new {
+            let mut own = RequiredPermissions::default();
+            self.add(task, sync, context, &mut own);
+            return required.append(own.spared());
+        }
+        self.add(task, sync, context, required);
+    }
+
+    fn add(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
-        let one_of = |members: &[String]| members.is_empty() || members.iter().any(|member| has(task, member, false));
-        let lacks = !self.lacking.iter().any(|member| has(task, member, true));
-        if !(one_of(&self.given) && one_of(&self.also) && lacks) {
+        if !(Call { task, given: &self.given, also: &self.also, lacking: &self.lacking }).applies() {
             return;
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
             required.grants.push(hears_of_end(state, rule, context.place));
         }
-        let is_open = !task.arguments.has_members();
-        for member in self.pass.iter().filter(|_| !(self.optional && is_open)) {
-            required.pass(task, member, &self.to, context);
+        for member in &self.pass {
+            if self.optional && !task.arguments.tells(member) {
+                let what = format!("`{member}` may name a role at run time, and the role is not passed; set it here");
+                required.notice(state, &what);
+                continue;
+            }
+            let role = PassedRole { service: &self.to, is_profile: self.profile, ..PassedRole::of(member) };
+            required.pass(task, role, context);
             if self.in_china(context) {
-                required.pass(task, member, &format!("{}.cn", self.to), context);
+                required.pass(task, PassedRole { service: &format!("{}.cn", self.to), ..role }, context);
             }
         }
         let mut actions = self.allow.clone();
@@ -297,15 +349,18 @@ impl Need {
         if actions.is_empty() || self.on.is_empty() {
             return;
         }
-        let stands_in = self
-            .otherwise
-            .as_ref()
-            .is_some_and(|members| members.is_empty() || members.iter().any(|member| task.arguments.shows(member)));
+        let stands_in =
+            |members: &Vec<String>| members.is_empty() || members.iter().any(|member| task.arguments.shows(member));
+        let absent = match &self.otherwise {
+            Some(members) if stands_in(members) => Absent::AtRunTime,
+            _ => Absent::Error,
+        };
+        let why = WildcardReason::Always(self.why.clone());
         let mut resources = Vec::new();
         for on in &self.on {
             let in_china = self.in_china(context).then(|| on.replace(".amazonaws.com/", ".amazonaws.com.cn/"));
             for on in [Some(on), in_china.as_ref()].into_iter().flatten() {
-                match ArnTemplate::parse(on).render(task, stands_in, &self.why, context) {
+                match ArnTemplate::parse(on).render(task, absent, &why, context) {
                     Ok(patterns) => resources.extend(patterns),
                     Err(why) => return required.invalid(state, &why),
                 }
@@ -331,25 +386,6 @@ impl Need {
     fn in_china(&self, context: DeriveContext<'_>) -> bool {
         self.cn && context.place.partition == "aws-cn"
     }
-}
-
-/// Whether a call has a member, as `given` and `lacking` write it: in every execution if `always`, else in some.
-fn has(task: &Task, member: &str, always: bool) -> bool {
-    let Some((member, value)) = member.split_once('=') else {
-        // The input of the state, or an expression for it, may have the member or not.
-        return if task.arguments.has_members() { task.arguments.shows(member) } else { !always };
-    };
-    let fits = |found: &Found| match (found, value.strip_suffix('*')) {
-        (Found::Absent, _) => false,
-        (Found::Literal(text), None) => text == value,
-        (Found::Literal(text), Some(beginning)) => text.starts_with(beginning),
-        (Found::Expression { .. }, None) => !always,
-        (Found::Expression { prefix }, Some(beginning)) => {
-            prefix.starts_with(beginning) || !always && beginning.starts_with(prefix.as_str())
-        }
-    };
-    let found = task.arguments.at(member);
-    if always { !found.is_empty() && found.iter().all(fits) } else { found.iter().any(fits) }
 }
 
 /// The grant for the EventBridge rule that Step Functions keeps to learn that a `.sync` task has ended.

@@ -1,7 +1,7 @@
 //! The models of Bedrock that the id or ARN of a model or an inference profile reaches.
 
 use crate::iam::arn::{Arn, Place};
-use crate::permissions::integration::arn_part::ArnPart;
+use crate::permissions::integration::arn_part::{ArnPart, begun, completed};
 
 /// The first parts of the ids of inference profiles: `us.anthropic.claude-3-haiku-20240307-v1:0`.
 const GEOGRAPHIES: [&str; 8] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "global"];
@@ -130,6 +130,11 @@ fn marketplace(endpoint: Arn<'_>, how: &str) -> Option<Vec<ArnPart>> {
 /// A name is of a foundation model or an inference profile.
 /// <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html>
 pub(super) fn widened_models(prefix: &str, own: Option<Arn<'_>>, how: &str, place: &Place) -> Vec<ArnPart> {
+    if let Some(endpoint) = completed(prefix, "sagemaker", place).as_deref().and_then(begun) {
+        let known = endpoint.resource.strip_prefix("endpoint/").unwrap_or_default();
+        let resource = format!("endpoint/{known}*");
+        return marketplace(Arn { resource: &resource, ..endpoint }, how).unwrap_or_default();
+    }
     if how == "marketplace-endpoint" {
         return Vec::new();
     }

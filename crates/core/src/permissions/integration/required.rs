@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::permissions::asl::{Found, Task};
 use crate::permissions::integration::arn_template;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 
 /// Actions on resources that a state needs. Without a state machine, a property stands for the state.
@@ -57,6 +58,8 @@ pub struct PassRoleGrant {
     pub role: String,
     /// The service principal that the role is passed to: `sagemaker.amazonaws.com`.
     pub service: String,
+    /// Whether an earlier version did not know of the role, so that existing resources are spared its checks.
+    pub is_new: bool,
 }
 
 /// What the states of a state machine need, and the errors found while deriving it.
@@ -75,6 +78,10 @@ pub struct RequiredPermissions {
     /// The messages of rules that an earlier version of this function did not have. What they are about is read as
     /// before. The module `resource::properties` decides which of them count.
     pub tightened: Vec<String>,
+    /// The paths of the states whose actions `TaskActions` tells.
+    pub declared: BTreeSet<String>,
+    /// What the author should know of the grants, each with the state that it is about.
+    pub notices: Vec<String>,
 }
 
 impl RequiredPermissions {
@@ -90,18 +97,49 @@ impl RequiredPermissions {
     }
 
     /// Adds a `PassRoleGrant` for each role that the member of the task names. Adds none if the member is absent.
-    pub(super) fn pass(&mut self, task: &Task, member: &str, service: &str, context: DeriveContext<'_>) {
-        for found in task.arguments.at(member) {
-            let roles = arn_template::role(&found, member, &task.path, context);
-            match roles.map(|roles| of_profile(roles, &found, member, task, context)) {
+    pub(super) fn pass(&mut self, task: &Task, passed: PassedRole<'_>, context: DeriveContext<'_>) {
+        for found in task.arguments.at(passed.member) {
+            let roles = arn_template::role(&found, passed, &task.path, context);
+            match roles.map(|roles| of_profile(roles, &found, passed, task, context)) {
                 Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
                     role,
-                    service: service.to_owned(),
+                    service: passed.service.to_owned(),
+                    is_new: false,
                 })),
                 Err(why) => self.invalid(&task.path, &why),
             }
         }
+    }
+
+    /// Appends what another derivation found.
+    pub(super) fn append(&mut self, other: Self) {
+        self.grants.extend(other.grants);
+        self.pass_role_grants.extend(other.pass_role_grants);
+        self.overrides.extend(other.overrides);
+        self.errors.extend(other.errors);
+        self.tightened.extend(other.tightened);
+        self.declared.extend(other.declared);
+        self.notices.extend(other.notices);
+    }
+
+    /// The same, with errors of which existing resources are spared.
+    pub(super) fn spared(mut self) -> Self {
+        self.tightened.append(&mut self.errors);
+        for grant in &mut self.pass_role_grants {
+            grant.is_new = true;
+        }
+        self
+    }
+
+    /// Adds an error about a state that an earlier version did not report.
+    pub(super) fn tighten(&mut self, state: &str, what: &str) {
+        self.tightened.push(format!("state `{state}`: {what}"));
+    }
+
+    /// Adds a notice about a state.
+    pub(super) fn notice(&mut self, state: &str, what: &str) {
+        self.notices.push(format!("state `{state}`: {what}"));
     }
 
     /// Adds an error about a state.
@@ -112,21 +150,20 @@ impl RequiredPermissions {
 
 /// The roles that an instance profile may hold, which `ResourceOverrides` tells if the role does not have its name.
 ///
-/// `ResourceOverrides` lists all roles of a state. If it also has to tell another role of the call, the role with the
-/// name of the profile stays.
+/// `ResourceOverrides` lists all roles of a state. If it also has to tell another role of the call, it does not tell
+/// which role is the one of the profile.
 fn of_profile(
     same_name: Vec<String>,
     found: &Found,
-    member: &str,
+    passed: PassedRole<'_>,
     task: &Task,
     context: DeriveContext<'_>,
 ) -> Vec<String> {
     let told = arn_template::told_roles(&task.path, context);
-    if member != "JobFlowRole" || !matches!(found, Found::Literal(_)) || told.is_empty() {
+    if !passed.is_profile || !matches!(found, Found::Literal(_)) || told.is_empty() {
         return same_name;
     }
     let unknown =
         |member: &&str| task.arguments.at(member).iter().any(|found| matches!(found, Found::Expression { .. }));
-    let stays = ["ServiceRole", "AutoScalingRole"].iter().any(unknown);
-    same_name.into_iter().filter(|_| stays).chain(told).collect()
+    if ["ServiceRole", "AutoScalingRole"].iter().any(unknown) { same_name } else { told }
 }

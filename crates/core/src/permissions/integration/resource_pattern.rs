@@ -42,6 +42,11 @@ impl ResourcePattern {
         Self { arn, wildcard: Some(WildcardReason::at_run_time(what)) }
     }
 
+    /// Whether ARNs from `ResourceOverrides` may replace the wildcards.
+    pub fn is_replaceable(&self) -> bool {
+        matches!(self.wildcard, Some(WildcardReason::AtRunTime(_)))
+    }
+
     /// Creates a pattern with a wildcard that is needed whatever the definition says, because of `why`.
     pub fn always(arn: String, why: &str) -> Self {
         Self { arn, wildcard: Some(WildcardReason::Always(why.to_owned())) }
@@ -67,11 +72,12 @@ impl WildcardReason {
 /// Only the overrides of the state count. A pattern that matches none of them stays as it is.
 pub fn narrowed(rendered: Vec<ResourcePattern>, state: &str, context: DeriveContext<'_>) -> Vec<ResourcePattern> {
     let Some(told) = context.overrides.get(state) else { return rendered };
-    let narrow = |one: ResourcePattern| -> Vec<ResourcePattern> {
-        let replaceable = matches!(one.wildcard, Some(WildcardReason::AtRunTime(_)));
-        let within = told.iter().filter(|arn| replaceable && crate::iam::arn::matches(&one.arn, arn));
-        let within: Vec<ResourcePattern> = within.map(|arn| ResourcePattern::by_hand(arn)).collect();
-        if within.is_empty() { vec![one] } else { within }
-    };
-    rendered.into_iter().flat_map(narrow).collect()
+    rendered.into_iter().flat_map(|one| narrowed_by(one, told.iter())).collect()
+}
+
+/// Replaces a pattern whose wildcards stand for run-time values with those of the given ARNs that it matches.
+pub fn narrowed_by<'a>(one: ResourcePattern, told: impl Iterator<Item = &'a String>) -> Vec<ResourcePattern> {
+    let within = told.filter(|arn| one.is_replaceable() && crate::iam::arn::matches(&one.arn, arn));
+    let within: Vec<ResourcePattern> = within.map(|arn| ResourcePattern::by_hand(arn)).collect();
+    if within.is_empty() { vec![one] } else { within }
 }

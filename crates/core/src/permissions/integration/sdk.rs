@@ -1,43 +1,26 @@
 //! Derives what a task needs that calls an API of AWS directly: `aws-sdk:sagemaker:describeEndpoint`.
 //!
-//! The IAM action has the name of the API, except for a few. The members of the call that name a resource give its ARN.
+//! The table of APIs has what each API needs (see `apis.rs`). A call that also has an optimised integration needs what
+//! the table of that integration says of request-response, and does not come here.
+//!
+//! An earlier version knew less of most APIs, and granted them the action of their name on `*`. So what is refused here
+//! is refused for new resources only, and an existing resource is granted what it was.
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
-use crate::iam::arn::Arn;
-use crate::permissions::asl::Task;
-use crate::permissions::integration::arn_template::ArnTemplate;
+use crate::iam::arn::{Arn, Place};
+use crate::permissions::asl::{Found, Task};
+use crate::permissions::integration::apis::{self, Api, ApiNeed};
+use crate::permissions::integration::arn_template::{Absent, ArnTemplate, condition};
+use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::RequiredPermissions;
-use crate::permissions::integration::resource_pattern::ResourcePattern;
-
-#[derive(Deserialize)]
-struct Table {
-    /// The prefixes of services in IAM that differ from the names in the SDK, by the name in the SDK.
-    prefixes: BTreeMap<String, String>,
-    /// The actions of the APIs that have no action of the same name, by `service:api` or `service:*`.
-    actions: BTreeMap<String, BTreeSet<String>>,
-    /// The members that name a resource, each with its ARN template, by the prefix of the service in IAM.
-    resources: BTreeMap<String, BTreeMap<String, String>>,
-    /// The APIs whose resource is not the one that their members name.
-    ///
-    /// An example is `events:putRule`, which has the member `EventBusName` but acts on a rule.
-    elsewhere: BTreeSet<String>,
-}
-
-static TABLE: LazyLock<Result<Table, String>> = LazyLock::new(|| {
-    let broken = |error| format!("the table of APIs can't be parsed: {error}; report it as a bug");
-    serde_json::from_str(include_str!("aws-sdk.json")).map_err(broken)
-});
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
 
 /// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
-///
-/// The resource is `*` if neither `ResourceOverrides` nor the members of the call name one.
 pub fn required_by(
     task: &Task,
     service: &str,
@@ -45,10 +28,6 @@ pub fn required_by(
     context: DeriveContext<'_>,
     required: &mut RequiredPermissions,
 ) {
-    let table = match TABLE.as_ref() {
-        Ok(table) => table,
-        Err(why) => return required.invalid(&task.path, why),
-    };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
     // `iam:PassRole` is a permission without an API. A `PassRoleGrant` allows it, for one service.
     let is_permission = action.eq_ignore_ascii_case("passRole");
@@ -56,45 +35,201 @@ pub fn required_by(
         let why = format!("`aws-sdk:{service}:{action}` is not an API; name an API such as `aws-sdk:s3:getObject`");
         return required.invalid(&task.path, &why);
     }
-    let prefix = table.prefixes.get(service).map_or(service, String::as_str);
-    let exception = [format!("{service}:{action}"), format!("{service}:*")];
-    let actions = exception.iter().find_map(|api| table.actions.get(api)).cloned();
-    let actions = actions.unwrap_or_else(|| [format!("{prefix}:{}", capital(action))].into());
+    let (prefix, is_known, api) = match apis::service(service) {
+        Ok(found) => (found.prefix, true, found.api(action)),
+        Err(why) => (service, false, Err(why)),
+    };
+    let call = ApiCall { task, own: format!("{prefix}:{}", capital(action)), context };
+    match api {
+        Ok(Api::Known { needs, confirmed }) => {
+            if !confirmed {
+                required.notice(
+                    &task.path,
+                    &format!(
+                        "`{}` is not in the service authorization reference of {}, so the name of the action is not \
+                         confirmed",
+                        call.own,
+                        apis::date()
+                    ),
+                );
+            }
+            if service == "s3" {
+                call.session(required);
+            }
+            if needs.is_empty() {
+                call.require(&ApiNeed { on: vec!["*".to_owned()], ..ApiNeed::default() }, required);
+            }
+            for need in &needs {
+                call.require(need, required);
+            }
+        }
+        Ok(Api::NoAction(reason)) => {
+            let what = format!("`aws-sdk:{service}:{action}` needs no permission of IAM ({reason})");
+            required.notice(&task.path, &what);
+        }
+        Ok(Api::Unsupported) => {
+            let why =
+                format!("`aws-sdk:{service}:{action}`: Step Functions does not support this API; call another one");
+            required.tighten(&task.path, &why);
+            call.by_name(&[], required);
+        }
+        Err(why) => {
+            let Some(actions) = context.actions.get(&task.path) else {
+                let way_out = "or name its action in `TaskActions` if it is newer";
+                required.tighten(&task.path, &format!("{why}, {way_out}"));
+                return call.by_name(&[], required);
+            };
+            required.declared.insert(task.path.clone());
+            let is_own = |action: &&String| action.split_once(':').is_some_and(|(service, _)| service == prefix);
+            if let Some(other) = actions.iter().find(|action| is_known && !is_own(action)) {
+                let why = format!("`TaskActions`: found `{other}`, expected an action of `{prefix}`");
+                return required.invalid(&task.path, &why);
+            }
+            call.by_name(actions, required);
+        }
+    }
+}
 
-    // SageMaker can use a role only if the caller may pass the role to it.
-    for member in ["RoleArn", "ExecutionRoleArn"].into_iter().filter(|_| prefix == "sagemaker") {
-        if task.arguments.shows(member) {
-            required.pass(task, member, "sagemaker.amazonaws.com", context);
+/// A call of an API.
+struct ApiCall<'a> {
+    task: &'a Task,
+    /// The action of the API's name: `sagemaker:CreateEndpoint`.
+    own: String,
+    context: DeriveContext<'a>,
+}
+
+impl ApiCall<'_> {
+    /// Adds what a need of the table says, if it applies to the call.
+    fn require(&self, need: &ApiNeed, required: &mut RequiredPermissions) {
+        let ApiCall { task, own, context } = self;
+        let call = Call { task, given: &need.given, also: &need.also, lacking: &need.lacking };
+        if !call.applies() {
+            return;
+        }
+        for member in &need.pass {
+            if need.optional && !task.arguments.tells(member) {
+                let what = format!("`{member}` may name a role at run time, and the role is not passed; set it here");
+                required.notice(&task.path, &what);
+                continue;
+            }
+            // The credentials of the caller of an API in API Gateway are no role: `arn:aws:iam::*:user/*`.
+            let is_user = |found: &Found| matches!(found, Found::Literal(text) if text.contains(":user/"));
+            let found = task.arguments.at(member);
+            if found.is_empty() || found.iter().any(is_user) {
+                continue;
+            }
+            if need.to.is_empty() {
+                let why = format!(
+                    "`{member}`: AWS does not document the service that the role is passed to, so it can't be granted"
+                );
+                required.tighten(&task.path, &why);
+                continue;
+            }
+            let mut passed = RequiredPermissions::default();
+            let role = PassedRole { service: &need.to, is_profile: need.profile, ..PassedRole::of(member) };
+            passed.pass(task, role, *context);
+            required.append(passed.spared());
+        }
+        let actions: BTreeSet<String> =
+            if need.allow.is_empty() { [own.clone()].into() } else { need.allow.iter().cloned().collect() };
+        if need.on.is_empty() {
+            return;
+        }
+        let why = reason(&need.why, &actions);
+        let mut resources = self.rendered(&need.on, Absent::Nothing, &why, required);
+        if resources.is_empty() {
+            let why = reason("optional", &actions);
+            resources = self.rendered(&need.otherwise, Absent::Nothing, &why, required);
+        }
+        if resources.is_empty() {
+            // A call without a member that AWS requires fails. It is granted as if only the value were unknown.
+            resources = self.rendered(&need.on, Absent::AtRunTime, &why, required);
+        }
+        let resources = self.told(resources, &actions);
+        if resources.is_empty() {
+            return;
+        }
+        match need.condition.as_ref().map(|one| condition(one, task, *context)).transpose() {
+            Ok(condition) => required.grant(&task.path, actions, resources, condition),
+            Err(why) => required.tighten(&task.path, &why),
         }
     }
-    let told = context.overrides.get(&task.path).into_iter().flatten();
-    let told: Vec<ResourcePattern> = told
-        .filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.service == prefix))
-        .map(|arn| ResourcePattern::by_hand(arn))
-        .collect();
-    if !told.is_empty() {
-        return required.grant(&task.path, actions, told, None);
-    }
-    let members = table.resources.get(prefix).filter(|_| !table.elsewhere.contains(&format!("{service}:{action}")));
-    let shown = members.into_iter().flatten().filter(|(member, _)| task.arguments.shows(member));
-    let mut patterns: BTreeMap<&String, &String> = shown.collect();
-    for (part, whole) in [("Key", "Bucket"), ("IndexName", "TableName")] {
-        if patterns.contains_key(&part.to_owned()) {
-            patterns.remove(&whole.to_owned());
+
+    /// Adds what a call needs for a directory bucket: a session authorizes it.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam.html>
+    fn session(&self, required: &mut RequiredPermissions) {
+        let Place { partition, region, account } = self.context.place;
+        for found in self.task.arguments.at("Bucket") {
+            if let Found::Literal(bucket) = found
+                && bucket.ends_with("--x-s3")
+            {
+                let arn = format!("arn:{partition}:s3express:{region}:{account}:bucket/{bucket}");
+                let action = "s3express:CreateSession".to_owned();
+                required.grant(&self.task.path, [action].into(), vec![ResourcePattern::exact(arn)], None);
+            }
         }
     }
-    let mut resources = Vec::new();
-    for on in patterns.into_values() {
-        match ArnTemplate::parse(on).render(task, false, "the grant covers every log stream of the group", context) {
-            Ok(rendered) => resources.extend(rendered),
-            Err(why) => return required.invalid(&task.path, &why),
+
+    /// Renders ARN templates. One that can't be rendered is told, and stands for no resource.
+    fn rendered(
+        &self,
+        templates: &[String],
+        absent: Absent,
+        why: &WildcardReason,
+        required: &mut RequiredPermissions,
+    ) -> Vec<ResourcePattern> {
+        let mut resources = Vec::new();
+        for on in templates {
+            match ArnTemplate::parse(on).render(self.task, absent, why, self.context) {
+                Ok(patterns) => resources.extend(patterns),
+                Err(why) => required.tighten(&self.task.path, &why),
+            }
         }
+        resources
     }
-    if resources.is_empty() {
-        let why = format!("the task does not name a resource for `{service}:{action}`, but `ResourceOverrides` can");
-        resources.push(ResourcePattern::always("*".to_owned(), &why));
+
+    /// Replaces `*` with the ARNs of `ResourceOverrides` that are of the services of the actions.
+    fn told(&self, resources: Vec<ResourcePattern>, actions: &BTreeSet<String>) -> Vec<ResourcePattern> {
+        let of_service = |arn: &&String| {
+            let service = Arn::parse(arn).map(|arn| arn.service);
+            actions.iter().any(|action| action.split_once(':').map(|(service, _)| service) == service)
+        };
+        let told = self.context.overrides.get(&self.task.path).into_iter().flatten().filter(of_service);
+        let told: Vec<ResourcePattern> = told.map(|arn| ResourcePattern::by_hand(arn)).collect();
+        let is_open = |one: &ResourcePattern| {
+            one.arn == "*" && matches!(one.wildcard, Some(WildcardReason::AtRunTime(_))) && !told.is_empty()
+        };
+        let replaced = |one| if is_open(&one) { told.clone() } else { vec![one] };
+        resources.into_iter().flat_map(replaced).collect()
     }
-    required.grant(&task.path, actions, resources, None);
+
+    /// Adds the given actions, or the action of the API's name, as an earlier version did for each API.
+    fn by_name(&self, actions: &[String], required: &mut RequiredPermissions) {
+        let (allow, on) = (actions.to_vec(), vec!["*".to_owned()]);
+        let open = ApiNeed { allow, on, why: "unnamed".to_owned(), ..ApiNeed::default() };
+        self.require(&open, required);
+    }
+}
+
+/// The reason that a key in the table stands for.
+///
+/// Where the call may tell the resource in a way that the derivation does not read, `ResourceOverrides` can tell it.
+fn reason(key: &str, actions: &BTreeSet<String>) -> WildcardReason {
+    let action = actions.first().map_or("", String::as_str);
+    let always = |why: &str| WildcardReason::Always(why.to_owned());
+    let open = |why: &str| WildcardReason::AtRunTime(format!("{why}, but `ResourceOverrides` can name it"));
+    match key {
+        "created" => always("AWS chooses the id of what the call creates"),
+        "list" => always("IAM checks a call that lists against every resource"),
+        "condition" => always("IAM limits the call by a condition and not by a resource"),
+        "unnamed" => open("no member of the call names the resource"),
+        "optional" => open("the call does not set the member that names the resource"),
+        "other-name" => open("the call names the resource by something that its ARN does not have"),
+        "content" => open("a document or a query in the call names the resource"),
+        "partial" => always("the ARN has a part that the call does not name"),
+        _ => WildcardReason::Always(format!("`{action}` has no resource-level permissions")),
+    }
 }
 
 fn capital(text: &str) -> String {

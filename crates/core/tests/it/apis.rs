@@ -1,0 +1,202 @@
+//! Tests the table of APIs that `aws-sdk:` tasks call: each row is read, and each call leads to what its row says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::permissions::asl;
+use mlops_roles_core::permissions::derive::derive;
+use mlops_roles_core::permissions::features::Features;
+use mlops_roles_core::permissions::integration::apis::{Api, ApiNeed, Service, service, services};
+use mlops_roles_core::permissions::integration::context::DeriveContext;
+use mlops_roles_core::permissions::integration::required::RequiredPermissions;
+
+use crate::integrations::{derived_in, placeholders, set};
+
+const ENDPOINT: &str = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/churn";
+const ROLE: &str = "arn:aws:iam::123456789012:role/Run";
+
+/// All APIs that the table has needs for, with their service and name.
+fn all() -> impl Iterator<Item = (Service, String, Vec<ApiNeed>, bool)> {
+    services().filter(|service| service.prefix != "!").flat_map(|service| {
+        service.apis().filter_map(move |api| match service.api(&api) {
+            Ok(Api::Known { needs, confirmed }) => Some((service, api, needs, confirmed)),
+            Ok(Api::NoAction(_) | Api::Unsupported) => None,
+            Err(why) => panic!("{}:{api}: {why}", service.name),
+        })
+    })
+}
+
+fn own(service: Service, api: &str) -> String {
+    format!("{}:{}{}", service.prefix, api[..1].to_uppercase(), &api[1..])
+}
+
+fn derived(service: Service, api: &str, parameters: Value) -> RequiredPermissions {
+    derived_in("aws", &format!("aws-sdk:{}:{api}", service.name), Some(("Parameters", parameters)))
+}
+
+#[test]
+fn each_service_and_each_api_is_found_by_its_name() {
+    let names: Vec<&str> = services().map(|service| service.name).collect();
+    assert!(names.len() > 400 && names.is_sorted(), "{}", names.len());
+    for name in names {
+        match service(name) {
+            Ok(found) => assert_eq!(found.name, name),
+            Err(why) => assert!(why.contains("no longer supports this service"), "{why}"),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let count = all().inspect(|(service, api, ..)| assert!(seen.insert((service.name, api.clone())))).count();
+    assert!(count > 15_000, "{count}");
+    for wrong in ["", "zzz", "aaa", "sagemakr", "S3", "s3 "] {
+        assert!(service(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// Without members, with literals, and with expressions.
+#[test]
+fn each_api_leads_to_its_own_actions_whatever_the_call_tells() {
+    let mut wrong = Vec::new();
+    for (service, api, needs, _) in all() {
+        let whole =
+            derived_in("aws", &format!("aws-sdk:{}:{api}", service.name), Some(("Arguments", json!("{% $x %}"))));
+        let none = derived(service, &api, json!({}));
+        for (form, required) in [("none", &none), ("expression", &whole)] {
+            wrong.extend(required.errors.iter().map(|error| format!("{}:{api}, {form}: {error}", service.name)));
+        }
+        let granted = |required: &RequiredPermissions, action: &String| {
+            required.grants.iter().any(|grant| grant.actions.contains(action) && !grant.resources.is_empty())
+        };
+        let always =
+            needs.iter().filter(|need| need.given.is_empty() && need.lacking.is_empty() && need.pass.is_empty());
+        for need in always {
+            let actions = if need.allow.is_empty() { vec![own(service, &api)] } else { need.allow.clone() };
+            for action in actions {
+                // What a call without members lacks is on `else`, or not needed.
+                let expected = [(&whole, true), (&none, !need.otherwise.is_empty() || need.on == ["*"])];
+                for (required, _) in expected.iter().filter(|(_, is_needed)| *is_needed) {
+                    if !granted(required, &action) {
+                        wrong.push(format!("{}:{api}: {action} is not granted", service.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} faults:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A role that the table knows is passed to its service. If AWS does not document the service, the call is refused.
+#[test]
+fn each_role_leads_to_a_grant_to_pass_it_or_to_a_refusal() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (service, api, needs, _) in all() {
+        for need in needs.iter().filter(|need| !need.pass.is_empty()) {
+            for member in need.pass.iter().filter(|member| !member.contains('*') && !member.contains("keys()")) {
+                count += 1;
+                let mut parameters = json!({});
+                for given in need.given.iter().take(1) {
+                    let (path, value) = given.split_once('=').unwrap_or((given, "given"));
+                    set(&mut parameters, path, ("", value));
+                }
+                set(&mut parameters, member, ("", ROLE));
+                let required = derived(service, &api, parameters);
+                let is_passed = required
+                    .pass_role_grants
+                    .iter()
+                    .any(|grant| grant.role == ROLE && grant.service == need.to && !need.to.is_empty());
+                let is_refused = required.tightened.iter().any(|error| error.contains(member));
+                if is_passed == need.to.is_empty() || is_refused != need.to.is_empty() {
+                    wrong.push(format!("{}:{api} {member}: {:?}", service.name, required.tightened));
+                }
+            }
+        }
+    }
+    assert!(count > 800, "{count}");
+    assert!(wrong.is_empty(), "{} faults:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A literal name reaches the resource of that name alone: no wildcard but those that have their reason.
+#[test]
+fn each_name_of_a_call_is_in_the_resource_that_it_is_granted_on() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (service, api, needs, _) in all() {
+        for on in
+            needs.iter().filter(|need| need.given.is_empty() && need.condition.is_none()).flat_map(|need| &need.on)
+        {
+            let plain: Vec<(String, String)> = placeholders(on).into_iter().collect();
+            if plain.is_empty() || plain.iter().any(|(member, how)| !how.is_empty() || member.contains("()")) {
+                continue;
+            }
+            count += 1;
+            let mut parameters = json!({});
+            for (i, (member, _)) in plain.iter().enumerate() {
+                set(&mut parameters, member, ("", &format!("name{i}")));
+            }
+            let required = derived(service, &api, parameters);
+            let resources: Vec<&String> = required.grants.iter().flat_map(|grant| &grant.resources).collect();
+            let has_all = |arn: &&&String| (0..plain.len()).all(|i| arn.contains(&format!("name{i}")));
+            if !resources.iter().any(|arn| has_all(&arn)) {
+                wrong.push(format!("{}:{api} {on}: {resources:?}", service.name));
+            }
+        }
+    }
+    assert!(count > 5_000, "{count}");
+    assert!(wrong.is_empty(), "{} faults:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_misspelt_service_or_api_is_refused_with_the_nearest_name_for_new_resources() {
+    for (resource, told) in [
+        ("sagemakr:describeEndpoint", "(did you mean `sagemaker`?)"),
+        ("sagemaker:describeEndpont", "(did you mean `describeEndpoint`?) as of 20"),
+        ("sagemaker:DescribeEndpoint", "(did you mean `describeEndpoint`?)"),
+    ] {
+        let required = derived_in("aws", &format!("aws-sdk:{resource}"), Some(("Parameters", json!({}))));
+        assert_eq!(required.errors, Vec::<String>::new());
+        assert!(required.tightened.iter().any(|error| error.contains(told)), "{resource}: {:?}", required.tightened);
+        assert_eq!(required.grants.len(), 1, "an existing resource keeps its grant");
+    }
+}
+
+#[test]
+fn what_is_not_confirmed_and_what_needs_no_permission_is_told() {
+    let newer = all().find(|(.., confirmed)| !confirmed).map(|(service, api, ..)| (service, api)).unwrap();
+    let required = derived(newer.0, &newer.1, json!({}));
+    assert!(required.notices.iter().any(|notice| notice.contains("is not confirmed")), "{:?}", required.notices);
+    assert!(!required.grants.is_empty());
+    let required = derived_in("aws", "aws-sdk:sso:getRoleCredentials", Some(("Parameters", json!({}))));
+    assert_eq!(required.grants, []);
+    assert!(required.notices.iter().any(|notice| notice.contains("needs no permission")), "{:?}", required.notices);
+}
+
+/// The way out for an API that is newer than the table.
+#[test]
+fn the_author_tells_the_action_of_an_api_that_the_table_does_not_have() {
+    let derived = |resource: &str, actions: &[&str]| {
+        let resource = format!("arn:aws:states:::aws-sdk:{resource}");
+        let task = json!({ "Type": "Task", "Resource": resource, "Parameters": {}, "End": true });
+        let (machine, _) = asl::parse(&json!({ "StartAt": "First", "States": { "First": task } }));
+        let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
+        let actions = actions.iter().map(|action| (*action).to_owned()).collect();
+        let overrides = BTreeMap::from([("First".to_owned(), vec![ENDPOINT.to_owned()])]);
+        let actions = BTreeMap::from([("First".to_owned(), actions)]);
+        let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &actions };
+        derive(&machine, &Features::default(), context)
+    };
+    let told = derived("sagemaker:invokeNewEndpoint", &["sagemaker:InvokeNewEndpoint"]);
+    assert_eq!((told.errors, told.tightened), (vec![], vec![]));
+    let [grant] = told.grants.as_slice() else { panic!("{:?}", told.grants) };
+    assert_eq!(grant.actions, BTreeSet::from(["sagemaker:InvokeNewEndpoint".to_owned()]));
+    assert_eq!(grant.resources, BTreeSet::from([ENDPOINT.to_owned()]));
+    for (resource, action, error) in [
+        ("sagemaker:invokeNewEndpoint", "s3:GetObject", "expected an action of `sagemaker`"),
+        ("sagemaker:describeEndpoint", "sagemaker:DescribeEndpoint", "with an API that the function does not know"),
+    ] {
+        let errors = derived(resource, &[action]).errors;
+        assert!(errors.iter().any(|one| one.contains(error)), "{resource}: {errors:?}");
+    }
+    let other_service = derived("newservice:doThing", &["newservice:DoThing"]);
+    assert_eq!(other_service.errors, Vec::<String>::new());
+    assert!(other_service.tightened.iter().any(|one| one.contains("`ResourceOverrides`")), "it is of another service");
+}
