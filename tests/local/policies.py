@@ -53,6 +53,8 @@ SURPLUS = {
     ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
     ("apigateway:*", "arn:aws:apigateway:us-east-1::/*"): "the resource of a method is the path of the request",
     ("elasticloadbalancing:AddTags", "*"): "the reference knows the tags of load balancers of the older kind alone",
+    ("cloudformation:CreateStackInstances", "*:stackset-target/*:*"): "the name of a stack set is followed by its id",
+    ("cloudformation:CreateStackInstances", "*::type/resource/*"): "the ARN of a public type has no account",
     ("bedrock:TagResource", "*:marketplace/*"): "AWS lists the tags of an endpoint with the operation alone",
     ("bedrock-agentcore:InvokeAgentRuntime", "*:harness/*"): "the guide grants it on the ARN of the harness",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",

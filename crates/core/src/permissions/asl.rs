@@ -313,6 +313,17 @@ impl Arguments {
         found
     }
 
+    /// The number of items of the list at a path such as `Pages` or `Runs[0].Pages`. `None` if that is no list.
+    pub fn items(&self, path: &str) -> Option<usize> {
+        let (Self::JsonPath(value) | Self::Jsonata(value)) = self else { return None };
+        let list = path.split('.').try_fold(value, |value, part| {
+            let (name, item) = indexed(part);
+            let member = value.get(name)?;
+            item.map_or(Some(member), |item| member.get(item))
+        })?;
+        list.as_array().map(Vec::len)
+    }
+
     /// Whether the definition names members of the call. It may have none, or one expression for all.
     pub fn has_members(&self) -> bool {
         !matches!(self, Self::Unknown | Self::Jsonata(Value::String(_)))
@@ -332,6 +343,12 @@ impl Arguments {
     pub fn shows(&self, path: &str) -> bool {
         !matches!(self, Self::Unknown) && self.at(path).iter().any(|found| *found != Found::Absent)
     }
+}
+
+/// The name and the index of a part of a path: `Pages[0]`.
+fn indexed(part: &str) -> (&str, Option<usize>) {
+    let index = part.strip_suffix(']').and_then(|part| part.split_once('['));
+    index.and_then(|(name, item)| Some((name, Some(item.parse().ok()?)))).unwrap_or((part, None))
 }
 
 /// See `Arguments::tells`.
@@ -388,7 +405,9 @@ fn at(value: &Value, parts: &[&str], language: Language, found: &mut Vec<Found>)
         found.push(if whole { json_path(expression.as_str().unwrap_or_default()) } else { Found::unknown() });
         return;
     }
+    let (name, item) = indexed(name);
     let Some(member) = members.get(name) else { return };
+    let Some(member) = item.map_or(Some(member), |item| member.get(item)) else { return };
     match member.as_array().filter(|_| each) {
         Some(items) => {
             for item in items {

@@ -51,13 +51,14 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
         }
     }
     for path in context.actions.keys().filter(|path| !required.declared.contains(*path)) {
-        required.errors.push(format!(
+        required.tightened.push(format!(
             "`TaskActions`: found `{path}`, expected the path of a task with an API that the function does not know"
         ));
     }
     make_storable(&mut required);
     let mut seen = BTreeSet::new();
     required.errors.retain(|error| seen.insert(error.clone()));
+    required.tightened.retain(|error| seen.insert(error.clone()));
     required
 }
 

@@ -3,16 +3,19 @@
 //! A policy may have the characters U+0020 to U+00FF. The keys of objects in S3 may have others, and the names of other
 //! resources may not. <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::permissions::integration::required::RequiredPermissions;
 
 /// Puts wildcards in place of the characters in keys of objects that IAM can't store, with a reason.
 ///
-/// Adds an error for each other resource or condition with such characters.
+/// Each other grant with such characters is refused for new resources and left out for existing ones.
 pub(super) fn make_storable(required: &mut RequiredPermissions) {
-    let RequiredPermissions { grants, errors, .. } = required;
-    for grant in grants {
+    let RequiredPermissions { grants, tightened, .. } = required;
+    let mut refused_grants = BTreeSet::new();
+    for (place, grant) in grants.iter_mut().enumerate() {
         for arn in grant.resources.iter().filter(|arn| !is_storable(arn)).cloned().collect::<Vec<_>>() {
             // The key follows the bucket, or the access point.
             let object = arn.split_once("/object/");
@@ -25,22 +28,29 @@ pub(super) fn make_storable(required: &mut RequiredPermissions) {
                 grant.wildcards.insert(stored.clone(), why);
                 grant.resources.insert(stored);
             } else {
-                errors.push(refused(&grant.state, &arn));
+                tightened.push(refused(&grant.state, &arn));
+                refused_grants.insert(place);
             }
         }
         let Some(condition) = grant.condition.as_mut().filter(|condition| !is_storable(&condition.to_string())) else {
             continue;
         };
-        match condition.pointer_mut("/StringLike/s3:prefix/0") {
-            Some(Value::String(prefix)) => {
-                *prefix = with_wildcards(prefix);
-                let why = "a policy can't have all characters of the prefix, so the condition has wildcards";
-                let buckets = grant.resources.iter().map(|bucket| (bucket.clone(), why.to_owned()));
-                grant.wildcards.extend(buckets.collect::<Vec<_>>());
-            }
-            _ => errors.push(refused(&grant.state, &condition.to_string())),
+        if let Some(Value::String(prefix)) = condition.pointer_mut("/StringLike/s3:prefix/0") {
+            *prefix = with_wildcards(prefix);
+            let why = "a policy can't have all characters of the prefix, so the condition has wildcards";
+            let buckets = grant.resources.iter().map(|bucket| (bucket.clone(), why.to_owned()));
+            grant.wildcards.extend(buckets.collect::<Vec<_>>());
+        } else {
+            tightened.push(refused(&grant.state, &condition.to_string()));
+            refused_grants.insert(place);
         }
     }
+    // A policy with such text can't be created, so an existing resource has no use for the grant.
+    let mut place = 0;
+    grants.retain(|_| {
+        place += 1;
+        !refused_grants.contains(&(place - 1))
+    });
 }
 
 fn refused(state: &str, text: &str) -> String {

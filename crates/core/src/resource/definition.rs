@@ -256,6 +256,9 @@ fn actions(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
                 reader.invalid(&format!("TaskActions.{state}"), &item.to_string(), expected);
             }
         }
+        if told.is_empty() {
+            reader.invalid(&format!("TaskActions.{state}"), &names.to_string(), "at least one action");
+        }
         actions.insert(state.clone(), told);
     }
     actions

@@ -41,10 +41,7 @@ fn each_service_and_each_api_is_found_by_its_name() {
     let names: Vec<&str> = services().map(|service| service.name).collect();
     assert!(names.len() > 400 && names.is_sorted(), "{}", names.len());
     for name in names {
-        match service(name) {
-            Ok(found) => assert_eq!(found.name, name),
-            Err(why) => assert!(why.contains("no longer supports this service"), "{why}"),
-        }
+        assert_eq!(service(name).unwrap().name, name);
     }
     let mut seen = BTreeSet::new();
     let count = all().inspect(|(service, api, ..)| assert!(seen.insert((service.name, api.clone())))).count();
@@ -193,10 +190,66 @@ fn the_author_tells_the_action_of_an_api_that_the_table_does_not_have() {
         ("sagemaker:invokeNewEndpoint", "s3:GetObject", "expected an action of `sagemaker`"),
         ("sagemaker:describeEndpoint", "sagemaker:DescribeEndpoint", "with an API that the function does not know"),
     ] {
-        let errors = derived(resource, &[action]).errors;
+        let errors = derived(resource, &[action]).tightened;
         assert!(errors.iter().any(|one| one.contains(error)), "{resource}: {errors:?}");
+    }
+    for (resource, actions) in [
+        ("newservice:doThing", &["sts:AssumeRole"][..]),
+        ("newservice:doThing", &["newservice:DoThing", "s3:GetObject"]),
+        ("sagemaker:invokeNewEndpoint", &["sagemaker:InvokeNewEndpoint", "iam:CreateRole"]),
+    ] {
+        let told = derived(resource, actions);
+        assert!(told.grants.is_empty() && !told.tightened.is_empty(), "{resource}: {:?}", told.grants);
     }
     let other_service = derived("newservice:doThing", &["newservice:DoThing"]);
     assert_eq!(other_service.errors, Vec::<String>::new());
     assert!(other_service.tightened.iter().any(|one| one.contains("`ResourceOverrides`")), "it is of another service");
+}
+
+/// The members of an item of a list belong together.
+#[test]
+fn the_values_of_an_item_of_a_list_stay_together() {
+    let page = |bucket: &str, name: &str| json!({ "S3Object": { "Bucket": bucket, "Name": name } });
+    let pages = json!({ "DocumentPages": [page("b1", "k1"), page("b2", "k2")] });
+    let required = derived_in("aws", "aws-sdk:textract:analyzeID", Some(("Parameters", pages)));
+    let read = required.grants.iter().filter(|grant| grant.actions.contains("s3:GetObject"));
+    let read: BTreeSet<&str> = read.flat_map(|grant| &grant.resources).map(String::as_str).collect();
+    assert_eq!(read, BTreeSet::from(["arn:aws:s3:::b1/k1", "arn:aws:s3:::b2/k2"]));
+}
+
+/// One expression for a holder of a member may have the member or not.
+#[test]
+fn an_expression_for_a_holder_is_granted_with_and_without_its_member() {
+    for (resource, member) in [
+        ("rekognition:detectLabels", "Image"),
+        ("textract:detectDocumentText", "Document"),
+        ("lambda:createFunction", "Code"),
+    ] {
+        let parameters = json!({ format!("{member}.$"): "$.x" });
+        let required = derived_in("aws", &format!("aws-sdk:{resource}"), Some(("Parameters", parameters)));
+        for action in ["s3:GetObject", "s3:GetObjectVersion"] {
+            assert!(required.grants.iter().any(|grant| grant.actions.contains(action)), "{resource}: {action}");
+        }
+    }
+}
+
+/// The execution roles of SageMaker are passed to no other service by an API.
+#[test]
+fn a_role_that_is_known_only_at_run_time_is_passed_to_sagemaker_alone() {
+    let passed = |resource: &str, member: &str| {
+        let parameters = json!({ format!("{member}.$"): "$.role" });
+        derived_in("aws", &format!("aws-sdk:{resource}"), Some(("Parameters", parameters)))
+    };
+    assert!(!passed("sagemaker:createModel", "ExecutionRoleArn").pass_role_grants.is_empty());
+    let function = passed("lambda:createFunction", "Role");
+    assert_eq!(function.pass_role_grants, []);
+    assert!(function.tightened.iter().any(|one| one.contains("known only at run time")), "{:?}", function.tightened);
+}
+
+/// A long name and many unknown names cost little: no hint is searched for a name that AWS could not have.
+#[test]
+fn a_name_that_is_longer_than_any_gets_no_hint() {
+    let long = "x".repeat(100_000);
+    let required = derived_in("aws", &format!("aws-sdk:ec2:{long}"), Some(("Parameters", json!({}))));
+    assert!(required.tightened.iter().all(|one| !one.contains("did you mean")));
 }

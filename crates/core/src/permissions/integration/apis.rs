@@ -23,6 +23,9 @@ use crate::text::closest;
 
 const TABLE: &str = include_str!("apis.txt");
 
+/// More characters than the name of any service or API has.
+const LONGEST_NAME: usize = 100;
+
 /// What the table has for an API.
 #[derive(Debug)]
 pub enum Api {
@@ -88,14 +91,10 @@ pub struct Service {
 /// # Errors
 /// Returns a message with the closest name if the table has no such service.
 pub fn service(name: &str) -> Result<Service, String> {
-    let service = found(blocks(), name).map(parsed).ok_or_else(|| {
-        let near = closest(name, services().map(|service| service.name));
-        format!("`aws-sdk:{name}`: AWS has no such service{}; correct the service", hint(near))
-    })?;
-    if service.prefix == "!" {
-        return Err(format!("`aws-sdk:{name}`: Step Functions no longer supports this service; call another one"));
-    }
-    Ok(service)
+    found(blocks(), name).map(parsed).ok_or_else(|| {
+        let near = hint(name, services().map(|service| service.name.to_owned()));
+        format!("`aws-sdk:{name}`: AWS has no such service{near}; correct the service")
+    })
 }
 
 /// Lists all services.
@@ -115,18 +114,21 @@ impl Service {
     /// # Errors
     /// Returns a message with the closest name if the service has no such API.
     pub fn api(&self, name: &str) -> Result<Api, String> {
-        let line = self.lines.lines().map(divided).find(|(names, _)| is_among(name, names));
-        let (_, entry) = line.ok_or_else(|| {
-            let names: Vec<String> = self.apis().collect();
-            let near = closest(name, names.iter().map(String::as_str));
-            format!(
-                "`aws-sdk:{}:{name}`: the service has no such API{} as of {}; correct the API",
-                self.name,
-                hint(near),
-                date()
-            )
+        let (_, entry) = self.line(name).ok_or_else(|| {
+            let near = hint(name, self.apis());
+            let date = date();
+            format!("`aws-sdk:{}:{name}`: the service has no such API{near} as of {date}; correct the API", self.name)
         })?;
         self.parsed(entry)
+    }
+
+    /// Whether the service has an API of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.line(name).is_some()
+    }
+
+    fn line(&self, name: &str) -> Option<(&'static str, &'static str)> {
+        self.lines.lines().map(divided).find(|(names, _)| is_among(name, names))
     }
 
     /// Lists the names of all APIs.
@@ -162,7 +164,13 @@ impl Service {
     }
 }
 
-fn hint(near: Option<&str>) -> String {
+/// The closest name for an error message. A longer name than any that AWS has gets none.
+fn hint(name: &str, all: impl Iterator<Item = String>) -> String {
+    if name.len() > LONGEST_NAME {
+        return String::new();
+    }
+    let all: Vec<String> = all.collect();
+    let near = closest(name, all.iter().map(String::as_str));
     near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 

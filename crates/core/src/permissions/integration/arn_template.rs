@@ -7,6 +7,8 @@
 //! or an ARN, as `how` says. `default` is the value if the member is absent. With an empty default, the template then
 //! stands for no resource. A value that is known at run time only becomes its known beginning followed by a wildcard.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::iam::arn::{Arn, Place};
@@ -81,6 +83,11 @@ impl<'a> ArnTemplate<'a> {
         if self.service.is_empty() {
             return Ok(vec![ResourcePattern { arn: "*".to_owned(), wildcard: Some(why.clone()) }]);
         }
+        if let Some(list) = self.shared_list()
+            && let Some(count) = task.arguments.items(list)
+        {
+            return self.each_item(list, count, task, absent, why, context);
+        }
         // What is rendered so far, and whether it is already the whole ARN.
         let mut done = vec![(ResourcePattern::exact(self.base(context.place)), false)];
         let mut rest = self.text;
@@ -106,6 +113,35 @@ impl<'a> ArnTemplate<'a> {
             one
         });
         Ok(narrowed(done.collect(), &task.path, context))
+    }
+}
+
+impl ArnTemplate<'_> {
+    /// The list that two placeholders are about: `Pages` in `{Pages[*].Bucket}/{Pages[*].Key}`.
+    fn shared_list(&self) -> Option<&str> {
+        let members = self.text.split('{').skip(1).map(|rest| rest.split(['}', '|', '=']).next().unwrap_or_default());
+        let lists: Vec<&str> = members.filter_map(|member| Some(member.split_once("[*]")?.0)).collect();
+        lists.iter().find(|list| lists.iter().filter(|other| other == list).count() > 1).copied()
+    }
+
+    /// Renders the template for each item of a list, so that the values of an item stay together.
+    fn each_item(
+        &self,
+        list: &str,
+        count: usize,
+        task: &Task,
+        absent: Absent,
+        why: &WildcardReason,
+        context: DeriveContext<'_>,
+    ) -> Result<Vec<ResourcePattern>, String> {
+        let mut all = BTreeMap::new();
+        for item in 0..count {
+            let text = self.text.replace(&format!("{{{list}[*]"), &format!("{{{list}[{item}]"));
+            let of_item = ArnTemplate { service: self.service, place: self.place, text: &text };
+            let rendered = of_item.render(task, absent, why, context)?;
+            all.extend(rendered.into_iter().map(|one| (one.arn.clone(), one)));
+        }
+        Ok(all.into_values().collect())
     }
 }
 

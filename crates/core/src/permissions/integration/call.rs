@@ -21,8 +21,13 @@ impl Call<'_> {
 /// Whether a call has a member, as `given` and `lacking` write it: in every execution if `always`, else in some.
 fn has(task: &Task, member: &str, always: bool) -> bool {
     let Some((member, value)) = member.split_once('=') else {
-        // The input of the state, or an expression for it, may have the member or not.
-        return if task.arguments.has_members() { task.arguments.shows(member) } else { !always };
+        // One expression for the call, or for a holder of the member, may have the member or not.
+        let found = task.arguments.at(member);
+        return if always {
+            task.arguments.tells(member) && !found.is_empty() && !found.contains(&Found::Absent)
+        } else {
+            task.arguments.shows(member) || !task.arguments.has_members()
+        };
     };
     let fits = |found: &Found| match (found, value.strip_suffix('*')) {
         (Found::Absent, _) => false,

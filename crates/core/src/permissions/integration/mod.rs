@@ -190,9 +190,9 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
         }
         Ok(Target::Sdk { service, action }) => {
             let of_table = OPTIMISED.iter().find(|(sdk, _)| *sdk == service).map_or(service, |(_, table)| *table);
-            let is_api = apis::service(service).is_ok_and(|found| found.api(action).is_ok());
-            let optimised = TABLES.get(of_table).filter(|_| is_api);
-            let optimised = optimised.and_then(|table| table.as_ref().ok()?.get(action));
+            let optimised = TABLES.get(of_table).and_then(|table| table.as_ref().ok()?.get(action));
+            // An integration may have a name that is no API: `emr:createCluster`.
+            let optimised = optimised.filter(|_| apis::service(service).is_ok_and(|found| found.has(action)));
             let mut own = RequiredPermissions::default();
             for need in optimised.iter().flat_map(|integration| &integration.grants) {
                 need.require(task, false, context, &mut own);

@@ -3,8 +3,8 @@
 //! The table of APIs has what each API needs (see `apis.rs`). A call that also has an optimised integration needs what
 //! the table of that integration says of request-response, and does not come here.
 //!
-//! An earlier version knew less of most APIs, and granted them the action of their name on `*`. So what is refused here
-//! is refused for new resources only, and an existing resource is granted what it was.
+//! An earlier version knew less of most APIs, and granted them the action of their name, mostly on `*`. So what is
+//! refused here is refused for new resources only. An existing resource then keeps the action, on every resource.
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
@@ -19,6 +19,8 @@ use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
+
+const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 
 /// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
 pub fn required_by(
@@ -36,6 +38,7 @@ pub fn required_by(
         return required.invalid(&task.path, &why);
     }
     let (prefix, is_known, api) = match apis::service(service) {
+        Ok(found) if found.prefix == "!" => (service, true, Ok(Api::Unsupported)),
         Ok(found) => (found.prefix, true, found.api(action)),
         Err(why) => (service, false, Err(why)),
     };
@@ -80,10 +83,17 @@ pub fn required_by(
                 return call.by_name(&[], required);
             };
             required.declared.insert(task.path.clone());
-            let is_own = |action: &&String| action.split_once(':').is_some_and(|(service, _)| service == prefix);
-            if let Some(other) = actions.iter().find(|action| is_known && !is_own(action)) {
-                let why = format!("`TaskActions`: found `{other}`, expected an action of `{prefix}`");
-                return required.invalid(&task.path, &why);
+            // An unknown service has one prefix, which no known service has.
+            let of = |action: &str| action.split_once(':').map_or("", |(service, _)| service).to_owned();
+            let expected =
+                if is_known { prefix.to_owned() } else { actions.first().map(|one| of(one)).unwrap_or_default() };
+            let is_taken = !is_known && apis::services().any(|service| service.prefix == expected);
+            if let Some(other) = actions.iter().find(|action| of(action) != expected || is_taken) {
+                let what =
+                    if is_known { format!("an action of `{prefix}`") } else { "actions of one new service".to_owned() };
+                let why = format!("`TaskActions`: found `{other}`, expected {what}");
+                required.tighten(&task.path, &why);
+                return;
             }
             call.by_name(actions, required);
         }
@@ -126,8 +136,11 @@ impl ApiCall<'_> {
                 continue;
             }
             let mut passed = RequiredPermissions::default();
+            // The execution roles are for SageMaker.
+            let roles = if need.to == SAGEMAKER { context.execution_roles } else { &[] };
+            let context = DeriveContext { execution_roles: roles, ..*context };
             let role = PassedRole { service: &need.to, is_profile: need.profile, ..PassedRole::of(member) };
-            passed.pass(task, role, *context);
+            passed.pass(task, role, context);
             required.append(passed.spared());
         }
         let actions: BTreeSet<String> =
@@ -136,6 +149,7 @@ impl ApiCall<'_> {
             return;
         }
         let why = reason(&need.why, &actions);
+        let refused = required.tightened.len();
         let mut resources = self.rendered(&need.on, Absent::Nothing, &why, required);
         if resources.is_empty() {
             let why = reason("optional", &actions);
@@ -144,6 +158,10 @@ impl ApiCall<'_> {
         if resources.is_empty() {
             // A call without a member that AWS requires fails. It is granted as if only the value were unknown.
             resources = self.rendered(&need.on, Absent::AtRunTime, &why, required);
+        }
+        if required.tightened.len() > refused {
+            // An existing resource keeps the grant that it had.
+            resources = vec![ResourcePattern::at_run_time("*".to_owned(), "the resource")];
         }
         let resources = self.told(resources, &actions);
         if resources.is_empty() {
