@@ -253,3 +253,18 @@ fn a_name_that_is_longer_than_any_gets_no_hint() {
     let required = derived_in("aws", &format!("aws-sdk:ec2:{long}"), Some(("Parameters", json!({}))));
     assert!(required.tightened.iter().all(|one| !one.contains("did you mean")));
 }
+
+/// A literal that is refused for new resources leaves an existing one the action that it had, and grants nothing else.
+#[test]
+fn what_is_refused_for_new_resources_widens_nothing_for_an_existing_one() {
+    let image = json!({ "Image": { "S3Object": { "Bucket": "photos", "Name": "a*" } } });
+    let required = derived_in("aws", "aws-sdk:rekognition:detectLabels", Some(("Parameters", image)));
+    assert!(required.tightened.iter().any(|one| one.contains("without the wildcards")), "{:?}", required.tightened);
+    let actions: BTreeSet<&str> = required.grants.iter().flat_map(|grant| &grant.actions).map(String::as_str).collect();
+    assert_eq!(actions, BTreeSet::from(["rekognition:DetectLabels"]));
+    let thing = derived_in("aws", "aws-sdk:iot:describeThing", Some(("Parameters", json!({ "ThingName": "a*" }))));
+    assert!(!thing.tightened.is_empty());
+    let kept = thing.grants.iter().map(|grant| (grant.actions.clone(), grant.resources.clone()));
+    let one = |text: &str| BTreeSet::from([text.to_owned()]);
+    assert_eq!(kept.collect::<Vec<_>>(), [(one("iot:DescribeThing"), one("*"))]);
+}

@@ -143,7 +143,7 @@ impl ApiCall<'_> {
             passed.pass(task, role, context);
             required.append(passed.spared());
         }
-        let actions: BTreeSet<String> =
+        let mut actions: BTreeSet<String> =
             if need.allow.is_empty() { [own.clone()].into() } else { need.allow.iter().cloned().collect() };
         if need.on.is_empty() {
             return;
@@ -160,7 +160,11 @@ impl ApiCall<'_> {
             resources = self.rendered(&need.on, Absent::AtRunTime, &why, required);
         }
         if required.tightened.len() > refused {
-            // An existing resource keeps the grant that it had.
+            // An existing resource keeps the action that it had. It had none of the further needs.
+            actions.retain(|action| action == own);
+            if actions.is_empty() {
+                return;
+            }
             resources = vec![ResourcePattern::at_run_time("*".to_owned(), "the resource")];
         }
         let resources = self.told(resources, &actions);
