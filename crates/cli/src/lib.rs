@@ -3,6 +3,7 @@
 
 #[cfg(feature = "account")]
 mod account;
+mod definition;
 pub mod deployed;
 pub mod document;
 mod explain;
@@ -10,6 +11,7 @@ mod explain;
 mod no_account;
 pub mod options;
 mod report;
+mod repository;
 mod scene;
 mod subject;
 mod symbol;

@@ -38,6 +38,12 @@ pub struct Options {
     /// option applies only to a definition.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub property: Vec<(String, String)>,
+    /// Reads the definition of a workflow role from a local file. May be repeated.
+    ///
+    /// The file takes the place of `DefinitionS3Location`, because the program does not read S3. The option does not
+    /// apply to a definition.
+    #[arg(long, value_name = "LOGICAL_ID=FILE", value_parser = pair)]
+    pub definition: Vec<(String, String)>,
     /// Sets a deployer parameter, such as `RoleNamePrefixes=Team`. May be repeated.
     ///
     /// By default, a parameter has its default in `template.yaml`. With `--against-account`, it has the value of the

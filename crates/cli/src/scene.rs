@@ -8,15 +8,17 @@ use std::path::Path;
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_core::resource::TYPES;
+use mlops_roles_core::resource::{TYPES, workflow_role};
 use mlops_roles_core::text::{closest, listed};
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
+use crate::definition::{LOCATION, Sources, machines, replace};
 use crate::deployed::TEMPLATE;
 use crate::document::{Document, parse};
 use crate::options::Options;
 use crate::report::Report;
+use crate::repository::Repository;
 use crate::symbol::{ACCOUNT, Position, Symbols, Unknown};
 use crate::template::{Findings, Known, Template};
 
@@ -26,8 +28,8 @@ pub const STACK: &str = "ZqStack";
 const STACK_ID: &str = "ZqId";
 /// The stand-in for the name of the permissions boundary.
 const BOUNDARY: &str = "ZqBoundary";
-/// The logical id and the type that a bare definition is previewed as.
-const WORKFLOW_ROLE: (&str, &str) = ("WorkflowRole", "Custom::StepFunctionsWorkflowRole");
+/// The logical id of the workflow role that a bare definition is previewed as.
+const WORKFLOW_ROLE: &str = "WorkflowRole";
 
 /// What all resources of the file share.
 pub struct Scene<'a> {
@@ -46,7 +48,8 @@ pub struct Scene<'a> {
     pub deployed_ids: BTreeSet<String>,
     /// The values from `--set` and from the deployed stack, by name.
     values: BTreeMap<String, String>,
-    folder: &'a Path,
+    /// The files that the template can name.
+    repository: Repository,
     /// The stand-ins for the place and the stack, with the name that is printed for each.
     pub symbols: Symbols,
     /// The assumptions about the place.
@@ -82,6 +85,7 @@ fn check(options: &Options, document: &Document) -> Result<(), String> {
         set(event && options.partition.is_some(), "--partition"),
         set(event && options.stack_name.is_some(), "--stack-name"),
         set(definition && options.against_account, "--against-account"),
+        set(definition && !options.definition.is_empty(), "--definition"),
     ];
     let what = match document {
         Document::Template(_) => "a template",
@@ -100,6 +104,17 @@ fn check(options: &Options, document: &Document) -> Result<(), String> {
         Some(name) => Err(format!("`{name}`: does not apply to {what}; leave the option out")),
         None => Ok(()),
     }
+}
+
+/// Refuses a `--definition` for a resource that is not one of `roles`, the logical ids of the workflow roles.
+fn check_definitions(options: &Options, roles: &[String]) -> Result<(), String> {
+    let Some((absent, _)) = options.definition.iter().find(|(id, _)| !roles.contains(id)) else { return Ok(()) };
+    let instead = if roles.is_empty() {
+        "; leave the option out".to_owned()
+    } else {
+        format!(", expected one of {}", listed(roles))
+    };
+    Err(format!("`--definition {absent}`: the file has no workflow role of this name that needs a definition{instead}"))
 }
 
 /// The place of the deployment, as far as the options and the file tell it.
@@ -220,7 +235,7 @@ impl<'a> Scene<'a> {
         });
         let guardrails = guardrails(&place, &deployed, options)?;
         values.extend(options.set.iter().cloned());
-        let folder = options.file.parent().unwrap_or(Path::new("."));
+        let repository = Repository::of(&options.file);
         Ok(Self {
             options,
             account,
@@ -230,7 +245,7 @@ impl<'a> Scene<'a> {
             stack_id,
             deployed_ids,
             values,
-            folder,
+            repository,
             symbols,
             notes,
         })
@@ -261,6 +276,8 @@ impl<'a> Scene<'a> {
                 listed(&ids)
             ));
         }
+        let roles = ours.iter().filter(|(_, kind)| *kind == workflow_role::TYPE);
+        check_definitions(self.options, &roles.map(|(id, _)| (*id).to_owned()).collect::<Vec<_>>())?;
         let mut names = all.names();
         let mut reports = Vec::new();
         for (id, kind) in &ours {
@@ -278,8 +295,14 @@ impl<'a> Scene<'a> {
                 let template = self.with(whole, symbols);
                 // Called for its notes alone.
                 template.switched_off(id);
-                let properties = template.properties(id);
-                (properties, template.findings())
+                let mut properties = template.properties(id);
+                let mut findings = template.findings();
+                if *kind == workflow_role::TYPE {
+                    let (given, repository) = (self.given(id), Some(&self.repository));
+                    let sources = Sources { id, given, repository, machines: machines(whole, id) };
+                    sources.fill_in(&mut properties, symbols, &mut findings);
+                }
+                (properties, findings)
             };
             reports.push(self.report(id, kind, &properties, None).await?);
         }
@@ -298,17 +321,54 @@ impl<'a> Scene<'a> {
             stack_name: &self.stack_name,
             stack_id: &self.stack_id,
             values: &self.values,
-            folder: self.folder,
+            repository: &self.repository,
             guardrails: Some(&self.guardrails),
         };
         Template::new(whole, known, symbols)
     }
 
+    /// The file that `--definition` gives for a resource.
+    fn given(&self, id: &str) -> Option<&str> {
+        self.options.definition.iter().rfind(|(of, _)| of == id).map(|(_, file)| file.as_str())
+    }
+
     async fn event(&self, event: &Value) -> Result<Report, String> {
-        let request = Request::parse(event).map_err(|broken| broken.why)?;
-        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), Findings::default());
+        let (event, findings) = self.filled(event)?;
+        let request = Request::parse(&event).map_err(|broken| broken.why)?;
+        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), findings.clone());
         let id = &request.target.logical_id;
         self.report(id, &request.resource_type, &properties, Some(&request)).await
+    }
+
+    /// The event with the definition that `--definition` gives instead of `DefinitionS3Location`.
+    fn filled(&self, event: &Value) -> Result<(Value, Findings), String> {
+        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+        let id = text("LogicalResourceId");
+        // A Delete does not read the definition.
+        let reads = text("ResourceType") == workflow_role::TYPE && text("RequestType") != "Delete";
+        check_definitions(self.options, &reads.then(|| id.to_owned()).into_iter().collect::<Vec<_>>())?;
+        let (mut event, mut findings) = (event.clone(), Findings::default());
+        let Some(properties) = event.get_mut("ResourceProperties").filter(|_| reads) else {
+            return Ok((event, findings));
+        };
+        let location = properties.get(LOCATION).cloned();
+        let sources = Sources { id, given: self.given(id), repository: None, machines: Vec::new() };
+        sources.fill_in(properties, &RefCell::new(self.symbols.clone()), &mut findings);
+        let definition = properties.get("Definition").cloned();
+        let old = event.get_mut("OldResourceProperties").and_then(Value::as_object_mut);
+        if let (Some(location), Some(definition), Some(old)) = (location, definition, old) {
+            match old.get(LOCATION).map(|before| *before == location) {
+                Some(true) => replace(old, definition),
+                Some(false) => {
+                    findings.notes.insert(
+                        "`DefinitionS3Location` changes, and the program does not know what the old definition needed"
+                            .to_owned(),
+                    );
+                }
+                None => {}
+            }
+        }
+        Ok((event, findings))
     }
 
     async fn definition(&self, definition: &Value) -> Result<Report, String> {
@@ -349,8 +409,7 @@ impl<'a> Scene<'a> {
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
             (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
         };
-        let (id, kind) = WORKFLOW_ROLE;
-        self.report(id, kind, &properties, None).await
+        self.report(WORKFLOW_ROLE, workflow_role::TYPE, &properties, None).await
     }
 }
 
@@ -404,12 +463,13 @@ fn guardrails(place: &Place, deployed: &BTreeMap<String, String>, options: &Opti
         values.insert(name.clone(), value.clone());
     }
     let symbols = RefCell::new(Symbols::default());
+    let repository = Repository::of(Path::new(""));
     let known = Known {
         place,
         stack_name: &options.deployment,
         stack_id: "",
         values: &values,
-        folder: Path::new("."),
+        repository: &repository,
         guardrails: None,
     };
     let template = Template::new(&template, known, &symbols);

@@ -4,13 +4,14 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::text::shown;
 use serde_json::{Map, Value};
 
-use crate::document::value_of;
+use crate::document::parse;
+use crate::repository::Repository;
 use crate::symbol::{Position, Symbols, Unknown};
 
 /// What is known besides the template.
@@ -24,8 +25,8 @@ pub struct Known<'a> {
     pub stack_id: &'a str,
     /// Parameters, physical ids, attributes (`Role.Arn`), imports and conditions, by name.
     pub values: &'a BTreeMap<String, String>,
-    /// The folder that relative locations of `AWS::Include` start from.
-    pub folder: &'a Path,
+    /// The files that locations of `AWS::Include` can name.
+    pub repository: &'a Repository,
     /// The guardrails, for the shapes of unknown values; `None` while the guardrails themselves are being parsed.
     pub guardrails: Option<&'a Guardrails>,
 }
@@ -357,16 +358,17 @@ impl<'a> Template<'a> {
         Some(done + rest)
     }
 
-    /// Resolves a file beside the template. A file elsewhere, such as in S3, can't be read from here.
+    /// Resolves a file of the template's repository. A file elsewhere, such as in S3, can't be read from here.
     fn include(&self, argument: &Value) -> Option<Resolved> {
         let location = text(&self.resolve(argument.get("Parameters")?.get("Location")?, Position::Whole)?);
         let elsewhere = location.contains("://") || self.symbols.borrow().is_in(&location);
         if argument.get("Name").and_then(Value::as_str) != Some("AWS::Include") || elsewhere {
             return None;
         }
-        let path = self.known.folder.join(&location);
-        let inside = self.once(&format!("`AWS::Include` of `{location}`"), || {
-            value_of(&path).map(|value| self.resolve(&value, Position::Whole))
+        let inside = self.once(&format!("`AWS::Include` of `{location}`"), || -> Result<Resolved, String> {
+            let text = self.known.repository.read(&location)?;
+            let value = parse(&text).map_err(|why| format!("{}: {why}", shown(&location)))?;
+            Ok(self.resolve(&value, Position::Whole))
         });
         match inside? {
             Ok(value) => Some(value),

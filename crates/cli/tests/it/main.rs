@@ -6,4 +6,5 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod definitions;
 mod preview;

@@ -1,0 +1,95 @@
+//! Reads the files that a template names. A template may name only files of its own repository.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use mlops_roles_core::text::shown;
+
+/// The maximum size of a file, in bytes: that of a definition in Step Functions.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const LONGEST: u64 = 1_048_576;
+
+/// The repository of a template.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The folder of the template, which relative paths start from.
+    folder: PathBuf,
+}
+
+impl Repository {
+    /// The repository of a template: the nearest folder above it that has `.git`, else the folder of the template.
+    pub fn of(template: &Path) -> Self {
+        let folder = template.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self { folder: folder.unwrap_or(Path::new(".")).to_owned() }
+    }
+
+    /// Reads the text of a file. `location` is the path as the template has it.
+    ///
+    /// # Errors
+    /// When the path is absolute or leads out of the repository, or the file can't be read. The message never has the
+    /// content of the file.
+    pub fn read(&self, location: &str) -> Result<String, String> {
+        let here = self.folder.canonicalize();
+        let here = here.map_err(|error| unreadable(&self.folder.display().to_string(), &error))?;
+        let root = here.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(here.as_path());
+        let outside = || {
+            format!(
+                "found {}, which is outside the repository of the template, expected a file in it; copy the file there",
+                shown(location)
+            )
+        };
+        // A path that leads out is not looked up, so that the message does not tell what is there.
+        let mut depth = here.strip_prefix(root).map_or(0, |below| below.components().count());
+        for component in Path::new(location).components() {
+            match component {
+                Component::Normal(_) => depth += 1,
+                Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(outside)?,
+                Component::CurDir => {}
+                Component::RootDir | Component::Prefix(_) => {
+                    return Err(format!(
+                        "found {}, expected a path that starts from the folder of the template; write a relative path",
+                        shown(location)
+                    ));
+                }
+            }
+        }
+        let path = here.join(location).canonicalize().map_err(|error| unreadable(location, &error))?;
+        if !path.starts_with(root) {
+            return Err(outside());
+        }
+        text_of(&path, location)
+    }
+}
+
+/// Reads the text of a regular file of at most 1,048,576 bytes. `name` is the path as the user wrote it.
+///
+/// # Errors
+/// When there is no such file, or it is too large or not text. The message never has the content of the file.
+pub fn text_of(path: &Path, name: &str) -> Result<String, String> {
+    let unread = |error: Error| unreadable(name, &error);
+    // Opening a pipe would wait for a writer.
+    let metadata = path.metadata().map_err(unread)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(format!("found {}, which is {what}, expected a file; correct the path", shown(name)));
+    }
+    if metadata.len() > LONGEST {
+        return Err(format!(
+            "found {} with {} bytes, expected at most {LONGEST}, the maximum of Step Functions; shorten the file",
+            shown(name),
+            metadata.len()
+        ));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)).map_err(unread)?;
+    String::from_utf8(bytes)
+        .map_err(|_| format!("found {}, expected text in UTF-8; save the file in this encoding", shown(name)))
+}
+
+fn unreadable(name: &str, error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => format!("found {}, expected a file that exists; correct the path", shown(name)),
+        _ => format!("{}: can't be read: {error}", shown(name)),
+    }
+}
