@@ -9,7 +9,7 @@ const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType Logic
     DomainId UserProfileName SpaceName NotebookInstanceName EndpointName PipelineName RoleNamePrefix RoleName Path \
     Description MaxSessionDuration PermissionsBoundary Tags Key Value PolicyName PassRolePolicyName ManagedPolicyArns \
     StateMachineName AdoptExisting AdoptFrom SettleSeconds Revision Definition DefinitionSubstitutions Integrations Logging \
-    Tracing KmsKeyArn ResourceOverrides TaskActions VerifyPermissions Buckets Name Prefix Access Capabilities NamePrefix Repositories \
+    Tracing KmsKeyArn ResourceOverrides TaskActions TaskResources DataKeys VerifyPermissions Buckets Name Prefix Access Capabilities NamePrefix Repositories \
     Vpc Subnets SecurityGroups KmsKeyArns TrustedServices RoleSet EnvName EnvType RoleNames Regions OnCreate OnDelete IfInUse \
     DisablePortfolio StartAt States Type Resource Parameters Arguments Next End Branches ItemProcessor Iterator \
     ProcessorConfig Mode ItemReader ResultWriter Credentials RoleArn FunctionName FunctionName.$ TrainingJobName.$ \

@@ -274,7 +274,8 @@ def full(need, prefix, api):
 def sdk(judge):
     """Checks that each action of the table exists, and that each resource fits one of the types that it takes."""
     for api, needs in apis().items():
-        for need in (need for need in needs if "pass" not in need):
+        declared(judge, f"apis.txt {api}", needs)
+        for need in (need for need in needs if "pass" not in need and "declared" not in need):
             names = judge.known(f"apis.txt {api}", need["allow"], need["condition"])
             kinds = [kind for name in names for kind in taken(name).values()]
             for on in need["on"] + need["else"]:
@@ -284,6 +285,15 @@ def sdk(judge):
                     if resource not in ("*", "arn:*") and not any(is_a(resource, kind) for kind in kinds) \
                             and not any(explained(SURPLUS, name, resource) for name in names):
                         judge.find(f"apis.txt {api}", f"no action of {names} takes `{resource}`, from `{on}`")
+
+
+def declared(judge, place, needs):
+    """Checks that each action exists that is granted on what an author declares, and takes what fits."""
+    for need in needs:
+        if about := need.get("declared"):
+            names = judge.known(place, [*need.get("allow", []), *about.get("bucket", [])])
+            if about["use"] != "PassRole" and not (names and about.get("fits")):
+                judge.find(place, "what is declared has neither actions nor a pattern")
 
 
 def sdk_actions(api):
@@ -307,6 +317,7 @@ def main():
     sdk(judge)
     for file, integrations in tables.items():
         for name, integration in integrations.items():
+            declared(judge, f"{file} {name}", integration["grants"])
             judge.grants(f"{file} {name}", [
                 (need.get("allow", []) + need.get("sync", []), [one for on in need["on"] for one in rendered(on)],
                  need.get("condition")) for need in integration["grants"] if "on" in need])

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::quota::POLICY_SIZE;
 use mlops_roles_core::permissions::integration::required::RequiredPermissions;
+use mlops_roles_core::permissions::integration::undeclared::UndeclaredNeed;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct Report {
     pub open: Vec<String>,
     /// Assumptions, warnings, and effects beyond roles and policies.
     pub notes: Vec<String>,
+    /// What the states need and neither the definition nor its author names.
+    pub needs: Vec<UndeclaredNeed>,
     /// The plan; empty when there is nothing to do.
     pub steps: Vec<PlannedStep>,
     /// The roles of the desired state.

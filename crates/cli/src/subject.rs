@@ -154,6 +154,7 @@ impl Scene<'_> {
             refusals: findings.faults.into_iter().chain(errors).collect(),
             open,
             notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
+            needs: read.spec.required.undeclared.clone(),
             ..Report::default()
         };
         if report.refusals.is_empty() {

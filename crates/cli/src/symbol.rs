@@ -342,7 +342,12 @@ fn quoted(mistake: &str) -> impl Iterator<Item = &str> {
 /// properties that fill in the definition belong to `Definition`.
 fn property_of(path: &str) -> &str {
     match path.split(['[', '.', ',']).next().unwrap_or_default() {
-        "DefinitionSubstitutions" | "ResourceOverrides" | "TaskActions" | "Integrations" => "Definition",
+        "DefinitionSubstitutions"
+        | "ResourceOverrides"
+        | "TaskActions"
+        | "TaskResources"
+        | "DataKeys"
+        | "Integrations" => "Definition",
         property => property,
     }
 }

@@ -4,6 +4,7 @@ The rows have the members of the table: README.md describes them.
 """
 
 import json
+import re
 from collections import defaultdict
 
 import reference
@@ -12,7 +13,7 @@ from needs import Need, check, has_wildcard
 from problems import report
 from rows import Row, Table
 
-MEMBERS = {"api", "allow", "on", "else", "why", "given", "lacking", "also", "condition", "source"}
+MEMBERS = {"api", "allow", "on", "else", "why", "given", "lacking", "also", "condition", "declared", "to", "source"}
 
 
 class Reviewed:
@@ -37,7 +38,12 @@ class Reviewed:
         file = self.table.file
         if not row.get("source"):
             report(file, f"{api}: no source; add the page that names the permission")
-        for action in row["allow"]:
+        declared = ""
+        if "declared" in row:
+            declared = json.dumps(row["declared"] | {"source": re.split("[;: ] ?(?!//)", row["source"])[0]})
+            if not row["source"].startswith("https://"):
+                report(file, f"{api}: `{row['source']}` is no address; what an author declares has one")
+        for action in [*row.get("allow", ()), *row.get("declared", {}).get("bucket", ())]:
             if not reference.is_action(action):
                 report(file, f"{api}: {action} is not in the reference; correct its spelling")
         lists = (tuple(row.get(name, ())) for name in ("allow", "on", "else"))
@@ -52,6 +58,8 @@ class Reviewed:
             tuple(row.get("lacking", ())),
             tuple(row.get("also", ())),
             condition,
+            to=row.get("to", ""),
+            declared=declared,
         )
         if any(has_wildcard(one) for one in on if one != "*") and not need.why:
             report(file, f"{api}: a wildcard in {list(on)} without `why`; add the reason")

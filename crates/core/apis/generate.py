@@ -10,6 +10,7 @@ action or a role, or if a row is not used.
 
 import argparse
 import difflib
+import re
 import sys
 import zlib
 from collections import Counter, defaultdict
@@ -24,6 +25,7 @@ from actions import Action, Classifier, unsupported
 from behind import Reviewed
 from models import Api, services
 from needs import WITHOUT_ACTION, Need, arranged, check
+from packed import packed
 from problems import PROBLEMS
 from resources import Resources, needs
 from roles import Roles
@@ -31,7 +33,10 @@ from table import block
 from tags import Tags
 
 ROOT = Path(__file__).resolve().parents[3]
-TABLE = ROOT / "crates/core/src/permissions/integration/apis.txt"
+TABLE = ROOT / "crates/core/apis/table.txt"
+PACKED = ROOT / "crates/core/src/permissions/integration/apis.txt"
+# A resource of any service that a member names by its ARN.
+OF_ARN = re.compile(r"([a-z0-9-]+):(?:@::)?\{(\w+)\|arn\}")
 PINNED = ROOT / "tests/local/requirements/apis.txt"
 
 
@@ -46,6 +51,7 @@ class Generator:
         self.tags = Tags(self.services, self.resources)
         self.behind = Reviewed("behind.json", self.services)
         self.s3 = Reviewed("s3.json", self.services)
+        self.declared = Reviewed("declared.json", self.services)
         self.removed, self.unsupported = unsupported(self.services)
         self.classes: Counter[str] = Counter()
         self.scopes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -98,12 +104,32 @@ class Generator:
                 for need in needs(action.name, self.resources.of(api, action.name), action.given)
             ]
         always = [action.name for action in actions if not action.given]
-        return own + self.behind.of(api) + self.tags.of(api, always) + self.roles.of(api)
+        own = by_service(own, self.classifier.prefixes[api.service][0])
+        return own + self.behind.of(api) + self.declared.of(api) + self.tags.of(api, always) + self.roles.of(api)
+
+
+def by_service(needs: list[Need], prefix: str) -> list[Need]:
+    """Needs that take an ARN of one other service, limited to ARNs of that service.
+
+    A member such as `ResourceArn` may name a resource of several services, of which each has needs of its own.
+    """
+    found = []
+    taken = {part.groups() for need in needs for template in need.on if (part := OF_ARN.fullmatch(template))}
+    shared = {member for member, count in Counter(member for _, member in taken).items() if count > 1}
+    for need in needs:
+        parts = [OF_ARN.fullmatch(template) for template in need.on]
+        services = {part[1] for part in parts if part}
+        members = {part[2] for part in parts if part}
+        if all(parts) and len(services) == 1 and services != {prefix} and members <= shared and not need.given:
+            given = tuple(f"{member}=arn:*:{service}:*" for service in services for member in sorted(members))
+            need = replace(need, given=given)
+        found.append(need)
+    return found
 
 
 def scope(found: list[Need]) -> str:
     """How far the needs of an API name its resources."""
-    granted = [need for need in found if need.allow and not need.is_unlimited]
+    granted = [need for need in found if need.allow and not need.is_unlimited and not need.declared]
     if not granted:
         return "none"
     if any("*" in need.on for need in granted):
@@ -159,16 +185,22 @@ def main() -> int:
     if PROBLEMS:
         print("\n".join(dict.fromkeys(PROBLEMS)), file=sys.stderr)
         return 1
+    written = {TABLE: text, PACKED: packed(text)}
     if arguments.check:
-        before = TABLE.read_text("utf-8").splitlines() if TABLE.exists() else []
-        differing = list(
-            difflib.unified_diff(before, text.splitlines(), str(TABLE.relative_to(ROOT)), "generated", lineterm="", n=0)
-        )
-        print("\n".join(differing) or f"{TABLE.relative_to(ROOT)} is up to date")
-        return bool(differing)
-    TABLE.write_text(text, "utf-8", newline="\n")
-    report(generator, text)
+        return any([differs(path, text) for path, text in written.items()])
+    for path, text in written.items():
+        path.write_text(text, "utf-8", newline="\n")
+    report(generator, written[PACKED])
     return 0
+
+
+def differs(path: Path, text: str) -> bool:
+    """Prints how a file differs from what it should have, and whether it does."""
+    name = str(path.relative_to(ROOT))
+    before = path.read_text("utf-8").splitlines() if path.exists() else []
+    differing = list(difflib.unified_diff(before, text.splitlines(), name, "generated", lineterm="", n=0))
+    print("\n".join(differing) or f"{name} is up to date")
+    return bool(differing)
 
 
 if __name__ == "__main__":

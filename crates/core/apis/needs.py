@@ -9,10 +9,9 @@ from typing import Any
 import reference
 from models import Api
 from names import placeholders, without_placeholders
+from packed import REASONS, SIGN
 from problems import report
 
-# The reasons of wildcards; README.md has the text of each.
-REASONS = {"created", "unnamed", "optional", "list", "other-name", "content", "partial", "condition"}
 # The reasons why an API has no IAM action.
 WITHOUT_ACTION = {"always allowed", "bearer token", "no action", "retired", "unsigned"}
 # What a placeholder does with the value of its member; `arn_template.rs` describes them.
@@ -45,7 +44,7 @@ class Need:
     to: str = ""
     is_optional: bool = False
     is_profile: bool = False
-    is_named: bool = False
+    declared: str = ""
 
     def written(self, own: str) -> str:
         """The need as the table has it. `own` is the action of the API's name.
@@ -75,8 +74,9 @@ class Need:
             "to": self.to,
             "optional": self.is_optional,
             "profile": self.is_profile,
-            "named": self.is_named,
         }
+        if self.declared:
+            found["declared"] = json.loads(self.declared)
         return json.dumps(
             {name: value for name, value in found.items() if value}, separators=(",", ":"), ensure_ascii=False
         )
@@ -102,7 +102,7 @@ def arranged(needs: Iterable[Need], own: str) -> list[Need]:
 
 def check(file: str, api: Api, need: Need) -> None:
     """Reports paths that the call cannot have, and unknown words in templates."""
-    paths = [path.partition("=")[0] for path in (*need.given, *need.lacking, *need.also)] + list(need.roles)
+    paths = [re.split("[=:]", path)[0] for path in (*need.given, *need.lacking, *need.also)] + list(need.roles)
     for template in (*need.on, *need.otherwise):
         paths += placeholders(template)
         for part in template.split("{")[1:]:
@@ -110,6 +110,9 @@ def check(file: str, api: Api, need: Need) -> None:
             if how and how not in HOWS:
                 report(file, f"{api}: `{template}`: unknown kind of placeholder `{how}`; add it to HOWS in needs.py")
     paths += CONDITION_PATH.findall(need.condition)
+    for value in (*need.allow, *need.on, *need.otherwise, *need.given, *need.lacking, *need.also, *need.roles):
+        if SIGN.search(value):
+            report(file, f"{api}: `{value}` has a character that stands for something in the packed table: packed.py")
     for path in paths:
         if not api.has(path):
             report(file, f"{api}: the call has no member `{path}`; correct the path")
@@ -117,7 +120,7 @@ def check(file: str, api: Api, need: Need) -> None:
     if "*" in need.on and not need.why and typed:
         report(file, f"{api}: {', '.join(typed)} on `*` without `why`, but IAM has resources for it; name them in `on`")
     if need.why and need.why not in REASONS:
-        report(file, f"{api}: unknown reason `{need.why}`; add it to REASONS in needs.py, and to README.md")
+        report(file, f"{api}: unknown reason `{need.why}`; add it to REASONS in packed.py and apis.rs, and to README.md")
 
 
 def has_wildcard(template: str) -> bool:

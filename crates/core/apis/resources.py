@@ -12,7 +12,8 @@ from finder import Finder
 from members import Member, members
 from models import Api
 from names import PLACEHOLDER, placeholders
-from needs import REASONS, Need, has_wildcard
+from needs import Need, has_wildcard
+from packed import REASONS
 from problems import report
 from rows import Row, Table
 
@@ -53,7 +54,7 @@ class Resources:
         self.exact: dict[tuple[str, str], list[Row]] = defaultdict(list)
         self.globs: dict[str, list[Row]] = defaultdict(list)
         for row in self.table.rows:
-            if row.get("why", NOT_USED) not in REASONS | {NOT_USED}:
+            if row.get("why", NOT_USED) not in {*REASONS, NOT_USED}:
                 report("resources.json", f"{row['service']}:{row['api']}: unknown reason `{row['why']}`")
             if "*" in row["api"]:
                 self.globs[row["service"]].append(row)

@@ -133,7 +133,6 @@ class Roles:
                     to=to,
                     is_optional=not one.is_required,
                     is_profile=row.get("as") == "instance profile",
-                    is_named=row.get("as") == "name",
                     given=tuple(row.get("given", ())),
                 )
                 grouped.setdefault(need, []).append(one.path)
@@ -164,6 +163,5 @@ def _with_roles(need: Need, paths: list[str]) -> Need:
         to=need.to,
         is_optional=need.is_optional,
         is_profile=need.is_profile,
-        is_named=need.is_named,
         given=need.given,
     )

@@ -38,8 +38,13 @@ fn machine(states: usize) -> Value {
 fn deriving(criterion: &mut Criterion) {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides = BTreeMap::new();
-    let context =
-        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &[],
+        overrides: &overrides,
+        actions: &BTreeMap::new(),
+        resources: &BTreeMap::new(),
+    };
     let mut group = criterion.benchmark_group("derive");
     group.sample_size(20);
     for states in [10, 1_000, 10_000] {

@@ -111,6 +111,7 @@ forms! {
     SecurityGroupId: text("^sg-[0-9A-Fa-f]+$");
     Action: text("^[A-Za-z0-9-]+:[A-Za-z0-9]+$");
     Arn: text("^arn:[^:]+:[^:]+:[^:]*:[^:]*:.");
+    Principal: text(r"^[a-z0-9.-]+\.amazonaws\.com(\.cn)?$");
     RoleArn: text("^arn:[^:*?$]+:iam::[0-9]{12}:role/([^*?$]*/)?[A-Za-z0-9+=,.@_-]{1,64}$");
     PolicyArn: text("^arn:[^:*?]+:iam::(aws|[0-9]{12}):policy/([^*?]*/)?[^/*?]+$");
     StackId: text("^arn:[^:]+:cloudformation:[^:]+:[0-9]{12}:stack/");

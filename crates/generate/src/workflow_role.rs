@@ -5,17 +5,19 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{Always, Makes, MakesOne, also, because, given, needs, never, of_one};
 use crate::forms::{
-    Action, Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, RoleArn, Scalar,
+    Action, Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, Principal, RoleArn, Scalar,
     StateMachineName, Text,
 };
 
 /// The properties that need `Definition` or `Integrations`.
-const OF_DEFINITION: [&str; 7] = [
+const OF_DEFINITION: [&str; 9] = [
+    "DataKeys",
     "DefinitionSubstitutions",
     "KmsKeyArn",
     "Logging",
     "ResourceOverrides",
     "TaskActions",
+    "TaskResources",
     "Tracing",
     "VerifyPermissions",
 ];
@@ -55,6 +57,12 @@ pub struct WorkflowRole {
     /// a list each, such as `sagemaker:CreateEndpoint`. They are granted on the ARNs in `ResourceOverrides`, or on
     /// every resource.
     task_actions: Option<ByName<OneOrMany<Action>>>,
+    /// What states use and the definition does not name, by the path of a state: what they read, what they write, and
+    /// the roles that they pass. `{}` says that the state needs nothing more. Each ARN is granted for its use only.
+    task_resources: Option<ByName<Declared>>,
+    /// The KMS keys that encrypt the data of the tasks: one ARN or a list. An alias is refused. They may be used only
+    /// by way of the services that the tasks call. An empty list says that there are none.
+    data_keys: Option<OneOrMany<MachineKeyArn>>,
     /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
     /// every action on every resource once the role exists, and a denial fails the operation.
     #[schemars(extend("x-default" = "`false`"))]
@@ -98,6 +106,28 @@ struct Task {
     /// that the parameters name.
     #[schemars(extend("x-default" = "known only at run time"))]
     parameters: Option<Anything>,
+}
+
+/// What a state uses and its definition does not name.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "PascalCase", deny_unknown_fields)]
+struct Declared {
+    /// What the state reads: one ARN or a list, such as `arn:aws:s3:::sales/2026/*`.
+    read: Option<OneOrMany<Arn>>,
+    /// What the state writes: one ARN or a list.
+    write: Option<OneOrMany<Arn>>,
+    /// The roles that the state passes.
+    pass_roles: Option<Vec<DeclaredRole>>,
+}
+
+/// A role that a state passes, and the service that gets it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "PascalCase", deny_unknown_fields)]
+struct DeclaredRole {
+    /// The ARN of the role. It is a literal ARN of this account and matches the deployer's `PassableRoleArns`.
+    role_arn: RoleArn,
+    /// The service principal, such as `ecs-tasks.amazonaws.com`.
+    service: Principal,
 }
 
 // A doc comment here would replace the description of the property.

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::guardrails::boundary::BoundaryDenies;
 use crate::permissions::asl::Machine;
+use crate::permissions::data_keys::required_by_data_keys;
 use crate::permissions::distributed_map::required_by_map;
 use crate::permissions::features::{Features, required_by_features};
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::required_by;
+use crate::permissions::integration::task_resources::{TaskResources, Use};
 use crate::permissions::storable::make_storable;
 
 /// Derives the required permissions of a state machine. The result also has the errors found on the way.
@@ -38,6 +40,7 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
         }
     }
     required_by_features(features, context.place, &mut required);
+    required_by_data_keys(features.data_keys.as_deref(), &mut required);
     let known = |path: &&String| {
         machine.tasks.iter().any(|task| task.path == **path) || machine.maps.iter().any(|map| map.path == **path)
     };
@@ -50,6 +53,15 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
             idle(path, told, &mut required);
         }
     }
+    for (path, declared) in context.resources {
+        if !known(&path) {
+            required
+                .errors
+                .push(format!("`TaskResources`: found `{path}`, expected the path of a task or of a distributed map"));
+        } else if !failed.contains(path) {
+            unneeded(path, declared, &mut required);
+        }
+    }
     for path in context.actions.keys().filter(|path| !required.declared.contains(*path)) {
         required.tightened.push(format!(
             "`TaskActions`: found `{path}`, expected the path of a task with an API that the function does not know"
@@ -60,6 +72,23 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
     required.errors.retain(|error| seen.insert(error.clone()));
     required.tightened.retain(|error| seen.insert(error.clone()));
     required
+}
+
+/// Reports what `TaskResources` declares and no need of the state takes. Otherwise it would be ignored in silence.
+///
+/// A need of an earlier version may be gone, so the rule spares existing resources.
+fn unneeded(path: &str, declared: &TaskResources, required: &mut RequiredPermissions) {
+    let roles = declared.pass_roles.iter().map(|one| &one.role);
+    let all = declared.read.iter().map(|arn| (Use::Read, "Read", arn));
+    let all = all.chain(declared.write.iter().map(|arn| (Use::Write, "Write", arn)));
+    for (used, list, arn) in all.chain(roles.map(|role| (Use::PassRole, "PassRoles", role))) {
+        if !required.taken.contains(&(path.to_owned(), used, arn.clone())) {
+            required.tightened.push(format!(
+                "`TaskResources`: `{arn}` in `{list}` fits no need of state `{path}` that its definition leaves open; \
+                 correct or remove it"
+            ));
+        }
+    }
 }
 
 /// Reports each ARN in `ResourceOverrides` that replaces no wildcard. Otherwise it would be ignored in silence.

@@ -7,7 +7,9 @@ use crate::permissions::asl::{DistributedMap, Found, Task, starts};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
-use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, narrowed, narrowed_by};
+use crate::permissions::integration::resource_pattern::{ResourcePattern, narrowed, narrowed_by};
+use crate::permissions::integration::task_resources::Use;
+use crate::permissions::integration::undeclared::UndeclaredNeed;
 
 /// Adds what a distributed map needs: it runs its iterations as executions of the same state machine.
 ///
@@ -43,7 +45,7 @@ pub(super) fn required_by_map(
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
         required.tightened.extend(missing(part).map(|why| format!("state `{}`: {why}", part.path)));
-        match in_s3(map, part, context) {
+        match in_s3(map, part, context, required) {
             Ok(grants) => required.grants.extend(grants),
             Err(why) => required.errors.push(format!("state `{}`: {why}", part.path)),
         }
@@ -86,7 +88,12 @@ fn access_point(bucket: &str) -> Option<Arn<'_>> {
 ///
 /// # Errors
 /// Returns a message that names the member if the member has a wildcard, or if `Resource` is another one.
-fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Result<Vec<Grant>, String> {
+fn in_s3(
+    map: &DistributedMap,
+    part: &Task,
+    context: DeriveContext<'_>,
+    required: &mut RequiredPermissions,
+) -> Result<Vec<Grant>, String> {
     // The ARN may name a region and an account, as that of a task.
     let operation = part.resource.rsplit_once(":s3:").filter(|(before, _)| !before.ends_with(":aws-sdk"));
     let bucket = Bucket::parse(map, part, context)?;
@@ -103,8 +110,10 @@ fn in_s3(map: &DistributedMap, part: &Task, context: DeriveContext<'_>) -> Resul
             let (key, whole) = starts(found("Key"));
             let pattern = if whole { key.clone() } else { format!("{key}*") };
             let manifest = Grant::of(&map.path, actions, bucket.object(&pattern, "Key"), None);
-            let files = listed_files(map, &bucket, &key, whole);
-            let files = files.map(|files| Grant::of(&map.path, &["s3:GetObject"], files, None));
+            let files = listed_files(map, &bucket, &key, whole, required);
+            let files = files
+                .filter(|files| !files.is_empty())
+                .map(|files| Grant::of(&map.path, &["s3:GetObject"], files, None));
             Ok([manifest].into_iter().chain(files).collect())
         }
         Some("listObjectsV2") => {
@@ -150,7 +159,13 @@ fn written(part: &Task) -> String {
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>,
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>,
 /// <https://docs.aws.amazon.com/athena/latest/ug/unload.html>
-fn listed_files(map: &DistributedMap, bucket: &Bucket<'_>, key: &str, whole: bool) -> Option<Vec<ResourcePattern>> {
+fn listed_files(
+    map: &DistributedMap,
+    bucket: &Bucket<'_>,
+    key: &str,
+    whole: bool,
+    required: &mut RequiredPermissions,
+) -> Option<Vec<ResourcePattern>> {
     let has = |member: &str, value: &str| {
         let fits = |found: &Found| matches!(found, Found::Literal(text) if text == value);
         map.reader_config.at(member).iter().any(|found| fits(found) || matches!(found, Found::Expression { .. }))
@@ -165,14 +180,14 @@ fn listed_files(map: &DistributedMap, bucket: &Bucket<'_>, key: &str, whole: boo
         of_manifest || results.as_ref().is_some_and(|results| results.is_replaceable() && matches(&results.arn, arn))
     };
     if has("ManifestType", "ATHENA_DATA") {
-        return Some(bucket.files(is_other));
+        return Some(bucket.files(is_other, required));
     }
     if !has("ManifestType", "S3_INVENTORY") && !has("InputType", "MANIFEST") {
         return None;
     }
     let folders = inventory_folders(key, whole);
     if folders.is_empty() && (whole || key.is_empty()) {
-        return Some(bucket.files(is_other));
+        return Some(bucket.files(is_other, required));
     }
     let keys = folders.iter().map(|folder| format!("{folder}/data/*"));
     let keys = keys.chain((!whole).then(|| format!("{key}*")));
@@ -241,12 +256,10 @@ impl<'a> Bucket<'a> {
         format!("{}{end}{objects}/{key}", self.name)
     }
 
-    /// The files that a manifest lists if its key does not tell where they are. `ResourceOverrides` may tell it, for
-    /// files in other buckets too. `is_other` is true for an ARN there that is about something else.
-    fn files(&self, is_other: impl Fn(&str) -> bool) -> Vec<ResourcePattern> {
+    /// The files that a manifest lists if its key does not tell where they are. `TaskResources` tells it, or
+    /// `ResourceOverrides`. `is_other` is true for an ARN of the latter that is about something else.
+    fn files(&self, is_other: impl Fn(&str) -> bool, required: &mut RequiredPermissions) -> Vec<ResourcePattern> {
         let arn = |bucket: &str| format!("arn:{}:s3:::{bucket}/*", self.context.place.partition);
-        let why = "the manifest names the files; `ResourceOverrides` can name them too, and without it they are taken \
-                   to be in the bucket of the manifest";
         let end = if self.whole { "" } else { "*" };
         let of_bucket = match access_point(&self.name) {
             Some(_) => format!("{}/object/*", self.name),
@@ -255,8 +268,25 @@ impl<'a> Bucket<'a> {
         let told = self.context.overrides.get(self.state).into_iter().flatten();
         let told = told.filter(|told| !is_other(told) && (matches(&arn("*"), told) || matches(&of_bucket, told)));
         let told: Vec<ResourcePattern> = told.map(|arn| ResourcePattern::by_hand(arn)).collect();
-        let unknown = WildcardReason::AtRunTime(why.to_owned());
-        if told.is_empty() { vec![ResourcePattern { arn: of_bucket, wildcard: Some(unknown) }] } else { told }
+        if let Some(declared) = self.context.resources.get(self.state) {
+            let read = declared.arns(Use::Read).iter().filter(|read| matches(&arn("*"), read));
+            let read: Vec<&String> = read.collect();
+            required.taken.extend(read.iter().map(|read| (self.state.to_owned(), Use::Read, (*read).clone())));
+            return told.into_iter().chain(read.iter().map(|read| ResourcePattern::declared(read))).collect();
+        }
+        if !told.is_empty() {
+            return told;
+        }
+        required.undeclared.push(UndeclaredNeed {
+            state: self.state.to_owned(),
+            used: Use::Read,
+            what: "the files that the manifest lists".to_owned(),
+            required: true,
+            service: None,
+            source: "https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html".to_owned(),
+        });
+        let why = "the manifest names the files, and without `TaskResources` they are taken to be in its bucket";
+        vec![ResourcePattern::always(of_bucket, why)]
     }
 
     /// The pattern of a bucket or an object, with the reason for the wildcard at its end.

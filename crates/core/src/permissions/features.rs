@@ -17,6 +17,8 @@ pub struct Features {
     pub tracing: bool,
     /// The ARN of the KMS key that encrypts the data of the state machine. `None` needs no permission.
     pub key: Option<String>,
+    /// The ARNs of the KMS keys that encrypt the data of the tasks. `None` if the author does not say.
+    pub data_keys: Option<Vec<String>>,
 }
 
 /// Adds what the features of a state machine need.

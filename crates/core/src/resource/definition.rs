@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::iam::arn::Arn;
+use crate::iam::document::hex;
 use crate::permissions::asl;
 use crate::permissions::asl::{Arguments, Machine, Task};
 use crate::permissions::derive::derive;
 use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::required::PassRoleGrant;
+use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
+use crate::permissions::integration::task_resources::Use;
 use crate::permissions::simulation::Check;
+use crate::resource::by_state;
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
@@ -38,23 +42,27 @@ pub fn parse(
     let definition = reader.raw("Definition");
     let substitutions = substitutions(reader);
     let integrations = reader.raw("Integrations");
-    let overrides = overrides(reader);
-    let actions = actions(reader);
+    let overrides = by_state::overrides(reader);
+    let actions = by_state::actions(reader);
+    let resources = by_state::resources(reader, context, itself);
     let verified = reader.flag("VerifyPermissions").unwrap_or(false);
     let features = Features {
         state_machine: state_machine.map(str::to_owned),
         logging: reader.flag("Logging").unwrap_or(false),
         tracing: reader.flag("Tracing").unwrap_or(false),
         key: key(reader, context),
+        data_keys: data_keys(reader, context),
     };
     let (name, (machine, mut errors)) = match (definition, integrations) {
         (None, None) => {
             for name in [
+                "DataKeys",
                 "DefinitionSubstitutions",
                 "KmsKeyArn",
                 "Logging",
                 "ResourceOverrides",
                 "TaskActions",
+                "TaskResources",
                 "Tracing",
                 "VerifyPermissions",
             ] {
@@ -71,13 +79,22 @@ pub fn parse(
             return Some(Granted::default());
         }
     };
-    let of_tasks = DeriveContext { place: context.place, execution_roles, overrides: &overrides, actions: &actions };
+    let of_tasks = DeriveContext {
+        place: context.place,
+        execution_roles,
+        overrides: &overrides,
+        actions: &actions,
+        resources: &resources,
+    };
     let mut required = derive(&machine, &features, of_tasks);
     errors.append(&mut required.errors);
-    // The caller has already checked the execution roles, which other properties name. Check only the roles that the
-    // definition itself names.
+    // The roles of other properties are checked already. Check only the roles that the definition itself names.
     required.pass_role_grants.retain(|PassRoleGrant { state, role, is_new, .. }| {
-        if execution_roles.contains(role) {
+        let is_declared = |state: &str| {
+            let declared = resources.get(state).into_iter().flat_map(|declared| &declared.pass_roles);
+            declared.into_iter().any(|one| one.role == *role)
+        };
+        if execution_roles.contains(role) || is_declared(state) {
             return true;
         }
         let Some(expected) = role::expected_to_pass(context, role, itself) else { return true };
@@ -99,9 +116,57 @@ pub fn parse(
     for error in std::mem::take(&mut required.tightened) {
         reader.tighten(format!("`{name}`: {error}"));
     }
+    let told = definition.or(integrations).map_or_else(String::new, Value::to_string);
+    if let Some(error) = undeclared(&required, &format!("{told}{substitutions:?}")) {
+        reader.tighten(error);
+    }
+    for need in required.undeclared.iter().filter(|need| !need.required) {
+        required.notices.push(match need.used {
+            Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),
+            used => format!(
+                "state `{}`: perhaps it {used} {}; declare it in `TaskResources`, or `{{}}` for a state that needs \
+                 nothing more",
+                need.state, need.what
+            ),
+        });
+    }
     let checks =
         if verified { Check::from_required(&required, |state| format!("state `{state}`")) } else { Vec::new() };
     Some(Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks })
+}
+
+/// The error about all states that certainly need more than the definition names. `None` if there are none.
+///
+/// `definition` is in the error by its digest, so that an Update that changes the definition gets another error.
+fn undeclared(required: &RequiredPermissions, definition: &str) -> Option<String> {
+    let mut needs: Vec<_> = required.undeclared.iter().filter(|need| need.required).collect();
+    needs.sort();
+    needs.dedup();
+    let (mut told, mut text) = (Vec::new(), Map::new());
+    for need in &needs {
+        told.push(format!("state `{}` {} {}", need.state, need.used, need.what));
+        let (list, item) = match &need.service {
+            Some(service) => ("PassRoles", json!({ "RoleArn": "ROLE_ARN", "Service": service })),
+            None if need.used == Use::Write => ("Write", json!("ARN")),
+            None => ("Read", json!("ARN")),
+        };
+        let lists = text.entry(need.state.clone()).or_insert_with(|| json!({}));
+        if let Some(lists) = lists.as_object_mut()
+            && let Some(items) = lists.entry(list).or_insert_with(|| json!([])).as_array_mut()
+            && !items.contains(&item)
+        {
+            items.push(item);
+        }
+    }
+    let digest: String = hex(&Sha256::digest(definition)).chars().take(8).collect();
+    (!needs.is_empty()).then(|| {
+        format!(
+            "`TaskResources`: missing, expected what the definition (digest {digest}) does not name: {}; add {} with \
+             your ARNs, or `{{}}` for a state that needs nothing more",
+            told.join(", "),
+            Value::Object(text)
+        )
+    })
 }
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
@@ -215,64 +280,6 @@ fn substitutions(reader: &Reader<'_>) -> BTreeMap<String, String> {
     substitutions
 }
 
-/// Reads `ResourceOverrides`: ARNs by the path of a state.
-fn overrides(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
-    let Some(value) = reader.raw("ResourceOverrides") else { return BTreeMap::new() };
-    let Some(members) = value.as_object() else {
-        reader.invalid("ResourceOverrides", &value.to_string(), "an object with one ARN or a list for each state");
-        return BTreeMap::new();
-    };
-    let mut overrides = BTreeMap::new();
-    for (state, arns) in members {
-        let items = arns.as_array().cloned().unwrap_or_else(|| vec![arns.clone()]);
-        let mut told = Vec::new();
-        for item in items {
-            match item.as_str().filter(|text| Arn::parse(text).is_some()) {
-                Some(arn) => told.push(arn.to_owned()),
-                None => reader.invalid(&format!("ResourceOverrides.{state}"), &item.to_string(), "an ARN"),
-            }
-        }
-        overrides.insert(state.clone(), told);
-    }
-    overrides
-}
-
-/// Reads `TaskActions`: IAM actions by the path of a state.
-fn actions(reader: &Reader<'_>) -> BTreeMap<String, Vec<String>> {
-    let Some(value) = reader.raw("TaskActions") else { return BTreeMap::new() };
-    let Some(members) = value.as_object() else {
-        reader.invalid("TaskActions", &value.to_string(), "an object with one action or a list for each state");
-        return BTreeMap::new();
-    };
-    let mut actions = BTreeMap::new();
-    for (state, names) in members {
-        let items = names.as_array().cloned().unwrap_or_else(|| vec![names.clone()]);
-        let mut told = Vec::new();
-        for item in items {
-            if let Some(action) = item.as_str().filter(|text| is_action(text)) {
-                told.push(action.to_owned());
-            } else {
-                let expected = "one action without wildcards, such as `sagemaker:CreateEndpoint`";
-                reader.invalid(&format!("TaskActions.{state}"), &item.to_string(), expected);
-            }
-        }
-        if told.is_empty() {
-            reader.invalid(&format!("TaskActions.{state}"), &names.to_string(), "at least one action");
-        }
-        actions.insert(state.clone(), told);
-    }
-    actions
-}
-
-/// Whether a text is a literal action of IAM. `iam:PassRole` is none here: a `PassRoleGrant` allows it, for one service.
-fn is_action(text: &str) -> bool {
-    let plain = |text: &str, more: &[u8]| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
-    };
-    text.split_once(':').is_some_and(|(service, name)| plain(service, b"-") && plain(name, b""))
-        && !text.eq_ignore_ascii_case("iam:PassRole")
-}
-
 fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
     let key = reader.text("KmsKeyArn")?;
     let arn = Arn::parse(&key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
@@ -280,4 +287,16 @@ fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
         reader.invalid("KmsKeyArn", &key, "the ARN of a KMS key, not an alias");
     }
     Some(key)
+}
+
+/// Reads `DataKeys`: the ARNs of the KMS keys that encrypt the data of the tasks, in any account.
+fn data_keys(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<Vec<String>> {
+    let keys = reader.texts_if_any("DataKeys")?;
+    for (path, key) in &keys {
+        let arn = Arn::parse(key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
+        if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
+            reader.invalid(path, key, "the ARN of a KMS key, not an alias");
+        }
+    }
+    Some(keys.into_iter().map(|(_, key)| key).collect())
 }

@@ -7,6 +7,7 @@ pub mod prior;
 pub mod properties;
 pub mod spec;
 
+mod by_state;
 pub mod definition;
 pub mod deploy_target;
 pub mod execution_role;

@@ -8,7 +8,8 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::asl;
 use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::features::Features;
-use mlops_roles_core::permissions::integration::apis::{Api, ApiNeed, Service, service, services};
+use mlops_roles_core::permissions::integration::api_need::ApiNeed;
+use mlops_roles_core::permissions::integration::apis::{Api, Service, service, services};
 use mlops_roles_core::permissions::integration::context::DeriveContext;
 use mlops_roles_core::permissions::integration::required::RequiredPermissions;
 
@@ -178,7 +179,13 @@ fn the_author_tells_the_action_of_an_api_that_the_table_does_not_have() {
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();
         let overrides = BTreeMap::from([("First".to_owned(), vec![ENDPOINT.to_owned()])]);
         let actions = BTreeMap::from([("First".to_owned(), actions)]);
-        let context = DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &actions };
+        let context = DeriveContext {
+            place: &place,
+            execution_roles: &[],
+            overrides: &overrides,
+            actions: &actions,
+            resources: &BTreeMap::new(),
+        };
         derive(&machine, &Features::default(), context)
     };
     let told = derived("sagemaker:invokeNewEndpoint", &["sagemaker:InvokeNewEndpoint"]);

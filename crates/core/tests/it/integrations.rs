@@ -29,8 +29,13 @@ pub(crate) fn derived_in(partition: &str, resource: &str, arguments: Option<(&st
     let (machine, errors) = asl::parse(&json!({ "StartAt": "First", "States": { "First": task } }));
     assert!(errors.is_empty(), "{errors:?}");
     let (roles, overrides) = ([ROLE.to_owned()], BTreeMap::new());
-    let context =
-        DeriveContext { place: &place, execution_roles: &roles, overrides: &overrides, actions: &BTreeMap::new() };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &roles,
+        overrides: &overrides,
+        actions: &BTreeMap::new(),
+        resources: &BTreeMap::new(),
+    };
     derive(&machine, &Features::default(), context)
 }
 
@@ -428,8 +433,13 @@ fn an_alias_of_a_key_is_granted_by_a_condition() {
 fn the_condition_on_an_encrypted_state_machine_admits_each_name_that_begins_so() {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides = BTreeMap::new();
-    let context =
-        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &[],
+        overrides: &overrides,
+        actions: &BTreeMap::new(),
+        resources: &BTreeMap::new(),
+    };
     for (name, expected) in [(Some("churn-"), "churn-*"), (None, "*")] {
         let key = Some("arn:aws:kms:us-east-1:123456789012:key/1".to_owned());
         let features = Features { state_machine: name.map(str::to_owned), key, ..Features::default() };

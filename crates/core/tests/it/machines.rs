@@ -82,7 +82,13 @@ pub fn grants(machine: &Value) -> Vec<Grant> {
     let required = derive(
         &machine,
         &features,
-        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() },
+        DeriveContext {
+            place: &place,
+            execution_roles: &[],
+            overrides: &overrides,
+            actions: &BTreeMap::new(),
+            resources: &BTreeMap::new(),
+        },
     );
     assert!(required.errors.is_empty(), "{:?}", required.errors);
     required.grants
@@ -140,7 +146,7 @@ proptest! {
             if let Ok(value) = serde_json::from_str::<Value>(text) {
                 let (machine, _) = asl::parse(&value);
                 let (place, overrides) = (place(), BTreeMap::new());
-                derive(&machine, &Features::default(), DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() });
+                derive(&machine, &Features::default(), DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new(), resources: &BTreeMap::new() });
             }
         }
     }

@@ -9,6 +9,7 @@
 
 mod apis;
 mod beginnings;
+mod declared;
 mod integrations;
 mod law;
 mod machines;

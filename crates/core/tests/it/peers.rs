@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use mlops_roles_core::permissions::integration::task_resources::Use;
 use mlops_roles_core::permissions::integration::{Integration, all};
 
 const PEERS: [&str; 4] = ["guide", "cdk", "serverless", "terraform"];
@@ -94,6 +95,12 @@ fn our_grants(integration: &Integration, pattern: &str) -> Grants {
         }
         if let Some(rule) = need.rule.as_ref().filter(|_| sync) {
             grants.entry("rule".to_owned()).or_default().insert(rule.clone());
+        }
+        if let Some(declared) = &need.declared {
+            let role = (declared.used == Use::PassRole).then(|| format!("{PASS_ROLE} of the task definition"));
+            for action in need.allow.iter().chain(&declared.bucket).chain(&role) {
+                grants.entry(action.clone()).or_default().insert("declared:TaskResources".to_owned());
+            }
         }
         let further = need.sync.iter().filter(|_| sync);
         for action in need.allow.iter().chain(further).filter(|_| !need.on.is_empty()) {

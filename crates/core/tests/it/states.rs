@@ -21,8 +21,13 @@ pub(crate) fn required(machine: &Value, overrides: &[(&str, &str)]) -> RequiredP
     let overrides: BTreeMap<String, Vec<String>> =
         overrides.iter().map(|(path, arn)| ((*path).to_owned(), vec![(*arn).to_owned()])).collect();
     let features = Features { state_machine: Some("runs".into()), ..Features::default() };
-    let context =
-        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &[],
+        overrides: &overrides,
+        actions: &BTreeMap::new(),
+        resources: &BTreeMap::new(),
+    };
     let (machine, mut errors) = asl::parse(machine);
     let mut required = derive(&machine, &features, context);
     errors.append(&mut required.errors);
@@ -326,8 +331,13 @@ fn logging_grants_the_actions_of_the_guide() {
     let (machine, _) = asl::parse(&machine(&json!({ "Done": { "Type": "Succeed" } })));
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let overrides = BTreeMap::new();
-    let context =
-        DeriveContext { place: &place, execution_roles: &[], overrides: &overrides, actions: &BTreeMap::new() };
+    let context = DeriveContext {
+        place: &place,
+        execution_roles: &[],
+        overrides: &overrides,
+        actions: &BTreeMap::new(),
+        resources: &BTreeMap::new(),
+    };
     let required = derive(&machine, &Features { logging: true, ..Features::default() }, context);
     let on = |resource: &str| -> Vec<String> {
         let grants = required.grants.iter().filter(|grant| grant.resources.contains(resource));
@@ -438,6 +448,7 @@ fn a_role_that_an_earlier_version_did_not_know_is_refused_for_new_resources_only
             execution_roles: &[],
             overrides: &BTreeMap::new(),
             actions: &BTreeMap::new(),
+            resources: &BTreeMap::new(),
         };
         let required = derive(&parsed, &Features::default(), context);
         assert_eq!(required.errors, Vec::<String>::new(), "{resource}");

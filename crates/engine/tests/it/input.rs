@@ -48,11 +48,11 @@ async fn all_mistakes_come_at_once_by_path() {
          (3) `AdoptExisting`: found `yes`, expected `true` or `false`; \
          (4) `SettleSeconds`: found `121`, expected a whole number of seconds from 0 to 120; \
          (5) `RolName`: no such property, did you mean `RoleName`?; \
-         (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `Definition`, \
+         (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `DataKeys`, `Definition`, \
          `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
          `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, `ResourceOverrides`, \
          `Revision`, `RoleName`, `SageMakerExecutionRole`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
-         `StateMachineName`, `Tags`, `TaskActions`, `Tracing`, `VerifyPermissions`",
+         `StateMachineName`, `Tags`, `TaskActions`, `TaskResources`, `Tracing`, `VerifyPermissions`",
     )
     .await;
 }

@@ -14,6 +14,7 @@ mod derivation;
 mod discovery;
 mod documents;
 mod events;
+mod every_api;
 mod execution_role;
 mod faults;
 mod function_role;

@@ -14,6 +14,7 @@ use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::documents::{documents, pass_role};
 use mlops_roles_core::permissions::features::Features;
 use mlops_roles_core::permissions::integration::context::DeriveContext;
+use mlops_roles_core::permissions::integration::task_resources::{DeclaredRole, TaskResources};
 use mlops_roles_core::permissions::integration::{Integration, all};
 
 use mlops_roles_testkit::fake::simulator::allows;
@@ -66,6 +67,10 @@ struct Case {
     #[serde(default)]
     tracing: bool,
     key: Option<String>,
+    data_keys: Option<Vec<String>>,
+    /// `TaskResources` of the state `S`.
+    #[serde(default)]
+    declares: Option<Declares>,
     place: Option<BTreeMap<String, String>>,
     #[serde(default)]
     execution_roles: Vec<String>,
@@ -84,6 +89,16 @@ struct Case {
     /// `false` if the case has no near misses, for the reason in `why_not`.
     near: Option<bool>,
     why_not: Option<String>,
+}
+
+/// `TaskResources` of a state.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+struct Declares {
+    read: Vec<String>,
+    write: Vec<String>,
+    /// Each role with the service that it is passed to.
+    pass_roles: Vec<(String, String)>,
 }
 
 /// The action, the resource, the context, and the kinds of near misses that the policy also allows: `region`,
@@ -129,12 +144,20 @@ fn derived(case: &Case) -> Derived {
         logging: case.logging,
         tracing: case.tracing,
         key: case.key.clone(),
+        data_keys: case.data_keys.clone(),
     };
+    let role = |(role, service): (String, String)| DeclaredRole { role, service };
+    let resources = case.declares.clone().map(|Declares { read, write, pass_roles }| {
+        let pass_roles = pass_roles.into_iter().map(role).collect();
+        ("S".to_owned(), TaskResources { read, write, pass_roles })
+    });
+    let resources: BTreeMap<_, _> = resources.into_iter().collect();
     let context = DeriveContext {
         place: &place,
         execution_roles: &case.execution_roles,
         overrides: &case.overrides,
         actions: &BTreeMap::new(),
+        resources: &resources,
     };
     let (machine, mut errors) = asl::parse(&definition);
     let required = derive(&machine, &features, context);

@@ -45,6 +45,7 @@ fn refusals() -> Vec<Refusal> {
         with(json!({
             "Definition": { "StartAt": "Each", "States": { "Each": each } },
             "StateMachineName": "churn",
+            "DataKeys": [],
         }))
     };
     let nested = |told: Option<&str>| {
@@ -64,9 +65,26 @@ fn refusals() -> Vec<Refusal> {
         let resource = format!("arn:aws:states:::{resource}");
         let task = json!({ "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true });
         let definition = json!({ "StartAt": "Call", "States": { "Call": task } });
-        with(json!({ "Definition": definition, "SageMakerExecutionRoleArns": null }))
+        with(json!({ "Definition": definition, "DataKeys": [], "SageMakerExecutionRoleArns": null }))
     };
     let role_of = |name: &str| json!({ "Name": "churn", "Role": format!("arn:aws:iam::123456789012:role/{name}") });
+    let both_roles = json!({
+        "TaskRoleArn": "arn:aws:iam::123456789012:role/SageMakerTask",
+        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/SageMakerTask",
+    });
+    let query = |text: &str| json!({ "QueryString": text, "WorkGroup": "w", "ResultConfiguration": { "OutputLocation": "s3://r/o/" } });
+    let mut show = calls("athena:startQueryExecution", query("SHOW TABLES"));
+    show["TaskResources"] = json!({ "Call": {} });
+    let declaring = |declared: Value| {
+        let mut properties = calls("sns:publish", json!({ "TopicArn": "arn:aws:sns:us-east-1:123456789012:t" }));
+        properties["TaskResources"] = json!({ "Call": declared });
+        properties
+    };
+    let key = |id: &str| {
+        let mut properties = calls("glue:startJobRun", json!({ "JobName": "churn" }));
+        properties["DataKeys"] = json!(format!("arn:aws:kms:us-east-1:123456789012:key/{id}"));
+        properties
+    };
     let build = |more: Value| {
         let mut parameters = json!({ "ProjectName": "churn" });
         parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -80,6 +98,49 @@ fn refusals() -> Vec<Refusal> {
             bad: calls("aws-sdk:sagemaker:describeEndpont", json!({ "EndpointName": "churn" })),
             worse: Some(calls("aws-sdk:sagemakr:describeEndpoint", json!({ "EndpointName": "churn" }))),
             says: "(did you mean `describeEndpoint`?)",
+        },
+        Refusal {
+            what: "a call for which no permission is known",
+            kind: WORKFLOW,
+            good: calls(
+                "aws-sdk:ssm:listTagsForResource",
+                json!({ "ResourceType": "Document", "ResourceId": "churn" }),
+            ),
+            bad: calls("aws-sdk:ssm:listTagsForResource", json!({ "ResourceType": "Churn", "ResourceId": "churn" })),
+            worse: Some(calls("aws-sdk:route53:listTagsForResource", json!({ "ResourceId": "churn" }))),
+            says: "no permission in the table fits the members of this call",
+        },
+        Refusal {
+            what: "a task definition whose roles nobody declares",
+            kind: WORKFLOW,
+            good: calls("ecs:runTask", json!({ "TaskDefinition": "churn", "Overrides": both_roles })),
+            bad: calls("ecs:runTask", json!({ "TaskDefinition": "churn" })),
+            worse: Some(calls("ecs:runTask", json!({ "TaskDefinition": "score" }))),
+            says: "`TaskResources`: missing, expected what the definition (digest ",
+        },
+        Refusal {
+            what: "data of a query that nobody declares",
+            kind: WORKFLOW,
+            good: show,
+            bad: calls("athena:startQueryExecution", query("SELECT 1")),
+            worse: Some(calls("athena:startQueryExecution", query("INSERT INTO t VALUES (1)"))),
+            says: "state `Call` reads the data of the tables that the query reads",
+        },
+        Refusal {
+            what: "what a state declares and does not need",
+            kind: WORKFLOW,
+            good: calls("sns:publish", json!({ "TopicArn": "arn:aws:sns:us-east-1:123456789012:t" })),
+            bad: declaring(json!({ "Read": "arn:aws:s3:::b/*" })),
+            worse: Some(declaring(json!({ "Read": "arn:aws:s3:::c/*" }))),
+            says: "in `Read` fits no need of state `Call` that its definition leaves open",
+        },
+        Refusal {
+            what: "a key of data that no task touches",
+            kind: WORKFLOW,
+            good: calls("glue:startJobRun", json!({ "JobName": "churn" })),
+            bad: key("1234abcd-12ab-34cd-56ef-1234567890ab"),
+            worse: Some(key("12345678-12ab-34cd-56ef-1234567890ab")),
+            says: "expected the key of data that a task reads or writes",
         },
         Refusal {
             what: "a role of an API that the deployer does not let pass",

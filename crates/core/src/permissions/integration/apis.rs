@@ -1,30 +1,71 @@
 //! Looks an API of AWS up in the table of APIs.
 //!
-//! `make generate` writes the table from pinned packages and reviewed rows: see `crates/core/apis/README.md`. The
-//! program searches it in place, so an API that no task calls costs nothing.
+//! `make generate` writes the table from pinned packages and reviewed rows: see `crates/core/apis/README.md`. People read
+//! `crates/core/apis/table.txt`. The program has the same table in a packed form, which it searches in place. So an API
+//! that no task calls costs nothing.
 //!
 //! The first line names the sources. A block follows for each service, in byte order: `@sagemaker sagemaker` is the
 //! service as Step Functions writes it, with its prefix in IAM. A service that Step Functions dropped has `!` instead.
-//! Each further line has the names of APIs and what all of them need: `create,delete/Crawler startCrawler […]` is about
-//! `createCrawler`, `deleteCrawler` and `startCrawler`. What they need is one of these:
+//! Each further line has the names of APIs and what all of them need: `dgu~ :device/{~Id}`.
+//!
+//! # Names
+//!
+//! Names of one noun are one group: `cd.copyCrawler` is `createCrawler`, `deleteCrawler` and `copyCrawler`. A letter is
+//! a verb of `VERBS`, a `b` before it is `batch`: `bg` is `batchGet`. Other verbs follow, each behind a period. A name
+//! without a capital letter is a verb without a noun. A noun may begin with a mark:
+//!
+//! - `~` is the noun of the group before: `cCrawler l~s` is `createCrawler` and `listCrawlers`
+//! - `^` is the same without its last capital letter and what follows: `gJobRun l^s` is `getJobRun` and `listJobs`
+//!
+//! A mark reaches the line before too, but not the service before. The lines are in the order of their first nouns.
+//!
+//! What follows the names is one of these:
 //!
 //! - nothing: the action has the name of the API, and IAM has no resource for it
-//! - a JSON list of needs, in which a text that begins with a colon begins with the prefix of the service
-//! - `?`, alone or with such a list: the API is newer than the reference, so its action is not confirmed
+//! - needs, separated by `;`: see `api_need.rs`
+//! - `?`, alone or with needs: the API is newer than the reference, so its action is not confirmed
 //! - `-` and a reason: the API needs no permission
 //! - `!`: Step Functions does not support the API
 
 use std::cmp::Ordering;
 
-use serde::Deserialize;
-use serde_json::Value;
-
+use crate::permissions::integration::api_need::ApiNeed;
+use crate::permissions::integration::sdk::capital;
 use crate::text::closest;
 
 const TABLE: &str = include_str!("apis.txt");
 
 /// More characters than the name of any service or API has.
 const LONGEST_NAME: usize = 100;
+
+/// The letters of the commonest verbs.
+const VERBS: [(char, &str); 25] = [
+    ('l', "list"),
+    ('g', "get"),
+    ('d', "delete"),
+    ('c', "create"),
+    ('u', "update"),
+    ('e', "describe"),
+    ('p', "put"),
+    ('s', "start"),
+    ('t', "tag"),
+    ('n', "untag"),
+    ('a', "associate"),
+    ('i', "disassociate"),
+    ('o', "stop"),
+    ('m', "modify"),
+    ('x', "cancel"),
+    ('h', "search"),
+    ('j', "add"),
+    ('f', "enable"),
+    ('r', "remove"),
+    ('k', "disable"),
+    ('q', "register"),
+    ('v', "send"),
+    ('w', "set"),
+    ('y', "import"),
+    ('z', "deregister"),
+];
 
 /// What the table has for an API.
 #[derive(Debug)]
@@ -40,39 +81,6 @@ pub enum Api {
     NoAction(&'static str),
     /// Step Functions does not support the API.
     Unsupported,
-}
-
-/// A grant of the table: actions on resources, or roles to pass. The members are those of `Need` where both have them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ApiNeed {
-    /// The IAM actions. An empty list stands for the action of the API's name.
-    pub allow: Vec<String>,
-    /// The resources, as ARN templates.
-    pub on: Vec<String>,
-    /// The resources if `on` leads to none.
-    #[serde(rename = "else")]
-    pub otherwise: Vec<String>,
-    /// The key of the reason for a wildcard in `on` itself or in `otherwise`: see `reason`.
-    pub why: String,
-    /// Members of the call; the grant applies only if the call has one of them.
-    pub given: Vec<String>,
-    /// Members of the call; the grant applies only if an execution may have none of them.
-    pub lacking: Vec<String>,
-    /// Members of the call; the grant applies only if the call has one of them, and one of `given`.
-    pub also: Vec<String>,
-    /// The condition of the grant, with placeholders.
-    pub condition: Option<Value>,
-    /// The members of the call that name roles to pass.
-    pub pass: Vec<String>,
-    /// The service that the roles are passed to. Empty if AWS does not document it.
-    pub to: String,
-    /// Whether the call may lack the members in `pass`.
-    pub optional: bool,
-    /// Whether the members in `pass` name instance profiles, which hold the roles.
-    pub profile: bool,
-    /// Whether the members in `pass` name the roles by name only.
-    pub named: bool,
 }
 
 /// A service of the table.
@@ -114,12 +122,12 @@ impl Service {
     /// # Errors
     /// Returns a message with the closest name if the service has no such API.
     pub fn api(&self, name: &str) -> Result<Api, String> {
-        let (_, entry) = self.line(name).ok_or_else(|| {
+        let (noun, entry) = self.line(name).ok_or_else(|| {
             let near = hint(name, self.apis());
             let date = date();
             format!("`aws-sdk:{}:{name}`: the service has no such API{near} as of {date}; correct the API", self.name)
         })?;
-        self.parsed(entry)
+        self.parsed(&noun, entry)
     }
 
     /// Whether the service has an API of this name.
@@ -127,23 +135,42 @@ impl Service {
         self.line(name).is_some()
     }
 
-    fn line(&self, name: &str) -> Option<(&'static str, &'static str)> {
-        self.lines.lines().map(divided).find(|(names, _)| is_among(name, names))
+    /// Finds the line of an API: its first noun, and what its APIs need.
+    fn line(&self, name: &str) -> Option<(String, &'static str)> {
+        let (mut noun, mut first) = (String::new(), String::new());
+        for line in self.lines.lines() {
+            let (names, entry) = divided(line);
+            let mut is_here = false;
+            for (at, group) in names.split(' ').enumerate() {
+                let verbs = read(group, &mut noun);
+                if at == 0 {
+                    first.clone_from(&noun);
+                }
+                let verb = name.strip_suffix(noun.as_str());
+                is_here |= verb.is_some_and(|verb| spelled(verbs).any(|one| one == verb));
+            }
+            if is_here {
+                return Some((first, entry));
+            }
+        }
+        None
     }
 
     /// Lists the names of all APIs.
     pub fn apis(&self) -> impl Iterator<Item = String> + use<> {
-        self.lines.lines().flat_map(|line| divided(line).0.split(' ')).flat_map(|names| {
-            let (verbs, noun) = names.split_once('/').unwrap_or((names, ""));
-            verbs.split(',').map(move |verb| format!("{verb}{noun}"))
+        let mut noun = String::new();
+        self.lines.lines().flat_map(|line| divided(line).0.split(' ')).flat_map(move |group| {
+            let verbs = read(group, &mut noun);
+            let noun = noun.clone();
+            spelled(verbs).map(move |verb| verb + &noun)
         })
     }
 
-    /// Parses what APIs need.
+    /// Parses what APIs need. `noun` is the first noun of their line.
     ///
     /// # Errors
     /// Returns a message if the table is broken, which is a bug in this project. A test reads every line.
-    fn parsed(&self, entry: &'static str) -> Result<Api, String> {
+    fn parsed(&self, noun: &str, entry: &'static str) -> Result<Api, String> {
         if let Some(reason) = entry.strip_prefix('-') {
             return Ok(Api::NoAction(reason));
         }
@@ -152,14 +179,7 @@ impl Service {
         }
         let (text, confirmed) = entry.strip_prefix('?').map_or((entry, true), |needs| (needs, false));
         let broken = |error| format!("the table of APIs can't be parsed: {error}; report it as a bug");
-        let mut needs: Vec<ApiNeed> =
-            if text.is_empty() { Vec::new() } else { serde_json::from_str(text).map_err(broken)? };
-        for need in &mut needs {
-            let texts = need.allow.iter_mut().chain(&mut need.on).chain(&mut need.otherwise);
-            for text in texts.filter(|text| text.starts_with(':')) {
-                text.insert_str(0, self.prefix);
-            }
-        }
+        let needs = ApiNeed::parse_all(text, noun, self.prefix).map_err(broken)?;
         Ok(Api::Known { needs, confirmed })
     }
 }
@@ -185,22 +205,40 @@ fn parsed(block: &'static str) -> Service {
     Service { name, prefix, lines }
 }
 
-/// The names in a line, and what these APIs need.
+/// The names in a line, and what these APIs need. No need begins with a character of a name.
 fn divided(line: &'static str) -> (&'static str, &'static str) {
-    let starts = line.match_indices(' ').map(|(at, _)| at);
-    let entry = starts.into_iter().find_map(|at| {
-        let entry = line.get(at + 1..)?;
-        entry.starts_with(['[', '?', '-', '!']).then_some((line.get(..at)?, entry))
-    });
-    entry.unwrap_or((line, ""))
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '~' | '^' | ' ');
+    let (names, entry) = line.find(|c: char| !is_of_names(c)).map_or((line, ""), |at| line.split_at(at));
+    (names.trim_end_matches(' '), entry)
 }
 
-/// Whether an API is among the names of a line: `create,delete/Crawler startCrawler`.
-fn is_among(api: &str, names: &str) -> bool {
-    names.split(' ').any(|names| match names.split_once('/') {
-        Some((verbs, noun)) => api.strip_suffix(noun).is_some_and(|verb| verbs.split(',').any(|one| one == verb)),
-        None => names == api,
-    })
+/// Reads a group of names. Replaces `noun`, the noun of the group before, with its own, and returns the verbs.
+fn read<'a>(group: &'a str, noun: &mut String) -> &'a str {
+    let is_start = |c: char| c.is_ascii_uppercase() || matches!(c, '~' | '^');
+    let (verbs, own) = group.find(is_start).map_or((group, ""), |at| group.split_at(at));
+    let kept = match own.chars().next() {
+        Some('~') => noun.len(),
+        Some('^') => noun.rfind(|c: char| c.is_ascii_uppercase()).unwrap_or_default(),
+        _ => 0,
+    };
+    noun.truncate(kept);
+    noun.push_str(own.trim_start_matches(['~', '^']));
+    verbs
+}
+
+/// Spells the verbs of a group out: `bg.copy` is `batchGet` and `copy`.
+fn spelled(verbs: &str) -> impl Iterator<Item = String> {
+    let (letters, others) = verbs.split_once('.').unwrap_or((verbs, ""));
+    let mut is_batch = false;
+    let common = letters.chars().filter_map(move |letter| {
+        if letter == 'b' {
+            is_batch = true;
+            return None;
+        }
+        let (_, verb) = VERBS.iter().find(|(of, _)| *of == letter)?;
+        Some(if std::mem::take(&mut is_batch) { format!("batch{}", capital(verb)) } else { (*verb).to_owned() })
+    });
+    common.chain(others.split('.').filter(|verb| !verb.is_empty()).map(str::to_owned))
 }
 
 /// Finds the block of a service by bisection.

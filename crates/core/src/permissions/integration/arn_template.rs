@@ -306,7 +306,7 @@ pub(super) fn role(
             } else if context.execution_roles.is_empty() {
                 Err(format!(
                     "`{member}`: the role is known only at run time; name the roles in `ResourceOverrides`, or in \
-                     `SageMakerExecutionRoleArns` if the task passes them"
+                     `PassRoles` of `TaskResources` or `SageMakerExecutionRoleArns` if the task passes them"
                 ))
             } else {
                 Ok(context.execution_roles.to_vec())

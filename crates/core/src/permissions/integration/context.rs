@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::iam::arn::Place;
+use crate::permissions::integration::task_resources::TaskResources;
 
 /// What the permissions of a task depend on besides the definition.
 #[derive(Clone, Copy, Debug)]
@@ -15,4 +16,6 @@ pub struct DeriveContext<'a> {
     pub overrides: &'a BTreeMap<String, Vec<String>>,
     /// `TaskActions`: the actions of APIs that the table of APIs does not have, by the path of the state.
     pub actions: &'a BTreeMap<String, Vec<String>>,
+    /// `TaskResources`: what the states use besides what the definition names, by the path of the state.
+    pub resources: &'a BTreeMap<String, TaskResources>,
 }

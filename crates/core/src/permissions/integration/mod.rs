@@ -19,10 +19,13 @@
 //! - `new`: whether an earlier version lacked the grant, so that existing resources are spared the errors it leads to
 //! - `optional`: whether a call that is known only at run time counts as one without the members in `pass`
 //! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
+//! - `declared`: what only the author of the definition can name, in `TaskResources` (see `undeclared.rs`)
+//! - `writes`: whether a call that fits `given` only perhaps has the grant only if `TaskResources` declares a `Write`
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
 //!
-//! A member of `given`, `also` or `lacking` may have a value, or the beginning of one: `Path=/@connections*`.
-//! `AuthType=IAM_ROLE` counts as present if the call has that literal there. A value that is known at run time only is
+//! A member of `given`, `also` or `lacking` may have a value, or a pattern for it: `Path=/@connections*`.
+//! `AuthType=IAM_ROLE` counts as present if the call has that literal there. `QueryString:SHOW,DROP VIEW` counts as
+//! present if the text is a statement of SQL that begins with these words. A value that is known at run time only is
 //! taken to fit `given` and `also`, but not `lacking`, unless its known beginning decides.
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
@@ -31,6 +34,7 @@ pub mod context;
 pub mod required;
 
 mod api_form;
+pub mod api_need;
 pub mod apis;
 mod arn_part;
 mod arn_template;
@@ -40,6 +44,8 @@ mod model;
 mod passed_role;
 pub mod resource_pattern;
 mod sdk;
+pub mod task_resources;
+pub mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -55,6 +61,7 @@ use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
+use crate::permissions::integration::undeclared::Declarable;
 use crate::text::closest;
 
 /// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.
@@ -150,6 +157,10 @@ pub struct Need {
     pub cn: bool,
     /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
     pub rule: Option<String>,
+    /// Whether a call that fits `given` only perhaps has the grant only if `TaskResources` declares a `Write`.
+    pub writes: bool,
+    /// What only the author of the definition can name. The actions are granted on what the author declares.
+    pub declared: Option<Declarable>,
 }
 
 /// Lists the optimised integrations: the service, the action and what its tasks need, in alphabetical order.
@@ -324,8 +335,13 @@ impl Need {
 
     fn add(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
-        if !(Call { task, given: &self.given, also: &self.also, lacking: &self.lacking }).applies() {
+        let call = Call { task, given: &self.given, also: &self.also, lacking: &self.lacking };
+        let may_write = || context.resources.get(state).is_some_and(|declared| !declared.write.is_empty());
+        if !call.applies() || self.writes && !call.is_given() && !may_write() {
             return;
+        }
+        if let Some(declarable) = &self.declared {
+            return declarable.require(state, &self.allow, &self.to, context, required);
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
             required.grants.push(hears_of_end(state, rule, context.place));

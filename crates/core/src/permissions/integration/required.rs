@@ -9,6 +9,8 @@ use crate::permissions::integration::arn_template;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
+use crate::permissions::integration::task_resources::Use;
+use crate::permissions::integration::undeclared::UndeclaredNeed;
 
 /// Actions on resources that a state needs. Without a state machine, a property stands for the state.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +82,10 @@ pub struct RequiredPermissions {
     pub tightened: Vec<String>,
     /// The paths of the states whose actions `TaskActions` tells.
     pub declared: BTreeSet<String>,
+    /// What the states need and neither the definition nor its author names.
+    pub undeclared: Vec<UndeclaredNeed>,
+    /// What was granted of `TaskResources`, each with the path of the state and its use.
+    pub taken: BTreeSet<(String, Use, String)>,
     /// What the author should know of the grants, each with the state that it is about.
     pub notices: Vec<String>,
 }
@@ -99,7 +105,17 @@ impl RequiredPermissions {
     /// Adds a `PassRoleGrant` for each role that the member of the task names. Adds none if the member is absent.
     pub(super) fn pass(&mut self, task: &Task, passed: PassedRole<'_>, context: DeriveContext<'_>) {
         for found in task.arguments.at(passed.member) {
-            let roles = arn_template::role(&found, passed, &task.path, context);
+            let is_told = !arn_template::told_roles(&task.path, context).is_empty();
+            let is_open = matches!(found, Found::Expression { .. }) && !is_told;
+            let declared = context.resources.get(&task.path).filter(|_| is_open);
+            let declared = declared.into_iter().flat_map(|declared| declared.roles(passed.service));
+            let declared: Vec<String> = declared.map(|one| one.role.clone()).collect();
+            self.taken.extend(declared.iter().map(|role| (task.path.clone(), Use::PassRole, role.clone())));
+            let roles = if declared.is_empty() {
+                arn_template::role(&found, passed, &task.path, context)
+            } else {
+                Ok(declared)
+            };
             match roles.map(|roles| of_profile(roles, &found, passed, task, context)) {
                 Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
@@ -112,6 +128,14 @@ impl RequiredPermissions {
         }
     }
 
+    /// Whether nothing was derived, and nothing is to be told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+            && self.pass_role_grants.is_empty()
+            && self.undeclared.is_empty()
+            && [&self.errors, &self.tightened, &self.notices].iter().all(|texts| texts.is_empty())
+    }
+
     /// Appends what another derivation found.
     pub(super) fn append(&mut self, other: Self) {
         self.grants.extend(other.grants);
@@ -120,6 +144,8 @@ impl RequiredPermissions {
         self.errors.extend(other.errors);
         self.tightened.extend(other.tightened);
         self.declared.extend(other.declared);
+        self.undeclared.extend(other.undeclared);
+        self.taken.extend(other.taken);
         self.notices.extend(other.notices);
     }
 

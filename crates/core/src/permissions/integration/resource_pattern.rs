@@ -37,6 +37,11 @@ impl ResourcePattern {
         Self::literal(arn, "`ResourceOverrides`")
     }
 
+    /// Creates a pattern from an ARN in `TaskResources`.
+    pub fn declared(arn: &str) -> Self {
+        Self::literal(arn, "`TaskResources`")
+    }
+
     /// Creates a pattern with a wildcard for `what`, which is known at run time only.
     pub fn at_run_time(arn: String, what: &str) -> Self {
         Self { arn, wildcard: Some(WildcardReason::at_run_time(what)) }

@@ -12,13 +12,15 @@ use std::collections::BTreeSet;
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::{Found, Task};
-use crate::permissions::integration::apis::{self, Api, ApiNeed};
+use crate::permissions::integration::api_need::ApiNeed;
+use crate::permissions::integration::apis::{self, Api};
 use crate::permissions::integration::arn_template::{Absent, ArnTemplate, condition};
 use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
-use crate::permissions::integration::required::RequiredPermissions;
+use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
+use crate::permissions::integration::task_resources::{DeclaredRole, Use};
 
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 
@@ -62,9 +64,18 @@ pub fn required_by(
             if needs.is_empty() {
                 call.require(&ApiNeed { on: vec!["*".to_owned()], ..ApiNeed::default() }, required);
             }
+            let mut own = RequiredPermissions::default();
             for need in &needs {
-                call.require(need, required);
+                call.require(need, &mut own);
             }
+            if own.is_empty() && !needs.is_empty() {
+                let why = format!(
+                    "`aws-sdk:{service}:{action}`: no permission in the table fits the members of this call; correct them"
+                );
+                required.tighten(&task.path, &why);
+                call.by_name(&[], required);
+            }
+            required.append(own);
         }
         Ok(Api::NoAction(reason)) => {
             let what = format!("`aws-sdk:{service}:{action}` needs no permission of IAM ({reason})");
@@ -116,6 +127,10 @@ impl ApiCall<'_> {
         if !call.applies() {
             return;
         }
+        if let Some(declarable) = &need.declared {
+            let actions = need.allow.iter().cloned().collect();
+            return declarable.require(&task.path, &actions, &need.to, *context, required);
+        }
         for member in &need.pass {
             if need.optional && !task.arguments.tells(member) {
                 let what = format!("`{member}` may name a role at run time, and the role is not passed; set it here");
@@ -129,10 +144,7 @@ impl ApiCall<'_> {
                 continue;
             }
             if need.to.is_empty() {
-                let why = format!(
-                    "`{member}`: AWS does not document the service that the role is passed to, so it can't be granted"
-                );
-                required.tighten(&task.path, &why);
+                self.pass_declared(member, &found, required);
                 continue;
             }
             let mut passed = RequiredPermissions::default();
@@ -174,6 +186,32 @@ impl ApiCall<'_> {
         match need.condition.as_ref().map(|one| condition(one, task, *context)).transpose() {
             Ok(condition) => required.grant(&task.path, actions, resources, condition),
             Err(why) => required.tighten(&task.path, &why),
+        }
+    }
+
+    /// Passes a role to the service that the author declares, because AWS documents none.
+    fn pass_declared(&self, member: &str, found: &[Found], required: &mut RequiredPermissions) {
+        let state = &self.task.path;
+        let is_named = |role: &str| {
+            found.iter().any(|found| match found {
+                Found::Literal(text) => text == role,
+                Found::Expression { .. } => true,
+                Found::Absent => false,
+            })
+        };
+        let declared = self.context.resources.get(state).into_iter().flat_map(|declared| &declared.pass_roles);
+        let mut named = declared.filter(|one| is_named(&one.role)).peekable();
+        if named.peek().is_none() {
+            let why = format!(
+                "`{member}`: AWS does not document the service that the role is passed to; name the role and the \
+                 service in `PassRoles` of `TaskResources`"
+            );
+            return required.tighten(state, &why);
+        }
+        for DeclaredRole { role, service } in named {
+            required.taken.insert((state.clone(), Use::PassRole, role.clone()));
+            let (state, role, service) = (state.clone(), role.clone(), service.clone());
+            required.pass_role_grants.push(PassRoleGrant { state, role, service, is_new: false });
         }
     }
 
@@ -254,7 +292,7 @@ fn reason(key: &str, actions: &BTreeSet<String>) -> WildcardReason {
     }
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }

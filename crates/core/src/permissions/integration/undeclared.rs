@@ -1,0 +1,99 @@
+//! Needs of a state that its definition does not name, so that only its author can.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::iam::arn::{Arn, matches};
+use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
+use crate::permissions::integration::resource_pattern::ResourcePattern;
+use crate::permissions::integration::task_resources::Use;
+
+/// A need of a table that the author of a definition declares in `TaskResources`.
+///
+/// The need also has `allow`, `given` and `lacking` as every need of the table, and `to` if roles are passed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declarable {
+    /// How the state uses it.
+    #[serde(rename = "use")]
+    pub used: Use,
+    /// What the state uses, as a noun phrase: `the data behind the tables of the query`.
+    pub what: String,
+    /// Whether the call may do without. Otherwise it fails for nearly everyone if the permission is missing.
+    #[serde(default)]
+    pub possible: bool,
+    /// The pattern of the ARNs that the actions are granted on, from the service on: `s3:::*/*`.
+    #[serde(default)]
+    pub fits: String,
+    /// The actions on the bucket of a declared object.
+    #[serde(default)]
+    pub bucket: BTreeSet<String>,
+    /// The page of AWS that has the need.
+    pub source: String,
+}
+
+/// A need that the definition does not name and the author has not declared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UndeclaredNeed {
+    /// The path of the state: `Prepare.Branches[0].Train`. For the keys of data, `(data keys)`.
+    pub state: String,
+    /// How the state uses it.
+    #[serde(rename = "use")]
+    pub used: Use,
+    /// What the state uses, as a noun phrase: `the data behind the tables of the query`.
+    pub what: String,
+    /// Whether the state certainly needs it. Otherwise it depends on what the definition does not tell.
+    pub required: bool,
+    /// The service principal that a role is passed to: `ecs-tasks.amazonaws.com`. `None` for other uses.
+    pub service: Option<String>,
+    /// The page of AWS that has the need.
+    pub source: String,
+}
+
+impl Declarable {
+    /// Grants what the author declares for the state, or records the need as undeclared.
+    ///
+    /// `to` is the service that roles are passed to.
+    pub(super) fn require(
+        &self,
+        state: &str,
+        actions: &BTreeSet<String>,
+        to: &str,
+        context: DeriveContext<'_>,
+        required: &mut RequiredPermissions,
+    ) {
+        let Some(declared) = context.resources.get(state) else {
+            required.undeclared.push(UndeclaredNeed {
+                state: state.to_owned(),
+                used: self.used,
+                what: self.what.clone(),
+                required: !self.possible,
+                service: (self.used == Use::PassRole).then(|| to.to_owned()),
+                source: self.source.clone(),
+            });
+            return;
+        };
+        for one in declared.roles(to).filter(|_| self.used == Use::PassRole) {
+            required.taken.insert((state.to_owned(), Use::PassRole, one.role.clone()));
+            required.pass_role_grants.push(PassRoleGrant {
+                state: state.to_owned(),
+                role: one.role.clone(),
+                service: to.to_owned(),
+                is_new: false,
+            });
+        }
+        let pattern = format!("arn:{}:{}", context.place.partition, self.fits);
+        for arn in declared.arns(self.used).iter().filter(|arn| matches(&pattern, arn)) {
+            required.taken.insert((state.to_owned(), self.used, arn.clone()));
+            required.grant(state, actions.clone(), vec![ResourcePattern::declared(arn)], None);
+            let bucket = Arn::parse(arn).and_then(|arn| arn.resource.split('/').next());
+            if let Some(bucket) = bucket.filter(|_| !self.bucket.is_empty()) {
+                let bucket = format!("arn:{}:s3:::{bucket}", context.place.partition);
+                required.grant(state, self.bucket.clone(), vec![ResourcePattern::declared(&bucket)], None);
+            }
+        }
+    }
+}
