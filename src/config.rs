@@ -26,12 +26,14 @@ pub fn sdk_config(http: &SharedHttpConnector) -> SdkConfig {
         .timeout_config(TimeoutConfig::builder().operation_timeout(ONE_CALL).build());
     config.set_region(variable("AWS_REGION").map(Region::new));
     config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
-    // The credentials are never renewed: Lambda starts a new process before they expire.
-    if let Some((id, secret)) = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY")) {
-        let credentials = Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "Lambda's environment");
-        config.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
-    }
+    config.set_credentials_provider(credentials().map(SharedCredentialsProvider::new));
     config.build()
+}
+
+/// Reads the keys of the function's role. They are never renewed: Lambda starts a new process before they expire.
+pub fn credentials() -> Option<Credentials> {
+    let (id, secret) = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"))?;
+    Some(Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "Lambda's environment"))
 }
 
 /// Reads an environment variable. An empty variable counts as absent.

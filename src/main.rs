@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use mlops_roles::aws::cloudformation::CloudFormationClient;
 use mlops_roles::aws::iam::IamClient;
+use mlops_roles::aws::s3::ObjectClient;
 use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles::http::connector;
 use mlops_roles::http::transport::HttpTransport;
@@ -20,7 +21,7 @@ use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::Ports;
 use mlops_roles_engine::telemetry::Telemetry;
 
-use config::{sdk_config, variable};
+use config::{credentials, sdk_config, variable};
 
 fn main() -> Result<(), Error> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve())
@@ -39,6 +40,7 @@ async fn serve() -> Result<(), Error> {
             iam: IamClient::new(aws_sdk_iam::Client::new(&config)),
             stacks: CloudFormationClient::new(aws_sdk_cloudformation::Client::new(&config)),
             sagemaker: SageMakerClients::new(sagemaker.build()),
+            objects: ObjectClient::new(http.clone(), credentials(), variable("AWS_ENDPOINT_URL")),
         },
         guardrails: Guardrails::from_environment(variable),
         sender: ResponseSender { transport: HttpTransport(http), endpoint: variable("AWS_ENDPOINT_URL") },

@@ -1,6 +1,7 @@
 """The cases that need the permissions of the function's role one by one, and the accounts in which the tests try
 them."""
 
+import hashlib
 import json
 import time
 import uuid
@@ -285,6 +286,27 @@ def found(**source):
     return case
 
 
+def read(name, pins):
+    """The definition is read from a bucket that keeps versions."""
+    @named(name)
+    def case(account):
+        bucket, key, s3 = f"definitions-{account.aws.account}", "churn.asl.json", account.aws.s3
+        account.aws.own_bucket(bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        body = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+        version = s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"]
+        one = account.workflow(SageMakerExecutionRoleArns=None, **pins({"Bucket": bucket, "Key": key}, version, body))
+        with tried(one, one.create) as attempt:
+            yield attempt
+    return case
+
+
+read_by_version = read("read_by_version", lambda location, version, body: {
+    "DefinitionS3Location": {**location, "Version": version}})
+read_by_digest = read("read_by_digest", lambda location, version, body: {
+    "DefinitionS3Location": location, "DefinitionSha256": hashlib.sha256(body.encode()).hexdigest()})
+
+
 @contextmanager
 def late(account):
     """A late event of a stack that no longer exists."""
@@ -447,6 +469,8 @@ CASES = {
     ("PoliciesPolicy", "ChangeMarkedPolicies"): {
         rewritten: "iam:CreatePolicyVersion", written_back: "iam:SetDefaultPolicyVersion",
         rewritten_once_too_often: "iam:DeletePolicyVersion", deleted: "iam:DeletePolicy iam:DeletePolicyVersion"},
+    ("PoliciesPolicy", "ReadDefinitions"): {
+        read_by_digest: "s3:GetObject", read_by_version: "s3:GetObjectVersion"},
     ("mlops-roles", "ReleaseFromTheBoundary"): {adopted_in_vain: "iam:DeleteRolePermissionsBoundary"},
     ("mlops-roles", "SeeBoundaries"): {bounded_by_what_is_not_there: "iam:GetPolicy"},
     ("mlops-roles-adoption", "AskForTheStack"): {adopted: "cloudformation:DescribeStackResources"},

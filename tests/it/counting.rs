@@ -31,10 +31,13 @@ async fn calls_are_counted_by_action_and_the_answer_is_none() {
             drop(call(body, None));
         }
         drop(call("{}", Some("SageMaker.ListProjects")));
+        let mut read = HttpRequest::new("".into());
+        read.headers_mut().insert("x-amz-expected-bucket-owner", "123456789012");
+        drop(http.call(read));
         drop(call("{\"Status\":\"SUCCESS\"}", None));
     };
     let ((), telemetry) = Telemetry::gather(calls).await;
     let told: Value = serde_json::from_str(&telemetry.line("f", 0)).unwrap();
-    assert_eq!(told["CallsByAction"], json!({ "GetRole": 2, "PutRolePolicy": 1, "ListProjects": 1 }));
-    assert_eq!(told["Calls"], 4);
+    assert_eq!(told["CallsByAction"], json!({ "GetRole": 2, "PutRolePolicy": 1, "ListProjects": 1, "GetObject": 1 }));
+    assert_eq!(told["Calls"], 5);
 }

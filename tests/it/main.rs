@@ -14,6 +14,7 @@ mod counting;
 mod delivery;
 mod dns_cache;
 mod log;
+mod objects;
 mod simulation;
 mod wire;
 mod wire_faults;

@@ -268,7 +268,8 @@ def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partiti
         BoundaryDenies="Strict", EnabledTypes=types, PassableRoleArns=filled(arn.format("role"), longest["PassableRoleArns"]),
         PermissionsBoundaryArn="x" * longest["PermissionsBoundaryArn"] if own_boundary else "",
         NarrowerPermissionsBoundaryArns=filled(arn.format("policy"), longest["NarrowerPermissionsBoundaryArns"]),
-        AllowedManagedPolicyArns=filled(arn.format("policy"), longest["AllowedManagedPolicyArns"]))
+        AllowedManagedPolicyArns=filled(arn.format("policy"), longest["AllowedManagedPolicyArns"]),
+        DefinitionLocations=filled(f"arn:{partition}:s3:::{'x' * 40}/*", longest["DefinitionLocations"]))
     kinds = {name: one["Type"] for name, one in template["Resources"].items()}
     managed = [name for name, kind in kinds.items() if kind == "AWS::IAM::ManagedPolicy"]
     inline = [name for name, kind in kinds.items() if kind == "AWS::IAM::Policy"]
@@ -288,6 +289,9 @@ def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partiti
      [f"arn:aws:iam::{ACCOUNT}:policy/a ,arn:aws:iam::{ACCOUNT}:policy/b", f"arn:aws:iam::{ACCOUNT}:policy/*"]),
     ("PermissionsBoundaryArn", [f"arn:aws:iam::{ACCOUNT}:policy/a", "arn:aws:iam::aws:policy/PowerUserAccess"],
      [f"arn:aws:iam::{ACCOUNT}:policy/a\n", f"arn:aws:iam::{ACCOUNT}:policy/*"]),
+    ("DefinitionLocations", ["arn:aws:s3:::my.artifacts/a/*,arn:aws-cn:s3:::b-1/x.json", "arn:aws:s3:::artifacts/*"],
+     ["arn:aws:s3:::artifacts", "arn:aws:s3:::art*/x", "arn:aws:s3:::artifacts/ x", "s3://artifacts/x", "*",
+      "arn:aws:s3:::artifacts/${aws:username}/x", "arn:aws:s3:us-east-1:123456789012:accesspoint/x/object/y"]),
     ("EnabledTypes", ["Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole"],
      ["Custom::StepFunctionsWorkflowRole, Custom::SageMakerExecutionRole"]),
     ("SageMakerExecutionRoleArns", [f"arn:aws:iam::{ACCOUNT}:role/a,arn:aws:iam::{ACCOUNT}:role/b/c"],

@@ -41,7 +41,8 @@ def found(tmp_path):
 
 
 def test_the_examples_and_the_template_pass():
-    assert linted(ROOT / "template.yaml", *sorted((ROOT / "examples").glob("*.yaml"))) == []
+    examples = [*(ROOT / "examples").glob("*.yaml"), *(ROOT / "examples/definition-in-s3").glob("*.yaml")]
+    assert linted(ROOT / "template.yaml", *sorted(examples)) == []
 
 
 def test_every_schema_says_what_the_rules_need_of_it():
@@ -95,14 +96,15 @@ def test_each_rule_about_several_properties_says_what_to_do(found):
 
     wrong = {
         "Nothing": (WORKFLOW, {}, "`SageMakerExecutionRoleArns` is missing; add it, or one of "
-                                  "`SageMakerExecutionRole`, `Definition` and `Integrations`"),
+                                  "`SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` and `Integrations`"),
         "Both": (WORKFLOW, {**task, "Definition": {}},
                  "`Integrations` and `Definition` exclude each other; leave `Integrations` out"),
         "TwoWays": (WORKFLOW, {**arns, **source("EndpointName")},
                     "`SageMakerExecutionRole` and `SageMakerExecutionRoleArns` exclude each other; leave one of them "
                     "out"),
         "NoDefinition": (WORKFLOW, {**arns, "Logging": True},
-                         "`Logging` needs `Definition` or `Integrations`; add one of them, or leave `Logging` out"),
+                         "`Logging` needs `Definition`, `DefinitionS3Location` or `Integrations`; add one of them, or "
+                         "leave `Logging` out"),
         "NoSource": (WORKFLOW, source(), one_source),
         "TwoSources": (WORKFLOW, source("DomainId", "PipelineName"), one_source),
         "UserAndSpace": (WORKFLOW, source("DomainId", "UserProfileName", "SpaceName"),

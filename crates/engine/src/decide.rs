@@ -2,7 +2,7 @@
 //!
 //! It only reads: the function continues from the decision, the preview stops there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
@@ -55,11 +55,13 @@ pub async fn decide(
     let observed = observe(iam, &query, context, deadline).await?;
     let before = observed.state;
     writable(iam, stacks, spec, &before, context, deadline).await?;
-    replaceable(iam, prior, context, deadline).await?;
+    let attached = replaceable(iam, prior, context, deadline).await?;
     prior.check_within_guardrails(&before, owner)?;
     let desired = owner.desired(&spec.state, &prior.managed, &before);
     within_quota(&desired)?;
-    let going = prior.superseded.policies.keys().chain(gone(&desired, &before));
+    // The policies of a definition in Amazon S3 are only known by what is attached.
+    let attached = attached.iter().filter(|arn| !prior.superseded.policies.contains_key(*arn));
+    let going = prior.superseded.policies.keys().chain(attached).chain(gone(&desired, &before));
     let ours = owner.roles_of(&before).map(|(name, _)| name);
     let ours: Vec<&Name> = ours.chain(prior.superseded.roles.keys()).collect();
     unused(iam, going, &ours, &BTreeMap::new(), deadline).await?;
@@ -105,16 +107,21 @@ pub async fn observe(
 }
 
 /// Checks that CloudFormation's cleanup will be able to delete the roles that a replacement supersedes. Without the
-/// check, nobody would notice: CloudFormation does not report a cleanup that fails.
+/// check, nobody would notice: CloudFormation does not report a cleanup that fails. Returns the ARNs of the owner's
+/// policies that are attached to these roles.
 async fn replaceable(
     iam: &impl Iam,
     prior: &PriorState,
     context: ReadContext<'_>,
     deadline: Instant,
-) -> Result<(), String> {
+) -> Result<BTreeSet<String>, String> {
+    let mut attached = BTreeSet::new();
     for name in prior.superseded.roles.keys() {
         let observed = observe(iam, &Query::for_roles([name.clone()]), context, deadline).await?.state;
         let role = observed.roles.get(name).filter(|role| context.owner.owns(&role.tags));
+        if role.is_some() {
+            attached.extend(observed.policies.keys().cloned());
+        }
         if let Some(role) = role.filter(|role| !context.guardrails.allows_path(&role.path)) {
             return Err(format!(
                 "this update replaces role `{name}`, which the function can't delete: its path `{}` is not in the \
@@ -123,7 +130,7 @@ async fn replaceable(
             ));
         }
     }
-    Ok(())
+    Ok(attached)
 }
 
 /// Returns the ARNs of the policies that existed before and are not part of the desired state.

@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use crate::deadlines::Deadlines;
 use crate::deliver::{DeliveryError, ResponseSender};
 use crate::operation::outcome::{Done, Failed, failed, nothing};
-use crate::port::{Iam, Ports, SageMaker, Stacks, Transport};
+use crate::port::{Iam, Objects, Ports, SageMaker, Stacks, Transport};
 use crate::staleness::{EventAge, check_staleness};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
@@ -24,9 +24,9 @@ use mlops_roles_core::resource::spec::ReadContext;
 
 /// The handler of the function. It serves one event at a time and keeps no state between events.
 #[derive(Clone, Debug)]
-pub struct Handler<I, S, M, T> {
-    /// The clients of IAM, CloudFormation and SageMaker.
-    pub ports: Ports<I, S, M>,
+pub struct Handler<I, S, M, O, T> {
+    /// The clients of IAM, CloudFormation, SageMaker and Amazon S3.
+    pub ports: Ports<I, S, M, O>,
     /// The deployer's guardrails, or what is wrong with the environment variables that set them. An error fails every
     /// event of the stacks that this function serves.
     pub guardrails: Result<Guardrails, MisconfiguredEnvironment>,
@@ -46,7 +46,7 @@ pub struct Invocation {
     pub now: i64,
 }
 
-impl<I: Iam, S: Stacks, M: SageMaker, T: Transport> Handler<I, S, M, T> {
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects, T: Transport> Handler<I, S, M, O, T> {
     /// Processes the event and sends a response to CloudFormation, whatever the event contains and whatever goes wrong.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! - [`failure`]: why a step or a read failed
 //! - [`retry`]: repeated calls to AWS
 //! - [`execution`], [`apply`], [`rollback`]: how a plan is applied to IAM and rolled back
-//! - [`staleness`], [`preconditions`], [`lookup`], [`usage`], [`verify`]: checks against the account
+//! - [`staleness`], [`preconditions`], [`lookup`], [`definition`], [`usage`], [`verify`]: checks against the account
 //! - [`decide`]: from the observed and the desired state to a plan
 //! - [`deliver`]: how the response reaches CloudFormation
 //! - [`operation`]: Create and Update, Delete, and the flow of the service-catalog type
@@ -17,6 +17,7 @@
 pub mod apply;
 pub mod deadlines;
 pub mod decide;
+pub mod definition;
 pub mod deliver;
 pub mod execution;
 pub mod failure;

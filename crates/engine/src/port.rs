@@ -1,7 +1,7 @@
 //! The ports to AWS: traits that observe the account, execute one step and read a few facts.
 //!
 //! The function implements them with the AWS SDKs for the real account: `src/aws/iam`, `src/aws/cloudformation.rs`,
-//! `src/aws/sagemaker.rs` and `src/http/transport.rs`.
+//! `src/aws/sagemaker.rs`, `src/aws/s3.rs` and `src/http/transport.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::definition_location::Location;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
@@ -68,15 +70,30 @@ pub trait Iam {
     async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError>;
 }
 
-/// The ports to the three AWS services that the engine uses.
+/// The ports to the four AWS services that the engine uses.
 #[derive(Clone, Debug)]
-pub struct Ports<I, S, M> {
+pub struct Ports<I, S, M, O> {
     /// The port to IAM.
     pub iam: I,
     /// The port to CloudFormation.
     pub stacks: S,
     /// The port to SageMaker, in any region.
     pub sagemaker: M,
+    /// The port to Amazon S3.
+    pub objects: O,
+}
+
+/// The calls to Amazon S3.
+#[expect(async_fn_in_trait, reason = "its futures stay on one thread")]
+pub trait Objects {
+    /// Reads the object from a bucket of the account and region of `place`. `None` where the object has more bytes than
+    /// a definition may have.
+    ///
+    /// # Errors
+    /// When `s3:GetObject` fails. `FaultKind::NotFound` means that the bucket, the object or its version does not exist.
+    /// The call is `kms:Decrypt` where S3 may not use the KMS key of the object for the function. The error never
+    /// quotes the reply, because the reply may quote the object.
+    async fn read(&self, place: &Place, location: &Location) -> Result<Option<Vec<u8>>, AwsError>;
 }
 
 /// Why the response was not delivered. Only the kind of error is kept: the message of an HTTP client may repeat the

@@ -121,6 +121,7 @@ forms! {
     MachineKeyArn: text("^arn:[^:*?]+:kms:[^:*?]*:[^:*?]*:key/[^*?]*$");
     Repository:
         scalar("^(arn:[^:*?$]+:ecr:[^:*?$]+:[0-9]{12}:repository/)?[a-z0-9._/-]{2,256}$");
+    Sha256: text("^[0-9A-Fa-f]{64}$");
     Definition: json_schema!({ "type": ["object", "string"] });
 }
 

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::common::{Always, Makes, MakesOne, also, because, given, needs, never, of_one};
 use crate::forms::{
-    Action, Anything, Arn, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, Principal, RoleArn, Scalar,
-    StateMachineName, Text,
+    Action, Anything, Arn, BucketName, ByName, Definition, Flag, MachineKeyArn, OneOrMany, PolicyName, Principal,
+    RoleArn, Scalar, Sha256, StateMachineName, Text,
 };
 
-/// The properties that need `Definition` or `Integrations`.
+/// The properties that need `Definition`, `DefinitionS3Location` or `Integrations`.
 const OF_DEFINITION: [&str; 9] = [
     "DataKeys",
     "DefinitionSubstitutions",
@@ -33,10 +33,17 @@ pub struct WorkflowRole {
     makes: Makes,
     #[schemars(flatten)]
     makes_one: MakesOne,
-    /// The state machine, as an object or as JSON text. The role may do what its tasks do, and no more. `Definition`
-    /// and `Integrations` exclude each other.
+    /// The state machine, as an object or as JSON text. The role may do what its tasks do, and no more. `Definition`,
+    /// `DefinitionS3Location` and `Integrations` exclude each other.
     #[schemars(extend("x-default" = "the policy of the console guide"))]
     definition: Option<Definition>,
+    /// The object in Amazon S3 with the state machine as JSON, instead of `Definition`: one object
+    /// `{Bucket, Key, Version}`. It has to match the deployer's `DefinitionLocations`. The function reads it on Create
+    /// and on every Update, and never on Delete.
+    definition_s3_location: Option<ObjectLocation>,
+    /// The SHA-256 of the object that `DefinitionS3Location` names, as 64 hexadecimal digits. The function refuses
+    /// other content. It is needed without `Version`, unless the deployer sets `AllowUnpinnedDefinitions`.
+    definition_sha256: Option<Sha256>,
     /// The values for `${Name}` in the definition, by name, as in `AWS::StepFunctions::StateMachine`.
     definition_substitutions: Option<ByName<Scalar>>,
     /// What the state machine calls, instead of `Definition`: a list. Each item is a resource such as
@@ -70,7 +77,8 @@ pub struct WorkflowRole {
     /// The roles that the workflow may pass to SageMaker: one ARN or a list. Each is a literal ARN of a role of this
     /// account and matches the deployer's `PassableRoleArns`.
     #[schemars(extend(
-        "x-default" = "**required** without `SageMakerExecutionRole`, `Definition` and `Integrations`"
+        "x-default" = "**required** without `SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` and \
+                       `Integrations`"
     ))]
     sage_maker_execution_role_arns: Option<OneOrMany<RoleArn>>,
     /// Where to find the one role that the workflow may pass to SageMaker, instead of `SageMakerExecutionRoleArns`. The
@@ -84,6 +92,20 @@ pub struct WorkflowRole {
     /// at most 80 ASCII characters. A distributed map needs the whole name.
     #[schemars(extend("x-default" = "any state machine of the account in the region"))]
     state_machine_name: Option<StateMachineName>,
+}
+
+// A doc comment here would replace the description of the property.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "PascalCase", deny_unknown_fields)]
+struct ObjectLocation {
+    /// The name of a bucket of the function's account and region.
+    bucket: BucketName,
+    /// The key of the object: at most 1,024 bytes, without percent-encoding.
+    #[schemars(length(min = 1, max = 1_024))]
+    key: String,
+    /// The id of the version of the object. `null`, the version of a bucket without versions, does not replace
+    /// `DefinitionSha256`.
+    version: Option<Text>,
 }
 
 #[derive(JsonSchema)]
@@ -182,28 +204,39 @@ fn rules(schema: &mut Schema) {
         given("SageMakerExecutionRoleArns"),
         required("SageMakerExecutionRole"),
         required("Definition"),
+        required("DefinitionS3Location"),
         required("Integrations"),
     ] });
     also(
         schema,
         because(
             &roles_or_definition,
-            "`SageMakerExecutionRoleArns` is missing; add it, or one of `SageMakerExecutionRole`, `Definition` and \
-             `Integrations`",
+            "`SageMakerExecutionRoleArns` is missing; add it, or one of `SageMakerExecutionRole`, `Definition`, \
+             `DefinitionS3Location` and `Integrations`",
         ),
     );
     let both = json!({ "required": ["Definition", "Integrations"] });
     never(schema, &both, "`Integrations` and `Definition` exclude each other; leave `Integrations` out");
+    for other in ["Definition", "Integrations"] {
+        let both = json!({ "required": ["DefinitionS3Location", other] });
+        let why = format!("`{other}` and `DefinitionS3Location` exclude each other; leave one of them out");
+        never(schema, &both, &why);
+    }
+    let why = "`DefinitionSha256` needs `DefinitionS3Location`; add it, or leave `DefinitionSha256` out";
+    needs(schema, &required("DefinitionSha256"), &required("DefinitionS3Location"), why);
     let both = json!({ "allOf": [given("SageMakerExecutionRoleArns"), required("SageMakerExecutionRole")] });
     never(
         schema,
         &both,
         "`SageMakerExecutionRole` and `SageMakerExecutionRoleArns` exclude each other; leave one of them out",
     );
-    let definitions = ["Definition", "Integrations"].map(required);
+    let definitions = ["Definition", "DefinitionS3Location", "Integrations"].map(required);
     let definitions = json!({ "anyOf": definitions });
     for name in OF_DEFINITION {
-        let why = format!("`{name}` needs `Definition` or `Integrations`; add one of them, or leave `{name}` out");
+        let why = format!(
+            "`{name}` needs `Definition`, `DefinitionS3Location` or `Integrations`; add one of them, or leave `{name}` \
+             out"
+        );
         needs(schema, &required(name), &definitions, &why);
     }
 }
@@ -213,5 +246,8 @@ fn attributes() -> Map<String, Value> {
     let mut attributes = of_one();
     let found = "The ARN of the execution role that was found or named. Empty for several or none.";
     attributes.insert("SageMakerExecutionRoleArn".to_owned(), found.into());
+    let read = "The SHA-256 of the object that `DefinitionS3Location` names, as it was read. Empty without the \
+                property, where the role keeps its grants in a rollback, and where the response has no room.";
+    attributes.insert("DefinitionSha256".to_owned(), read.into());
     attributes
 }

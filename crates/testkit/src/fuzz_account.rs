@@ -8,18 +8,20 @@ use std::sync::{Arc, Mutex};
 use url::Url;
 
 use mlops_roles_core::guardrails::Guardrails;
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::definition_location::Location;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Role, State};
 use mlops_roles_engine::port::{
-    AwsError, Holder, Iam, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
+    AwsError, Holder, Iam, Objects, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
 };
 
 /// The id of the account.
@@ -37,6 +39,8 @@ pub fn guardrails() -> Guardrails {
         "PASSABLE_ROLE_ARNS" => Some("arn:aws:iam::*:role/*SageMaker*".to_owned()),
         "ALLOWED_MANAGED_POLICY_ARNS" => Some("arn:aws:iam::aws:policy/AmazonX".to_owned()),
         "ENABLED_TYPES" => Some(types.clone()),
+        "DEFINITION_LOCATIONS" => Some("arn:aws:s3:::artifacts/*".to_owned()),
+        "ALLOW_UNPINNED_DEFINITIONS" => Some("true".to_owned()),
         _ => None,
     };
     Guardrails::from_environment(variable).unwrap()
@@ -124,6 +128,13 @@ impl SageMaker for Account {
 
     async fn execution_roles(&self, _region: &str, _source: &Source) -> Result<BTreeSet<String>, AwsError> {
         Ok(BTreeSet::from([PASSABLE.to_owned()]))
+    }
+}
+
+impl Objects for Account {
+    async fn read(&self, _place: &Place, location: &Location) -> Result<Option<Vec<u8>>, AwsError> {
+        // The key is the definition, so that the fuzzers choose it.
+        Ok(Some(location.key.clone().into_bytes()))
     }
 }
 

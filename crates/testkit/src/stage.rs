@@ -64,6 +64,7 @@ pub fn guardrails() -> Guardrails {
              Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
         ),
         ("ALLOW_ADOPTION", "true"),
+        ("DEFINITION_LOCATIONS", "arn:aws:s3:::artifacts/churn/*"),
     ]);
     Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
@@ -74,7 +75,7 @@ pub struct Stage {
     pub fake: Fake,
     /// The responses that were not taken yet.
     pub mailbox: Mailbox,
-    pub handler: Handler<Face, Face, Face, Mailbox>,
+    pub handler: Handler<Face, Face, Face, Face, Mailbox>,
     /// What Lambda tells the handler of the invocation: five minutes remain.
     pub invocation: Invocation,
 }
@@ -96,7 +97,7 @@ impl Stage {
         let mailbox = Mailbox::default();
         let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
         let handler = Handler {
-            ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face },
+            ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face.clone(), objects: face },
             guardrails: Ok(guardrails()),
             sender,
         };

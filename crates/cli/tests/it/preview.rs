@@ -125,7 +125,8 @@ fn every_definition_is_previewed_with_the_policies_that_it_leads_to() {
         let Some(name) = file.strip_suffix(".asl.json") else { continue };
         let path = folder.join(&file);
         let place = ["--account", "123456789012", "--region", "us-east-1", "--format", "json"];
-        let properties = std::fs::read(folder.join(format!("{name}.properties.json"))).unwrap_or_else(|_| b"{}".to_vec());
+        let properties =
+            std::fs::read(folder.join(format!("{name}.properties.json"))).unwrap_or_else(|_| b"{}".to_vec());
         let mut properties: Map<String, Value> = serde_json::from_slice(&properties).unwrap();
         properties.entry("RoleName").or_insert_with(|| "AmazonSageMaker-Churn".into());
         // The substitutions of a bare definition are given with `--set`, and some overrides are of an earlier version.
@@ -227,7 +228,10 @@ fn a_statement_is_for_the_states_that_need_it_and_no_others() {
         format!(r#"{{"Type":"Task","Resource":"arn:aws:states:::{resource}","Parameters":{parameters},"End":true}}"#)
     };
     let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}SageMaker");
-    let run = format!(r#"{{"Cluster":"c","TaskDefinition":"t:1","Overrides":{{"TaskRoleArn":"{0}","ExecutionRoleArn":"{0}"}}}}"#, role("Shared"));
+    let run = format!(
+        r#"{{"Cluster":"c","TaskDefinition":"t:1","Overrides":{{"TaskRoleArn":"{0}","ExecutionRoleArn":"{0}"}}}}"#,
+        role("Shared")
+    );
     let train = format!(r#"{{"TrainingJobName":"x","RoleArn":"{}"}}"#, role("Shared"));
     let states = [
         ("Run", task("ecs:runTask", &run)),

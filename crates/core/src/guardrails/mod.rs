@@ -38,10 +38,28 @@ pub struct Guardrails {
     pub allow_adoption: bool,
     /// Whether templates may ask for the policies of a role set that write to IAM in their published form.
     pub allow_published_iam_writes: bool,
+    /// The objects in Amazon S3 that definitions may be read from.
+    pub definitions: DefinitionObjects,
     /// Which actions the boundary of `template.yaml` denies besides the identity services.
     pub boundary_denies: BoundaryDenies,
     /// Whether the function asks the stack about every event. Otherwise it asks only about events that may be stale.
     pub verifies_events: bool,
+}
+
+/// The objects in Amazon S3 that the deployer lets the function read definitions from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefinitionObjects {
+    /// IAM patterns of the ARNs of the objects: `arn:aws:s3:::artifacts/*`. Empty: no definition is read.
+    pub locations: Vec<String>,
+    /// Whether a template may name an object without its version or SHA-256.
+    pub allow_unpinned: bool,
+}
+
+impl DefinitionObjects {
+    /// Whether a definition may be read from the object with this ARN: `arn:aws:s3:::artifacts/churn.asl.json`.
+    pub fn allow(&self, object_arn: &str) -> bool {
+        self.locations.iter().any(|pattern| arn::matches(pattern, object_arn))
+    }
 }
 
 /// The error that an environment variable of the function is not as `template.yaml` sets it.
@@ -111,6 +129,10 @@ impl Guardrails {
             types: list("ENABLED_TYPES"),
             allow_adoption: flag("ALLOW_ADOPTION")?,
             allow_published_iam_writes: flag("ALLOW_PUBLISHED_IAM_WRITES")?,
+            definitions: DefinitionObjects {
+                locations: list("DEFINITION_LOCATIONS"),
+                allow_unpinned: flag("ALLOW_UNPINNED_DEFINITIONS")?,
+            },
             boundary_denies,
             verifies_events: flag("VERIFY_EVENTS")?,
         })

@@ -19,6 +19,11 @@ const S3_SUFFIXES: [(&str, &str); 8] = [
     ("aws-us-gov", "amazonaws.com"),
 ];
 
+/// Returns the domain suffix of S3 hosts in the partition: `amazonaws.com`. `None` for an unknown partition.
+pub fn s3_suffix(partition: &str) -> Option<&'static str> {
+    S3_SUFFIXES.iter().find(|(name, _)| *name == partition).map(|(_, suffix)| *suffix)
+}
+
 /// The presigned S3 URL that takes the response.
 ///
 /// Whoever holds the URL can send a response in the function's place. So `Debug` and `Display` never show it.
@@ -102,7 +107,7 @@ impl fmt::Display for ResponseUrl {
 /// <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 fn is_response_bucket(host: &str, place: &Place) -> bool {
     let Place { partition, region, .. } = place;
-    let Some((_, suffix)) = S3_SUFFIXES.iter().find(|(name, _)| name == partition) else { return false };
+    let Some(suffix) = s3_suffix(partition) else { return false };
     let bucket = format!("cloudformation-custom-resource-response-{}", region.replace('-', ""));
     let service = host.strip_prefix(&bucket).and_then(|rest| rest.strip_suffix(suffix));
     let regional = ["s3-", "s3.", "s3.dualstack.", "s3-fips.", "s3-fips.dualstack."];

@@ -1,4 +1,5 @@
-//! The properties `Definition` and `Integrations` of a workflow role, and the permissions that derive from them.
+//! The properties `Definition`, `DefinitionS3Location` and `Integrations` of a workflow role, and the permissions that
+//! derive from them.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +18,18 @@ use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissio
 use crate::permissions::integration::task_resources::Use;
 use crate::permissions::simulation::Check;
 use crate::resource::by_state;
+use crate::resource::definition_location;
+use crate::resource::definition_location::{Location, MAX_BYTES};
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, ReadContext};
 use crate::text::shown;
 
-/// The maximum size of a definition, in bytes.
-/// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
-const LONGEST: usize = 1_048_576;
-
-/// Parses `Definition` or `Integrations` and derives the policies of the role. Returns `None` where both properties are
-/// absent. Validation errors go to `reader`.
+/// Parses `Definition`, `DefinitionS3Location` or `Integrations` and derives the policies of the role. Returns `None`
+/// where all three properties are absent. Validation errors go to `reader`.
+///
+/// A definition in Amazon S3 that was not read leads to placeholders instead of grants.
 ///
 /// `execution_roles` has the ARNs of the roles to pass to SageMaker where the role is known only at run time.
 /// `state_machine` is the value of `StateMachineName`. `itself` is the workflow role, which must not be passed.
@@ -40,6 +41,8 @@ pub fn parse(
     itself: &RoleProperties,
 ) -> Option<Granted> {
     let definition = reader.raw("Definition");
+    let location = Location::parse(reader, context.place, context.guardrails);
+    let is_located = reader.has(definition_location::PROPERTY);
     let substitutions = substitutions(reader);
     let integrations = reader.raw("Integrations");
     let overrides = by_state::overrides(reader);
@@ -54,6 +57,18 @@ pub fn parse(
         data_keys: data_keys(reader, context),
     };
     let (name, (machine, mut errors)) = match (definition, integrations) {
+        _ if is_located => {
+            for (other, is_given) in [("Definition", definition.is_some()), ("Integrations", integrations.is_some())] {
+                if is_given {
+                    reader.report(format!(
+                        "`{other}`: not allowed with `{}`; remove one of the two",
+                        definition_location::PROPERTY
+                    ));
+                }
+            }
+            let Some(text) = reader.definition() else { return Some(Granted::unread(location)) };
+            (definition_location::PROPERTY, machine_of_object(text, &substitutions))
+        }
         (None, None) => {
             for name in [
                 "DataKeys",
@@ -67,7 +82,9 @@ pub fn parse(
                 "VerifyPermissions",
             ] {
                 if reader.has(name) {
-                    reader.report(format!("`{name}`: allowed only with `Definition` or `Integrations`"));
+                    reader.report(format!(
+                        "`{name}`: allowed only with `Definition`, `DefinitionS3Location` or `Integrations`"
+                    ));
                 }
             }
             return None;
@@ -116,7 +133,9 @@ pub fn parse(
     for error in std::mem::take(&mut required.tightened) {
         reader.tighten(format!("`{name}`: {error}"));
     }
-    let told = definition.or(integrations).map_or_else(String::new, Value::to_string);
+    let told = definition
+        .or(integrations)
+        .map_or_else(|| reader.definition().unwrap_or_default().to_owned(), Value::to_string);
     if let Some(error) = undeclared(&required, &format!("{told}{substitutions:?}")) {
         reader.tighten(error);
     }
@@ -132,7 +151,8 @@ pub fn parse(
     }
     let checks =
         if verified { Check::from_required(&required, |state| format!("state `{state}`")) } else { Vec::new() };
-    Some(Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks })
+    let pass_role_grant = pass_role(&required.pass_role_grants);
+    Some(Granted { policies, pass_role_grant, required, checks, definition: location, is_unread: false })
 }
 
 /// The error about all states that certainly need more than the definition names. `None` if there are none.
@@ -171,15 +191,13 @@ fn undeclared(required: &RequiredPermissions, definition: &str) -> Option<String
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
     let none = |why| (Machine::default(), vec![why]);
-    let mut substituted = Substituted { values: substitutions, room: LONGEST };
+    let mut substituted = Substituted { values: substitutions, room: MAX_BYTES };
     let full = match definition {
         Value::String(text) => Value::String(substituted.text(text)),
         other => substituted.everywhere(other),
     };
     if substituted.room == 0 {
-        return none(format!(
-            "has more than {LONGEST} bytes with its substitutions, the maximum of Step Functions; shorten it"
-        ));
+        return none(too_long());
     }
     match full {
         Value::String(text) => match serde_json::from_str(&text) {
@@ -188,6 +206,40 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
         },
         other => asl::parse(&other),
     }
+}
+
+/// Reads the definition from the text of an object. Only the errors of a state machine may name what the text has: the
+/// author of the template may not be allowed to read the object.
+fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
+    let none = |why| (Machine::default(), vec![why]);
+    let mut substituted = Substituted { values: substitutions, room: MAX_BYTES };
+    let full = substituted.text(text);
+    if substituted.room == 0 {
+        return none(too_long());
+    }
+    let read: Value = match serde_json::from_str(&full) {
+        Ok(read) => read,
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            return none(format!(
+                "the object is not valid JSON at line {line}, column {column}; correct it, or convert YAML with \
+                 `yq -o=json machine.asl.yaml > machine.asl.json` and upload the result"
+            ));
+        }
+    };
+    let (start, states) = (read.get("StartAt"), read.get("States"));
+    if !start.is_some_and(Value::is_string) || !states.is_some_and(Value::is_object) {
+        return none(
+            "the object is not a state machine, expected a JSON object with `StartAt` and `States`; correct \
+             `Bucket` and `Key`"
+                .to_owned(),
+        );
+    }
+    asl::parse(&read)
+}
+
+fn too_long() -> String {
+    format!("has more than {MAX_BYTES} bytes with its substitutions, the maximum of Step Functions; shorten it")
 }
 
 /// Reads `Integrations`. Each item stands for a task: a resource such as `sagemaker:createTrainingJob.sync`, or

@@ -94,7 +94,8 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         Vec::new()
     };
     let trust = trust(reader, context.place, &capabilities);
-    let granted = Granted { policies, pass_role_grant: pass_role(&required.pass_role_grants), required, checks };
+    let pass_role_grant = pass_role(&required.pass_role_grants);
+    let granted = Granted { policies, pass_role_grant, required, checks, ..Granted::default() };
     SingleRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
 }
 

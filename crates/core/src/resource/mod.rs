@@ -2,6 +2,7 @@
 //!
 //! The code here is pure. It collects all validation errors instead of stopping at the first.
 
+pub mod definition_location;
 pub mod execution_role_source;
 pub mod prior;
 pub mod properties;
@@ -12,6 +13,7 @@ pub mod definition;
 pub mod deploy_target;
 pub mod execution_role;
 mod guide;
+pub mod kept_grants;
 pub mod mlops_roles;
 pub mod reserved;
 pub mod role;
@@ -43,7 +45,21 @@ pub fn parse(
     properties: &Map<String, Value>,
     context: ReadContext<'_>,
 ) -> Option<(ResourceSpec, ValidationErrors)> {
-    let reader = Reader::new(properties);
+    parse_with_definition(resource_type, properties, context, None)
+}
+
+/// Parses the properties as [`parse`] does. `definition` is the text of the object that `DefinitionS3Location` names;
+/// `None` where it was not read.
+///
+/// Without it, a workflow role with that property has no grants. Placeholders have the names of the policies that the
+/// definition may lead to, so that a Delete finds these policies.
+pub fn parse_with_definition(
+    resource_type: &str,
+    properties: &Map<String, Value>,
+    context: ReadContext<'_>,
+    definition: Option<&str>,
+) -> Option<(ResourceSpec, ValidationErrors)> {
+    let reader = Reader::with_definition(properties, definition);
     let spec = match resource_type {
         workflow_role::TYPE => workflow_role::parse(&reader, context),
         execution_role::TYPE => execution_role::parse(&reader, context),

@@ -58,6 +58,7 @@ impl fmt::Display for ValidationErrors {
 #[derive(Debug)]
 pub struct Reader<'a> {
     map: &'a Map<String, Value>,
+    definition: Option<&'a str>,
     known: RefCell<BTreeSet<&'static str>>,
     errors: RefCell<ValidationErrors>,
 }
@@ -66,7 +67,18 @@ impl<'a> Reader<'a> {
     /// Creates a reader of the properties of a resource. It accepts `ServiceToken`, `ServiceTimeout` and `Revision`
     /// unread.
     pub fn new(map: &'a Map<String, Value>) -> Self {
-        Self { map, known: RefCell::new(ALWAYS_KNOWN.into()), errors: RefCell::default() }
+        Self::with_definition(map, None)
+    }
+
+    /// Creates a reader as [`Reader::new`] does. `definition` is the text of the object that `DefinitionS3Location`
+    /// names; `None` where it was not read.
+    pub fn with_definition(map: &'a Map<String, Value>, definition: Option<&'a str>) -> Self {
+        Self { map, definition, known: RefCell::new(ALWAYS_KNOWN.into()), errors: RefCell::default() }
+    }
+
+    /// Returns the text of the object that `DefinitionS3Location` names. `None` where it was not read.
+    pub fn definition(&self) -> Option<&'a str> {
+        self.definition
     }
 
     /// Reads a list of objects, or one object. Returns each with its path, such as `Buckets[0]`, and a reader of its

@@ -56,7 +56,7 @@ impl SingleRole {
         if let Some(pass_role_grant) = &granted.pass_role_grant {
             role::within(reader, "inline policy with the PassRole grants", pass_role_grant, INLINE_SIZE_PER_ROLE);
         }
-        let sha256 = sha256(&granted.policies);
+        let sha256 = policies_sha256(&granted.policies);
         let numbered = |number| match number {
             1 => policy_name.clone(),
             more => format!("{policy_name}-{more}"),
@@ -72,9 +72,10 @@ impl SingleRole {
         // Another version of this function has other tables and may have derived more policies from the same
         // definition. A definition that can't be read any more leads to no policy at all, not even the first. Only the
         // console guide's policy is always exactly one.
-        let is_guide = count == 1 && granted.required.grants.is_empty();
+        let is_guide = count == 1 && granted.required.grants.is_empty() && !granted.is_unread;
         let surplus_arns = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
-        let surplus_arns = surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
+        let surplus_arns: Vec<String> =
+            surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
         let policies: BTreeMap<String, Policy> = (1..)
             .map(numbered)
             .zip(granted.policies)
@@ -83,7 +84,7 @@ impl SingleRole {
                 (place.policy_arn(&properties.path, &name), policy)
             })
             .collect();
-        let attached: BTreeSet<String> = managed.into_iter().chain(policies.keys().cloned()).collect();
+        let mut attached: BTreeSet<String> = managed.into_iter().chain(policies.keys().cloned()).collect();
         if attached.len() > MOST_MANAGED_POLICIES {
             let (all, ours) = (attached.len(), policies.len());
             reader.report(format!(
@@ -93,6 +94,10 @@ impl SingleRole {
             ));
         }
         let notices = over_quota(attached.len()).into_iter().chain(granted.required.notices.clone()).collect();
+        if granted.is_unread {
+            // As old properties, the spec says which attached policies are not somebody else's.
+            attached.extend(surplus_arns.iter().cloned());
+        }
 
         let beyond = beyond_boundary(&granted.required, context.guardrails);
         let role_arn = place.role_arn(&properties.path, properties.name.as_str());
@@ -129,6 +134,7 @@ impl SingleRole {
             attributes,
             adopt_existing,
             adopt_from,
+            definition: granted.definition,
             required: granted.required,
             notices,
             checks: granted.checks,
@@ -151,7 +157,7 @@ fn over_quota(attached: usize) -> Option<String> {
 
 /// Returns the SHA-256 of the policies, in lower-case hexadecimal. One policy is hashed in its normal form, several as
 /// their normal forms one after the other.
-fn sha256(policies: &[Document]) -> String {
+pub fn policies_sha256(policies: &[Document]) -> String {
     match policies {
         [one] => one.sha256(),
         several => hex(&Sha256::digest(several.iter().map(Document::to_string).collect::<String>().as_bytes())),

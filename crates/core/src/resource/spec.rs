@@ -9,6 +9,7 @@ use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::simulation::Check;
+use crate::resource::definition_location::Location;
 use crate::resource::execution_role_source::Source;
 use crate::state::State;
 use crate::state::ownership::Owner;
@@ -56,6 +57,8 @@ pub struct ResourceSpec {
     pub adopt_from: Option<String>,
     /// Where the function finds the execution role. `None` where the properties don't ask for a look-up.
     pub source: Option<Source>,
+    /// The object in Amazon S3 with the definition. `None` where the properties name none.
+    pub definition: Option<Location>,
     /// The required permissions that the policies were derived from. Empty where nothing is derived.
     pub required: RequiredPermissions,
     /// Notes on parts of the spec that may surprise the author. The attribute `Warnings` and the preview have them.
@@ -86,6 +89,19 @@ pub struct Granted {
     pub required: RequiredPermissions,
     /// What to verify once the role exists. Empty where the author did not ask for it.
     pub checks: Vec<Check>,
+    /// The object in Amazon S3 with the definition. `None` where the properties name none.
+    pub definition: Option<Location>,
+    /// Whether the definition was not read, so that the policies are placeholders.
+    pub is_unread: bool,
+}
+
+impl Granted {
+    /// Returns what stands for the grants of a definition that was not read: one empty policy, and an empty inline
+    /// policy.
+    pub fn unread(definition: Option<Location>) -> Self {
+        let empty = || Document::from_statements(Vec::new());
+        Self { policies: vec![empty()], pass_role_grant: Some(empty()), definition, is_unread: true, ..Self::default() }
+    }
 }
 
 /// Returns the actions that the boundary of `template.yaml` denies, whatever a policy grants, each with the states that

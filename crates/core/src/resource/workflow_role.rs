@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::iam::arn::Place;
 use crate::iam::document::Document;
+use crate::resource::definition_location::{SHA256, digest};
 use crate::resource::execution_role_source;
 use crate::resource::execution_role_source::Source;
 use crate::resource::properties::Reader;
@@ -26,7 +27,8 @@ pub const STATE_MACHINE_NAME_LENGTH: usize = 80;
 /// Parses the properties of a workflow role.
 ///
 /// Without `Definition` and `Integrations` the role gets the policy of the console guide. A placeholder stands for the
-/// execution role that `SageMakerExecutionRole` asks for until `context.found` has its ARN.
+/// execution role that `SageMakerExecutionRole` asks for until `context.found` has its ARN. The definition that
+/// `DefinitionS3Location` names is that of the reader.
 pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let place = context.place;
     let properties = role::parse(reader, context);
@@ -48,7 +50,8 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
         reader.report(
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list of the roles that the workflow passes \
-             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition` or `Integrations`)"
+             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` or \
+             `Integrations`)"
                 .to_owned(),
         );
     }
@@ -63,6 +66,9 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     // The attribute is empty for more than one role, because many ARNs would not fit the response.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };
     spec.attributes.insert("SageMakerExecutionRoleArn".to_owned(), one);
+    let read = reader.definition().filter(|_| spec.definition.is_some());
+    let sha256 = read.map(|text| digest(text.as_bytes())).unwrap_or_default();
+    spec.attributes.insert(SHA256.to_owned(), sha256);
     ResourceSpec { source, ..spec }
 }
 

@@ -12,6 +12,7 @@ mod beginnings;
 mod declared;
 mod integrations;
 mod law;
+mod locations;
 mod machines;
 mod manifests;
 mod merging;

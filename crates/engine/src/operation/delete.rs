@@ -7,7 +7,7 @@ use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{gone, observe};
 use crate::operation::outcome::{Done, Failed, failed, nothing, show, unfinished};
-use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::port::{Iam, Objects, Ports, SageMaker, Stacks};
 use crate::preconditions::{unused, users};
 use crate::staleness::{check_redelivery, current_physical_id};
 use crate::telemetry::{Phase, timed};
@@ -20,7 +20,7 @@ use mlops_roles_core::state::State;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::query::Query;
 
-impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Deletes the entities whose tags name this resource, and releases the adopted ones.
     ///
     /// A Delete is never rolled back, and it accepts properties of any shape. `asked` is true if the staleness check

@@ -1,5 +1,6 @@
 //! The operations that CloudFormation asks for: Create, Update and Delete.
 
+mod definition_object;
 mod delete;
 pub mod outcome;
 mod provision;

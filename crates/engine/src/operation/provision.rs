@@ -12,8 +12,9 @@ use crate::deadlines::Deadlines;
 use crate::decide::{Decision, decide};
 use crate::failure::Failures;
 use crate::lookup::find;
+use crate::operation::definition_object::Parsed;
 use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
-use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::port::{Iam, Objects, Ports, SageMaker, Stacks};
 use crate::preconditions::absent_boundary;
 use crate::retry;
 use crate::retry::{PROPAGATION_TIMEOUT, poll_until};
@@ -29,6 +30,7 @@ use mlops_roles_core::plan::propagation::needs_propagation;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
+use mlops_roles_core::resource::definition_location::SHA256;
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS};
@@ -63,7 +65,7 @@ pub struct Verified {
     denied: Vec<String>,
 }
 
-impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Creates or updates the resource as its properties ask, or rolls back to the state before the event.
     ///
     /// `asked` is true if the staleness check has already asked the stack. `old` has the physical id and the old
@@ -90,20 +92,28 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
                 .ok_or_else(|| fail(format!("`{}` is not a resource type of this function", request.resource_type)))
         };
         let (mut spec, mut errors) = parse(context)?;
-        let accepted = self.accepted(request, &spec, &errors, context, deadlines.work).await.map_err(fail)?;
+        let accepted = self.accepted(request, (&spec, None), &errors, context, deadlines.work).await.map_err(fail)?;
         let mut warnings = errors.tighten(&accepted);
         // A failed Create returns the physical id that the resource would have had. The Delete that follows checks the
         // tags in any case.
         let told = Some(spec.physical_id.as_str()).filter(|id| !id.is_empty());
         let physical_id = old.map_or(told, |(id, _)| Some(id)).unwrap_or(&request.target.physical_id).to_owned();
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
+        let found;
+        let mut known = context;
         if let Some(source) = spec.source.as_ref().filter(|_| errors.errors.is_empty()) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
-            let found = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
-            let found = timed(Phase::Observe, found).await.map_err(&fail)?;
+            let finding = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
+            found = timed(Phase::Observe, finding).await.map_err(&fail)?;
             tracing::info!(%source, role = found, "execution role found");
-            (spec, errors) = parse(ReadContext { found: Some(&found), ..context })?;
+            known = ReadContext { found: Some(&found), ..context };
+            (spec, errors) = parse(known)?;
             errors.tighten(&accepted);
+        }
+        if spec.definition.is_some() && errors.errors.is_empty() {
+            let read = Parsed { spec, errors, warnings };
+            let read = self.with_definition(request, properties, read, known, deadlines.work).await.map_err(&fail)?;
+            Parsed { spec, errors, warnings } = read;
         }
         let absent = absent_boundary(&self.iam, &spec, context, deadlines.work);
         errors.errors.extend(timed(Phase::Observe, absent).await);
@@ -116,6 +126,12 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
         for notice in std::mem::take(&mut spec.notices) {
             tracing::warn!(notice, "notice about the resource");
             warnings.push(notice);
+        }
+        if measure(request, &spec).is_err()
+            && let Some(sha256) = spec.attributes.get_mut(SHA256)
+        {
+            // The response has to fit, and a template can do without this attribute.
+            sha256.clear();
         }
         measure(request, &spec).map_err(fail)?;
 
@@ -143,12 +159,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
     /// may keep everything, since a stack whose rollback is refused can only be deleted. The event alone proves neither
     /// the update nor the rollback, so the method asks the stack.
     ///
+    /// `definition` is the text that was read from Amazon S3. It counts for the old properties only where they name the
+    /// same object: what the old properties name is never read.
+    ///
     /// # Errors
     /// Fails when the stack can't be asked.
-    async fn accepted(
+    pub(super) async fn accepted(
         &self,
         request: &Request,
-        spec: &ResourceSpec,
+        (spec, definition): (&ResourceSpec, Option<&str>),
         errors: &ValidationErrors,
         context: ReadContext<'_>,
         deadline: Instant,
@@ -158,8 +177,15 @@ impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
             return Ok(Vec::new());
         }
         let empty = Map::new();
-        let old = resource::parse(&request.resource_type, old_properties.as_object().unwrap_or(&empty), context);
-        let old = old.map(|(_, errors)| errors.tightened).unwrap_or_default();
+        let old_properties = old_properties.as_object().unwrap_or(&empty);
+        let read = |text: Option<&str>| {
+            resource::parse_with_definition(&request.resource_type, old_properties, context, text).unwrap_or_default()
+        };
+        let (old_spec, mut old) = read(None);
+        if definition.is_some() && old_spec.definition == spec.definition {
+            old = read(definition).1;
+        }
+        let old = old.tightened;
         let replaces = spec.physical_id != *physical_id;
         for tries in 0..=REPEATS {
             if tries > 0 {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::failure::IncompleteRollback;
-use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::port::{Iam, Objects, Ports, SageMaker, Stacks};
 use crate::rollback::roll_back;
 use crate::staleness::{StackProgress, stack_progress};
 use crate::telemetry;
@@ -13,7 +13,7 @@ use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
-impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Rolls back to the state before the event, and returns the reason for the response.
     ///
     /// If CloudFormation deletes the resource meanwhile, the method instead deletes what the resource manages and

@@ -12,7 +12,7 @@ use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::observe;
 use crate::operation::outcome::{Done, Failed, failed, show, unfinished};
-use crate::port::{Iam, Ports, SageMaker, Stacks};
+use crate::port::{Iam, Objects, Ports, SageMaker, Stacks};
 use crate::preconditions::other_users;
 use crate::retry;
 use crate::staleness::{check_redelivery, current_physical_id};
@@ -47,7 +47,7 @@ struct Report {
     usage: Usage,
 }
 
-impl<I: Iam, S: Stacks, M: SageMaker> Ports<I, S, M> {
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Handles a Create, Update or Delete of the service-catalog type. `asked_stack` is true if the staleness check has
     /// already asked the stack.
     ///

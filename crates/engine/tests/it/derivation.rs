@@ -361,7 +361,7 @@ async fn what_goes_only_with_a_definition_is_refused_without_one() {
         .await
         .failure();
     for name in ["Logging", "VerifyPermissions", "ResourceOverrides"] {
-        let mistake = format!("`{name}`: allowed only with `Definition` or `Integrations`");
+        let mistake = format!("`{name}`: allowed only with `Definition`, `DefinitionS3Location` or `Integrations`");
         assert!(response.reason().contains(&mistake), "{}", response.reason());
     }
     let both = asking(invoking(&["score"]), json!({ "Integrations": ["sns:publish"] }));

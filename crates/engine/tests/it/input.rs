@@ -49,7 +49,7 @@ async fn all_mistakes_come_at_once_by_path() {
          (4) `SettleSeconds`: found `121`, expected a whole number of seconds from 0 to 120; \
          (5) `RolName`: no such property, did you mean `RoleName`?; \
          (6) `Zebra`: no such property; the properties are `AdoptExisting`, `AdoptFrom`, `DataKeys`, `Definition`, \
-         `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
+         `DefinitionS3Location`, `DefinitionSha256`, `DefinitionSubstitutions`, `Description`, `Integrations`, `KmsKeyArn`, `Logging`, `ManagedPolicyArns`, \
          `MaxSessionDuration`, `PassRolePolicyName`, `Path`, `PermissionsBoundary`, `PolicyName`, `ResourceOverrides`, \
          `Revision`, `RoleName`, `SageMakerExecutionRole`, `SageMakerExecutionRoleArns`, `ServiceTimeout`, `ServiceToken`, `SettleSeconds`, \
          `StateMachineName`, `Tags`, `TaskActions`, `TaskResources`, `Tracing`, `VerifyPermissions`",
@@ -63,7 +63,8 @@ async fn the_required_property_is_asked_for() {
         check(
             json!({ "SageMakerExecutionRoleArns": absent }),
             "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list of the roles that the workflow passes \
-             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition` or `Integrations`)",
+             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` or \
+             `Integrations`)",
         )
         .await;
     }

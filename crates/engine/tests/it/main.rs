@@ -23,6 +23,7 @@ mod input;
 mod interleavings;
 mod late;
 mod lifecycle;
+mod located;
 mod moved_on;
 mod ownership;
 mod protocol;

@@ -168,13 +168,14 @@ async fn an_environment_that_is_not_the_templates_is_told_to_every_event() {
         ("PERMISSIONS_BOUNDARY_ARN", ""),
         ("ALLOW_ADOPTION", "yes"),
         ("ALLOW_PUBLISHED_IAM_WRITES", "yes"),
+        ("ALLOW_UNPINNED_DEFINITIONS", "yes"),
         ("BOUNDARY_DENIES", "Lax"),
     ] {
         stage.handler.guardrails = Guardrails::from_environment(|name| {
             let usual = match name {
                 "ROLE_PATHS" => "/",
                 "PERMISSIONS_BOUNDARY_ARN" => "arn:aws:iam::123456789012:policy/B",
-                "ALLOW_ADOPTION" | "ALLOW_PUBLISHED_IAM_WRITES" => "false",
+                "ALLOW_ADOPTION" | "ALLOW_PUBLISHED_IAM_WRITES" | "ALLOW_UNPINNED_DEFINITIONS" => "false",
                 "BOUNDARY_DENIES" => "Standard",
                 _ => "x",
             };

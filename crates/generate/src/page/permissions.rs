@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::table::{Part, code, codes, list, members, table, text};
 
 /// What limits each statement, in words: the policy, the `Sid` and the limit. A test evaluates the statements themselves.
-const LIMITS: [(&str, &str, &str); 24] = [
+const LIMITS: [(&str, &str, &str); 25] = [
     ("FunctionPolicy", "Log", "the function's log group"),
     ("FunctionPolicy", "KeepUnansweredEvents", "the function's queue"),
     ("FunctionPolicy", "AskForTheStack", "stacks of the account and region"),
@@ -32,6 +32,7 @@ const LIMITS: [(&str, &str, &str); 24] = [
     ("FunctionPolicy", "ProtectGuardrails", "the function's role, its managed policies, and the boundaries"),
     ("PoliciesPolicy", "SeeAndMakePolicies", "policies with the prefixes and paths"),
     ("PoliciesPolicy", "ChangeMarkedPolicies", "tagged policies with the prefixes and paths"),
+    ("PoliciesPolicy", "ReadDefinitions", "only with `DefinitionLocations`: these objects, in buckets of the account"),
     ("ServiceCatalogPolicy", "SeeAndTakeDown", "the eleven names, at any path, whoever created the roles"),
     ("ServiceCatalogPolicy", "TakeDownTheConsolesPolicy", "the policy that the console created for `UseRole`"),
     ("ServiceCatalogPolicy", "LookForUse", "any: these actions have no resource-level permissions"),

@@ -39,6 +39,7 @@ fn guardrails() -> Guardrails {
         ("ALLOWED_MANAGED_POLICY_ARNS", "*"),
         ("ALLOW_ADOPTION", "true"),
         ("ALLOW_PUBLISHED_IAM_WRITES", "true"),
+        ("DEFINITION_LOCATIONS", "*"),
     ]);
     Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
 }
@@ -211,6 +212,12 @@ fn what_works_is_taken() {
             json!({ "SageMakerExecutionRoleArns": [], "SageMakerExecutionRole": { "RoleNamePrefix": "x" } }),
             no_arns(json!({ "Definition": machine, "Logging": true, "Tracing": "false", "KmsKeyArn": KEY })),
             json!({ "Definition": machine.to_string(), "DefinitionSubstitutions": { "a": "", "b": 1, "c": true } }),
+            no_arns(json!({ "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a/b.json", "Version": "1" } })),
+            no_arns(json!({
+                "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a" },
+                "DefinitionSha256": "0aF".repeat(21) + "0",
+                "Logging": true,
+            })),
             no_arns(json!({ "Integrations": ["sns:publish", task], "VerifyPermissions": "true" })),
             no_arns(json!({ "Integrations": ["sns:publish"], "ResourceOverrides": { "[0]": topic } })),
             no_arns(json!({ "Integrations": ["sns:publish"], "ResourceOverrides": { "[0]": [topic] } })),
@@ -333,6 +340,18 @@ fn what_the_function_refuses_is_refused() {
             json!({ "Logging": true }),
             json!({ "Integrations": ["sns:publish"], "Logging": "on" }),
             json!({ "Integrations": ["sns:publish"], "Definition": {} }),
+            json!({ "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a", "Version": "1" }, "Definition": {} }),
+            json!({ "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a", "Version": "1" }, "Integrations": [] }),
+            json!({ "DefinitionS3Location": { "Bucket": "artifacts" } }),
+            json!({ "DefinitionS3Location": { "Bucket": "artifacts", "Key": "", "Version": "1" } }),
+            json!({ "DefinitionS3Location": { "Bucket": "Artifacts", "Key": "a", "Version": "1" } }),
+            json!({ "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a", "Version": "1", "Region": "x" } }),
+            json!({ "DefinitionS3Location": "s3://artifacts/a" }),
+            json!({ "DefinitionSha256": "0".repeat(64) }),
+            json!({
+                "DefinitionS3Location": { "Bucket": "artifacts", "Key": "a", "Version": "1" },
+                "DefinitionSha256": "0".repeat(63),
+            }),
             json!({ "Integrations": "sns:publish" }),
             json!({ "Integrations": [{ "Parameters": {} }] }),
             json!({ "Integrations": ["sns:publish"], "ResourceOverrides": { "[0]": "topic" } }),

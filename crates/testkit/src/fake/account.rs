@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::call::Call;
 use super::gate::Gate;
-use super::reply::{Failure, Reply};
+use super::reply::{Failure, Refusal, Reply};
 use super::sagemaker;
 use serde_json::Value;
 use std::cell::Cell;
@@ -314,7 +314,7 @@ impl Fake {
         if let Some(meddle) = state.meddling.remove(&index) {
             meddle(&mut state.books);
         }
-        if !matches!(call, Call::SageMaker(_)) && state.is_throttled() {
+        if !matches!(call, Call::SageMaker(_) | Call::S3(_)) && state.is_throttled() {
             return self.mischief(Mischief::Throttled, &mut state, call);
         }
         if let Some(at) = state.faults.iter().position(|fault| fault.at == index) {
@@ -416,6 +416,10 @@ impl Inner {
             Call::Iam(params) => self.iam(params),
             Call::CloudFormation(params) => self.cloudformation(params),
             Call::SageMaker(request) => sagemaker::answer(&mut self.books.regions, request, self.page),
+            Call::S3(object) => {
+                let content = self.books.objects.get(object).map(|content| Value::String(content.clone()));
+                content.ok_or_else(|| Refusal::new(404, "NoSuchKey", "HTTP status 404"))
+            }
         }
     }
 

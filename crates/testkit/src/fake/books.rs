@@ -62,6 +62,8 @@ pub struct Books {
     pub users: BTreeMap<String, BTreeSet<String>>,
     /// What SageMaker holds, by region.
     pub regions: BTreeMap<String, Region>,
+    /// The content of the objects in Amazon S3, by `bucket/key` or `bucket/key?versionId=version`.
+    pub objects: BTreeMap<String, String>,
 }
 
 impl Books {

@@ -11,6 +11,8 @@ pub enum Call {
     Iam(Params),
     CloudFormation(Params),
     SageMaker(sagemaker::Request),
+    /// A read of the object `bucket/key` or `bucket/key?versionId=version`.
+    S3(String),
 }
 
 impl Call {
@@ -18,6 +20,7 @@ impl Call {
         match self {
             Self::Iam(params) | Self::CloudFormation(params) => &params.action,
             Self::SageMaker(request) => &request.action,
+            Self::S3(_) => "GetObject",
         }
     }
 
@@ -30,14 +33,15 @@ impl Call {
     }
 
     /// A refusal in the words of the service; `code` is the code that IAM would use. SageMaker has no code for two
-    /// writes at once.
+    /// writes at once. The message of S3 is replaced by the status, as the client does it.
     pub(super) fn refused(&self, status: u16, code: &str, message: &str) -> Failure {
         let code = match self {
             Self::SageMaker(_) if code == "ConcurrentModification" => "ThrottlingException".to_owned(),
             Self::SageMaker(_) => format!("{code}Exception"),
             _ => code.to_owned(),
         };
-        Failure::Refused(Refusal { status, code, message: message.to_owned() })
+        let message = if matches!(self, Self::S3(_)) { format!("HTTP status {status}") } else { message.to_owned() };
+        Failure::Refused(Refusal { status, code, message })
     }
 }
 

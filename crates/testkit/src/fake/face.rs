@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 
 #[cfg(feature = "wire")]
-use mlops_roles::aws::{cloudformation::CloudFormationClient, iam::IamClient, sagemaker::SageMakerClients};
+use mlops_roles::aws::{
+    cloudformation::CloudFormationClient, iam::IamClient, s3::ObjectClient, sagemaker::SageMakerClients,
+};
 
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::definition_location::Location;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
-use mlops_roles_engine::port::{AwsError, Holder, Iam, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{AwsError, Holder, Iam, Objects, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
 
@@ -22,6 +26,7 @@ pub struct Clients {
     iam: IamClient,
     stacks: CloudFormationClient,
     sagemaker: SageMakerClients,
+    objects: ObjectClient,
 }
 
 /// One of the two ways to the fake account.
@@ -47,8 +52,8 @@ impl Face {
     /// The face of the real clients.
     #[cfg(feature = "wire")]
     pub fn wire(fake: &Fake) -> Self {
-        let (iam, stacks, sagemaker) = (fake.iam(), fake.stacks(), fake.sagemaker());
-        Self::Wire(Box::new(Clients { iam, stacks, sagemaker }))
+        let (iam, stacks, sagemaker, objects) = (fake.iam(), fake.stacks(), fake.sagemaker(), fake.objects());
+        Self::Wire(Box::new(Clients { iam, stacks, sagemaker, objects }))
     }
 }
 
@@ -126,5 +131,11 @@ impl SageMaker for Face {
 
     async fn execution_roles(&self, region: &str, source: &Source) -> Result<BTreeSet<String>, AwsError> {
         ask!(self, sagemaker, execution_roles(region, source))
+    }
+}
+
+impl Objects for Face {
+    async fn read(&self, place: &Place, location: &Location) -> Result<Option<Vec<u8>>, AwsError> {
+        ask!(self, objects, read(place, location))
     }
 }

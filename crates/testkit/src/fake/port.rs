@@ -7,16 +7,20 @@ use futures_util::future::{join, join_all, try_join, try_join_all, try_join3};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::resource::definition_location::{Location, MAX_BYTES};
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::{LastUse, Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, Tags};
-use mlops_roles_engine::port::{AwsError, FaultKind, Holder, Iam, ONE_CALL, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{
+    AwsError, FaultKind, Holder, Iam, ONE_CALL, Objects, Project, SageMaker, StackResource, Stacks,
+};
 
 use super::account::Fake;
 use super::call::Call;
@@ -539,6 +543,21 @@ impl Fake {
             roles.extend(Some(text(&model["ExecutionRoleArn"])).filter(|role| !role.is_empty()));
         }
         Ok(roles)
+    }
+}
+
+impl Objects for Fake {
+    async fn read(&self, _place: &Place, location: &Location) -> Result<Option<Vec<u8>>, AwsError> {
+        let Location { bucket, key, version, .. } = location;
+        let (name, object) = match version {
+            Some(version) => ("s3:GetObjectVersion", format!("{bucket}/{key}?versionId={version}")),
+            None => ("s3:GetObject", format!("{bucket}/{key}")),
+        };
+        let reply = self.reply(name, Call::S3(object)).await.map_err(|error| {
+            let kind = if error.code == "NoSuchKey" { FaultKind::NotFound } else { error.kind };
+            AwsError { kind, ..error }
+        })?;
+        Ok(Some(text(&reply).into_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES))
     }
 }
 

@@ -20,10 +20,11 @@ use tokio::time::Instant;
 
 use mlops_roles::aws::cloudformation::CloudFormationClient;
 use mlops_roles::aws::iam::IamClient;
+use mlops_roles::aws::s3::ObjectClient;
 use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles_engine::port::ONE_CALL;
 
-use super::account::Fake;
+use super::account::{ACCOUNT, Fake};
 use super::call::Call;
 use super::call::Params;
 use super::reply::Failure;
@@ -56,6 +57,12 @@ impl Fake {
     pub fn sagemaker(&self) -> SageMakerClients {
         let latest = aws_sdk_sagemaker::config::BehaviorVersion::latest();
         SageMakerClients::new(self.config().into_builder().behavior_version(latest).build())
+    }
+
+    /// The real client of Amazon S3, connected to this account.
+    pub fn objects(&self) -> ObjectClient {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        ObjectClient::new(SharedHttpConnector::new(self.clone()), Some(credentials), None)
     }
 
     fn config(&self) -> SdkConfig {
@@ -98,6 +105,7 @@ impl HttpConnector for Fake {
         HttpConnectorFuture::new(async move {
             match (fake.ask(&call).await, &call) {
                 (Ok(body), Call::SageMaker(_)) => Ok(response(200, body.to_string())),
+                (Ok(body), Call::S3(_)) => Ok(response(200, body.as_str().unwrap().to_owned())),
                 (Ok(body), call) => Ok(response(200, document(call.action(), &body))),
                 (Err(Failure::Refused(refusal)), Call::SageMaker(_)) => {
                     let body = json!({ "__type": refusal.code, "message": refusal.message });
@@ -111,6 +119,14 @@ impl HttpConnector for Fake {
 }
 
 fn parse(request: &HttpRequest) -> Call {
+    if let Some(owner) = request.headers().get("x-amz-expected-bucket-owner") {
+        assert_eq!((request.method(), owner), ("GET", ACCOUNT));
+        let url = url::Url::parse(request.uri()).unwrap();
+        let (bucket, _) = url.host_str().unwrap().split_once(".s3.us-east-1.").unwrap();
+        let key = percent_encoding::percent_decode_str(url.path().trim_start_matches('/')).decode_utf8().unwrap();
+        let version = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Call::S3(format!("{bucket}/{key}{version}"));
+    }
     let body = request.body().bytes().unwrap_or_default();
     if let Some(target) = request.headers().get("x-amz-target") {
         let action = target.strip_prefix("SageMaker.").unwrap().to_owned();
