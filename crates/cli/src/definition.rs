@@ -94,11 +94,11 @@ impl Sources<'_> {
                      command replaces the path in a custom resource; upload the file before the deployment",
                     shown(text)
                 ));
-                Some(self.given.map_or_else(|| local(repository, LOCATION, text), |file| self.from_option(file)))
+                Some(self.given.map_or_else(|| local(repository, LOCATION, text), |file| self.of_option(file)))
             }
             Value::Object(object) if !(object.contains_key("Bucket") && object.contains_key("Key")) => None,
             Value::String(_) | Value::Object(_) => Some(match (self.given, self.repository, self.local_machine()) {
-                (Some(file), ..) => self.from_option(file),
+                (Some(file), ..) => self.of_option(file),
                 (None, Some(repository), Some((machine, path))) => {
                     let Machine { id, property, .. } = machine;
                     findings.notes.insert(format!(
@@ -119,7 +119,7 @@ impl Sources<'_> {
     }
 
     /// Reads the file of `--definition`.
-    fn from_option(&self, file: &str) -> Result<Value, String> {
+    fn of_option(&self, file: &str) -> Result<Value, String> {
         let about = |why| format!("`--definition {}`: {why}", self.id);
         let text = text_of(Path::new(file), file).map_err(about)?;
         definition(&text).map_err(|why| about(format!("{}: {why}", shown(file))))

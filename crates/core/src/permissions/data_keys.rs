@@ -95,10 +95,12 @@ pub(super) fn required_by_data_keys(keys: Option<&[String]>, required: &mut Requ
             ));
         }
         for ((grant, services), actions) in by_services {
-            let mut condition = json!({ "StringEquals": { "kms:ViaService": services } });
-            if grant {
-                condition["Bool"] = json!({ "kms:GrantIsForAWSResource": "true" });
-            }
+            let via = json!({ "kms:ViaService": services });
+            let condition = if grant {
+                json!({ "Bool": { "kms:GrantIsForAWSResource": "true" }, "StringEquals": via })
+            } else {
+                json!({ "StringEquals": via })
+            };
             let on = vec![ResourcePattern::exact(key.clone())];
             required.grants.push(Grant::of(STATE, &actions, on, Some(condition)));
         }

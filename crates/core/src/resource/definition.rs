@@ -3,19 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value};
 
 use crate::iam::arn::Arn;
-use crate::iam::document::hex;
 use crate::permissions::asl;
 use crate::permissions::asl::{Arguments, Machine, Task};
 use crate::permissions::derive::derive;
 use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
-use crate::permissions::integration::task_resources::Use;
+use crate::permissions::integration::required::PassRoleGrant;
 use crate::permissions::simulation::Check;
 use crate::resource::by_state;
 use crate::resource::definition_location;
@@ -24,6 +21,7 @@ use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, ReadContext};
+use crate::resource::undeclared;
 use crate::text::shown;
 
 /// Parses `Definition`, `DefinitionS3Location` or `Integrations` and derives the policies of the role. Returns `None`
@@ -40,11 +38,8 @@ pub fn parse(
     state_machine: Option<&str>,
     itself: &RoleProperties,
 ) -> Option<Granted> {
-    let definition = reader.raw("Definition");
     let location = Location::parse(reader, context.place, context.guardrails);
-    let is_located = reader.has(definition_location::PROPERTY);
     let substitutions = substitutions(reader);
-    let integrations = reader.raw("Integrations");
     let overrides = by_state::overrides(reader);
     let actions = by_state::actions(reader);
     let resources = by_state::resources(reader, context, itself);
@@ -56,45 +51,11 @@ pub fn parse(
         key: key(reader, context),
         data_keys: data_keys(reader, context),
     };
-    let (name, (machine, mut errors)) = match (definition, integrations) {
-        _ if is_located => {
-            for (other, is_given) in [("Definition", definition.is_some()), ("Integrations", integrations.is_some())] {
-                if is_given {
-                    reader.report(format!(
-                        "`{other}`: not allowed with `{}`; remove one of the two",
-                        definition_location::PROPERTY
-                    ));
-                }
-            }
-            let Some(text) = reader.definition() else { return Some(Granted::unread(location)) };
-            (definition_location::PROPERTY, machine_of_object(text, &substitutions))
-        }
-        (None, None) => {
-            for name in [
-                "DataKeys",
-                "DefinitionSubstitutions",
-                "KmsKeyArn",
-                "Logging",
-                "ResourceOverrides",
-                "TaskActions",
-                "TaskResources",
-                "Tracing",
-                "VerifyPermissions",
-            ] {
-                if reader.has(name) {
-                    reader.report(format!(
-                        "`{name}`: allowed only with `Definition`, `DefinitionS3Location` or `Integrations`"
-                    ));
-                }
-            }
-            return None;
-        }
-        (Some(definition), None) => ("Definition", machine(definition, &substitutions)),
-        (None, Some(integrations)) => ("Integrations", tasks(integrations)),
-        (Some(_), Some(_)) => {
-            reader.report("`Integrations`: not allowed with `Definition`; remove one of the two".to_owned());
-            return Some(Granted::default());
-        }
+    let Source { name, text, machine, mut errors } = match source(reader, &substitutions) {
+        Asked::Machine(source) => source,
+        Asked::Unread => return Some(Granted::unread(location)),
+        Asked::Twice => return Some(Granted::default()),
+        Asked::Nothing => return None,
     };
     let of_tasks = DeriveContext {
         place: context.place,
@@ -133,60 +94,78 @@ pub fn parse(
     for error in std::mem::take(&mut required.tightened) {
         reader.tighten(format!("`{name}`: {error}"));
     }
-    let told = definition
-        .or(integrations)
-        .map_or_else(|| reader.definition().unwrap_or_default().to_owned(), Value::to_string);
-    if let Some(error) = undeclared(&required, &format!("{told}{substitutions:?}")) {
-        reader.tighten(error);
-    }
-    for need in required.undeclared.iter().filter(|need| !need.required) {
-        required.notices.push(match need.used {
-            Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),
-            used => format!(
-                "state `{}`: perhaps it {used} {}; declare it in `TaskResources`, or `{{}}` for a state that needs \
-                 nothing more",
-                need.state, need.what
-            ),
-        });
-    }
+    undeclared::report(reader, &mut required, &format!("{text}{substitutions:?}"));
     let checks =
         if verified { Check::from_required(&required, |state| format!("state `{state}`")) } else { Vec::new() };
     let pass_role_grant = pass_role(&required.pass_role_grants);
     Some(Granted { policies, pass_role_grant, required, checks, definition: location, is_unread: false })
 }
 
-/// The error about all states that certainly need more than the definition names. `None` if there are none.
-///
-/// `definition` is in the error by its digest, so that an Update that changes the definition gets another error.
-fn undeclared(required: &RequiredPermissions, definition: &str) -> Option<String> {
-    let mut needs: Vec<_> = required.undeclared.iter().filter(|need| need.required).collect();
-    needs.sort();
-    needs.dedup();
-    let (mut told, mut text) = (Vec::new(), Map::new());
-    for need in &needs {
-        told.push(format!("state `{}` {} {}", need.state, need.used, need.what));
-        let (list, item) = match &need.service {
-            Some(service) => ("PassRoles", json!({ "RoleArn": "ROLE_ARN", "Service": service })),
-            None if need.used == Use::Write => ("Write", json!("ARN")),
-            None => ("Read", json!("ARN")),
-        };
-        let lists = text.entry(need.state.clone()).or_insert_with(|| json!({}));
-        if let Some(lists) = lists.as_object_mut()
-            && let Some(items) = lists.entry(list).or_insert_with(|| json!([])).as_array_mut()
-            && !items.contains(&item)
-        {
-            items.push(item);
+/// A state machine, or what stands for one.
+struct Source {
+    /// The property that has it: `Definition`.
+    name: &'static str,
+    /// Its text, without the substitutions.
+    text: String,
+    machine: Machine,
+    errors: Vec<String>,
+}
+
+/// What the properties ask for.
+enum Asked {
+    Machine(Source),
+    /// An object in S3 that is not read.
+    Unread,
+    /// Two sources at once.
+    Twice,
+    /// Nothing of a definition.
+    Nothing,
+}
+
+/// Reads the property that has the state machine. Properties that exclude each other are reported.
+fn source(reader: &Reader<'_>, substitutions: &BTreeMap<String, String>) -> Asked {
+    let (definition, integrations) = (reader.raw("Definition"), reader.raw("Integrations"));
+    let asked = |name, text, (machine, errors)| Asked::Machine(Source { name, text, machine, errors });
+    match (definition, integrations) {
+        _ if reader.has(definition_location::PROPERTY) => {
+            for (other, is_given) in [("Definition", definition.is_some()), ("Integrations", integrations.is_some())] {
+                if is_given {
+                    reader.report(format!(
+                        "`{other}`: not allowed with `{}`; remove one of the two",
+                        definition_location::PROPERTY
+                    ));
+                }
+            }
+            let Some(text) = reader.definition() else { return Asked::Unread };
+            asked(definition_location::PROPERTY, text.to_owned(), machine_of_object(text, substitutions))
+        }
+        (None, None) => {
+            for name in [
+                "DataKeys",
+                "DefinitionSubstitutions",
+                "KmsKeyArn",
+                "Logging",
+                "ResourceOverrides",
+                "TaskActions",
+                "TaskResources",
+                "Tracing",
+                "VerifyPermissions",
+            ] {
+                if reader.has(name) {
+                    reader.report(format!(
+                        "`{name}`: allowed only with `Definition`, `DefinitionS3Location` or `Integrations`"
+                    ));
+                }
+            }
+            Asked::Nothing
+        }
+        (Some(definition), None) => asked("Definition", definition.to_string(), machine(definition, substitutions)),
+        (None, Some(integrations)) => asked("Integrations", integrations.to_string(), tasks(integrations)),
+        (Some(_), Some(_)) => {
+            reader.report("`Integrations`: not allowed with `Definition`; remove one of the two".to_owned());
+            Asked::Twice
         }
     }
-    let digest: String = hex(&Sha256::digest(definition)).chars().take(8).collect();
-    (!needs.is_empty()).then(|| {
-        format!(
-            "`TaskResources`: missing, expected what the definition (digest {digest}) does not name: {}; add {} with \
-             your ARNs, or `{{}}` for a state that needs nothing more",
-            told.join(", "),
-            Value::Object(text)
-        )
-    })
 }
 
 fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {

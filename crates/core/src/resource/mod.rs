@@ -21,6 +21,7 @@ pub mod role_set;
 pub mod service_catalog;
 pub mod service_catalog_role;
 pub mod single_role;
+mod undeclared;
 pub mod workflow_role;
 
 use serde_json::{Map, Value};

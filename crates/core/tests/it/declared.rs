@@ -38,6 +38,7 @@ fn task(resource: &str, parameters: &Value) -> Value {
     machine(&json!({ "First": { "Type": "Task", "Resource": resource, "Parameters": parameters, "End": true } }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the tests also declare nothing at all, which is `None`")]
 fn declared(read: &[&str], write: &[&str], roles: &[(&str, &str)]) -> Option<TaskResources> {
     let owned = |arns: &[&str]| arns.iter().map(|arn| (*arn).to_owned()).collect();
     let role = |(role, service): &(&str, &str)| DeclaredRole { role: (*role).into(), service: (*service).into() };

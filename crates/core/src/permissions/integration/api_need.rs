@@ -95,7 +95,7 @@ impl ApiNeed {
     fn parse(text: &str, before: Option<&Self>, prefix: &str) -> Result<Self, String> {
         let (mut need, mut rest) = (Self::default(), text);
         if let Some(tagging) = text.strip_prefix('!') {
-            need.allow.push(format!("{}:TagResource", prefix));
+            need.allow.push(format!("{prefix}:TagResource"));
             need.given.push("Tags".to_owned());
             rest = tagging;
         }
@@ -106,7 +106,7 @@ impl ApiNeed {
             rest = behind;
         }
         if !need.pass.is_empty() && !text.contains('%') {
-            need.to = format!("{}.amazonaws.com", prefix);
+            need.to = format!("{prefix}.amazonaws.com");
         }
         let has_place = !need.on.is_empty() || !need.pass.is_empty() || need.declared.is_some();
         if let Some(before) = before.filter(|_| !has_place) {
@@ -134,7 +134,7 @@ impl ApiNeed {
                 (*why).clone_into(&mut self.why);
             }
             (Some('+'), action) if action.contains(':') => self.allow.push(action.to_owned()),
-            (Some('+'), action) => self.allow.push(format!("{}:{action}", prefix)),
+            (Some('+'), action) => self.allow.push(format!("{prefix}:{action}")),
             (Some('$'), _) => self.pass.push(value.to_owned()),
             (Some('%'), "") => {}
             (Some('%'), _) => self.to = format!("{value}.amazonaws.com"),
