@@ -77,7 +77,13 @@ fn place(partition: &str, region: &str) -> Place {
 }
 
 fn location(bucket: &str, key: &str, version: Option<&str>) -> Location {
-    Location { bucket: bucket.to_owned(), key: key.to_owned(), version: version.map(str::to_owned), sha256: None }
+    Location {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        version: version.map(str::to_owned),
+        sha256: None,
+        refusals: Vec::new(),
+    }
 }
 
 #[tokio::test]

@@ -1,18 +1,18 @@
 //! Reads the definition that a workflow role does not have in its properties, but in a local file or in S3.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::path::Path;
 
+use mlops_roles_core::resource::definition_location::digest;
+pub use mlops_roles_core::resource::definition_location::{PROPERTY as LOCATION, SHA256};
 use mlops_roles_core::text::shown;
 use serde_json::{Map, Value, json};
 
-use crate::document::definition;
+use crate::document::as_json;
 use crate::repository::{Repository, text_of};
 use crate::symbol::Symbols;
 use crate::template::Findings;
-
-/// The property of a workflow role that says where its definition is: `{Bucket, Key, Version}`.
-pub const LOCATION: &str = "DefinitionS3Location";
 
 /// A state machine of the template that has its definition in a file or an object.
 #[derive(Clone, Debug)]
@@ -38,15 +38,43 @@ pub struct Sources<'a> {
     pub machines: Vec<Machine<'a>>,
 }
 
+/// What the function gets of one resource, with the current stand-ins for unknown values.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The properties.
+    pub properties: Value,
+    /// The text of the object that `DefinitionS3Location` names. `None` where there is no object, or it was not read.
+    pub object: Option<String>,
+    /// What was found on the way.
+    pub findings: Findings,
+}
+
+/// A local file with a definition.
+#[derive(Debug)]
+struct File<'a> {
+    /// What names the file: the option, or a property.
+    named_by: String,
+    /// The path as it is written.
+    path: &'a str,
+    /// The content.
+    text: String,
+}
+
 impl Sources<'_> {
-    /// Replaces `DefinitionS3Location` by the `Definition` that it leads to. What is assumed becomes a note, and what
-    /// can't be read becomes a fault.
+    /// Reads the definition that `DefinitionS3Location` leads to, and returns the text of the object. What is assumed
+    /// becomes a note, and what can't be read becomes a fault.
     ///
-    /// A value that the function would refuse anyway stays.
-    pub fn fill_in(&self, properties: &mut Value, symbols: &RefCell<Symbols>, findings: &mut Findings) {
-        let Some(properties) = properties.as_object_mut() else { return };
+    /// The location of an object stays, so that the function's checks apply to it. A local path, or a location that is
+    /// unknown as a whole, is replaced by `Definition`. Then there is no text to return.
+    pub fn fill_in(
+        &self,
+        properties: &mut Value,
+        symbols: &RefCell<Symbols>,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        let properties = properties.as_object_mut()?;
         let has_other = ["Definition", "Integrations"].iter().any(|name| properties.contains_key(*name));
-        let Some(location) = properties.get(LOCATION) else {
+        let Some(location) = properties.get(LOCATION).cloned() else {
             if self.given.is_some() {
                 findings.faults.insert(format!(
                     "`--definition {}`: the resource has no `DefinitionS3Location`; leave the option out",
@@ -56,30 +84,46 @@ impl Sources<'_> {
             if !has_other {
                 findings.notes.extend(self.machines.iter().map(Machine::is_not_read));
             }
-            return;
+            return None;
         };
         if has_other {
-            return;
+            return None;
         }
-        let Some(read) = self.read(location, symbols, findings) else { return };
-        let found = read.unwrap_or_else(|why| {
-            findings.faults.insert(why);
-            // The errors that would follow from the missing definition would only distract.
-            for name in ["ResourceOverrides", "TaskActions"] {
-                properties.remove(name);
+        let sha256 = properties.get(SHA256).and_then(Value::as_str).map(str::to_owned);
+        let is_unknown = sha256.as_ref().is_some_and(|text| symbols.borrow().is_in(text));
+        let read = self.read(&location, sha256.as_deref().filter(|_| !is_unknown), symbols, findings)?;
+        if is_unknown {
+            // No stand-in has the form of a digest. The author has to set the one of the file.
+            let found = digest(read.as_deref().unwrap_or_default().as_bytes());
+            properties.insert(SHA256.to_owned(), Value::from(found));
+        }
+        let text = read.map_err(|why| findings.faults.insert(why)).ok();
+        if location.is_object() {
+            return text;
+        }
+        let definition = match text {
+            Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_str())),
+            None => {
+                // The errors that would follow from the missing definition would only distract.
+                for name in ["DataKeys", "ResourceOverrides", "TaskActions", "TaskResources"] {
+                    properties.remove(name);
+                }
+                json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })
             }
-            json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })
-        });
-        replace(properties, found);
+        };
+        replace(properties, definition);
+        None
     }
 
-    /// Reads the definition at a location. Returns `None` for a location that the function refuses itself.
+    /// Reads the definition at a location as text in JSON. Returns `None` for a location that the function refuses
+    /// itself. `sha256` is the SHA-256 that the object must have.
     fn read(
         &self,
         location: &Value,
+        sha256: Option<&str>,
         symbols: &RefCell<Symbols>,
         findings: &mut Findings,
-    ) -> Option<Result<Value, String>> {
+    ) -> Option<Result<String, String>> {
         match location {
             Value::String(text) if !symbols.borrow().is_in(text) => {
                 let repository = self.repository?;
@@ -94,35 +138,70 @@ impl Sources<'_> {
                      command replaces the path in a custom resource; upload the file before the deployment",
                     shown(text)
                 ));
-                Some(self.given.map_or_else(|| local(repository, LOCATION, text), |file| self.of_option(file)))
+                let file = match self.given {
+                    Some(file) => self.from_option(file),
+                    None => local(repository, LOCATION.to_owned(), text),
+                };
+                Some(file.and_then(|file| file.json().map(Cow::into_owned)))
             }
             Value::Object(object) if !(object.contains_key("Bucket") && object.contains_key("Key")) => None,
-            Value::String(_) | Value::Object(_) => Some(match (self.given, self.repository, self.local_machine()) {
-                (Some(file), ..) => self.of_option(file),
-                (None, Some(repository), Some((machine, path))) => {
-                    let Machine { id, property, .. } = machine;
-                    findings.notes.insert(format!(
-                        "`{LOCATION}`: the object is assumed to be the file of `{property}` of `{id}`; if it is \
-                         another one, set `--definition {}=FILE`",
+            Value::String(_) | Value::Object(_) => {
+                let file = match (self.given, self.repository, self.local_machine()) {
+                    (Some(file), ..) => self.from_option(file),
+                    (None, Some(repository), Some((machine, path))) => {
+                        let Machine { id, property, .. } = machine;
+                        findings.notes.insert(format!(
+                            "`{LOCATION}`: the object is assumed to be the file of `{property}` of `{id}`; if it is \
+                             another one, set `--definition {}=FILE`",
+                            self.id
+                        ));
+                        local(repository, format!("{property}` of `{id}"), path)
+                    }
+                    _ => Err(format!(
+                        "`{LOCATION}`: the program does not read S3; give the local file of the definition with \
+                         `--definition {}=FILE`",
                         self.id
-                    ));
-                    local(repository, &format!("{property}` of `{id}"), path)
-                }
-                _ => Err(format!(
-                    "`{LOCATION}`: the program does not read S3; give the local file of the definition with \
-                     `--definition {}=FILE`",
-                    self.id
-                )),
-            }),
+                    )),
+                };
+                Some(file.and_then(|file| self.object(file, sha256, findings)))
+            }
             _ => None,
         }
     }
 
+    /// Returns the text of the object that was uploaded from a file.
+    fn object(&self, file: File<'_>, sha256: Option<&str>, findings: &mut Findings) -> Result<String, String> {
+        // The function refuses a text of another form itself.
+        let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(expected) = sha256.filter(is_digest) {
+            let found = digest(file.text.as_bytes());
+            if !found.eq_ignore_ascii_case(expected) {
+                return Err(format!(
+                    "`{}`: found {} with the SHA-256 `{found}`, expected `{expected}` (`{SHA256}`); give the file that \
+                     the object was uploaded from with `--definition {}=FILE`, or correct `{SHA256}`",
+                    file.named_by,
+                    shown(file.path),
+                    self.id
+                ));
+            }
+            // The file is the object, so the function's errors about its content apply.
+            return Ok(file.text);
+        }
+        let json = file.json()?;
+        if matches!(json, Cow::Owned(_)) {
+            findings.notes.insert(format!(
+                "`{LOCATION}`: {} is YAML, but the function reads JSON alone; convert the file before the upload",
+                shown(file.path)
+            ));
+        }
+        Ok(json.into_owned())
+    }
+
     /// Reads the file of `--definition`.
-    fn of_option(&self, file: &str) -> Result<Value, String> {
-        let about = |why| format!("`--definition {}`: {why}", self.id);
-        let text = text_of(Path::new(file), file).map_err(about)?;
-        definition(&text).map_err(|why| about(format!("{}: {why}", shown(file))))
+    fn from_option<'f>(&self, path: &'f str) -> Result<File<'f>, String> {
+        let named_by = format!("--definition {}", self.id);
+        let text = text_of(Path::new(path), path).map_err(|why| format!("`{named_by}`: {why}"))?;
+        Ok(File { named_by, path, text })
     }
 
     /// A state machine with the local path that all state machines with this role have in common.
@@ -142,11 +221,17 @@ pub fn replace(properties: &mut Map<String, Value>, definition: Value) {
     properties.insert("Definition".to_owned(), definition);
 }
 
-/// Reads the definition in a file of the repository. `property` is what names the file, for the error.
-fn local(repository: &Repository, property: &str, location: &str) -> Result<Value, String> {
-    let about = |why| format!("`{property}`: {why}");
-    let text = repository.read(location).map_err(about)?;
-    definition(&text).map_err(|why| about(format!("{}: {why}", shown(location))))
+impl File<'_> {
+    /// The definition as text in JSON.
+    fn json(&self) -> Result<Cow<'_, str>, String> {
+        as_json(&self.text).map_err(|why| format!("`{}`: {}: {why}", self.named_by, shown(self.path)))
+    }
+}
+
+/// Reads a file of the repository. `named_by` is the property that names the file, for the error.
+fn local<'f>(repository: &Repository, named_by: String, path: &'f str) -> Result<File<'f>, String> {
+    let text = repository.read(path).map_err(|why| format!("`{named_by}`: {why}"))?;
+    Ok(File { named_by, path, text })
 }
 
 /// The state machines of a template that run with the role of a resource, and have their definition in a file or an

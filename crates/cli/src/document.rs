@@ -1,5 +1,6 @@
 //! Parses the input file as one JSON value: JSON, or YAML with the short forms of CloudFormation's functions.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
@@ -60,6 +61,16 @@ pub fn definition(text: &str) -> Result<Value, String> {
         Err(_) if begins_as_json(text) && text.contains("${") && text.contains("\"States\"") => Ok(Value::from(text)),
         Err(why) => Err(why),
     }
+}
+
+/// Reads the text of a state machine definition as JSON. JSON stays as it is written, and YAML is converted.
+///
+/// # Errors
+/// Those of [`definition`].
+pub fn as_json(text: &str) -> Result<Cow<'_, str>, String> {
+    let value = definition(text)?;
+    let is_json = value.is_string() || serde_json::from_str::<Value>(text).is_ok();
+    Ok(if is_json { Cow::Borrowed(text) } else { Cow::Owned(value.to_string()) })
 }
 
 /// What a tag such as `!Sub` is.

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
-use mlops_roles_core::protocol::request::Request;
+use mlops_roles_core::protocol::request::{Operation, Request};
 use mlops_roles_core::resource::{TYPES, workflow_role};
 use mlops_roles_core::text::{closest, listed};
 use serde_json::{Map, Value, json};
 
 use crate::account::Account;
-use crate::definition::{LOCATION, Sources, machines, replace};
+use crate::definition::{Given, Sources, machines};
 use crate::deployed::TEMPLATE;
 use crate::document::{Document, parse};
 use crate::options::Options;
@@ -133,6 +133,7 @@ fn place(
         let known: Vec<String> = partitions().map(str::to_owned).collect();
         return Err(format!("`--partition {partition}`: expected one of {}", listed(&known)));
     }
+    let declared = declared_arns(options, document);
     let region = match &options.region {
         Some(region) if is_region(region, &partition) => region.clone(),
         Some(region) => {
@@ -142,14 +143,14 @@ fn place(
             let like = like.map_or_else(String::new, |like| format!(", such as `{like}`"));
             return Err(format!("`--region {region}`: expected a region of partition `{partition}`{like}"));
         }
-        None => {
+        None => declared_region(&declared, &partition, notes).unwrap_or_else(|| {
             // The stand-in has the form of the partition's regions.
             let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
             let stand_in = ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
             let stand_in = stand_in.unwrap_or_default();
             symbols.name(&stand_in, "AWS::Region");
             stand_in
-        }
+        }),
     };
     let account = options.account.clone().or_else(|| {
         let account = account_of(document)?;
@@ -158,6 +159,7 @@ fn place(
         ));
         Some(account)
     });
+    let account = account.or_else(|| declared_account(&declared, notes));
     let account = account.unwrap_or_else(|| {
         symbols.name(ACCOUNT, "AWS::AccountId");
         ACCOUNT.to_owned()
@@ -174,6 +176,56 @@ fn account_of(document: &Document) -> Option<String> {
     let mut accounts = accounts.into_iter();
     let one = accounts.next().filter(|one| one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()))?;
     accounts.next().is_none().then(|| one.to_owned())
+}
+
+/// The literal ARNs in `ResourceOverrides` and `DataKeys`, each with the name of the property. The function compares
+/// them with its place, so they tell where the file will be deployed.
+fn declared_arns(options: &Options, document: &Document) -> Vec<(&'static str, String)> {
+    let mut arns = Vec::new();
+    for name in ["ResourceOverrides", "DataKeys"] {
+        let values: Vec<Value> = match document {
+            Document::Template(template) => {
+                let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+                resources.filter_map(|(_, resource)| resource.get("Properties")?.get(name).cloned()).collect()
+            }
+            Document::Definition(_) => {
+                let given = options.property.iter().filter(|(of, _)| of == name);
+                given.filter_map(|(_, value)| parse(value).ok()).collect()
+            }
+            Document::Event(_) => Vec::new(),
+        };
+        let text = Value::Array(values).to_string();
+        let all = text.split('"').filter(|text| Arn::parse(text).is_some());
+        arns.extend(all.map(|arn| (name, arn.to_owned())));
+    }
+    arns
+}
+
+/// The region of the declared ARNs. `None` when they have none, or several.
+fn declared_region(declared: &[(&str, String)], partition: &str, notes: &mut BTreeSet<String>) -> Option<String> {
+    let regions = declared.iter().filter_map(|(_, arn)| Some(Arn::parse(arn)?.region));
+    let regions: BTreeSet<&str> = regions.filter(|region| is_region(region, partition)).collect();
+    let region = regions.first().filter(|_| regions.len() == 1)?;
+    notes.insert(format!(
+        "the region is assumed to be {region}, the region of the ARNs in `ResourceOverrides` and `DataKeys`; set \
+         `--region` if it is not"
+    ));
+    Some((*region).to_owned())
+}
+
+/// The account of the ARNs in `ResourceOverrides`. `None` when they have none, or several. A data key may be in another
+/// account.
+fn declared_account(declared: &[(&str, String)], notes: &mut BTreeSet<String>) -> Option<String> {
+    let overrides = declared.iter().filter(|(name, _)| *name == "ResourceOverrides");
+    let accounts = overrides.filter_map(|(_, arn)| Some(Arn::parse(arn)?.account));
+    let is_one = |account: &&str| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    let accounts: BTreeSet<&str> = accounts.filter(is_one).collect();
+    let account = accounts.first().filter(|_| accounts.len() == 1)?;
+    notes.insert(format!(
+        "the account is assumed to be {account}, the account of the ARNs in `ResourceOverrides`; set `--account` if it \
+         is not"
+    ));
+    Some((*account).to_owned())
 }
 
 impl<'a> Scene<'a> {
@@ -297,12 +349,14 @@ impl<'a> Scene<'a> {
                 template.switched_off(id);
                 let mut properties = template.properties(id);
                 let mut findings = template.findings();
+                findings.notes.extend(self.notes.iter().cloned());
+                let mut object = None;
                 if *kind == workflow_role::TYPE {
                     let (given, repository) = (self.given(id), Some(&self.repository));
                     let sources = Sources { id, given, repository, machines: machines(whole, id) };
-                    sources.fill_in(&mut properties, symbols, &mut findings);
+                    object = sources.fill_in(&mut properties, symbols, &mut findings);
                 }
-                (properties, findings)
+                Given { properties, object, findings }
             };
             reports.push(self.report(id, kind, &properties, None).await?);
         }
@@ -327,48 +381,33 @@ impl<'a> Scene<'a> {
         Template::new(whole, known, symbols)
     }
 
+    /// Whether the program knows the deployer's `DefinitionLocations`.
+    pub fn knows_locations(&self) -> bool {
+        self.account.is_some() || self.options.deployer.iter().any(|(name, _)| name == "DefinitionLocations")
+    }
+
     /// The file that `--definition` gives for a resource.
     fn given(&self, id: &str) -> Option<&str> {
         self.options.definition.iter().rfind(|(of, _)| of == id).map(|(_, file)| file.as_str())
     }
 
     async fn event(&self, event: &Value) -> Result<Report, String> {
-        let (event, findings) = self.filled(event)?;
-        let request = Request::parse(&event).map_err(|broken| broken.why)?;
-        let properties = |_: &RefCell<Symbols>| (request.properties.clone(), findings.clone());
+        let request = Request::parse(event).map_err(|broken| broken.why)?;
         let id = &request.target.logical_id;
-        self.report(id, &request.resource_type, &properties, Some(&request)).await
-    }
-
-    /// The event with the definition that `--definition` gives instead of `DefinitionS3Location`.
-    fn filled(&self, event: &Value) -> Result<(Value, Findings), String> {
-        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-        let id = text("LogicalResourceId");
         // A Delete does not read the definition.
-        let reads = text("ResourceType") == workflow_role::TYPE && text("RequestType") != "Delete";
-        check_definitions(self.options, &reads.then(|| id.to_owned()).into_iter().collect::<Vec<_>>())?;
-        let (mut event, mut findings) = (event.clone(), Findings::default());
-        let Some(properties) = event.get_mut("ResourceProperties").filter(|_| reads) else {
-            return Ok((event, findings));
-        };
-        let location = properties.get(LOCATION).cloned();
-        let sources = Sources { id, given: self.given(id), repository: None, machines: Vec::new() };
-        sources.fill_in(properties, &RefCell::new(self.symbols.clone()), &mut findings);
-        let definition = properties.get("Definition").cloned();
-        let old = event.get_mut("OldResourceProperties").and_then(Value::as_object_mut);
-        if let (Some(location), Some(definition), Some(old)) = (location, definition, old) {
-            match old.get(LOCATION).map(|before| *before == location) {
-                Some(true) => replace(old, definition),
-                Some(false) => {
-                    findings.notes.insert(
-                        "`DefinitionS3Location` changes, and the program does not know what the old definition needed"
-                            .to_owned(),
-                    );
-                }
-                None => {}
+        let reads =
+            request.resource_type == workflow_role::TYPE && !matches!(request.operation, Operation::Delete { .. });
+        check_definitions(self.options, &reads.then(|| id.clone()).into_iter().collect::<Vec<_>>())?;
+        let properties = |symbols: &RefCell<Symbols>| {
+            let (mut properties, mut findings) = (request.properties.clone(), Findings::default());
+            let mut object = None;
+            if reads {
+                let sources = Sources { id, given: self.given(id), repository: None, machines: Vec::new() };
+                object = sources.fill_in(&mut properties, symbols, &mut findings);
             }
-        }
-        Ok((event, findings))
+            Given { properties, object, findings }
+        };
+        self.report(id, &request.resource_type, &properties, Some(&request)).await
     }
 
     async fn definition(&self, definition: &Value) -> Result<Report, String> {
@@ -407,7 +446,8 @@ impl<'a> Scene<'a> {
                 names.iter().map(|(name, position)| ((*name).to_owned(), json!(value(name, *position)))).collect();
             let mut properties = given.clone();
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
-            (Value::Object(properties), Findings { notes: self.notes.clone(), ..Findings::default() })
+            let findings = Findings { notes: self.notes.clone(), ..Findings::default() };
+            Given { properties: Value::Object(properties), object: None, findings }
         };
         self.report(WORKFLOW_ROLE, workflow_role::TYPE, &properties, None).await
     }

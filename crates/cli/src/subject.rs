@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::slice;
 
+use mlops_roles_core::guardrails::{DefinitionObjects, Guardrails};
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
@@ -21,16 +23,18 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use serde_json::{Map, Value};
 
+use crate::definition::{Given, LOCATION, replace};
 use crate::report::Report;
 use crate::scene::{STACK, Scene};
 use crate::symbol::Symbols;
-use crate::template::Findings;
 
 /// The properties as the function parses them.
 #[derive(Debug, Default)]
 struct Subject {
     spec: ResourceSpec,
     catalog: Option<ServiceCatalogRoles>,
+    /// The text of the object that `DefinitionS3Location` names.
+    object: Option<String>,
     errors: Vec<String>,
     /// What a new resource could not have, but this resource may keep.
     warnings: Vec<String>,
@@ -47,13 +51,13 @@ struct Course {
 impl Subject {
     /// Parses the properties. `accepted` lists what the resource had before and may keep, though a new resource could
     /// not have it. It is `None` when the resource exists but its earlier properties are unknown.
-    fn parse(kind: &str, properties: &Value, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
+    fn parse(kind: &str, given: &Given, accepted: Option<&[String]>, context: ReadContext<'_>) -> Self {
         let refused = |why: String| Self { errors: vec![why], ..Self::default() };
         if let Some(why) = unavailable(kind, context.guardrails) {
             let hint = format!("; if your deployer has enabled it, set `--deployer EnabledTypes={kind}`");
             return refused(why + if TYPES.contains(&kind) { &hint } else { "" });
         }
-        let properties = match object(properties) {
+        let properties = match object(&given.properties) {
             Ok(properties) => properties,
             Err(why) => return refused(why),
         };
@@ -64,21 +68,21 @@ impl Subject {
             let spec = if provisions { asked.spec(&BTreeSet::new(), context) } else { ResourceSpec::default() };
             let physical_id = format!("SageMakerServiceCatalogRoles/{}", context.owner.logical_id);
             let spec = ResourceSpec { physical_id, ..spec };
-            return Self { spec, catalog: Some(asked), errors: reader.finish().errors, warnings: Vec::new() };
+            return Self { spec, catalog: Some(asked), errors: reader.finish().errors, ..Self::default() };
         }
-        match resource::parse(kind, properties, context) {
+        match resource::parse_with_definition(kind, properties, context, given.object.as_deref()) {
             Some((spec, mut errors)) => {
                 let all = errors.tightened.clone();
                 let warnings = errors.tighten(accepted.unwrap_or(&all));
-                Self { spec, catalog: None, errors: errors.errors, warnings }
+                Self { spec, catalog: None, object: given.object.clone(), errors: errors.errors, warnings }
             }
             None => refused(format!("`{kind}` is not a resource type that creates roles")),
         }
     }
 }
 
-/// Resolves the properties with the current stand-ins for unknown values. The second result says what resolving found.
-pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> (Value, Findings) + 'a;
+/// Resolves the properties with the current stand-ins for unknown values.
+pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> Given + 'a;
 
 impl Scene<'_> {
     /// Parses the properties, with other shapes for the unknown values until they fit, and reports what the function
@@ -103,19 +107,22 @@ impl Scene<'_> {
         };
         let symbols = RefCell::new(self.symbols.clone());
         let is_delete = matches!(request.map(|request| &request.operation), Some(Operation::Delete { .. }));
-        let accepted = kept_from_before(kind, request, context);
-        let accepted =
-            if request.is_none() && self.deployed_ids.contains(id) { None } else { Some(accepted.as_slice()) };
-        let (mut read, findings) = loop {
-            let (properties, mut findings) = properties(&symbols);
-            findings.notes.extend(unfilled(&properties));
-            let mut read = Subject::parse(kind, &properties, accepted, context);
+        let is_deployed = request.is_none() && self.deployed_ids.contains(id);
+        let any_object = allowing_any_object(&self.guardrails);
+        let (mut read, given, accepted, context) = loop {
+            let mut given = properties(&symbols);
+            given.findings.notes.extend(unfilled(&given));
+            let is_checked = self.knows_locations() && !is_location_unknown(&given, &symbols.borrow());
+            let guardrails = if is_checked { &self.guardrails } else { &any_object };
+            let context = ReadContext { guardrails, ..context };
+            let accepted = (!is_deployed).then(|| kept_from_before(kind, request, &given, context));
+            let mut read = Subject::parse(kind, &given, accepted.as_deref(), context);
             if is_delete {
                 // A Delete accepts properties of any shape.
                 read.errors.clear();
             }
-            if read.errors.is_empty() || !symbols.borrow_mut().advance(&read.errors) {
-                break (read, findings);
+            if read.errors.is_empty() || !symbols.borrow_mut().advance(&of_definition(&read.errors)) {
+                break (read, given, accepted, context);
             }
         };
         let mut symbols = symbols.into_inner();
@@ -128,8 +135,9 @@ impl Scene<'_> {
             let found = account.find(&source, &self.place, &itself).await;
             match found {
                 Ok(found) => {
-                    let (properties, _) = properties(&RefCell::new(symbols.clone()));
-                    read = Subject::parse(kind, &properties, accepted, ReadContext { found: Some(&found), ..context });
+                    let given = properties(&RefCell::new(symbols.clone()));
+                    let context = ReadContext { found: Some(&found), ..context };
+                    read = Subject::parse(kind, &given, accepted.as_deref(), context);
                 }
                 Err(why) => read.errors.push(why),
             }
@@ -145,7 +153,8 @@ impl Scene<'_> {
                 symbols.name(&hash, "hash");
             }
         }
-        let (open, errors) = symbols.divided(&read.errors);
+        let (open, errors) = divided(&read.errors, &symbols);
+        let findings = given.findings;
         let given_out = request.filter(|_| is_delete).map(|request| request.target.physical_id.clone());
         let mut report = Report {
             logical_id: id.to_owned(),
@@ -166,6 +175,7 @@ impl Scene<'_> {
                     let beyond = beyond_boundary(&read.spec.required, context.guardrails).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
                     report.notes.extend(read.notes(request));
+                    report.notes.extend(self.assumed_location(&read.spec).filter(|_| !is_delete));
                     report.notes.append(&mut read.warnings);
                     report.notes.append(&mut read.spec.notices);
                 }
@@ -181,6 +191,42 @@ impl Scene<'_> {
             ));
         }
         report.printed(&|text| symbols.printed(text))
+    }
+
+    /// The old properties of an Update, with the definition instead of its location if the new properties name the same
+    /// object. With an account, they stay as they are: the plan then starts from what the account has.
+    fn earlier(
+        &self,
+        read: &Subject,
+        notes: &mut Vec<String>,
+        request: &Request,
+        old_properties: &Value,
+        context: ReadContext<'_>,
+    ) -> Value {
+        let mut old = old_properties.clone();
+        let Some(members) = old.as_object_mut() else { return old };
+        if self.account.is_some() || !members.contains_key(LOCATION) {
+            return old;
+        }
+        let is_same = is_same_object(&request.resource_type, old_properties, &request.properties, context);
+        match read.object.as_ref().filter(|_| is_same) {
+            Some(text) => replace(members, Value::from(text.as_str())),
+            None => notes.push(
+                "`DefinitionS3Location` changes, and the program does not know what the old definition needed"
+                    .to_owned(),
+            ),
+        }
+        old
+    }
+
+    /// The note on an object that the deployer has to allow, if the program does not know what the deployer allows.
+    fn assumed_location(&self, spec: &ResourceSpec) -> Option<String> {
+        let location = spec.definition.as_ref().filter(|_| !self.knows_locations())?;
+        Some(format!(
+            "`{LOCATION}`: the deployer's `DefinitionLocations` is assumed to allow `{}`; set `--deployer \
+             DefinitionLocations=ARNS`, so that the program checks it",
+            location.arn(&self.place.partition)
+        ))
     }
 
     /// Makes the function's own decision. Without `--against-account`, the observed state is what the old properties
@@ -201,10 +247,17 @@ impl Scene<'_> {
                     .to_owned(),
             );
         }
-        let holding = |state: &State| owner.desired(state, &State::default(), &State::default());
+        let holding = |prior: &PriorState, placeholders: &[String]| {
+            let managed = without(&prior.managed, placeholders);
+            owner.desired(&managed, &State::default(), &State::default())
+        };
+        let mut placeholders = Vec::new();
         let prior = match request.map(|request| (&request.operation, request)) {
             Some((Operation::Update { physical_id, old_properties }, request)) if read.catalog.is_none() => {
-                PriorState::from_update(&request.resource_type, &read.spec, physical_id, old_properties, context)?
+                let old = self.earlier(read, notes, request, old_properties, context);
+                let before = old.as_object().and_then(|old| resource::parse(&request.resource_type, old, context));
+                placeholders = before.map(|(spec, _)| spec.surplus_arns).unwrap_or_default();
+                PriorState::from_update(&request.resource_type, &read.spec, physical_id, &old, context)?
             }
             None | Some((Operation::Create | Operation::Update { .. }, _)) => PriorState::default(),
             Some((Operation::Delete { physical_id }, request)) => {
@@ -212,7 +265,16 @@ impl Scene<'_> {
                 let properties = request.properties.as_object().unwrap_or(&empty);
                 let prior = PriorState::from_delete(&request.resource_type, physical_id, None, properties, context)?;
                 let before = match &self.account {
-                    None => holding(&prior.managed),
+                    None => {
+                        if properties.contains_key(LOCATION) {
+                            notes.push(
+                                "`DefinitionS3Location`: the program does not know how many policies the definition \
+                                 led to, and the function deletes all of them"
+                                    .to_owned(),
+                            );
+                        }
+                        holding(&prior, &prior.alternate_arns)
+                    }
                     Some(account) => {
                         let mut query = Query::default();
                         query.add(&prior.managed);
@@ -244,7 +306,7 @@ impl Scene<'_> {
             return Ok(Course::default());
         }
         let Some(account) = &self.account else {
-            let before = holding(&prior.managed);
+            let before = holding(&prior, &placeholders);
             let desired = owner.desired(&read.spec.state, &prior.managed, &before);
             return Ok(Course { steps: plan(&desired, &before), before, desired });
         };
@@ -260,24 +322,76 @@ impl Scene<'_> {
     }
 }
 
-/// What the resource had before and may keep, although a new resource could not have it.
-fn kept_from_before(kind: &str, request: Option<&Request>, context: ReadContext<'_>) -> Vec<String> {
+/// The guardrails of a deployer who allows each object with a definition.
+fn allowing_any_object(guardrails: &Guardrails) -> Guardrails {
+    let locations = vec!["*".to_owned()];
+    let definitions = DefinitionObjects { locations, ..guardrails.definitions.clone() };
+    Guardrails { definitions, ..guardrails.clone() }
+}
+
+/// Whether only the deployment knows which object `DefinitionS3Location` names, so that it can't be compared with what
+/// the deployer allows.
+fn is_location_unknown(given: &Given, symbols: &Symbols) -> bool {
+    let location = given.properties.get(LOCATION).map(Value::to_string);
+    location.is_some_and(|location| symbols.is_in(&location))
+}
+
+/// Divides errors into those that an unknown value may explain, and the others.
+fn divided(errors: &[String], symbols: &Symbols) -> (Vec<String>, Vec<String>) {
+    errors.iter().cloned().partition(|error| !symbols.divided(&of_definition(slice::from_ref(error))).0.is_empty())
+}
+
+/// What the resource had before and may keep, although a new resource could not have it. What the old properties name
+/// in Amazon S3 counts only if the new properties name the same object, as for the function.
+fn kept_from_before(kind: &str, request: Option<&Request>, given: &Given, context: ReadContext<'_>) -> Vec<String> {
     let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
-    let old = old_properties.as_object().and_then(|old| resource::parse(kind, old, context));
+    let is_same = given.object.is_some() && is_same_object(kind, old_properties, &given.properties, context);
+    let object = given.object.as_deref().filter(|_| is_same);
+    let old = old_properties.as_object();
+    let old = old.and_then(|old| resource::parse_with_definition(kind, old, context, object));
     old.map(|(_, errors)| errors.tightened).unwrap_or_default()
+}
+
+/// Whether two lists of properties name the same object with a definition.
+fn is_same_object(kind: &str, one: &Value, other: &Value, context: ReadContext<'_>) -> bool {
+    let location = |properties: &Value| resource::parse(kind, properties.as_object()?, context)?.0.definition;
+    location(one).is_some_and(|of_one| location(other) == Some(of_one))
+}
+
+/// A state in which the roles don't have the attached policies of a list, except those in the state itself.
+fn without(state: &State, arns: &[String]) -> State {
+    let State { mut roles, policies } = state.clone();
+    for role in roles.values_mut() {
+        role.attached.retain(|arn| policies.contains_key(arn) || !arns.contains(arn));
+    }
+    State { roles, policies }
+}
+
+/// Errors as [`Symbols`] reads them. What a definition in Amazon S3 leads to depends on the values that fill it in, and
+/// they belong to `Definition`.
+fn of_definition(errors: &[String]) -> Vec<String> {
+    let starts = [format!("`{LOCATION}`: "), format!("`{LOCATION}, ")];
+    let is_one = |error: &String| starts.iter().any(|start| error.starts_with(start));
+    let renamed = errors
+        .iter()
+        .map(|error| if is_one(error) { error.replacen(LOCATION, "Definition", 1) } else { error.clone() });
+    renamed.collect()
 }
 
 /// Notes on each `${NAME}` of the definition that `DefinitionSubstitutions` leaves open. Such a name has the effect of
 /// an expression, but it may be a mistake.
-fn unfilled(properties: &Value) -> Vec<String> {
-    let definition = properties.get("Definition").map(Value::to_string).unwrap_or_default();
+fn unfilled(given: &Given) -> Vec<String> {
+    let Given { properties, object, .. } = given;
+    let property = if object.is_some() { LOCATION } else { "Definition" };
+    let definition = properties.get("Definition").map(Value::to_string);
+    let definition = object.clone().or(definition).unwrap_or_default();
     let filled = properties.get("DefinitionSubstitutions");
     let names = definition.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
     let open = names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none());
     let open: BTreeSet<&str> = open.collect();
     let told = open.into_iter().map(|name| {
         format!(
-            "`Definition`: `DefinitionSubstitutions` has no value for `${{{name}}}`, so it is treated as known only at \
+            "`{property}`: `DefinitionSubstitutions` has no value for `${{{name}}}`, so it is treated as known only at \
              run time"
         )
     });

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mlops_roles_core::resource::definition_location::digest;
 use serde_json::{Value, json};
 
 use crate::preview::{printed, refused};
@@ -199,6 +200,104 @@ fn an_object_in_s3_is_replaced_by_the_file_of_the_option() {
     assert!(said.contains("`--definition`: does not apply to a state machine definition"), "{said}");
 }
 
+/// The local file stands for the object, so the checks of the function apply to its location.
+#[test]
+fn the_location_of_an_object_is_checked_as_the_function_does_it() {
+    let repository = Repository::new("checked-locations");
+    let file = format!("Role={}", repository.write("churn.asl.json", JSON).path("churn.asl.json"));
+    let (form, unpinned) = ("expected `{Bucket, Key}` or `{Bucket, Key, Version}`", "found neither `Version` nor");
+    for (location, part) in [
+        (json!({ "Bucket": "My_Assets", "Key": "a.json", "Version": "1" }), "found `My_Assets`, expected the name"),
+        (json!({ "Bucket": "assets", "Key": "a.json", "Version": "" }), form),
+        (json!({ "Bucket": "assets", "Key": "a.json", "Etag": "1" }), form),
+        (json!({ "Bucket": "assets", "Key": "a.json" }), unpinned),
+        (json!({ "Bucket": "assets", "Key": "a.json", "Version": "null" }), unpinned),
+    ] {
+        let said = refused(&[&repository.located(location), "--definition", &file]);
+        assert!(said.contains(part) && !said.contains("Plan"), "{part} is missing in {said}");
+    }
+    let template = repository.located(json!({ "Bucket": "assets", "Key": "a.json" }));
+    let out = printed(&[&template, "--definition", &file, "--deployer", "AllowUnpinnedDefinitions=true"]);
+    assert!(out.contains(GRANTED), "{out}");
+}
+
+#[test]
+fn the_locations_that_the_deployer_allows_are_checked_if_they_are_known() {
+    let repository = Repository::new("allowed-locations");
+    let file = format!("Role={}", repository.write("churn.asl.json", JSON).path("churn.asl.json"));
+    let template = repository.located(object());
+    let assumed = "the deployer's `DefinitionLocations` is assumed to allow `arn:aws:s3:::assets/churn.json`";
+    let out = printed(&[&template, "--definition", &file]);
+    assert!(out.contains(assumed) && out.contains(GRANTED), "{out}");
+    let deployer = "DefinitionLocations=arn:aws:s3:::assets/*";
+    let out = printed(&[&template, "--definition", &file, "--deployer", deployer]);
+    assert!(!out.contains(assumed) && out.contains(GRANTED), "{out}");
+    for (deployer, part) in [
+        ("DefinitionLocations=arn:aws:s3:::others/*", "an object that matches one of `arn:aws:s3:::others/*`"),
+        ("DefinitionLocations=", "not allowed, because the deployer's `DefinitionLocations` is empty"),
+    ] {
+        let said = refused(&[&template, "--definition", &file, "--deployer", deployer]);
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+}
+
+#[test]
+fn the_sha_256_of_the_object_is_that_of_the_local_file() {
+    let repository = Repository::new("sha-256");
+    repository.write("churn.asl.json", JSON).write("churn.asl.yaml", YAML);
+    let [json_file, yaml_file] = ["json", "yaml"].map(|form| format!("Role={}", repository.path("churn.asl.") + form));
+    let location = json!({ "Bucket": "assets", "Key": "churn.json" });
+    let template = |sha256: &str| {
+        repository.template(&json!({ "DefinitionS3Location": location, "DefinitionSha256": sha256 }), &json!({}))
+    };
+    let (of_json, of_yaml) = (digest(JSON.as_bytes()), digest(YAML.as_bytes()));
+    for sha256 in [of_json.clone(), of_json.to_ascii_uppercase()] {
+        assert!(printed(&[&template(&sha256), "--definition", &json_file]).contains(GRANTED));
+    }
+    let said = refused(&[&template(&of_json), "--definition", &yaml_file]);
+    let advice = "give the file that the object was uploaded from";
+    for part in ["`--definition Role`: found `", &of_json, &of_yaml, advice] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    assert!(!said.contains("Plan"), "{said}");
+    let said = refused(&[&template(&of_yaml), "--definition", &yaml_file]);
+    assert!(said.contains("the object is not valid JSON at line 1, column 1"), "{said}");
+    let said = refused(&[&template("12ab"), "--definition", &json_file]);
+    assert!(said.contains("`DefinitionSha256`: found `12ab`, expected the SHA-256 of the object"), "{said}");
+    let out = printed(&[&repository.located(object()), "--definition", &yaml_file]);
+    assert!(out.contains("is YAML, but the function reads JSON alone") && out.contains(GRANTED), "{out}");
+}
+
+#[test]
+fn the_location_and_the_values_in_the_definition_may_be_known_only_at_deployment() {
+    let repository = Repository::new("unknown-locations");
+    let file = format!("Role={}", repository.write("churn.asl.json", JSON).path("churn.asl.json"));
+    let parameter = json!({ "Type": "String" });
+    let properties = json!({
+        "ServiceToken": "x",
+        "DefinitionS3Location": {
+            "Bucket": { "Fn::Sub": "assets-${AWS::AccountId}-${Team}" },
+            "Key": { "Ref": "Key" },
+            "Version": { "Ref": "Version" },
+        },
+        "DefinitionSha256": { "Ref": "Sha256" },
+        "DefinitionSubstitutions": { "TopicArn": { "Ref": "Topic" } },
+    });
+    let template = json!({
+        "Parameters": { "Team": parameter, "Key": parameter, "Version": parameter, "Sha256": parameter },
+        "Resources": {
+            "Topic": { "Type": "AWS::SNS::Topic" },
+            "Role": { "Type": "Custom::StepFunctionsWorkflowRole", "Properties": properties },
+        },
+    });
+    let path = repository.write("template.json", &template.to_string()).path("template.json");
+    for more in [&[][..], &["--deployer", "DefinitionLocations=arn:aws:s3:::others/*"]] {
+        let out = printed(&[&[path.as_str(), "--definition", &file], more].concat());
+        assert!(out.contains("on ${Topic}\n"), "{out}");
+        assert!(!out.contains("Possible errors") && !out.to_lowercase().contains("zq0"), "{out}");
+    }
+}
+
 #[test]
 fn the_object_is_taken_to_be_the_file_of_the_state_machine_with_the_role() {
     let repository = Repository::new("beside");
@@ -275,6 +374,89 @@ fn the_definition_of_an_event_is_the_file_of_the_option() {
     let path = repository.write("event.json", &event.to_string()).path("event.json");
     let out = printed(&[&path, "--definition", &file]);
     assert!(out.contains("the program does not know what the old definition needed"), "{out}");
+}
+
+#[test]
+fn an_event_needs_no_file_for_what_it_deletes_or_replaces() {
+    let repository = Repository::new("old-locations");
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events");
+    for (name, which, note) in [
+        ("delete", "ResourceProperties", "the program does not know how many policies the definition led to"),
+        ("update", "OldResourceProperties", "the program does not know what the old definition needed"),
+    ] {
+        let text = fs::read_to_string(events.join(format!("{name}.json"))).unwrap();
+        let mut event: Value = serde_json::from_str(&text).unwrap();
+        event[which]["DefinitionS3Location"] = object();
+        let path = repository.write("event.json", &event.to_string()).path("event.json");
+        let out = printed(&[&path]);
+        assert!(out.contains(note) && !out.contains("Policy-2"), "{out}");
+        assert!(!out.contains("is assumed to allow"), "{out}");
+    }
+}
+
+/// The function compares these ARNs with its account and region.
+#[test]
+fn the_arns_that_an_author_declares_fit_an_unknown_account_and_region() {
+    let repository = Repository::new("declared");
+    let limit = "arn:aws:ssm:eu-west-1:123456789012:parameter/churn/limit";
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let definition = json!({ "StartAt": "Limit", "States": {
+        "Limit": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:ssm:getParameter",
+            "Parameters": { "Name.$": "$.name" },
+            "Next": "Tell",
+        },
+        "Tell": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::sns:publish",
+            "Parameters": { "TopicArn": "${TopicArn}", "Message": "x" },
+            "Next": "Sum",
+        },
+        "Sum": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::athena:startQueryExecution.sync",
+            "Parameters": {
+                "QueryString": "INSERT INTO totals SELECT * FROM sales",
+                "WorkGroup": "primary",
+                "QueryExecutionContext": { "Catalog": "AwsDataCatalog", "Database": "churn" },
+                "ResultConfiguration": { "OutputLocation": "s3://results-of-churn/totals/" },
+            },
+            "End": true,
+        },
+    } });
+    let lake = json!({ "Sum": {
+        "Read": { "Fn::Sub": "arn:${AWS::Partition}:s3:::${Lake}/sales/*" },
+        "Write": [{ "Fn::Sub": "${Lake.Arn}/totals/*" }],
+    } });
+    let others = json!({
+        "Key": { "Type": "AWS::KMS::Key" },
+        "Lake": { "Type": "AWS::S3::Bucket" },
+        "Topic": { "Type": "AWS::SNS::Topic" },
+        "Limit": { "Type": "AWS::SSM::Parameter" },
+    });
+    let printed_with = |overrides: Value, keys: Value| {
+        let properties = json!({
+            "Definition": definition,
+            "DefinitionSubstitutions": { "TopicArn": { "Ref": "Topic" } },
+            "ResourceOverrides": { "Limit": overrides },
+            "TaskResources": lake,
+            "DataKeys": keys,
+        });
+        let out = printed(&[&repository.template(&properties, &others)]);
+        assert!(!out.contains("Possible errors"), "{out}");
+        assert!(out.contains(":s3:::${Lake}/sales/*\n"), "{out}");
+        assert!(out.contains("on ${Lake.Arn}/totals/*\n"), "{out}");
+        out
+    };
+    let by_function = json!({ "Fn::Sub": "arn:aws:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Limit}" });
+    let out = printed_with(by_function, json!({ "Fn::GetAtt": ["Key", "Arn"] }));
+    assert!(out.contains("on ${Key.Arn}\n"), "{out}");
+    assert!(out.contains("on arn:aws:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Limit}\n"), "{out}");
+    let out = printed_with(json!([limit]), json!([key]));
+    assert!(out.contains(&format!("on {limit}\n")) && out.contains(&format!("on {key}\n")), "{out}");
+    assert!(out.contains("the region is assumed to be eu-west-1, the region of the ARNs in"), "{out}");
+    assert!(out.contains("the account is assumed to be 123456789012, the account of the ARNs in"), "{out}");
 }
 
 #[test]

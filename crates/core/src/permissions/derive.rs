@@ -78,13 +78,14 @@ pub fn derive(machine: &Machine, features: &Features, context: DeriveContext<'_>
 ///
 /// A need of an earlier version may be gone, so the rule spares existing resources.
 fn unneeded(path: &str, declared: &TaskResources, required: &mut RequiredPermissions) {
-    let roles = declared.pass_roles.iter().map(|one| &one.role);
-    let all = declared.read.iter().map(|arn| (Use::Read, "Read", arn));
-    let all = all.chain(declared.write.iter().map(|arn| (Use::Write, "Write", arn)));
-    for (used, list, arn) in all.chain(roles.map(|role| (Use::PassRole, "PassRoles", role))) {
-        if !required.taken.contains(&(path.to_owned(), used, arn.clone())) {
+    let arns = |used, list| declared.arns(used).iter().map(move |arn| (used, list, arn.as_str(), ""));
+    let roles = declared.all_roles().iter();
+    let roles = roles.map(|one| (Use::PassRole, "PassRoles", one.role.as_str(), one.service.as_str()));
+    for (used, list, arn, service) in arns(Use::Read, "Read").chain(arns(Use::Write, "Write")).chain(roles) {
+        if !required.taken.contains(&(path.to_owned(), used, arn.to_owned(), service.to_owned())) {
+            let what = if service.is_empty() { format!("`{arn}`") } else { format!("`{arn}` for `{service}`") };
             required.tightened.push(format!(
-                "`TaskResources`: `{arn}` in `{list}` fits no need of state `{path}` that its definition leaves open; \
+                "`TaskResources`: {what} in `{list}` fits no need of state `{path}` that its definition leaves open; \
                  correct or remove it"
             ));
         }

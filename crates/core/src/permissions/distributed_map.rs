@@ -268,10 +268,12 @@ impl<'a> Bucket<'a> {
         let told = self.context.overrides.get(self.state).into_iter().flatten();
         let told = told.filter(|told| !is_other(told) && (matches(&arn("*"), told) || matches(&of_bucket, told)));
         let told: Vec<ResourcePattern> = told.map(|arn| ResourcePattern::by_hand(arn)).collect();
-        if let Some(declared) = self.context.resources.get(self.state) {
+        if let Some(declared) = self.context.resources.get(self.state).filter(|declared| declared.tells(Use::Read)) {
             let read = declared.arns(Use::Read).iter().filter(|read| matches(&arn("*"), read));
             let read: Vec<&String> = read.collect();
-            required.taken.extend(read.iter().map(|read| (self.state.to_owned(), Use::Read, (*read).clone())));
+            for read in &read {
+                required.take(self.state, Use::Read, read, "");
+            }
             return told.into_iter().chain(read.iter().map(|read| ResourcePattern::declared(read))).collect();
         }
         if !told.is_empty() {

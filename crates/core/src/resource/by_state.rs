@@ -83,55 +83,61 @@ pub fn resources(
         reader.invalid("TaskResources", &value.to_string(), "an object with `{Read, Write, PassRoles}` for each state");
         return BTreeMap::new();
     };
-    let mut resources = BTreeMap::new();
-    for (state, declared) in members {
+    let known =
+        |item: &Map<String, Value>| item.keys().all(|name| matches!(name.as_str(), "Read" | "Write" | "PassRoles"));
+    let resources = members.iter().map(|(state, declared)| {
         let path = format!("TaskResources.{state}");
-        let known =
-            |item: &Map<String, Value>| item.keys().all(|name| matches!(name.as_str(), "Read" | "Write" | "PassRoles"));
         let Some(declared) = declared.as_object().filter(|item| known(item)) else {
             let expected = "`{Read, Write, PassRoles}`, or `{}` for a state that needs nothing more";
             reader.invalid(&path, &declared.to_string(), expected);
-            continue;
+            return (state.clone(), TaskResources::default());
         };
-        let items = |list: &str| match declared.get(list) {
-            None => Vec::new(),
-            Some(Value::Array(items)) => items.clone(),
-            Some(one) => vec![one.clone()],
-        };
-        let arns = |list: &str| {
-            let mut arns = Vec::new();
-            for item in items(list) {
-                let is_ours =
-                    |text: &&str| Arn::parse(text).is_some_and(|arn| arn.partition == context.place.partition);
-                match item.as_str().filter(is_ours) {
-                    Some(arn) => arns.push(arn.to_owned()),
-                    None => reader.invalid(
-                        &format!("{path}.{list}"),
-                        &item.to_string(),
-                        &format!("an ARN of partition `{}`", context.place.partition),
-                    ),
+        let arns = |list| {
+            let is_taken = |text: &&str| {
+                let arn = Arn::parse(text).filter(|arn| arn.partition == context.place.partition);
+                arn.is_some() && !text.contains('$')
+            };
+            let expected = format!("an ARN of partition `{}`, without `$`", context.place.partition);
+            let arn = |item: &Value| {
+                let arn = item.as_str().filter(is_taken);
+                if arn.is_none() {
+                    reader.invalid(&format!("{path}.{list}"), &item.to_string(), &expected);
                 }
-            }
-            arns
+                arn.map(str::to_owned)
+            };
+            Some(items(declared.get(list)?).filter_map(arn).collect())
         };
-        let (read, write) = (arns("Read"), arns("Write"));
-        let mut pass_roles = Vec::new();
-        for item in items("PassRoles") {
-            let path = format!("{path}.PassRoles");
-            let text = |name| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let one = DeclaredRole { role: text("RoleArn"), service: text("Service") };
-            if item.as_object().is_none_or(|item| item.len() != 2) || one.role.is_empty() || !is_principal(&one.service)
-            {
-                let expected = "`{RoleArn, Service}`, with a service such as `ecs-tasks.amazonaws.com`";
-                reader.invalid(&path, &item.to_string(), expected);
-                continue;
-            }
-            role::check_passable(reader, context, &format!("{path}.RoleArn"), &one.role, itself);
-            pass_roles.push(one);
-        }
-        resources.insert(state.clone(), TaskResources { read, write, pass_roles });
+        let path = format!("{path}.PassRoles");
+        let role = |item: &Value| declared_role(reader, context, itself, &path, item);
+        let pass_roles = declared.get("PassRoles").map(|roles| items(roles).filter_map(role).collect());
+        (state.clone(), TaskResources { read: arns("Read"), write: arns("Write"), pass_roles })
+    });
+    resources.collect()
+}
+
+/// The items of a list. A value that is no list stands for a list of itself.
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter()
+}
+
+/// Reads an item of `PassRoles`. `path` names the list in messages.
+fn declared_role(
+    reader: &Reader<'_>,
+    context: ReadContext<'_>,
+    itself: &RoleProperties,
+    path: &str,
+    item: &Value,
+) -> Option<DeclaredRole> {
+    let text = |name| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let one = DeclaredRole { role: text("RoleArn"), service: text("Service") };
+    let has_both = item.as_object().is_some_and(|item| item.len() == 2) && !one.role.is_empty();
+    if !has_both || !is_principal(&one.service) {
+        let expected = "`{RoleArn, Service}`, with a service such as `ecs-tasks.amazonaws.com`";
+        reader.invalid(path, &item.to_string(), expected);
+        return None;
     }
-    resources
+    role::check_passable(reader, context, &format!("{path}.RoleArn"), &one.role, itself);
+    Some(one)
 }
 
 /// Whether a text is a service principal: `ecs-tasks.amazonaws.com`.

@@ -13,6 +13,7 @@ use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::PassRoleGrant;
+use crate::permissions::integration::task_resources::TaskResources;
 use crate::permissions::simulation::Check;
 use crate::resource::by_state;
 use crate::resource::definition_location;
@@ -69,7 +70,7 @@ pub fn parse(
     // The roles of other properties are checked already. Check only the roles that the definition itself names.
     required.pass_role_grants.retain(|PassRoleGrant { state, role, is_new, .. }| {
         let is_declared = |state: &str| {
-            let declared = resources.get(state).into_iter().flat_map(|declared| &declared.pass_roles);
+            let declared = resources.get(state).into_iter().flat_map(TaskResources::all_roles);
             declared.into_iter().any(|one| one.role == *role)
         };
         if execution_roles.contains(role) || is_declared(state) {
@@ -191,6 +192,17 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
 /// author of the template may not be allowed to read the object.
 fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
     let none = |why| (Machine::default(), vec![why]);
+    let is_none = || {
+        none(
+            "the object is not a state machine, expected a JSON object with `StartAt` and `States`; correct `Bucket` \
+             and `Key`"
+                .to_owned(),
+        )
+    };
+    // Values must not make a state machine of another object, whose text would then be in error messages.
+    if !text.contains("StartAt") || !text.contains("States") {
+        return is_none();
+    }
     let mut substituted = Substituted { values: substitutions, room: MAX_BYTES };
     let full = substituted.text(text);
     if substituted.room == 0 {
@@ -208,11 +220,7 @@ fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (M
     };
     let (start, states) = (read.get("StartAt"), read.get("States"));
     if !start.is_some_and(Value::is_string) || !states.is_some_and(Value::is_object) {
-        return none(
-            "the object is not a state machine, expected a JSON object with `StartAt` and `States`; correct \
-             `Bucket` and `Key`"
-                .to_owned(),
-        );
+        return is_none();
     }
     asl::parse(&read)
 }
@@ -263,8 +271,11 @@ struct Substituted<'a> {
 impl Substituted<'_> {
     fn text(&mut self, text: &str) -> String {
         let (mut done, mut rest) = (String::new(), text);
+        // No further than the longest name, so that the time is linear in the text.
+        let longest = self.values.keys().map(String::len).max().unwrap_or_default();
         while let Some((before, after)) = rest.split_once("${") {
-            let named = after.split_once('}').and_then(|(name, behind)| Some((self.values.get(name)?, behind)));
+            let end = after.bytes().take(longest + 1).position(|byte| byte == b'}');
+            let named = end.and_then(|end| Some((self.values.get(after.get(..end)?)?, after.get(end + 1..)?)));
             let (value, behind) = named.map_or(("${", after), |(value, behind)| (value.as_str(), behind));
             self.push(&mut done, before);
             self.push(&mut done, value);
@@ -324,8 +335,14 @@ fn key(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
 fn data_keys(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<Vec<String>> {
     let keys = reader.texts_if_any("DataKeys")?;
     for (path, key) in &keys {
-        let arn = Arn::parse(key).filter(|arn| arn.service == "kms" && arn.partition == context.place.partition);
-        if !arn.is_some_and(|arn| arn.resource.starts_with("key/") && !key.contains(['*', '?'])) {
+        let is_key = Arn::parse(key).is_some_and(|arn| {
+            let id = arn.resource.strip_prefix("key/").unwrap_or_default();
+            let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            let is_account = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
+            let is_place = arn.service == "kms" && arn.partition == context.place.partition && plain(arn.region);
+            is_place && is_account && plain(id)
+        });
+        if !is_key {
             reader.invalid(path, key, "the ARN of a KMS key, not an alias");
         }
     }

@@ -10,7 +10,7 @@ use crate::guardrails::Guardrails;
 use crate::iam::arn::Place;
 use crate::iam::document::hex;
 use crate::resource::properties::Reader;
-use crate::text::listed;
+use crate::text::{listed, shown};
 
 /// The name of the property.
 pub const PROPERTY: &str = "DefinitionS3Location";
@@ -42,6 +42,8 @@ pub struct Location {
     pub version: Option<String>,
     /// The SHA-256 that the object must have, in lower-case hexadecimal. `None` where the author names none.
     pub sha256: Option<String>,
+    /// The validation errors for which the deployer does not allow the location. It is not read then.
+    pub refusals: Vec<String>,
 }
 
 impl Location {
@@ -74,38 +76,47 @@ impl Location {
             return None;
         }
         let version = text("Version").map(str::to_owned);
-        let location = Self { bucket: bucket.to_owned(), key: key.to_owned(), version, sha256 };
-        location.check_allowed(reader, place, guardrails);
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let mut location = Self { bucket, key, version, sha256, refusals: Vec::new() };
+        location.refusals = location.refused(reader, place, guardrails);
+        for refusal in &location.refusals {
+            reader.report(refusal.clone());
+        }
         Some(location)
     }
 
-    /// Reports a location that the deployer does not allow, and one whose content may change unnoticed.
-    fn check_allowed(&self, reader: &Reader<'_>, place: &Place, guardrails: &Guardrails) {
+    /// Lists why the deployer does not allow the location: where it is, or that its content may change unnoticed.
+    fn refused(&self, reader: &Reader<'_>, place: &Place, guardrails: &Guardrails) -> Vec<String> {
         let allowed = &guardrails.definitions.locations;
         let arn = self.arn(&place.partition);
+        let mut refusals = Vec::new();
         if allowed.is_empty() {
-            reader.report(format!(
+            refusals.push(format!(
                 "`{PROPERTY}`: not allowed, because the deployer's `DefinitionLocations` is empty; ask the deployer to \
                  add `{arn}`, or use `Definition`"
             ));
         } else if !guardrails.definitions.allow(&arn) {
-            let allowed = listed(allowed);
-            let expected = format!("an object that matches one of {allowed} (the deployer's `DefinitionLocations`)");
-            reader.invalid(PROPERTY, &arn, &expected);
+            refusals.push(format!(
+                "`{PROPERTY}`: found {}, expected an object that matches one of {} (the deployer's \
+                 `DefinitionLocations`)",
+                shown(&arn),
+                listed(allowed)
+            ));
         }
         // An invalid `DefinitionSha256` has an error of its own.
         if !self.is_pinned() && !reader.has(SHA256) && !guardrails.definitions.allow_unpinned {
-            reader.report(format!(
+            refusals.push(format!(
                 "`{PROPERTY}`: found neither `Version` nor `{SHA256}`, expected one of them: without it, whoever \
                  writes the object changes what the role may do; add one, or ask the deployer to set \
                  `AllowUnpinnedDefinitions`"
             ));
         }
+        refusals
     }
 
     /// Whether the object can't change unnoticed: its version or its SHA-256 is named. The version `null` of a bucket
     /// without versions does not count.
-    fn is_pinned(&self) -> bool {
+    pub fn is_pinned(&self) -> bool {
         self.sha256.is_some() || self.version.as_deref().is_some_and(|version| version != NULL_VERSION)
     }
 

@@ -66,8 +66,11 @@ impl PriorState {
                  deployer's `RoleNamePrefixes`; ask the deployer to add its prefix, then try again; nothing was changed"
             ));
         }
-        let superseded = parse(Some(&existing)).map(|prior| prior.state).unwrap_or_default();
-        let clash = |arn: &&String| superseded.policies.keys().any(|old| policy_name(old) == policy_name(arn));
+        let prior = parse(Some(&existing)).unwrap_or_default();
+        // How many policies a definition in Amazon S3 led to is not known.
+        let further = prior.surplus_arns.iter().filter(|_| prior.definition.is_some());
+        let names: Vec<Name> = prior.state.policies.keys().chain(further).map(|old| policy_name(old)).collect();
+        let clash = |arn: &&String| names.contains(&policy_name(arn));
         if let Some(arn) = spec.state.policies.keys().find(clash) {
             return Err(format!(
                 "this update replaces role `{existing}` with `{}`, but both roles would have policy `{arn}`; give \
@@ -75,7 +78,7 @@ impl PriorState {
                 spec.physical_id
             ));
         }
-        Ok(Self { superseded, ..Self::default() })
+        Ok(Self { superseded: prior.state, ..Self::default() })
     }
 
     /// Returns the prior state for an Update that replaces a role set. The old roles and policies exist until

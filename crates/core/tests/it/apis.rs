@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::asl;
 use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::features::Features;
 use mlops_roles_core::permissions::integration::api_need::ApiNeed;
-use mlops_roles_core::permissions::integration::apis::{Api, Service, service, services};
+use mlops_roles_core::permissions::integration::apis::{Api, Service, find, services};
 use mlops_roles_core::permissions::integration::context::DeriveContext;
 use mlops_roles_core::permissions::integration::required::RequiredPermissions;
 
@@ -21,7 +21,7 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/Run";
 /// All APIs that the table has needs for, with their service and name.
 fn all() -> impl Iterator<Item = (Service, String, Vec<ApiNeed>, bool)> {
     services().filter(|service| service.prefix != "!").flat_map(|service| {
-        service.apis().filter_map(move |api| match service.api(&api) {
+        service.apis().filter_map(move |api| match service.api(&api, true) {
             Ok(Api::Known { needs, confirmed }) => Some((service, api, needs, confirmed)),
             Ok(Api::NoAction(_) | Api::Unsupported) => None,
             Err(why) => panic!("{}:{api}: {why}", service.name),
@@ -42,13 +42,13 @@ fn each_service_and_each_api_is_found_by_its_name() {
     let names: Vec<&str> = services().map(|service| service.name).collect();
     assert!(names.len() > 400 && names.is_sorted(), "{}", names.len());
     for name in names {
-        assert_eq!(service(name).unwrap().name, name);
+        assert_eq!(find(name).unwrap().name, name);
     }
     let mut seen = BTreeSet::new();
     let count = all().inspect(|(service, api, ..)| assert!(seen.insert((service.name, api.clone())))).count();
     assert!(count > 15_000, "{count}");
     for wrong in ["", "zzz", "aaa", "sagemakr", "S3", "s3 "] {
-        assert!(service(wrong).is_err(), "{wrong}");
+        assert!(find(wrong).is_none(), "{wrong}");
     }
 }
 
@@ -274,4 +274,18 @@ fn what_is_refused_for_new_resources_widens_nothing_for_an_existing_one() {
     let kept = thing.grants.iter().map(|grant| (grant.actions.clone(), grant.resources.clone()));
     let one = |text: &str| BTreeSet::from([text.to_owned()]);
     assert_eq!(kept.collect::<Vec<_>>(), [(one("iot:DescribeThing"), one("*"))]);
+}
+
+/// To compare with all names takes long, and a definition may have thousands of unknown ones.
+#[test]
+fn only_the_first_errors_have_the_closest_name() {
+    let states: Map<String, Value> = (0..50)
+        .map(|i| {
+            let resource = format!("arn:aws:states:::aws-sdk:sagemaker:describeEndpont{i}");
+            (format!("S{i}"), json!({ "Type": "Task", "Resource": resource, "End": true }))
+        })
+        .collect();
+    let errors = crate::states::required(&crate::states::machine(&Value::Object(states)), &[]).errors;
+    assert_eq!(errors.len(), 50);
+    assert_eq!(errors.iter().filter(|error| error.contains("(did you mean `")).count(), 20);
 }

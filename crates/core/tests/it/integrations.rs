@@ -162,7 +162,7 @@ fn each_name_of_sagemaker_is_granted_in_both_spellings() {
     }
     let sagemaker = apis::services().filter(|service| service.prefix == "sagemaker");
     for (service, api) in sagemaker.flat_map(|service| service.apis().map(move |api| (service, api))) {
-        let Api::Known { needs, .. } = service.api(&api).unwrap() else { continue };
+        let Api::Known { needs, .. } = service.api(&api, true).unwrap() else { continue };
         // An id that SageMaker chooses has one spelling.
         for on in
             needs.iter().flat_map(|need| &need.on).filter(|on| on.contains("Name") && on.starts_with("sagemaker:"))

@@ -100,7 +100,13 @@ fn an_object_is_pinned_by_its_version_or_its_digest() {
 
 #[test]
 fn the_content_is_text_with_the_expected_digest_and_no_error_quotes_it() {
-    let location = |sha256: Option<String>| Location { bucket: "b".into(), key: "k".into(), version: None, sha256 };
+    let location = |sha256: Option<String>| Location {
+        bucket: "b".into(),
+        key: "k".into(),
+        version: None,
+        sha256,
+        refusals: Vec::new(),
+    };
     let right = location(Some(digest(b"hidden")));
     assert_eq!(right.checked(b"hidden".to_vec()).unwrap(), "hidden");
     let wrong = right.checked(b"hidden!".to_vec()).unwrap_err();

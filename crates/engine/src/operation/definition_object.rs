@@ -1,5 +1,7 @@
 //! The part of a Create or Update that reads the definition from Amazon S3.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -16,6 +18,9 @@ use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::query::Query;
 
+/// How long the function tries to read the object: 60 seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What the properties lead to.
 #[derive(Debug)]
 pub struct Parsed {
@@ -31,8 +36,8 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Reads the definition that the properties name in Amazon S3, and parses the properties again with it. `first` is
     /// what the properties lead to without the definition.
     ///
-    /// While the stack rolls back, a definition that can't be read or used does not fail the event, since a stack whose
-    /// rollback fails stays where it is. The role keeps the grants that it has, and a warning says so.
+    /// While the stack rolls back, a definition that can't be read or used, or that the deployer no longer allows, does
+    /// not fail the event, since a stack whose rollback fails stays where it is. The role keeps the grants that it has, and a warning says so.
     ///
     /// # Errors
     /// Fails when the definition can't be read, or when the stack can't be asked. Errors of the definition itself are
@@ -45,10 +50,18 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         context: ReadContext<'_>,
         deadline: Instant,
     ) -> Result<Parsed, String> {
-        let Parsed { mut spec, errors, mut warnings } = first;
+        let Parsed { mut spec, mut errors, mut warnings } = first;
         let Some(location) = spec.definition.clone() else { return Ok(Parsed { spec, errors, warnings }) };
-        let read = definition::read(&self.objects, &location, context.place, deadline);
-        let refused = match timed(Phase::Observe, read).await {
+        let read = match location.refusals.join("; ") {
+            refusals if refusals.is_empty() => {
+                // Whether the stack rolls back is asked afterwards, so that takes a part of the time.
+                let until = deadline.min(Instant::now() + READ_TIMEOUT);
+                let read = definition::read(&self.objects, &location, context.place, until);
+                timed(Phase::Observe, read).await
+            }
+            refusals => Err(refusals),
+        };
+        let refused = match read {
             Ok(text) => {
                 let kind = &request.resource_type;
                 let (spec, mut errors) =
@@ -75,6 +88,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         let warning = "the role keeps its grants, because the stack is rolling back and the definition can't be used";
         tracing::warn!(reason = why, "{warning}");
         warnings.push(format!("{warning}: {why}"));
+        errors.errors.retain(|error| !location.refusals.contains(error));
         Ok(Parsed { spec, errors, warnings })
     }
 

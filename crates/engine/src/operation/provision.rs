@@ -101,7 +101,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         let fail = |reason: String| Failed { physical_id: physical_id.clone(), reason };
         let found;
         let mut known = context;
-        if let Some(source) = spec.source.as_ref().filter(|_| errors.errors.is_empty()) {
+        if let Some(source) = spec.source.as_ref().filter(|_| is_open(&spec, &errors)) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let finding = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
             found = timed(Phase::Observe, finding).await.map_err(&fail)?;
@@ -110,7 +110,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
             (spec, errors) = parse(known)?;
             errors.tighten(&accepted);
         }
-        if spec.definition.is_some() && errors.errors.is_empty() {
+        if spec.definition.is_some() && is_open(&spec, &errors) {
             let read = Parsed { spec, errors, warnings };
             let read = self.with_definition(request, properties, read, known, deadlines.work).await.map_err(&fail)?;
             Parsed { spec, errors, warnings } = read;
@@ -182,7 +182,10 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
             resource::parse_with_definition(&request.resource_type, old_properties, context, text).unwrap_or_default()
         };
         let (old_spec, mut old) = read(None);
-        if definition.is_some() && old_spec.definition == spec.definition {
+        // The object of a location that is not pinned may have had another content.
+        let is_same = spec.definition.as_ref().is_some_and(|location| location.is_pinned())
+            && old_spec.definition == spec.definition;
+        if definition.is_some() && is_same {
             old = read(definition).1;
         }
         let old = old.tightened;
@@ -394,4 +397,11 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         }
         Ok((observed, !late.is_empty()))
     }
+}
+
+/// Whether nothing is wrong with the properties but a location of the definition that the deployer does not allow. A
+/// rollback may keep such a location.
+fn is_open(spec: &ResourceSpec, errors: &ValidationErrors) -> bool {
+    let refusals = spec.definition.as_ref().map(|location| location.refusals.as_slice()).unwrap_or_default();
+    errors.errors.iter().all(|error| refusals.contains(error))
 }

@@ -123,7 +123,7 @@ async fn a_substitution_is_made_and_the_digest_is_that_of_the_object() {
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_read_or_used_is_told_without_its_content_and_nothing_is_made() {
-    let yaml = format!("StartAt: First\nComment: {HIDDEN}\n");
+    let yaml = format!("StartAt: First\nComment: {HIDDEN}\nStates:\n  First: {{ Type: Succeed }}\n");
     let other = json!({ "password": HIDDEN }).to_string();
     let large = format!("{HIDDEN}{}", " ".repeat(1_048_577));
     let sha256 = json!({ "DefinitionSha256": "0".repeat(64) });
@@ -240,6 +240,83 @@ async fn without_the_object_a_rollback_keeps_the_grants_and_an_update_changes_no
         stage.send(&delete(ROLE, &version("1"))).await.success();
         assert_eq!(entities(&stage), Books::default());
     }
+}
+
+/// Otherwise the stack could not get back.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_to_a_location_that_the_deployer_withdrew_keeps_the_grants() {
+    let mut stage = stored();
+    let elsewhere = at(json!({ "Bucket": "artifacts", "Key": "score/two.asl.json", "Version": "1" }), json!({}));
+    stage.fake.change(|books| {
+        books.objects.insert("artifacts/score/two.asl.json?versionId=1".to_owned(), invoking("rank"));
+    });
+    stage.send(&create(&version("1"))).await.success();
+    let definitions =
+        DefinitionObjects { locations: vec!["arn:aws:s3:::artifacts/score/*".to_owned()], allow_unpinned: false };
+    stage.handler.guardrails = Ok(Guardrails { definitions, ..guardrails() });
+    stage.send(&update(ROLE, &elsewhere, &version("1"))).await.success();
+    let read = reads(&stage);
+    let back = update(ROLE, &version("1"), &elsewhere);
+    let reason = stage.send(&back).await.failure().reason().to_owned();
+    assert!(reason.contains("(the deployer's `DefinitionLocations`)"), "{reason}");
+    stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
+    let response = stage.send(&back).await.success();
+    let warnings = response.0["Data"]["Warnings"].as_str().unwrap();
+    assert!(
+        warnings.starts_with("the role keeps its grants") && warnings.contains("DefinitionLocations"),
+        "{warnings}"
+    );
+    assert!(granted(&stage).contains("function:rank"));
+    assert_eq!(reads(&stage), read, "a location that is not allowed is not read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_does_not_take_a_further_policy_of_the_old_role() {
+    let stage = stored();
+    store(&stage, "one.asl.json?versionId=3", &invoking_many());
+    let named = |role: &str, policy: &str| {
+        let location = json!({ "Bucket": "artifacts", "Key": "churn/one.asl.json", "Version": "3" });
+        at(location, json!({ "RoleName": role, "PolicyName": policy }))
+    };
+    let old = named(ROLE, "AmazonSageMaker-Split");
+    stage.send(&create(&old)).await.success();
+    let before = stage.fake.books();
+    let replacing = update(ROLE, &named("AmazonSageMaker-Two", "AmazonSageMaker-Split-2"), &old);
+    let reason = stage.send(&replacing).await.failure().reason().to_owned();
+    assert!(reason.contains("both roles would have policy"), "{reason}");
+    assert_eq!(stage.fake.books(), before);
+}
+
+/// Its content is not known to be what it was.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_not_pinned_is_not_spared_new_errors() {
+    let mut stage = stored();
+    let definitions =
+        DefinitionObjects { locations: vec!["arn:aws:s3:::artifacts/churn/*".to_owned()], allow_unpinned: true };
+    stage.handler.guardrails = Ok(Guardrails { definitions, ..guardrails() });
+    store(&stage, "two.asl.json", &invoking("score"));
+    let unpinned = |revision: &str| {
+        at(json!({ "Bucket": "artifacts", "Key": "churn/two.asl.json" }), json!({ "Revision": revision }))
+    };
+    stage.send(&create(&unpinned("1"))).await.success();
+    let run = json!({ "First": task("ecs:runTask", json!({ "TaskDefinition": "churn" })) });
+    store(&stage, "two.asl.json", &json!({ "StartAt": "First", "States": run }).to_string());
+    let reason = stage.send(&update(ROLE, &unpinned("2"), &unpinned("1"))).await.failure().reason().to_owned();
+    assert!(reason.contains("`TaskResources`: missing for state `First`"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn substitutions_make_no_state_machine_of_another_object() {
+    let stage = Stage::new(Fake::new());
+    let secret = format!(r#"{{"url":"db://${{User}}:{HIDDEN}@${{Host}}/x"}}"#);
+    store(&stage, "one.asl.json?versionId=1", &secret);
+    let values = json!({ "User": r#"","StartAt":"x","States":{""#, "Host": r#"":{"Type":"?"}},"z":""# });
+    let properties = at(
+        json!({ "Bucket": "artifacts", "Key": "churn/one.asl.json", "Version": "1" }),
+        json!({ "DefinitionSubstitutions": values }),
+    );
+    let reason = stage.send(&create(&properties)).await.failure().reason().to_owned();
+    assert!(reason.contains("the object is not a state machine") && !reason.contains(HIDDEN), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]

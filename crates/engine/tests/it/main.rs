@@ -36,3 +36,4 @@ mod service_calls;
 mod service_catalog;
 mod telemetry;
 mod tightened;
+mod undeclared;

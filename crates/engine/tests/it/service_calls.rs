@@ -95,10 +95,10 @@ struct Case {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
 struct Declares {
-    read: Vec<String>,
-    write: Vec<String>,
+    read: Option<Vec<String>>,
+    write: Option<Vec<String>>,
     /// Each role with the service that it is passed to.
-    pass_roles: Vec<(String, String)>,
+    pass_roles: Option<Vec<(String, String)>>,
 }
 
 /// The action, the resource, the context, and the kinds of near misses that the policy also allows: `region`,
@@ -148,7 +148,7 @@ fn derived(case: &Case) -> Derived {
     };
     let role = |(role, service): (String, String)| DeclaredRole { role, service };
     let resources = case.declares.clone().map(|Declares { read, write, pass_roles }| {
-        let pass_roles = pass_roles.into_iter().map(role).collect();
+        let pass_roles = pass_roles.map(|roles| roles.into_iter().map(role).collect());
         ("S".to_owned(), TaskResources { read, write, pass_roles })
     });
     let resources: BTreeMap<_, _> = resources.into_iter().collect();

@@ -116,7 +116,7 @@ fn refusals() -> Vec<Refusal> {
             good: calls("ecs:runTask", json!({ "TaskDefinition": "churn", "Overrides": both_roles })),
             bad: calls("ecs:runTask", json!({ "TaskDefinition": "churn" })),
             worse: Some(calls("ecs:runTask", json!({ "TaskDefinition": "score" }))),
-            says: "`TaskResources`: missing, expected what the definition (digest ",
+            says: "`TaskResources`: missing for state `Call` of the definition (digest ",
         },
         Refusal {
             what: "data of a query that nobody declares",
@@ -124,7 +124,7 @@ fn refusals() -> Vec<Refusal> {
             good: show,
             bad: calls("athena:startQueryExecution", query("SELECT 1")),
             worse: Some(calls("athena:startQueryExecution", query("INSERT INTO t VALUES (1)"))),
-            says: "state `Call` reads the data of the tables that the query reads",
+            says: "which reads the data of the tables that the query reads",
         },
         Refusal {
             what: "what a state declares and does not need",

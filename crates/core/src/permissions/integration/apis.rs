@@ -95,14 +95,14 @@ pub struct Service {
 }
 
 /// Finds a service by its name in the `Resource` of a task.
-///
-/// # Errors
-/// Returns a message with the closest name if the table has no such service.
-pub fn service(name: &str) -> Result<Service, String> {
-    found(blocks(), name).map(parsed).ok_or_else(|| {
-        let near = hint(name, services().map(|service| service.name.to_owned()));
-        format!("`aws-sdk:{name}`: AWS has no such service{near}; correct the service")
-    })
+pub fn find(name: &str) -> Option<Service> {
+    found(blocks(), name).map(parsed)
+}
+
+/// The error about a service that the table does not have, with the closest name if `is_hinted`.
+pub fn unknown(name: &str, is_hinted: bool) -> String {
+    let near = if is_hinted { hint(name, services().map(|service| service.name.to_owned())) } else { String::new() };
+    format!("`aws-sdk:{name}`: AWS has no such service{near}; correct the service")
 }
 
 /// Lists all services.
@@ -120,10 +120,10 @@ impl Service {
     /// Finds an API by its name in the `Resource` of a task: `createEndpoint`.
     ///
     /// # Errors
-    /// Returns a message with the closest name if the service has no such API.
-    pub fn api(&self, name: &str) -> Result<Api, String> {
+    /// Returns a message if the service has no such API, with the closest name if `is_hinted`.
+    pub fn api(&self, name: &str, is_hinted: bool) -> Result<Api, String> {
         let (noun, entry) = self.line(name).ok_or_else(|| {
-            let near = hint(name, self.apis());
+            let near = if is_hinted { hint(name, self.apis()) } else { String::new() };
             let date = date();
             format!("`aws-sdk:{}:{name}`: the service has no such API{near} as of {date}; correct the API", self.name)
         })?;

@@ -304,10 +304,15 @@ pub(super) fn role(
             if !told.is_empty() {
                 Ok(told)
             } else if context.execution_roles.is_empty() {
-                Err(format!(
-                    "`{member}`: the role is known only at run time; name the roles in `ResourceOverrides`, or in \
-                     `PassRoles` of `TaskResources` or `SageMakerExecutionRoleArns` if the task passes them"
-                ))
+                Err(match passed.service {
+                    "" => {
+                        format!("`{member}`: the role is known only at run time; name the roles in `ResourceOverrides`")
+                    }
+                    service => format!(
+                        "`{member}`: the role is known only at run time; name the roles for `{service}` in `PassRoles` \
+                         of `TaskResources`, in `ResourceOverrides`, or in `SageMakerExecutionRoleArns`"
+                    ),
+                })
             } else {
                 Ok(context.execution_roles.to_vec())
             }

@@ -20,7 +20,8 @@
 //! - `optional`: whether a call that is known only at run time counts as one without the members in `pass`
 //! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
 //! - `declared`: what only the author of the definition can name, in `TaskResources` (see `undeclared.rs`)
-//! - `writes`: whether a call that fits `given` only perhaps has the grant only if `TaskResources` declares a `Write`
+//! - `writes`: `given` if the call has the grant only if it certainly fits `given` or `TaskResources` declares a `Write`;
+//!   `declared` if it has the grant only in the second case
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
 //!
 //! A member of `given`, `also` or `lacking` may have a value, or a pattern for it: `Path=/@connections*`.
@@ -61,6 +62,7 @@ use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
+use crate::permissions::integration::task_resources::Use;
 use crate::permissions::integration::undeclared::Declarable;
 use crate::text::closest;
 
@@ -157,10 +159,20 @@ pub struct Need {
     pub cn: bool,
     /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
     pub rule: Option<String>,
-    /// Whether a call that fits `given` only perhaps has the grant only if `TaskResources` declares a `Write`.
-    pub writes: bool,
+    /// When a call has a grant that is for what it writes. `None` if that does not matter.
+    pub writes: Option<Writes>,
     /// What only the author of the definition can name. The actions are granted on what the author declares.
     pub declared: Option<Declarable>,
+}
+
+/// When a call has a grant that is for what it writes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Writes {
+    /// If it certainly fits `given`, or if `TaskResources` declares a `Write` for its state.
+    Given,
+    /// If `TaskResources` declares a `Write` for its state.
+    Declared,
 }
 
 /// Lists the optimised integrations: the service, the action and what its tasks need, in alphabetical order.
@@ -203,7 +215,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
             let of_table = OPTIMISED.iter().find(|(sdk, _)| *sdk == service).map_or(service, |(_, table)| *table);
             let optimised = TABLES.get(of_table).and_then(|table| table.as_ref().ok()?.get(action));
             // An integration may have a name that is no API: `emr:createCluster`.
-            let optimised = optimised.filter(|_| apis::service(service).is_ok_and(|found| found.has(action)));
+            let optimised = optimised.filter(|_| apis::find(service).is_some_and(|found| found.has(action)));
             let mut own = RequiredPermissions::default();
             for need in optimised.iter().flat_map(|integration| &integration.grants) {
                 need.require(task, false, context, &mut own);
@@ -336,20 +348,24 @@ impl Need {
     fn add(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
         let state = &task.path;
         let call = Call { task, given: &self.given, also: &self.also, lacking: &self.lacking };
-        let may_write = || context.resources.get(state).is_some_and(|declared| !declared.write.is_empty());
-        if !call.applies() || self.writes && !call.is_given() && !may_write() {
+        let may_write = context.resources.get(state).is_some_and(|declared| !declared.arns(Use::Write).is_empty());
+        let writes = match self.writes {
+            None => true,
+            Some(Writes::Given) => may_write || call.is_given(),
+            Some(Writes::Declared) => may_write,
+        };
+        if !writes || !call.applies() {
             return;
         }
         if let Some(declarable) = &self.declared {
-            return declarable.require(state, &self.allow, &self.to, context, required);
+            return declarable.require(&call, &self.allow, &self.to, context, required);
         }
         if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
             required.grants.push(hears_of_end(state, rule, context.place));
         }
         for member in &self.pass {
             if self.optional && !task.arguments.tells(member) {
-                let what = format!("`{member}` may name a role at run time, and the role is not passed; set it here");
-                required.notice(state, &what);
+                required.pass_optional(state, member, &self.to, context);
                 continue;
             }
             let role = PassedRole { service: &self.to, is_profile: self.profile, ..PassedRole::of(member) };

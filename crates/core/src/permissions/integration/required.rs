@@ -84,8 +84,8 @@ pub struct RequiredPermissions {
     pub declared: BTreeSet<String>,
     /// What the states need and neither the definition nor its author names.
     pub undeclared: Vec<UndeclaredNeed>,
-    /// What was granted of `TaskResources`, each with the path of the state and its use.
-    pub taken: BTreeSet<(String, Use, String)>,
+    /// What was granted of `TaskResources`: the path of the state, the use, the ARN, and the service that gets a role.
+    pub taken: BTreeSet<(String, Use, String, String)>,
     /// What the author should know of the grants, each with the state that it is about.
     pub notices: Vec<String>,
 }
@@ -107,15 +107,10 @@ impl RequiredPermissions {
         for found in task.arguments.at(passed.member) {
             let is_told = !arn_template::told_roles(&task.path, context).is_empty();
             let is_open = matches!(found, Found::Expression { .. }) && !is_told;
-            let declared = context.resources.get(&task.path).filter(|_| is_open);
-            let declared = declared.into_iter().flat_map(|declared| declared.roles(passed.service));
-            let declared: Vec<String> = declared.map(|one| one.role.clone()).collect();
-            self.taken.extend(declared.iter().map(|role| (task.path.clone(), Use::PassRole, role.clone())));
-            let roles = if declared.is_empty() {
-                arn_template::role(&found, passed, &task.path, context)
-            } else {
-                Ok(declared)
-            };
+            if is_open && self.pass_declared(&task.path, passed.service, context) {
+                continue;
+            }
+            let roles = arn_template::role(&found, passed, &task.path, context);
             match roles.map(|roles| of_profile(roles, &found, passed, task, context)) {
                 Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
@@ -126,6 +121,34 @@ impl RequiredPermissions {
                 Err(why) => self.invalid(&task.path, &why),
             }
         }
+    }
+
+    /// Adds a `PassRoleGrant` for each role that the author declares for the service. Returns whether there is one.
+    pub(super) fn pass_declared(&mut self, state: &str, service: &str, context: DeriveContext<'_>) -> bool {
+        let declared = context.resources.get(state).into_iter().flat_map(|declared| declared.roles(service));
+        let roles: Vec<String> = declared.map(|one| one.role.clone()).collect();
+        for role in &roles {
+            self.take(state, Use::PassRole, role, service);
+            let (state, role, service) = (state.to_owned(), role.clone(), service.to_owned());
+            self.pass_role_grants.push(PassRoleGrant { state, role, service, is_new: false });
+        }
+        !roles.is_empty()
+    }
+
+    /// Passes the declared roles for a member that names a role at run time or none. Without any, a notice says so.
+    pub(super) fn pass_optional(&mut self, state: &str, member: &str, service: &str, context: DeriveContext<'_>) {
+        if !self.pass_declared(state, service, context) {
+            let what = format!(
+                "`{member}` may name a role at run time, and the role is not passed; set it here, or name it in \
+                 `PassRoles` of `TaskResources`"
+            );
+            self.notice(state, &what);
+        }
+    }
+
+    /// Notes that a need of a state takes what the author declares.
+    pub(crate) fn take(&mut self, state: &str, used: Use, arn: &str, service: &str) {
+        self.taken.insert((state.to_owned(), used, arn.to_owned(), service.to_owned()));
     }
 
     /// Whether nothing was derived, and nothing is to be told.

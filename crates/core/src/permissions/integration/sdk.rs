@@ -20,9 +20,12 @@ use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
-use crate::permissions::integration::task_resources::{DeclaredRole, Use};
+use crate::permissions::integration::task_resources::{DeclaredRole, TaskResources, Use};
 
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+
+/// The maximum number of errors about unknown names that have the closest name.
+const MOST_HINTS: usize = 20;
 
 /// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
 pub fn required_by(
@@ -39,10 +42,12 @@ pub fn required_by(
         let why = format!("`aws-sdk:{service}:{action}` is not an API; name an API such as `aws-sdk:s3:getObject`");
         return required.invalid(&task.path, &why);
     }
-    let (prefix, is_known, api) = match apis::service(service) {
-        Ok(found) if found.prefix == "!" => (service, true, Ok(Api::Unsupported)),
-        Ok(found) => (found.prefix, true, found.api(action)),
-        Err(why) => (service, false, Err(why)),
+    // To look for the closest of all names takes long, so only the first errors have it.
+    let is_hinted = required.tightened.len() < MOST_HINTS;
+    let (prefix, is_known, api) = match apis::find(service) {
+        Some(found) if found.prefix == "!" => (service, true, Ok(Api::Unsupported)),
+        Some(found) => (found.prefix, true, found.api(action, is_hinted)),
+        None => (service, false, Err(apis::unknown(service, is_hinted))),
     };
     let call = ApiCall { task, own: format!("{prefix}:{}", capital(action)), context };
     match api {
@@ -129,12 +134,11 @@ impl ApiCall<'_> {
         }
         if let Some(declarable) = &need.declared {
             let actions = need.allow.iter().cloned().collect();
-            return declarable.require(&task.path, &actions, &need.to, *context, required);
+            return declarable.require(&call, &actions, &need.to, *context, required);
         }
         for member in &need.pass {
             if need.optional && !task.arguments.tells(member) {
-                let what = format!("`{member}` may name a role at run time, and the role is not passed; set it here");
-                required.notice(&task.path, &what);
+                required.pass_optional(&task.path, member, &need.to, *context);
                 continue;
             }
             // The credentials of the caller of an API in API Gateway are no role: `arn:aws:iam::*:user/*`.
@@ -199,7 +203,7 @@ impl ApiCall<'_> {
                 Found::Absent => false,
             })
         };
-        let declared = self.context.resources.get(state).into_iter().flat_map(|declared| &declared.pass_roles);
+        let declared = self.context.resources.get(state).into_iter().flat_map(TaskResources::all_roles);
         let mut named = declared.filter(|one| is_named(&one.role)).peekable();
         if named.peek().is_none() {
             let why = format!(
@@ -209,7 +213,7 @@ impl ApiCall<'_> {
             return required.tighten(state, &why);
         }
         for DeclaredRole { role, service } in named {
-            required.taken.insert((state.clone(), Use::PassRole, role.clone()));
+            required.take(state, Use::PassRole, role, service);
             let (state, role, service) = (state.clone(), role.clone(), service.clone());
             required.pass_role_grants.push(PassRoleGrant { state, role, service, is_new: false });
         }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::iam::arn::{Arn, matches};
+use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
+use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::integration::task_resources::Use;
 
@@ -24,6 +25,9 @@ pub struct Declarable {
     /// Whether the call may do without. Otherwise it fails for nearly everyone if the permission is missing.
     #[serde(default)]
     pub possible: bool,
+    /// Whether only a call that certainly fits `given` has the need, and not one that is known only at run time.
+    #[serde(default)]
+    pub certain: bool,
     /// The pattern of the ARNs that the actions are granted on, from the service on: `s3:::*/*`.
     #[serde(default)]
     pub fits: String,
@@ -54,46 +58,53 @@ pub struct UndeclaredNeed {
 }
 
 impl Declarable {
-    /// Grants what the author declares for the state, or records the need as undeclared.
+    /// Grants what the author declares for the state of a call, or records the need as undeclared.
     ///
     /// `to` is the service that roles are passed to.
     pub(super) fn require(
         &self,
-        state: &str,
+        call: &Call<'_>,
         actions: &BTreeSet<String>,
         to: &str,
         context: DeriveContext<'_>,
         required: &mut RequiredPermissions,
     ) {
-        let Some(declared) = context.resources.get(state) else {
+        let (state, certain) = (&call.task.path, call.given.is_empty() || call.is_given());
+        if self.certain && !certain {
+            return;
+        }
+        let is_required = !self.possible && certain;
+        let declared = context.resources.get(state);
+        let Some(declared) = declared.filter(|declared| !is_required || declared.tells(self.used)) else {
             required.undeclared.push(UndeclaredNeed {
-                state: state.to_owned(),
+                state: state.clone(),
                 used: self.used,
                 what: self.what.clone(),
-                required: !self.possible,
+                required: is_required,
                 service: (self.used == Use::PassRole).then(|| to.to_owned()),
                 source: self.source.clone(),
             });
             return;
         };
-        for one in declared.roles(to).filter(|_| self.used == Use::PassRole) {
-            required.taken.insert((state.to_owned(), Use::PassRole, one.role.clone()));
-            required.pass_role_grants.push(PassRoleGrant {
-                state: state.to_owned(),
-                role: one.role.clone(),
-                service: to.to_owned(),
-                is_new: false,
-            });
-        }
+        let mut fits = self.used == Use::PassRole && required.pass_declared(state, to, context);
         let pattern = format!("arn:{}:{}", context.place.partition, self.fits);
         for arn in declared.arns(self.used).iter().filter(|arn| matches(&pattern, arn)) {
-            required.taken.insert((state.to_owned(), self.used, arn.clone()));
+            fits = true;
+            required.take(state, self.used, arn, "");
             required.grant(state, actions.clone(), vec![ResourcePattern::declared(arn)], None);
             let bucket = Arn::parse(arn).and_then(|arn| arn.resource.split('/').next());
             if let Some(bucket) = bucket.filter(|_| !self.bucket.is_empty()) {
                 let bucket = format!("arn:{}:s3:::{bucket}", context.place.partition);
                 required.grant(state, self.bucket.clone(), vec![ResourcePattern::declared(&bucket)], None);
             }
+        }
+        let is_none = if self.used == Use::PassRole {
+            declared.all_roles().is_empty()
+        } else {
+            declared.arns(self.used).is_empty()
+        };
+        if is_required && !fits && !is_none {
+            required.notice(state, &format!("`TaskResources` has nothing that fits {}", self.what));
         }
     }
 }
