@@ -244,9 +244,9 @@ def reference():
 @functools.cache
 def apis():
     """The needs of each API in the table of APIs, by `service:api`. Those that the reference does not have yet are left
-    out. crates/core/src/permissions/integration/apis.rs describes the table."""
+    out. crates/core/apis/README.md describes the table."""
     found = {}
-    text = (ROOT / "crates/core/src/permissions/integration/apis.txt").read_text("utf-8")
+    text = (ROOT / "crates/core/apis/table.txt").read_text("utf-8")
     for block in text.split("\n@")[1:]:
         head, *lines = block.strip().splitlines()
         service, prefix = head.split(" ")
@@ -274,9 +274,9 @@ def full(need, prefix, api):
 def sdk(judge):
     """Checks that each action of the table exists, and that each resource fits one of the types that it takes."""
     for api, needs in apis().items():
-        declared(judge, f"apis.txt {api}", needs)
+        declared(judge, f"table.txt {api}", needs)
         for need in (need for need in needs if "pass" not in need and "declared" not in need):
-            names = judge.known(f"apis.txt {api}", need["allow"], need["condition"])
+            names = judge.known(f"table.txt {api}", need["allow"], need["condition"])
             kinds = [kind for name in names for kind in taken(name).values()]
             for on in need["on"] + need["else"]:
                 # An expression for a model may name one of a kind that the action does not take.
@@ -284,7 +284,7 @@ def sdk(judge):
                     judge.resources.add(resource)
                     if resource not in ("*", "arn:*") and not any(is_a(resource, kind) for kind in kinds) \
                             and not any(explained(SURPLUS, name, resource) for name in names):
-                        judge.find(f"apis.txt {api}", f"no action of {names} takes `{resource}`, from `{on}`")
+                        judge.find(f"table.txt {api}", f"no action of {names} takes `{resource}`, from `{on}`")
 
 
 def declared(judge, place, needs):
@@ -321,6 +321,8 @@ def main():
             judge.grants(f"{file} {name}", [
                 (need.get("allow", []) + need.get("sync", []), [one for on in need["on"] for one in rendered(on)],
                  need.get("condition")) for need in integration["grants"] if "on" in need])
+    for row in json.loads((ROOT / "crates/core/src/permissions/data_keys.json").read_text()):
+        judge.known("data_keys.json", row["when"] + row["allow"])
     judge.known("guide.rs", re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src/resource/guide.rs").read_text()))
     for path in sorted(path for folder in ("definitions", "execution_roles")
                        for path in (ROOT / "tests/data" / folder).glob("*.policy.json")):

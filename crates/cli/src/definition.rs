@@ -101,15 +101,14 @@ impl Sources<'_> {
         if location.is_object() {
             return text;
         }
-        let definition = match text {
-            Some(text) => serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_str())),
-            None => {
-                // The errors that would follow from the missing definition would only distract.
-                for name in ["DataKeys", "ResourceOverrides", "TaskActions", "TaskResources"] {
-                    properties.remove(name);
-                }
-                json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })
+        let definition = if let Some(text) = text {
+            serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_str()))
+        } else {
+            // The errors that would follow from the missing definition would only distract.
+            for name in ["DataKeys", "ResourceOverrides", "TaskActions", "TaskResources"] {
+                properties.remove(name);
             }
+            json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })
         };
         replace(properties, definition);
         None
@@ -139,7 +138,7 @@ impl Sources<'_> {
                     shown(text)
                 ));
                 let file = match self.given {
-                    Some(file) => self.from_option(file),
+                    Some(file) => self.of_option(file),
                     None => local(repository, LOCATION.to_owned(), text),
                 };
                 Some(file.and_then(|file| file.json().map(Cow::into_owned)))
@@ -147,7 +146,7 @@ impl Sources<'_> {
             Value::Object(object) if !(object.contains_key("Bucket") && object.contains_key("Key")) => None,
             Value::String(_) | Value::Object(_) => {
                 let file = match (self.given, self.repository, self.local_machine()) {
-                    (Some(file), ..) => self.from_option(file),
+                    (Some(file), ..) => self.of_option(file),
                     (None, Some(repository), Some((machine, path))) => {
                         let Machine { id, property, .. } = machine;
                         findings.notes.insert(format!(
@@ -198,7 +197,7 @@ impl Sources<'_> {
     }
 
     /// Reads the file of `--definition`.
-    fn from_option<'f>(&self, path: &'f str) -> Result<File<'f>, String> {
+    fn of_option<'f>(&self, path: &'f str) -> Result<File<'f>, String> {
         let named_by = format!("--definition {}", self.id);
         let text = text_of(Path::new(path), path).map_err(|why| format!("`{named_by}`: {why}"))?;
         Ok(File { named_by, path, text })

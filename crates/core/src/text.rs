@@ -33,3 +33,9 @@ pub fn shown(found: &str) -> String {
 pub fn listed(items: &[String]) -> String {
     items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
 }
+
+/// Writes the first letter as an ASCII capital: `createEndpoint` becomes `CreateEndpoint`.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+}

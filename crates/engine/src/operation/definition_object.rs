@@ -19,7 +19,7 @@ use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::query::Query;
 
 /// How long the function tries to read the object: 60 seconds.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the properties lead to.
 #[derive(Debug)]

@@ -30,7 +30,7 @@ use mlops_roles_core::plan::propagation::needs_propagation;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::definition_location::SHA256;
+use mlops_roles_core::resource::definition_location::{Location, SHA256};
 use mlops_roles_core::resource::prior::PriorState;
 use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{NOT_VERIFIED, ReadContext, ResourceSpec, WARNINGS};
@@ -183,8 +183,8 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         };
         let (old_spec, mut old) = read(None);
         // The object of a location that is not pinned may have had another content.
-        let is_same = spec.definition.as_ref().is_some_and(|location| location.is_pinned())
-            && old_spec.definition == spec.definition;
+        let is_same =
+            spec.definition.as_ref().is_some_and(Location::is_pinned) && old_spec.definition == spec.definition;
         if definition.is_some() && is_same {
             old = read(definition).1;
         }

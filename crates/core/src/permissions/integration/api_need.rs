@@ -25,7 +25,7 @@
 
 use serde_json::Value;
 
-use crate::permissions::integration::undeclared::Declarable;
+use crate::permissions::integration::declarable::Declarable;
 
 /// The letters of the reasons for a wildcard.
 const REASONS: [(&str, &str); 8] = [

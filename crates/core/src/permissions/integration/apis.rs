@@ -30,8 +30,7 @@
 use std::cmp::Ordering;
 
 use crate::permissions::integration::api_need::ApiNeed;
-use crate::permissions::integration::sdk::capital;
-use crate::text::closest;
+use crate::text::{capital, closest};
 
 const TABLE: &str = include_str!("apis.txt");
 

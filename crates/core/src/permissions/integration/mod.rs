@@ -19,7 +19,7 @@
 //! - `new`: whether an earlier version lacked the grant, so that existing resources are spared the errors it leads to
 //! - `optional`: whether a call that is known only at run time counts as one without the members in `pass`
 //! - `cn`: whether the service also has a name that ends in `.cn` in the partition `aws-cn`
-//! - `declared`: what only the author of the definition can name, in `TaskResources` (see `undeclared.rs`)
+//! - `declared`: what only the author of the definition can name, in `TaskResources` (see `declarable.rs`)
 //! - `writes`: `given` if the call has the grant only if it certainly fits `given` or `TaskResources` declares a `Write`;
 //!   `declared` if it has the grant only in the second case
 //! - `rule`: the managed EventBridge rule by which Step Functions learns that a `.sync` task has ended
@@ -40,6 +40,7 @@ pub mod apis;
 mod arn_part;
 mod arn_template;
 mod call;
+pub mod declarable;
 mod form;
 mod model;
 mod passed_role;
@@ -59,11 +60,11 @@ use crate::permissions::asl::Task;
 use crate::permissions::integration::arn_template::{Absent, ArnTemplate};
 use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
+use crate::permissions::integration::declarable::Declarable;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
 use crate::permissions::integration::task_resources::Use;
-use crate::permissions::integration::undeclared::Declarable;
 use crate::text::closest;
 
 /// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.

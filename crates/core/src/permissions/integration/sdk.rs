@@ -21,6 +21,7 @@ use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
 use crate::permissions::integration::task_resources::{DeclaredRole, TaskResources, Use};
+use crate::text::capital;
 
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 
@@ -294,9 +295,4 @@ fn reason(key: &str, actions: &BTreeSet<String>) -> WildcardReason {
         "partial" => always("the ARN has a part that the call does not name"),
         _ => WildcardReason::Always(format!("`{action}` has no resource-level permissions")),
     }
-}
-
-pub(super) fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
 }
