@@ -14,6 +14,25 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+# An API of each of 50 services, for a definition that looks much of the table of APIs up.
+APIS = """
+    accessanalyzer:getAccessPreview acm:describeCertificate apigateway:getAccount
+    applicationautoscaling:listTagsForResource appsync:getDomainName athena:getNamedQuery
+    autoscaling:attachInstances backup:describeBackupVault batch:describeConsumableResource
+    bedrock:getAutomatedReasoningPolicyBuildWorkflow bedrockagent:getAgentCollaborator
+    cloudformation:describeStackEvents cloudfront:listInvalidationsForDistributionTenant cloudtrail:describeQuery
+    cloudwatch:getAlarmMuteRule cloudwatchlogs:describeSubscriptionFilters codebuild:listCommandExecutionsForSandbox
+    codepipeline:getPipeline cognitoidentityprovider:describeIdentityProvider comprehend:describeDocumentClassifier
+    config:describeAggregateComplianceByConfigRules databrew:describeRecipe datasync:describeTaskExecution
+    ec2:describeCapacityBlockExtensionOfferings ecr:getLifecyclePolicy ecs:describeGateway
+    efs:describeFileSystemPolicy eks:describeCertificateAuthority elasticache:describeUpdateActions
+    elasticloadbalancingv2:getTrustStoreCaCertificatesBundle emr:listSteps emrserverless:getJobRun
+    eventbridge:describeEventSource firehose:describeDeliveryStream fsx:describeFileSystemAliases glue:getPartition
+    guardduty:getCustomDetectionRuleAssociation iot:describeCertificate kafka:describeCluster kinesis:describeStream
+    kms:getKeyLastUsage lambda:getLayerVersion organizations:describeHandshake pipes:describePipe
+    rds:listTagsForResource redshift:describeEndpointAccess redshiftdata:getStatementResultV2 rekognition:listFaces
+    route53:listResourceRecordSets sns:getTopicAttributes
+""".split()
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "target/bench"
 
@@ -27,12 +46,20 @@ import evidence  # noqa: E402
 from local import Server  # noqa: E402
 
 
-def function():
+def of_50_services():
+    """Properties whose definition calls each of `APIS`."""
+    task = {"Type": "Task", "Parameters": {}, "End": True}
+    states = {api.replace(":", "-"): task | {"Resource": f"arn:aws:states:::aws-sdk:{api}"} for api in APIS}
+    return {"Definition": {"StartAt": next(iter(states)), "States": states}, "DataKeys": []}
+
+
+def functions():
     bootstrap = ROOT / ".aws-sam/build/Function/bootstrap"
     package = WORK / "function.zip"
     with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.write(bootstrap, "bootstrap")
-    return {"name": "mlops-roles", "command": [str(bootstrap)], "cwd": str(WORK), "package": str(package)}
+    ours = {"name": "mlops-roles", "command": [str(bootstrap)], "cwd": str(WORK), "package": str(package)}
+    return [ours, ours | {"name": "mlops-roles, 50 services", "properties": of_50_services()}]
 
 
 def run(*command):
@@ -62,7 +89,7 @@ def main():
     subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", WORK / "harness", "--manifest-path",
                     ROOT / "benches/harness/Cargo.toml"], check=True)
     peers = WORK / "peers.json"
-    peers.write_text(json.dumps([function(), *json.loads((WORK / "peers/peers.json").read_text())], indent=2) + "\n")
+    peers.write_text(json.dumps([*functions(), *json.loads((WORK / "peers/peers.json").read_text())], indent=2) + "\n")
     with tempfile.TemporaryDirectory() as work_dir:
         server = Server(work_dir)
         try:

@@ -1,6 +1,6 @@
 //! Tests the delivery of a response over a real connection, to a server that behaves in various ways.
 
-use crate::log::Lines;
+use crate::log::{Lines, keep_events_on};
 use mlops_roles::http::connector;
 use mlops_roles::http::transport::HttpTransport;
 use mlops_roles_core::protocol::request::Request;
@@ -182,8 +182,7 @@ async fn the_cipher_suite_that_processors_are_made_for_is_offered_first() {
 
 #[tokio::test]
 async fn the_http_client_prints_no_response_url_at_trace_level() {
-    // One subscriber stays to the end: where the last one goes in another thread, events are off for a moment.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    keep_events_on();
     let lines = Lines::default();
     let subscriber = mlops_roles::log::subscriber(Level::TRACE, lines.clone());
     let replies = [Reply::Status(503), Reply::CloseHalfWay, Reply::Status(403)];

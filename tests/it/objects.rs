@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tracing::Level;
 use tracing::instrument::WithSubscriber;
 
-use crate::log::Lines;
+use crate::log::{Lines, keep_events_on};
 
 const HIDDEN: &str = "hidden-content";
 /// The SHA-256 of nothing.
@@ -233,6 +233,7 @@ async fn the_object_is_read_over_a_real_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn the_content_is_in_no_line_and_no_response_at_trace_level() {
+    keep_events_on();
     // A message that another thread logs for the first time just now might miss the subscriber, so one event runs
     // before.
     Stage::wired(Fake::new()).send(&create(&properties())).await.success();

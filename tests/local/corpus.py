@@ -29,6 +29,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/Corpus"
 # What only the author and the deployer can tell: the name of the state machine, and roles.
 GIVEN = f"--account {ACCOUNT} --region {REGION} --format json --property SageMakerExecutionRoleArns={ROLE}".split()
 GIVEN += ["--deployer", "PassableRoleArns=arn:aws:iam::*:role/*"]
+UNDECLARED = re.compile(r"^`TaskResources`: missing for state `(.+)` of the definition \(digest")
 UNKNOWN_ROLE = re.compile(r"state `(.+?)`: `[^`]+`: the role is known only at run time")
 OUTCOMES = ("derived", "refused", "crashed", "unreadable")
 VERDICTS = (
@@ -85,14 +86,27 @@ def run(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
     }
 
 
-def with_roles(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
-    """A run, repeated with the roles that only the author can tell if it is refused for want of them."""
+def told(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
+    """A run, repeated with what only the author can tell if it is refused for want of that.
+
+    Roles are told, and of all else that nothing more is needed. `undeclared` says whether that was so.
+    """
     result = run(preview, file, *arguments)
-    unknown = sorted({found[1] for one in result["messages"] if (found := UNKNOWN_ROLE.search(one))})
-    if not unknown:
-        return result
-    overrides = json.dumps({path: [ROLE] for path in unknown})
-    return run(preview, file, *arguments, "--property", f"ResourceOverrides={overrides}")
+
+    def states(message: re.Pattern[str]) -> list[str]:
+        return sorted({found[1] for one in result["messages"] if (found := message.search(one))})
+
+    unknown, undeclared = states(UNKNOWN_ROLE), states(UNDECLARED)
+    given = {"ResourceOverrides": {path: [ROLE] for path in unknown}, "TaskResources": {path: {} for path in undeclared}}
+    properties = [
+        part
+        for name, value in given.items()
+        if value
+        for part in ("--property", f"{name}={json.dumps(value)}")
+    ]
+    if properties:
+        result = run(preview, file, *arguments, *properties)
+    return result | {"undeclared": bool(undeclared)}
 
 
 def previewed(machine: Machine, preview: Path, folder: Path, number: int, actions: set[str]) -> dict[str, Any]:
@@ -106,6 +120,7 @@ def previewed(machine: Machine, preview: Path, folder: Path, number: int, action
         "dropped": [],
         "calls": [],
         "main": [],
+        "undeclared": False,
     }
     if machine.definition is None:
         return result
@@ -126,12 +141,13 @@ def previewed(machine: Machine, preview: Path, folder: Path, number: int, action
         if name in present
         for part in ("--set", f"{name}={value}")
     ]
-    done = with_roles(preview, file, *switches, *sets)
-    without = with_roles(preview, file, *switches) if sets else done
+    done = told(preview, file, *switches, *sets)
+    without = told(preview, file, *switches) if sets else done
     result |= {
         "outcome": done["outcome"],
         "messages": done["messages"],
         "without values": without["outcome"],
+        "undeclared": done["undeclared"],
         "messages without values": without["messages"],
     }
     if "crashed" in (done["outcome"], without["outcome"]):
@@ -179,6 +195,7 @@ def counts(results: list[dict[str, Any]]) -> dict[str, int]:
     return {
         "definitions": len(results),
         **{name: outcomes[name] for name in OUTCOMES},
+        "to declare": sum(one["undeclared"] for one in results),
         "tasks": sum(one["tasks"] for one in results),
         "dropped": sum(len(one["dropped"]) for one in results),
         **{f"main calls {name}": main_verdicts(results)[name] for name in ("allowed", "denied", "not judged")},

@@ -19,7 +19,7 @@ import local  # noqa: E402
 from local import ROOT, Local, Server  # noqa: E402
 
 BUCKET = "mlops-roles-packages"
-MOST_BYTES = 3_340_000  # the limit of the zipped function: each cold start waits for its download
+MOST_BYTES = 3_300_000  # the limit of the zipped function: each cold start waits for its download
 FILES = {"LicenseUrl": ROOT / "LICENSE", "ReadmeUrl": ROOT / "README.md"}
 # What the Serverless Application Repository accepts. Nothing but a refused publication says so otherwise.
 TAKES = {"Name": r"[a-zA-Z0-9-]{1,140}", "Description": r".{1,256}", "SpdxLicenseId": r"Apache-2\.0",

@@ -290,9 +290,10 @@ def sdk(judge):
 def declared(judge, place, needs):
     """Checks that each action exists that is granted on what an author declares, and takes what fits."""
     for need in needs:
-        if about := need.get("declared"):
+        about = need.get("declared")
+        if about and about["use"] != "PassRole":
             names = judge.known(place, [*need.get("allow", []), *about.get("bucket", [])])
-            if about["use"] != "PassRole" and not (names and about.get("fits")):
+            if not names or not about.get("fits"):
                 judge.find(place, "what is declared has neither actions nor a pattern")
 
 

@@ -41,7 +41,9 @@ def found(tmp_path):
 
 
 def test_the_examples_and_the_template_pass():
-    examples = [*(ROOT / "examples").glob("*.yaml"), *(ROOT / "examples/definition-in-s3").glob("*.yaml")]
+    folders = "definition-in-s3", "ecs-task", "athena-query"
+    examples = [*(ROOT / "examples").glob("*.yaml"),
+                *(path for folder in folders for path in (ROOT / "examples" / folder).glob("*.yaml"))]
     assert linted(ROOT / "template.yaml", *sorted(examples)) == []
 
 

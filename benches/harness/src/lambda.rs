@@ -21,6 +21,8 @@ pub struct Peer {
     pub name: String,
     pub command: Vec<String>,
     pub cwd: PathBuf,
+    /// Further properties of the resource: an object, or null.
+    pub properties: Value,
     /// Bytes of the deployment package.
     pub package: u64,
 }

@@ -114,6 +114,7 @@ fn peers(file: &Path) -> Vec<Peer> {
             name: text(&peer["name"]),
             command: peer["command"].as_array().unwrap().iter().map(text).collect(),
             cwd: text(&peer["cwd"]).into(),
+            properties: peer["properties"].clone(),
             package: std::fs::metadata(text(&peer["package"])).unwrap().len(),
         })
         .collect()
@@ -166,7 +167,7 @@ fn function(account: u64) -> String {
 }
 
 /// As CloudFormation sends it.
-fn event(kind: &str, account: u64, port: u16) -> Value {
+fn event(peer: &Peer, kind: &str, account: u64, port: u16) -> Value {
     let role = "AmazonSageMaker-Bench";
     let mut event = json!({
         "RequestType": kind,
@@ -182,6 +183,9 @@ fn event(kind: &str, account: u64, port: u16) -> Value {
             "SettleSeconds": "0",
         },
     });
+    for (name, value) in peer.properties.as_object().into_iter().flatten() {
+        event["ResourceProperties"][name] = value.clone();
+    }
     if kind == "Delete" {
         event["PhysicalResourceId"] = json!(role);
     }
@@ -191,7 +195,7 @@ fn event(kind: &str, account: u64, port: u16) -> Value {
 /// Starts the process, has it make and delete the role several times, and ends it.
 async fn live(peer: &Peer, environment: &[(String, String)], account: u64, aws: &Aws) -> Sample {
     let mut lambda = start(peer, environment, account).await;
-    let (create, delete) = (event("Create", account, aws.port), event("Delete", account, aws.port));
+    let (create, delete) = (event(peer, "Create", account, aws.port), event(peer, "Delete", account, aws.port));
     let first = done(peer, lambda.send(&create, aws).await);
     let (cpu, _) = lambda.took();
     let first_delete = done(peer, lambda.send(&delete, aws).await);
@@ -238,7 +242,7 @@ async fn squeezed(
     let mut lambda = start(peer, environment, account).await;
     let share = Share::of(memory_size, lambda.id());
     let first = match &share {
-        Ok(_) => Some(ms(done(peer, lambda.send(&event("Create", account, aws.port), aws).await).wall)),
+        Ok(_) => Some(ms(done(peer, lambda.send(&event(peer, "Create", account, aws.port), aws).await).wall)),
         Err(_) => None,
     };
     lambda.stop().await;
@@ -259,7 +263,7 @@ async fn contend(peer: &Peer, environment: &[(String, String)], account: u64, aw
     let mut outcomes = Vec::new();
     aws.state().refused = 0;
     for kind in ["Create", "Delete"] {
-        let answer = lambda.send(&event(kind, account, aws.port), aws).await.answer;
+        let answer = lambda.send(&event(peer, kind, account, aws.port), aws).await.answer;
         outcomes.push(
             answer.map_or("no answer".to_owned(), |answer| answer["Status"].as_str().unwrap_or_default().to_owned()),
         );

@@ -57,15 +57,16 @@ pub struct Options {
     pub resource: Vec<String>,
     /// Sets the account to deploy to, as 12 digits.
     ///
-    /// By default, it is the account of the roles that the file names, if all of them are in one account. Otherwise it
-    /// is unknown. With `--against-account`, it must be the account of the credentials. The option does not apply to an
-    /// event.
+    /// By default, it is the account of the roles and of `ResourceOverrides`, if all of them are in one account.
+    /// Otherwise it is unknown. With `--against-account`, it must be the account of the credentials. The option does
+    /// not apply to an event.
     #[arg(long, value_name = "ID", value_parser = account_id)]
     pub account: Option<String>,
     /// Sets the region to deploy to.
     ///
-    /// By default, the region is unknown. With `--against-account`, it is the region that the program reads, and the
-    /// default is that of the environment. The option applies to an event only with `--against-account`.
+    /// By default, it is the region in `ResourceOverrides` and `DataKeys`, if they name just one. Otherwise it is
+    /// unknown. With `--against-account`, it is the region that the program reads, and the default is that of the
+    /// environment. The option applies to an event only with `--against-account`.
     #[arg(long)]
     pub region: Option<String>,
     /// Sets the partition to deploy to, such as `aws-cn`.

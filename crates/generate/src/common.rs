@@ -128,7 +128,8 @@ pub const WARNED: (&str, &str) = (
     "The warnings, separated by semicolons: what a new resource would be refused for and this one keeps. They also \
      say what verification finds denied while the stack rolls back, and what a role set leaves out. A role that needs \
      more than 10 managed policies has a warning too. So has a task whose action is not confirmed, that needs no \
-     permission, or that may name a role that is not passed. Empty if there are none.",
+     permission, or that may name a role that is not passed. Needs that nobody declares are warnings if they are \
+     possible only. Empty if there are none.",
 );
 
 /// Adds a rule to the `allOf` of the schema.

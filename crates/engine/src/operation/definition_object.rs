@@ -36,8 +36,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Reads the definition that the properties name in Amazon S3, and parses the properties again with it. `first` is
     /// what the properties lead to without the definition.
     ///
-    /// While the stack rolls back, a definition that can't be read or used, or that the deployer no longer allows, does
-    /// not fail the event, since a stack whose rollback fails stays where it is. The role keeps the grants that it has, and a warning says so.
+    /// While the stack rolls back, such a definition does not fail the event: one that can't be read or used, or that
+    /// the deployer no longer allows. A stack whose rollback fails stays where it is. The role keeps the grants that it
+    /// has, and a warning says so.
     ///
     /// # Errors
     /// Fails when the definition can't be read, or when the stack can't be asked. Errors of the definition itself are

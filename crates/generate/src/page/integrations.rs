@@ -29,14 +29,14 @@ fn row(service: &str, action: &str, integration: &Integration) -> [String; 5] {
     let (always, with_sync) = (actions(|need| &need.allow), actions(|need| &need.sync));
     let only_sync: Vec<&str> = with_sync.difference(&always).copied().collect();
     let mut allowed = Vec::from_iter((!always.is_empty()).then(|| codes(always.iter().copied())));
-    allowed.extend((!only_sync.is_empty()).then(|| format!("with `.sync` also {}", codes(only_sync))));
+    allowed.extend((!only_sync.is_empty()).then(|| format!("With `.sync` also {}", codes(only_sync))));
     let on: BTreeSet<&str> = integration.grants.iter().flat_map(|need| &need.on).map(String::as_str).collect();
     let passed = integration.grants.iter().filter(|need| !need.pass.is_empty());
     let passed = passed.map(|need| format!("{} to {}", codes(need.pass.iter().map(String::as_str)), code(&need.to)));
     [
         code(&format!("{service}:{action}")),
         codes(patterns.iter().map(String::as_str)),
-        allowed.join("; "),
+        allowed.join(". "),
         codes(on),
         passed.collect::<Vec<_>>().join("; "),
     ]
