@@ -75,34 +75,34 @@ pub(super) fn required_by_data_keys(keys: Option<&[String]>, required: &mut Requ
     };
     for key in keys {
         let Some(region) = Arn::parse(key).map(|arn| arn.region) else { continue };
-        // The actions with the services by way of which they are allowed.
-        let mut allowed: BTreeMap<(bool, &str), BTreeSet<String>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.applies(&required.grants, Some(region))) {
-            for action in &row.allow {
-                // The name ends so in every partition.
-                let service = format!("{}.{region}.amazonaws.com", row.via);
-                allowed.entry((row.grant, action)).or_default().insert(service);
+        let before = required.grants.len();
+        for grant in [false, true] {
+            // The actions with the services by way of which they are allowed.
+            let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            let fitting = rows.iter().filter(|row| row.grant == grant && row.applies(&required.grants, Some(region)));
+            for row in fitting {
+                for action in &row.allow {
+                    // The name ends so in every partition.
+                    let service = format!("{}.{region}.amazonaws.com", row.via);
+                    allowed.entry(action.clone()).or_default().insert(service);
+                }
+            }
+            for (action, services) in allowed {
+                let via = json!({ "kms:ViaService": services });
+                let condition = if grant {
+                    json!({ "Bool": { "kms:GrantIsForAWSResource": "true" }, "StringEquals": via })
+                } else {
+                    json!({ "StringEquals": via })
+                };
+                let on = vec![ResourcePattern::exact(key.clone())];
+                required.grants.push(Grant::new(STATE, [action].into(), on, Some(condition)));
             }
         }
-        let mut by_services: BTreeMap<(bool, BTreeSet<String>), Vec<&str>> = BTreeMap::new();
-        for ((grant, action), services) in allowed {
-            by_services.entry((grant, services)).or_default().push(action);
-        }
-        if by_services.is_empty() {
+        if required.grants.len() == before {
             required.tightened.push(format!(
                 "`DataKeys`: found `{key}`, expected the key of data that a task reads or writes in the region of the \
                  key; remove it"
             ));
-        }
-        for ((grant, services), actions) in by_services {
-            let via = json!({ "kms:ViaService": services });
-            let condition = if grant {
-                json!({ "Bool": { "kms:GrantIsForAWSResource": "true" }, "StringEquals": via })
-            } else {
-                json!({ "StringEquals": via })
-            };
-            let on = vec![ResourcePattern::exact(key.clone())];
-            required.grants.push(Grant::of(STATE, &actions, on, Some(condition)));
         }
     }
 }

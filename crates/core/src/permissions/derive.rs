@@ -8,7 +8,7 @@ use crate::permissions::data_keys::required_by_data_keys;
 use crate::permissions::distributed_map::required_by_map;
 use crate::permissions::features::{Features, required_by_features};
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::required::{Grant, RequiredPermissions};
+use crate::permissions::integration::required::{Grant, RequiredPermissions, taken};
 use crate::permissions::integration::required_by;
 use crate::permissions::integration::task_resources::{TaskResources, Use};
 use crate::permissions::storable::make_storable;
@@ -82,7 +82,7 @@ fn unneeded(path: &str, declared: &TaskResources, required: &mut RequiredPermiss
     let roles = declared.all_roles().iter();
     let roles = roles.map(|one| (Use::PassRole, "PassRoles", one.role.as_str(), one.service.as_str()));
     for (used, list, arn, service) in arns(Use::Read, "Read").chain(arns(Use::Write, "Write")).chain(roles) {
-        if !required.taken.contains(&(path.to_owned(), used, arn.to_owned(), service.to_owned())) {
+        if !required.taken.contains(&taken(path, used, arn, service)) {
             let what = if service.is_empty() { format!("`{arn}`") } else { format!("`{arn}` for `{service}`") };
             required.tightened.push(format!(
                 "`TaskResources`: {what} in `{list}` fits no need of state `{path}` that its definition leaves open; \

@@ -1,7 +1,5 @@
 //! What is told of the needs that neither the definition nor its author names.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,41 +15,51 @@ use crate::resource::properties::Reader;
 /// changes the definition gets other errors.
 pub fn report(reader: &Reader<'_>, required: &mut RequiredPermissions, definition: &str) {
     let digest: String = hex(&Sha256::digest(definition)).chars().take(8).collect();
-    let mut by_state: BTreeMap<&str, BTreeSet<&UndeclaredNeed>> = BTreeMap::new();
-    for need in required.undeclared.iter().filter(|need| need.required) {
-        by_state.entry(&need.state).or_default().insert(need);
-    }
     // A property in another form has an error of its own.
-    if reader.raw("TaskResources").is_none_or(Value::is_object) {
-        for (state, needs) in &by_state {
-            reader.tighten(error(state, needs, &digest));
+    let is_readable = reader.raw("TaskResources").is_none_or(Value::is_object);
+    // The needs of a state follow one another.
+    for needs in required.undeclared.chunk_by(|one, next| one.state == next.state) {
+        let (certain, possible): (Vec<_>, Vec<_>) =
+            without_repetition(needs).into_iter().partition(|need| need.required);
+        if is_readable && let Some(first) = certain.first() {
+            reader.tighten(error(&first.state, &certain, &digest));
+        }
+        required.notices.extend(possible.into_iter().map(|need| match need.used {
+            Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),
+            used => format!(
+                "state `{}`: perhaps it {used} {}; declare it in `TaskResources`, or `{{}}` for a state that needs \
+                 nothing more",
+                need.state, need.what
+            ),
+        }));
+    }
+}
+
+fn without_repetition(needs: &[UndeclaredNeed]) -> Vec<&UndeclaredNeed> {
+    let mut found: Vec<&UndeclaredNeed> = Vec::new();
+    for need in needs {
+        if !found.contains(&need) {
+            found.push(need);
         }
     }
-    let possible: BTreeSet<&UndeclaredNeed> = required.undeclared.iter().filter(|need| !need.required).collect();
-    let notices = possible.into_iter().map(|need| match need.used {
-        Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),
-        used => format!(
-            "state `{}`: perhaps it {used} {}; declare it in `TaskResources`, or `{{}}` for a state that needs nothing \
-             more",
-            need.state, need.what
-        ),
-    });
-    let notices: Vec<String> = notices.collect();
-    required.notices.extend(notices);
+    found
 }
 
 /// The error about a state that certainly needs more than the definition names, with the text to add.
-fn error(state: &str, needs: &BTreeSet<&UndeclaredNeed>, digest: &str) -> String {
-    let mut lists: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+fn error(state: &str, needs: &[&UndeclaredNeed], digest: &str) -> String {
+    let mut lists = json!({});
     for need in needs {
+        let arn = Value::from(format!("ARN of {}", need.what));
         let (list, item) = match (&need.service, need.used) {
-            (Some(service), _) => {
-                ("PassRoles", json!({ "RoleArn": format!("ARN of {}", need.what), "Service": service }))
-            }
-            (None, Use::Write) => ("Write", format!("ARN of {}", need.what).into()),
-            (None, _) => ("Read", format!("ARN of {}", need.what).into()),
+            (Some(service), _) => ("PassRoles", json!({ "RoleArn": arn, "Service": service })),
+            (None, Use::Write) => ("Write", arn),
+            (None, _) => ("Read", arn),
         };
-        lists.entry(list).or_default().push(item);
+        if let Some(lists) = lists.as_object_mut()
+            && let Some(items) = lists.entry(list).or_insert_with(|| json!([])).as_array_mut()
+        {
+            items.push(item);
+        }
     }
     let told: Vec<String> = needs.iter().map(|need| format!("{} {}", need.used, need.what)).collect();
     format!(

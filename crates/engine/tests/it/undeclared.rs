@@ -143,7 +143,7 @@ async fn a_create_is_refused_for_all_states_at_once_and_makes_nothing() {
     for need in [
         "which reads the files that the manifest lists;",
         "which reads the data of the tables that the query reads and writes the location of the table;",
-        "which passes the execution role of the task definition and passes the task role of the task definition;",
+        "which passes the task role of the task definition and passes the execution role of the task definition;",
     ] {
         assert_eq!(reason.matches(need).count(), 1, "{need}: {reason}");
     }
@@ -156,7 +156,7 @@ async fn a_create_is_refused_for_all_states_at_once_and_makes_nothing() {
             "Read": ["ARN of the data of the tables that the query reads"],
             "Write": ["ARN of the location of the table"],
         },
-        "Run": { "PassRoles": [role("execution"), role("task")] },
+        "Run": { "PassRoles": [role("task"), role("execution")] },
     });
     assert_eq!(text_to_add(&reason), expected, "{reason}");
 }

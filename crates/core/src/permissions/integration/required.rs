@@ -84,8 +84,8 @@ pub struct RequiredPermissions {
     pub declared: BTreeSet<String>,
     /// What the states need and neither the definition nor its author names.
     pub undeclared: Vec<UndeclaredNeed>,
-    /// What was granted of `TaskResources`: the path of the state, the use, the ARN, and the service that gets a role.
-    pub taken: BTreeSet<(String, Use, String, String)>,
+    /// What was granted of `TaskResources`: see `taken`.
+    pub taken: BTreeSet<String>,
     /// What the author should know of the grants, each with the state that it is about.
     pub notices: Vec<String>,
 }
@@ -148,7 +148,7 @@ impl RequiredPermissions {
 
     /// Notes that a need of a state takes what the author declares.
     pub(crate) fn take(&mut self, state: &str, used: Use, arn: &str, service: &str) {
-        self.taken.insert((state.to_owned(), used, arn.to_owned(), service.to_owned()));
+        self.taken.insert(taken(state, used, arn, service));
     }
 
     /// Whether nothing was derived, and nothing is to be told.
@@ -195,6 +195,12 @@ impl RequiredPermissions {
     pub(super) fn invalid(&mut self, state: &str, what: &str) {
         self.errors.push(format!("state `{state}`: {what}"));
     }
+}
+
+/// What an author declares of a state, in one text: the path of the state, the use, the ARN, and the service that gets a
+/// role.
+pub fn taken(state: &str, used: Use, arn: &str, service: &str) -> String {
+    format!("{state}\n{used}\n{arn}\n{service}")
 }
 
 /// The roles that an instance profile may hold, which `ResourceOverrides` tells if the role does not have its name.
