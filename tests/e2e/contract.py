@@ -93,10 +93,11 @@ AT_ONCE, HERE = {"SettleSeconds": "0"}, {"StringEquals": {"aws:SourceAccount": A
 HERE_IF_TOLD = {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}}
 MACHINES = {"ArnLike": {"aws:SourceArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:*"}}
 KINDS = {one.type: one for one in (
-    Kind(WORKFLOW, {"RoleName": "bridge-churn", "Definition": table(f"{POLLING}.asl.json", ACCOUNT), **AT_ONCE},
+    Kind(WORKFLOW, {"RoleName": "bridge-churn", "Definition": table(f"{POLLING}.asl.json", ACCOUNT), "DataKeys": [],
+                    **AT_ONCE},
          lambda one: "bridge-churn",
          one_role(trusting("states.amazonaws.com", **HERE, **MACHINES), f"{POLLING}.policy.json",
-                  f"{BATCH}.policy.json", SageMakerExecutionRoleArn=""),
+                  f"{BATCH}.policy.json", SageMakerExecutionRoleArn="", DefinitionSha256=""),
          {"Definition": table(f"{BATCH}.asl.json", ACCOUNT)}, {"RoleName": "bridge-other"},
          {"PolicyName": "bridge-kept"}, "give `PolicyName` a new value too"),
     Kind(EXECUTION, AT_ONCE, derived_name, one_role(trusting("sagemaker.amazonaws.com", **HERE_IF_TOLD), BARE, BUCKET),
