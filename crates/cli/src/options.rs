@@ -57,8 +57,8 @@ pub struct Options {
     pub resource: Vec<String>,
     /// Sets the account to deploy to, as 12 digits.
     ///
-    /// By default, it is the account of the roles and of `ResourceOverrides`, if all of them are in one account.
-    /// Otherwise it is unknown. With `--against-account`, it must be the account of the credentials. The option does
+    /// By default, it is the account of the roles that a template has literally and of `ResourceOverrides`, if all of
+    /// them are in one account. Otherwise it is unknown. With `--against-account`, it must be the account of the credentials. The option does
     /// not apply to an event.
     #[arg(long, value_name = "ID", value_parser = account_id)]
     pub account: Option<String>,

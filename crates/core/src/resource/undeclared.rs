@@ -35,10 +35,12 @@ pub fn report(reader: &Reader<'_>, required: &mut RequiredPermissions, definitio
     }
 }
 
+/// The needs, each once. What is certainly needed is not told as possible, too.
 fn without_repetition(needs: &[UndeclaredNeed]) -> Vec<&UndeclaredNeed> {
     let mut found: Vec<&UndeclaredNeed> = Vec::new();
-    for need in needs {
-        if !found.contains(&need) {
+    let (certain, possible): (Vec<_>, Vec<_>) = needs.iter().partition(|need| need.required);
+    for need in certain.into_iter().chain(possible) {
+        if !found.iter().any(|one| one.used == need.used && one.what == need.what) {
             found.push(need);
         }
     }

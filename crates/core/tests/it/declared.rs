@@ -99,6 +99,18 @@ fn each_certain_use_is_declared_or_missing() {
     assert_eq!(only(None, None), [].into());
 }
 
+/// Otherwise a role would lack them in silence.
+#[test]
+fn possible_needs_of_a_use_that_is_not_declared_stay_notes() {
+    let create = query("CREATE TABLE t WITH (external_location = 's3://b/t/') AS SELECT * FROM s");
+    let open = |write: Option<Vec<String>>| {
+        let declared = TaskResources { read: Some(vec![DATA.to_owned()]), write, pass_roles: None };
+        required(&create, Some(declared), Some(&[])).undeclared.into_iter().map(|need| need.used).collect::<Vec<_>>()
+    };
+    assert_eq!(open(None), [Use::Write]);
+    assert_eq!(open(Some(Vec::new())), []);
+}
+
 #[test]
 fn what_fits_only_another_need_is_told() {
     let using = query("USING EXTERNAL FUNCTION f(x INT) RETURNS INT LAMBDA 'f' SELECT f(a) FROM t");

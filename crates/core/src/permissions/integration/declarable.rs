@@ -57,7 +57,7 @@ impl Declarable {
         }
         let is_required = !self.possible && certain;
         let declared = context.resources.get(state);
-        let Some(declared) = declared.filter(|declared| !is_required || declared.tells(self.used)) else {
+        let Some(declared) = declared.filter(|declared| declared.tells(self.used)) else {
             required.undeclared.push(UndeclaredNeed {
                 state: state.clone(),
                 used: self.used,
