@@ -418,3 +418,22 @@ async fn all_mistakes_of_the_form_are_told_at_once() {
     let expected = "`TaskResources`: found `[]`, expected an object with `{Read, Write, PassRoles}` for each state";
     assert!(reason.contains(expected), "{reason}");
 }
+
+/// A variable of IAM has no bucket that could be granted, and a key without its region or account has no service.
+#[tokio::test(start_paused = true)]
+async fn an_arn_with_a_variable_and_a_key_without_its_place_are_refused() {
+    let variable = json!({ "Query": { "Write": "arn:aws:s3:::${aws:PrincipalTag/team}/*" } });
+    let reason = refused(&undeclared(json!({ "TaskResources": variable }))).await;
+    assert!(reason.contains("`TaskResources.Query.Write`") && reason.contains("without `$`"), "{reason}");
+    for key in [
+        "arn:aws:kms::111122223333:key/x",
+        "arn:aws:kms:evil.com/:111122223333:key/x",
+        "arn:aws:kms:us-east-1:1111:key/x",
+        "arn:aws:kms:us-east-1:111122223333:key/",
+        "arn:aws:kms:us-east-1:111122223333:key/${aws:username}",
+        "arn:aws:kms:us-east-1:111122223333:alias/x",
+    ] {
+        let reason = refused(&asking(json!({ "Send": sending() }), json!({ "DataKeys": key }))).await;
+        assert!(reason.contains("expected the ARN of a KMS key, not an alias"), "{key}: {reason}");
+    }
+}
