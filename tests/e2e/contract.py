@@ -57,11 +57,13 @@ def deploy_target(_, changed):
 
 def service_catalog_roles(_, changed):
     names, inline = CONSOLE if changed else (LAUNCH, USE), f"{USE}, {USE}Policy"
+    added = {key: plain(one) for key, one in table("UseRole.policy.json", ACCOUNT)["inline"].items()}
     documents = {f"{name}, trust": plain(service_catalog.trust(name)) for name in names}
     data = {"ProvisionedRoles": ", ".join(sorted(names)), "LaunchRoleName": LAUNCH, "UseRoleName": USE,
+            "RemainingSteps": service_catalog.remaining_steps(REGION),
             **dict.fromkeys(("DeletedRoles", "KeptRoles", "MissingRoles", "EnabledPortfolios", "InUseBy"), "")}
     return ({name: role(service_catalog.managed_policy(name), path=PATH) for name in names},
-            {**documents, inline: narrowed("ServiceCatalogProjects", ACCOUNT)[1][inline]}, data)
+            {**documents, **added, inline: narrowed("ServiceCatalogProjects", ACCOUNT)[1][inline]}, data)
 
 
 def arns(asked):

@@ -38,6 +38,14 @@ def managed_policy(name):
     return f"{AWS_POLICY}/{CONSOLE[name][1]}"
 
 
+def remaining_steps(*disabled):
+    """What a resource with `OnCreate: Provision` says is left to do, with the regions whose portfolio is disabled."""
+    enable = f"enable SageMaker's portfolio in {', '.join(disabled)} (`EnableSagemakerServicecatalogPortfolio`)"
+    access = ("associate the role of each user with SageMaker's portfolio, in each region "
+              "(`AssociatePrincipalWithPortfolio`)")
+    return "; ".join([enable, access] if disabled else [access])
+
+
 def make_policy(aws, policy_arn):
     """Creates a policy with two versions, as the console leaves its policy for `UseRole`."""
     aws.make_policy(policy_arn.rpartition("/")[2], Path=PATH)

@@ -296,7 +296,7 @@ def test_absent_roles_are_provisioned_put_right_and_taken_away_again(aws, asked,
     for name in ours:
         role = made[arn(name)]
         assert role["trust"] == statements(service_catalog.trust(name))
-        assert role["attached"] == {service_catalog.managed_policy(name)} and len(role["inline"]) == (name == USE)
+        assert role["attached"] == {service_catalog.managed_policy(name)} and len(role["inline"]) == 2 * (name == USE)
         assert role["boundary"] == cataloguing["PermissionsBoundaryArn"]
         assert role["tags"] == {STACK_TAG: one.stack_id, LOGICAL_TAG: "ServiceCatalog"}
     assert ok(one.create()) == data and aws.world() == made
@@ -321,6 +321,8 @@ def test_what_was_provisioned_can_do_what_its_policy_says_within_the_boundary(aw
     assert aws.decision(USE, "iam:PassRole", arn(USE), **pipelines) == "allowed"
     assert aws.decision(USE, "iam:PassRole", arn(USE), iam_PassedToService="ec2.amazonaws.com") == "implicitDeny"
     assert aws.decision(USE, "iam:PassRole", local.role_arn("Administrator"), **pipelines) == "implicitDeny"
+    assert aws.decision(USE, "cloudwatch:PutMetricData") == "allowed"
+    assert aws.decision(USE, "cloudwatch:PutMetricAlarm") == "implicitDeny"
     aws.iam.attach_role_policy(RoleName=USE, PolicyArn=ADMINISTRATOR)
     assert aws.decision(USE, "s3:GetObject") == "allowed" and aws.decision(USE, "iam:CreateUser") == "implicitDeny"
 

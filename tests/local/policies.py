@@ -50,7 +50,7 @@ SURPLUS = {
     ("glue:Get*", "*:userDefinedFunction/*"): "AWS prints what Athena needs of Glue as one list",
     ("bedrock:CreateModelCustomizationJob", "*:model-customization-job/*"): "CDK grants it beside the models",
     ("sns:Publish", "[*]"): "a text message to a telephone has no ARN",
-    ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces",
+    ("cloudwatch:PutMetricData", "[*]"): "the metrics of a namespace have no ARN; the condition names the namespaces, or projects choose them",
     ("apigateway:*", "arn:aws:apigateway:us-east-1::/*"): "the resource of a method is the path of the request",
     ("elasticloadbalancing:AddTags", "*"): "the reference knows the tags of load balancers of the older kind alone",
     ("cloudformation:CreateStackInstances", "*:stackset-target/*:*"): "the name of a stack set is followed by its id",
@@ -73,7 +73,7 @@ WIDE = {
     "servicecatalog:List*": "likewise, of Service Catalog",
     "servicecatalog:Disassociate*": "half of them take no resource, and what they disassociate is the deployment's own",
     "cloudformation:GetTemplateSummary": "the template has no stack yet",
-    "cloudwatch:PutMetricData": "the condition names the namespaces",
+    "cloudwatch:PutMetricData": "the condition names the namespaces, or projects choose them",
     "kms:*": "`ModelS3KmsKeyArn` may be `*`; the keys can then be used through S3 only",
 }
 # Findings of parliament that are accepted, with the reason: globs of a document, an issue and its detail.
@@ -345,7 +345,7 @@ def main():
         parts = [(listed(one["Action"]), listed(one.get("Resource", [])), one.get("Condition"))
                  for document in documents for one in document["Statement"]]
         judge.narrowed(path.name, parts)
-        if path.name.startswith("DeployTarget"):
+        if path.name.startswith(("DeployTarget", "UseRole")):
             judge.grants(path.name, parts)
         for document in documents:
             judge.lint(f"role-sets/{path.name}", document)

@@ -412,7 +412,9 @@ impl Subject {
     fn reason(&self, kind: &str) -> &'static str {
         if !self.spec.required.grants.is_empty() {
             "the properties ask for it"
-        } else if self.catalog.is_some() || is_set(kind) {
+        } else if self.catalog.is_some() {
+            "the roles of SageMaker's projects have it"
+        } else if is_set(kind) {
             "the published solution has it"
         } else {
             "the policy of the console guide has it; with a `Definition`, the policy is derived instead"

@@ -130,6 +130,11 @@ fn attributes() -> Map<String, Value> {
              use.",
         ),
         (
+            "RemainingSteps",
+            "With `OnCreate: Provision`, what remains to be done before anybody can create a project, separated by \
+             semicolons. Otherwise empty.",
+        ),
+        (
             "LaunchRoleName",
             "The name of the launch role. Use it for a role that comes after a clean slate in the same template.",
         ),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use crate::catalog;
+use crate::catalog::Statement;
 use crate::iam::arn::{Arn, Place};
 use crate::iam::document::Document;
 use crate::iam::name::Name;
@@ -21,6 +22,23 @@ pub const PATH: &str = "/service-role/";
 
 /// The role set whose narrowed inline policy `UseRole` gets, because AWS does not publish what the console grants it.
 const SET_OF_USE_ROLE: &str = "ServiceCatalogProjects";
+
+/// The statements that `UseRole` gets besides those of the role set: what projects call and the set does not grant.
+///
+/// The set itself does not get them: it has what its source publishes.
+///
+/// - `PutMetricData`: the set grants it on an ARN that no metric has.
+/// - `InvokeEndpoint`, `InvokeEndpointAsync`: AWS's policies for `CodeBuildRole` and `LambdaRole` have both.
+/// - `PutObjectAcl`: the console's policy for `UseRole` has it, in public listings of accounts of 2023 and 2024.
+/// - `UseConnection`: projects with third-party Git tag their connection `sagemaker: true`. Connections have ARNs of two
+///   services. The resources and the condition are those of AWS's policies for `CodeBuildRole` and `CodePipelineRole`.
+///   <https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-walkthrough-3rdgit.html>
+///   <https://docs.aws.amazon.com/dtconsole/latest/userguide/security-iam.html>
+/// - `GetUserDefinedFunctions`: AWS's policy for `GlueRole` has it.
+///   <https://docs.aws.amazon.com/sagemaker/latest/dg/security-iam-awsmanpol-sc.html>
+/// - Log delivery: the actions have no resource-level permissions, and the set grants them on an ARN.
+///   <https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy>
+const ADDED_TO_USE_ROLE: &str = include_str!("use_role.json");
 
 /// One of the eleven roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +158,7 @@ impl ServiceCatalogRole {
             "Principal": { "Service": services },
             "Action": "sts:AssumeRole",
         })]);
-        let inline = if self.name() == use_role() { use_role_policy(place) } else { BTreeMap::new() };
+        let inline = if self.name() == use_role() { use_role_policies(place) } else { BTreeMap::new() };
         Role {
             path: PATH.to_owned(),
             trust,
@@ -155,16 +173,16 @@ impl ServiceCatalogRole {
     }
 }
 
-/// Returns the inline policies of `UseRole`, by name.
-fn use_role_policy(place: &Place) -> BTreeMap<String, Document> {
+/// Returns the inline policies of `UseRole`, by name: that of the role set, and one with the added statements.
+fn use_role_policies(place: &Place) -> BTreeMap<String, Document> {
     let entry = catalog::role_set(SET_OF_USE_ROLE).ok().and_then(|set| set.roles.get(use_role().as_str()));
     let values = catalog::values_of(place);
+    let document = |statements: &[Statement]| Document::from_statements(catalog::of_iam(statements, &values, false));
     let inline = entry.into_iter().flat_map(|entry| &entry.inline);
-    inline
-        .map(|(name, statements)| {
-            (name.clone(), Document::from_statements(catalog::of_iam(statements, &values, false)))
-        })
-        .collect()
+    let mut policies: BTreeMap<_, _> = inline.map(|(name, statements)| (name.clone(), document(statements))).collect();
+    let added: Vec<Statement> = serde_json::from_str(ADDED_TO_USE_ROLE).unwrap_or_default();
+    policies.insert(format!("{}AddedPolicy", use_role()), document(&added));
+    policies
 }
 
 /// Returns whether the ARN is of the customer-managed policy that the console creates for `UseRole`:

@@ -45,6 +45,8 @@ struct Report {
     provisioned: BTreeSet<Name>,
     missing: BTreeSet<Name>,
     usage: Usage,
+    /// What remains to be done before anybody can create a project. Empty unless `OnCreate` is `Provision`.
+    remaining: String,
 }
 
 impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
@@ -171,7 +173,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         let usage = Usage::in_regions(&self.sagemaker, &asked.regions, false, deadline);
         let mut usage = timed(Phase::Observe, usage).await;
         usage.add_roles(&observed, context.owner, asked.in_use_within);
-        Ok(Report { usage, ..Report::from_observed(asked, &observed.state, context.owner) })
+        let provisions = asked.on_create == OnCreate::Provision;
+        let remaining = if provisions { remaining_steps(&asked.regions, &usage) } else { String::new() };
+        Ok(Report { usage, remaining, ..Report::from_observed(asked, &observed.state, context.owner) })
     }
 
     /// Creates the roles that are missing, and repairs drift of those that this resource created before. Roles of
@@ -321,6 +325,21 @@ fn stages(observed: &State, going: &State, owner: &Owner) -> [State; 2] {
     [but_launch, end]
 }
 
+/// Describes what AWS asks for besides the roles: the portfolio has to be enabled in each region, and the role of each
+/// user has to have access to it. The function does neither. A region that could not be read counts as disabled.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-projects-studio-updates.html>
+fn remaining_steps(regions: &BTreeSet<String>, usage: &Usage) -> String {
+    let enabled = usage.enabled_portfolios();
+    let disabled: Vec<&str> = regions.iter().map(String::as_str).filter(|region| !enabled.contains(region)).collect();
+    let access = "associate the role of each user with SageMaker's portfolio, in each region \
+                  (`AssociatePrincipalWithPortfolio`)";
+    if disabled.is_empty() {
+        return access.to_owned();
+    }
+    let disabled = disabled.join(", ");
+    format!("enable SageMaker's portfolio in {disabled} (`EnableSagemakerServicecatalogPortfolio`); {access}")
+}
+
 fn parse(request: &Request, context: ReadContext<'_>) -> Result<ServiceCatalogRoles, String> {
     if let Some(why) = unavailable(TYPE, context.guardrails) {
         return Err(why);
@@ -359,6 +378,7 @@ impl Report {
             ("LaunchRoleName".to_owned(), launch_role().to_string()),
             ("UseRoleName".to_owned(), use_role().to_string()),
             ("EnabledPortfolios".to_owned(), self.usage.enabled_portfolios().join(", ")),
+            ("RemainingSteps".to_owned(), self.remaining.clone()),
         ]);
         let texts = self.usage.texts();
         for most in (0..=texts.len().min(NAMED)).rev() {

@@ -1,19 +1,44 @@
 //! Tests service-catalog roles that are created because they do not exist, and what happens to them later.
 
+use std::collections::BTreeMap;
+
 use mlops_roles_testkit::data;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::quota::INLINE_SIZE_PER_ROLE;
+use mlops_roles_core::resource::service_catalog_role::ROLES;
 
 use crate::definitions::json_of;
 use mlops_roles_testkit::fake::Books;
 use mlops_roles_testkit::fake::sagemaker::Region;
+use mlops_roles_testkit::fake::simulator::allows;
 use mlops_roles_testkit::service_catalog::{
     ID, LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, solution, stage, updating,
     writes,
 };
 use mlops_roles_testkit::stage::STACK;
+
+/// The inline policy of `UseRole` that is the role set's, and the one that is added to it.
+const OF_THE_SET: &str = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
+const ADDED: &str = "AmazonSageMakerServiceCatalogProductsUseRoleAddedPolicy";
+
+/// What remains to be done if the portfolio of every region is enabled.
+const ACCESS: &str = "associate the role of each user with SageMaker's portfolio, in each region \
+                      (`AssociatePrincipalWithPortfolio`)";
+
+/// The inline policies of `UseRole` in this place, by name.
+fn inline_of_use_role(partition: &str, region: &str) -> BTreeMap<String, Document> {
+    let place = Place { partition: partition.into(), region: region.into(), account: "123456789012".into() };
+    let role = ROLES.iter().find(|role| role.name().as_str() == USE).unwrap();
+    role.role(&place, mlops_roles_testkit::stage::BOUNDARY).inline
+}
+
+fn parsed(document: &Document) -> Value {
+    serde_json::from_str(&document.to_string()).unwrap()
+}
 
 #[tokio::test(start_paused = true)]
 async fn absent_roles_are_provisioned_as_ours_and_only_those_are_taken_down_where_others_are_kept() {
@@ -82,11 +107,13 @@ async fn what_was_provisioned_is_as_the_console_makes_it() {
         assert_eq!(of(suffix).trust, trust, "{suffix}");
     }
     assert_eq!(of("UseRole").trust["Statement"][0]["Principal"]["Service"].as_array().unwrap().len(), 10);
-    // The policy is that of the role set, as reviewed.
-    let set = data("role_sets/ServiceCatalogProjects.policy.json");
-    let name = "AmazonSageMakerServiceCatalogProductsUseRolePolicy";
-    let blessed = &json_of(&set).unwrap()["inline"][format!("AmazonSageMakerServiceCatalogProductsUseRole, {name}")];
-    assert_eq!(Document::new(of("UseRole").inline[name].clone()), Document::new(blessed.clone()));
+    // One policy is that of the role set, as reviewed, and the other one has what is added.
+    assert_eq!(of("UseRole").inline.keys().collect::<Vec<_>>(), [ADDED, OF_THE_SET]);
+    for (file, name) in [("ServiceCatalogProjects", OF_THE_SET), ("UseRole", ADDED)] {
+        let blessed = json_of(&data(&format!("role_sets/{file}.policy.json"))).unwrap();
+        let blessed = blessed["inline"][format!("{USE}, {name}")].clone();
+        assert_eq!(Document::new(of("UseRole").inline[name].clone()), Document::new(blessed), "{name}");
+    }
     stage.send(&deleting(json!({ "OnCreate": "Provision", "OnDelete": "Keep" }))).await.success();
     assert_eq!(stage.fake.books(), neighbours(), "all that was made goes, whatever `Roles` says by then");
 }
@@ -217,4 +244,112 @@ async fn provisioning_tells_who_uses_the_roles_that_were_there() {
     books.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
     let response = stage(books).send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
     assert_eq!(response.0["Data"]["InUseBy"], "project `churn` (CreateCompleted) in us-east-1");
+}
+
+/// `tests/local/policies.py` checks the blessed policy against the service authorization reference.
+#[test]
+fn what_is_added_to_use_role_is_as_blessed() {
+    let inline = inline_of_use_role("aws", "us-east-1");
+    let found = json!({ "policies": {}, "inline": { format!("{USE}, {ADDED}"): parsed(&inline[ADDED]) } });
+    let golden = data("role_sets/UseRole.policy.json");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&golden, format!("{found:#}\n")).unwrap();
+    }
+    assert_eq!(json_of(&golden), Some(found), "not as blessed");
+}
+
+#[test]
+fn use_role_may_call_what_projects_need_and_not_the_near_misses() {
+    let inline = inline_of_use_role("aws", "us-east-1");
+    let of_the_set = parsed(&inline[OF_THE_SET]);
+    let both = [of_the_set.clone(), parsed(&inline[ADDED])];
+    let calls = json_of(&data("role_sets/use_role.calls.json")).unwrap();
+    let calls = calls.as_array().unwrap();
+    assert!(calls.len() > 50, "{}", calls.len());
+    for call in calls {
+        let text = |key: &str| call[key].as_str().unwrap();
+        let context = call["context"].as_object().into_iter().flatten();
+        let context: BTreeMap<String, Value> = context.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let may = |policies: &[Value]| allows(policies, text("action"), text("resource"), &context);
+        assert_eq!(may(&both), call["allowed"].as_bool().unwrap(), "{call}");
+        assert!(!may(std::slice::from_ref(&of_the_set)), "the set grants it, so it need not be added: {call}");
+    }
+}
+
+#[test]
+fn the_policies_of_use_role_fit_one_role_in_every_partition() {
+    for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")] {
+        let size: usize = inline_of_use_role(partition, region).values().map(Document::size).sum();
+        assert!(size < INLINE_SIZE_PER_ROLE, "{partition}: {size}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_use_role_of_an_earlier_version_gets_what_was_added_when_revision_asks_for_it() {
+    let stage = stage(Books::default());
+    let provisioning = || json!({ "OnCreate": "Provision" });
+    stage.send(&creating(provisioning())).await.success();
+    let made = stage.fake.books();
+    stage.fake.change(|books| drop(books.roles.get_mut(&USE.to_lowercase()).unwrap().inline.remove(ADDED)));
+    let earlier = stage.fake.books();
+    assert_ne!(earlier, made);
+    stage.send(&updating(json!({ "OnCreate": "Provision", "OnDelete": "Keep" }), provisioning())).await.success();
+    assert_eq!(stage.fake.books(), earlier);
+    stage.send(&updating(json!({ "OnCreate": "Provision", "Revision": "2" }), provisioning())).await.success();
+    assert_eq!(stage.fake.books(), made);
+    stage.send(&deleting(provisioning())).await.success();
+    assert_eq!(stage.fake.books(), neighbours());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_has_the_steps_that_remain_after_provisioning() {
+    let remaining = |response: &mlops_roles_testkit::stage::Response| response.0["Data"]["RemainingSteps"].clone();
+    let enable = |regions: &str| {
+        format!("enable SageMaker's portfolio in {regions} (`EnableSagemakerServicecatalogPortfolio`); {ACCESS}")
+    };
+    let provisioning = || json!({ "OnCreate": "Provision" });
+    let enabled = || Region { portfolio: true, ..Region::default() };
+    for (of_us, of_eu, expected) in [
+        (Region::default(), Region::default(), enable("eu-west-1, us-east-1")),
+        (enabled(), Region::default(), enable("eu-west-1")),
+        // What could not be read is not known to be enabled.
+        (enabled(), Region { closed: true, ..enabled() }, enable("eu-west-1")),
+        (enabled(), enabled(), ACCESS.to_owned()),
+    ] {
+        let mut books = Books::default();
+        books.regions.insert("us-east-1".into(), of_us);
+        books.regions.insert("eu-west-1".into(), of_eu);
+        let stage = stage(books);
+        let response = stage.send(&creating(provisioning())).await.success();
+        assert_eq!(remaining(&response), expected);
+        // An update that touches no role tells it too, and one that provisions no more tells nothing.
+        let mut more = provisioning();
+        more["IfInUse"] = json!("Keep");
+        let response = stage.send(&updating(more, provisioning())).await.success();
+        assert_eq!(remaining(&response), expected);
+        let response = stage.send(&updating(json!({}), provisioning())).await.success();
+        assert_eq!(remaining(&response), "");
+    }
+    for on_create in ["Keep", "Delete"] {
+        let response = stage(Books::default()).send(&creating(json!({ "OnCreate": on_create }))).await.success();
+        assert_eq!(remaining(&response), "", "{on_create}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_has_room_for_the_steps_that_remain_in_as_many_regions_as_can_be_named() {
+    let places = ["af", "ap", "eu", "me", "sa", "us"];
+    let regions = places.iter().flat_map(|place| (1..=9).map(move |i| format!("{place}-southeast-{i}")));
+    let regions: Vec<String> = regions.take(50).collect();
+    let projects: Vec<(String, String)> =
+        (0..30).map(|i| (format!("{}-{i}", "long".repeat(7)), "CreateCompleted".to_owned())).collect();
+    let mut books = Books::default();
+    books.regions.insert(regions[0].clone(), Region { projects, ..Region::default() });
+    let stage = stage(books);
+    let asked = json!({ "OnCreate": "Provision", "Roles": "All", "Regions": &regions });
+    let response = stage.send(&creating(asked)).await.success();
+    let steps = response.0["Data"]["RemainingSteps"].as_str().unwrap();
+    assert!(steps.contains(&regions.join(", ")) && steps.ends_with(ACCESS), "{steps}");
+    let uses = response.0["Data"]["InUseBy"].as_str().unwrap();
+    assert!(uses.starts_with("project `long") && uses.ends_with(" more"), "{uses}");
 }
