@@ -82,7 +82,8 @@ def wide(aws, execution_role, aloud):
                  RoleNamePrefixes="AmazonSageMaker,Team", RolePaths="/,/team/",
                  NarrowerPermissionsBoundaryArns=local.policy_arn(NARROW_BOUNDARY),
                  AllowedManagedPolicyArns=MANAGED_POLICY, PassableRoleArns=f"{execution_role},{OTHER_EXECUTION_ROLE}",
-                 LogRetentionInDays="30", Dashboard="true", Alarms="All", AlarmTopicArn=ALARM_TOPIC)
+                 AllowedTrust="events.amazonaws.com,sts:TagSession", LogRetentionInDays="30", Dashboard="true", Alarms="All",
+                 AlarmTopicArn=ALARM_TOPIC)
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,13 @@ BASES = {RESOURCE_TYPE: {}, EXECUTION_ROLE: {"SageMakerExecutionRoleArns": None}
         "*", "arn:aws:sagemaker:*:*:*", "arn:aws:iam::000000000000:root", "arn:aws:sagemaker:eu-west-1:00000000000?:*",
         f"arn:aws:sagemaker:eu-west-1:{OUTSIDE}:domain/*", "arn:aws-cn:sagemaker:eu-west-1:000000000000:domain/*",
         "arn:aws:sagemaker:eu-west-1:${aws:PrincipalAccount}:domain/*"]),
+    (EXECUTION_ROLE, "TrustedServices", [
+        "*", "*.amazonaws.com", "?vents.amazonaws.com", "lambda.amazonaws.com", "ec2.amazonaws.com", "states.amazonaws.com",
+        "events.amazonaws.com", "events.amazonaws.com.example", "EVENTS.amazonaws.com", OUTSIDE,
+        f"arn:aws:iam::{OUTSIDE}:root", "sts:TagSession"]),
+    (EXECUTION_ROLE, "TrustedActions", [
+        "*", "sts:*", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "iam:PassRole", "STS:TAGSESSION",
+        "sts:TagSession", "events.amazonaws.com"]),
     (role_sets.TYPE, "AdministratorAccountId", ["*", "0", f"arn:aws:iam::{OUTSIDE}:root", [OUTSIDE]]),
     (role_sets.TYPE, "PipelineExecutionRoleArn", [
         "*", f"arn:aws:iam::{OUTSIDE}:root", f"arn:aws:iam::{OUTSIDE}:role/*", "arn:aws:iam::*:role/x"]),
@@ -164,6 +171,14 @@ BASES = {RESOURCE_TYPE: {}, EXECUTION_ROLE: {"SageMakerExecutionRoleArns": None}
 def test_no_property_widens_a_trust_or_a_set_by_a_pattern(refused, role_sets_on, of_type, property, values):
     for value in values:
         refused(f"`{property}`: found", of_type=of_type, **{**BASES[of_type], property: value})
+
+
+def test_a_trust_stays_within_the_known_services_and_actions_whatever_the_deployer_lists(function, switched, refused):
+    switched(function, ALLOWED_TRUST="*,sts:*,lambda.amazonaws.com,ec2.amazonaws.com,sts:AssumeRoleWithSAML")
+    for property, values in (("TrustedServices", ("*", "lambda.amazonaws.com", "ec2.amazonaws.com", "glue.amazonaws.com")),
+                             ("TrustedActions", ("*", "sts:*", "sts:AssumeRoleWithSAML", "sts:TagSession"))):
+        for value in values:
+            refused(f"`{property}`: found `{value}`", of_type=EXECUTION_ROLE, **{**BASES[EXECUTION_ROLE], property: value})
 
 
 @pytest.mark.parametrize("property", ["AssumeRolePolicyDocument", "Principal", "Policies"])

@@ -1,5 +1,6 @@
 """Tests of the execution role: a stack creates it, real calls use it, and a state machine passes it to SageMaker."""
 
+import json
 import re
 
 import pytest
@@ -115,6 +116,43 @@ def test_an_update_widens_and_narrows_what_the_role_may_do(aws, made):
     assert (read("churn-a"), read("churn-b")) == ("allowed", "implicitDeny")
     assert one.update(Buckets=[{"Name": "churn-b", "Access": "Read"}])["Status"] == "SUCCESS"
     assert (read("churn-a"), read("churn-b")) == ("implicitDeny", "allowed")
+
+
+def trusted(one):
+    """The actions that the trust policy of the role allows, by service."""
+    found = {}
+    for statement in one.role["trust"]:
+        for service in statement["Principal"]["Service"]:
+            found.setdefault(service, set()).update(statement["Action"])
+    return found
+
+
+def test_the_deployer_lets_another_service_assume_the_role_and_tags_be_passed(made, adopting, same_world):
+    one = made(of=adopting, TrustedServices="events.amazonaws.com", TrustedActions=["sts:TagSession"])
+    assert one.create()["Status"] == "SUCCESS"
+    assert trusted(one) == {"sagemaker.amazonaws.com": {"sts:AssumeRole", "sts:TagSession"},
+                            "events.amazonaws.com": {"sts:AssumeRole"}}
+    assert all(ACCOUNT in json.dumps(statement["Condition"]) for statement in one.role["trust"])
+    answer = one.update(TrustedServices=["events.amazonaws.com", "glue.amazonaws.com"])
+    assert answer["Status"] == "FAILED"
+    assert "`TrustedServices[1]`: found `glue.amazonaws.com`, which the deployer's `AllowedTrust`" in answer["Reason"]
+    assert "events.amazonaws.com" in trusted(one)
+    assert one.update(TrustedServices=None, TrustedActions=None)["Status"] == "SUCCESS"
+    assert trusted(one) == {"sagemaker.amazonaws.com": {"sts:AssumeRole"}}
+    assert one.delete()["Status"] == "SUCCESS"
+    same_world()
+
+
+def test_an_update_takes_back_a_trust_that_somebody_added_by_hand(aws, made):
+    one = made()
+    assert one.create()["Status"] == "SUCCESS"
+    before = one.role["trust"]
+    by_hand = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    aws.iam.update_assume_role_policy(RoleName=one.physical_id, PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [*before, by_hand]}))
+    assert "events.amazonaws.com" in trusted(one)
+    assert one.update(Revision="2")["Status"] == "SUCCESS"
+    assert one.role["trust"] == before
 
 
 def test_all_mistakes_come_at_once_and_nothing_is_made(made, same_world):

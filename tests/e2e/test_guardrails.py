@@ -32,6 +32,18 @@ def test_the_function_names_the_parameter_that_stands_against_it(resource, same_
     same_world()
 
 
+@pytest.mark.parametrize("property, value", [
+    ("TrustedServices", "events.amazonaws.com"), ("TrustedActions", "sts:TagSession")])
+def test_the_function_names_the_parameter_that_has_no_such_trust(resource, same_world, property, value):
+    one = resource(SageMakerExecutionRoleArns=None, **{property: [value]})
+    one.resource_type = "Custom::SageMakerExecutionRole"
+    answer = one.create()
+    assert answer["Status"] == "FAILED"
+    said = f"`{property}[0]`: found `{value}`, which the deployer's `AllowedTrust` does not have"
+    assert said in answer["Reason"], answer
+    same_world()
+
+
 @pytest.mark.parametrize("part, other", [
     (ACCOUNT, "210987654321"), (local.REGION, "us-west-2"), ("arn:aws:", "arn:aws-cn:")])
 def test_a_stack_of_elsewhere_is_not_served(resource, same_world, part, other):

@@ -175,9 +175,9 @@ def granted():
         for integration in json.loads(path.read_text()).values():
             for need in integration["grants"]:
                 ours.update(need.get("allow", []), need.get("sync", []))
-    for abilities in json.loads((ROOT / "crates/core/src/resource/capabilities.json").read_text()).values():
+    for abilities in json.loads((ROOT / "crates/core/src/resource/execution_role/capabilities.json").read_text()).values():
         ours.update(action for one in abilities for action in one["allow"])
-    for name in ("permissions/distributed_map.rs", "permissions/features.rs", "resource/execution_role.rs", "resource/guide.rs"):
+    for name in ("permissions/distributed_map.rs", "permissions/features.rs", *(f"resource/execution_role/{one}.rs" for one in ("mod", "bucket", "network")), "resource/guide.rs"):
         ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src" / name).read_text()))
     for path in (ROOT / "crates/core/src/catalog").glob("*.json"):
         file = json.loads(path.read_text())
@@ -188,6 +188,8 @@ def granted():
         attached = [one if isinstance(one, str) else one["policy"] for role in file["roles"].values()
                     for one in role.get("managed", [])]
         managed.update(one.rpartition("/")[2] for one in attached if not one.startswith("${"))
+    for one in json.loads((ROOT / "crates/core/src/resource/use_role.json").read_text()):
+        catalogue.update(one["Action"])
     text = (ROOT / "crates/core/src/resource/service_catalog_role.rs").read_text()
     managed.update(one.rpartition("/")[2] for one in re.findall(r'"([\w/-]*Amazon[\w-]+(?:Policy|Access))"', text))
     done = subprocess.run([python("moto"), "-c", MANAGED], stdout=subprocess.PIPE, text=True, check=True)
@@ -255,21 +257,43 @@ def filled(pattern, length):
     return ",".join([pattern] * (length // len(pattern) + 1))[:length].rstrip(",")
 
 
-@pytest.mark.parametrize("own_boundary", [False, True])
-@pytest.mark.parametrize("partition", REGIONS)
-def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partition, own_boundary):
+def largest(template, partition, own_boundary, **more):
+    """The template with the largest parameters."""
     longest = {name: one.get("MaxLength") for name, one in template["Parameters"].items()}
     arn = f"arn:{partition}:iam::{ACCOUNT}:{{}}/{'x' * 40}"
     types = "Custom::SageMakerServiceCatalogRoles,Custom::SageMakerMlopsRoles"
     paths = f"/{'a' * 60}/,/{'b' * (longest['RolePaths'] - 65)}/"
     assert len(paths) == longest["RolePaths"]
-    rendered = Rendered(
-        template, "x" * 128, partition, RoleNamePrefixes=f"{'a' * 32},{'b' * 32}", RolePaths=paths, AllowAdoption="true",
-        BoundaryDenies="Strict", EnabledTypes=types, PassableRoleArns=filled(arn.format("role"), longest["PassableRoleArns"]),
-        PermissionsBoundaryArn="x" * longest["PermissionsBoundaryArn"] if own_boundary else "",
-        NarrowerPermissionsBoundaryArns=filled(arn.format("policy"), longest["NarrowerPermissionsBoundaryArns"]),
-        AllowedManagedPolicyArns=filled(arn.format("policy"), longest["AllowedManagedPolicyArns"]),
-        DefinitionLocations=filled(f"arn:{partition}:s3:::{'x' * 40}/*", longest["DefinitionLocations"]))
+    parameters = {
+        "RoleNamePrefixes": f"{'a' * 32},{'b' * 32}", "RolePaths": paths, "AllowAdoption": "true",
+        "BoundaryDenies": "Strict", "EnabledTypes": types,
+        "PassableRoleArns": filled(arn.format("role"), longest["PassableRoleArns"]),
+        "PermissionsBoundaryArn": "x" * longest["PermissionsBoundaryArn"] if own_boundary else "",
+        "NarrowerPermissionsBoundaryArns": filled(arn.format("policy"), longest["NarrowerPermissionsBoundaryArns"]),
+        "AllowedManagedPolicyArns": filled(arn.format("policy"), longest["AllowedManagedPolicyArns"]),
+        "AllowedTrust": filled("elasticmapreduce.amazonaws.com", longest["AllowedTrust"]),
+        "DefinitionLocations": filled(f"arn:{partition}:s3:::{'x' * 40}/*", longest["DefinitionLocations"])}
+    return Rendered(template, "x" * 128, partition, **{**parameters, **more})
+
+
+@pytest.mark.parametrize("own_boundary", [False, True])
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_functions_environment_fits_its_quota_at_the_largest_parameters(template, partition, own_boundary):
+    every_type = ",".join(f"Custom::{name}" for name in (
+        "StepFunctionsWorkflowRole", "SageMakerExecutionRole", "SageMakerServiceCatalogRoles", "SageMakerMlopsRoles",
+        "SageMakerDeployTarget"))
+    rendered = largest(template, partition, own_boundary, EnabledTypes=every_type, AllowPublishedIamWrites="true")
+    variables = rendered.property("Function", "Environment")["Variables"]
+    assert {"ALLOWED_TRUST", "PASSABLE_ROLE_ARNS"} <= variables.keys()
+    # All environment variables of a function have 4 KB together:
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    assert len(json.dumps(variables, separators=(",", ":")).encode()) <= 4_096
+
+
+@pytest.mark.parametrize("own_boundary", [False, True])
+@pytest.mark.parametrize("partition", REGIONS)
+def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partition, own_boundary):
+    rendered = largest(template, partition, own_boundary)
     kinds = {name: one["Type"] for name, one in template["Resources"].items()}
     managed = [name for name, kind in kinds.items() if kind == "AWS::IAM::ManagedPolicy"]
     inline = [name for name, kind in kinds.items() if kind == "AWS::IAM::Policy"]
@@ -285,6 +309,9 @@ def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partiti
      [f"{WIDE}, {WIDE}", "*", "arn:aws:iam::*", f" {WIDE}", f"{WIDE},", "arn:aws:iam::123456789012:policy/x"]),
     ("AllowedManagedPolicyArns", ["arn:aws:iam::aws:policy/AmazonSageMaker*,arn:aws:iam::aws:policy/service-role/X"],
      ["arn:aws:iam::aws:policy/A, arn:aws:iam::aws:policy/B", "*", "AmazonSageMakerReadOnly", WIDE]),
+    ("AllowedTrust", ["events.amazonaws.com", "sts:TagSession", "job.sagemaker.amazonaws.com,sts:SetContext"],
+     ["events.amazonaws.com, glue.amazonaws.com", "events.amazonaws.com,", "*", "*.amazonaws.com", "sts:*", "events",
+      "iam:PassRole", WIDE, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, "events.example.com", "events.amazonaws.com.example"]),
     ("NarrowerPermissionsBoundaryArns", [f"arn:aws:iam::{ACCOUNT}:policy/a/b,arn:aws-cn:iam::{ACCOUNT}:policy/c"],
      [f"arn:aws:iam::{ACCOUNT}:policy/a ,arn:aws:iam::{ACCOUNT}:policy/b", f"arn:aws:iam::{ACCOUNT}:policy/*"]),
     ("PermissionsBoundaryArn", [f"arn:aws:iam::{ACCOUNT}:policy/a", "arn:aws:iam::aws:policy/PowerUserAccess"],

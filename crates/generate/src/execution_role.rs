@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use mlops_roles_core::resource::execution_role::{NAME_PREFIX_LENGTH, capability_names};
+use mlops_roles_core::resource::execution_role::{
+    NAME_PREFIX_LENGTH, capability_names, trusted_actions, trusted_services,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::json;
 
 use crate::common::{Always, Makes, MakesOne, given, needs, of_one};
 use crate::forms::{
-    BucketName, Flag, Folder, KeyArn, OneOrMany, PolicyName, Repository, SageMakerArn, SecurityGroupId, SubnetId,
-    scalar, words,
+    BucketName, Flag, Folder, GlueDatabase, KeyArn, OneOrMany, PolicyName, Repository, SageMakerArn, SecurityGroupId,
+    SubnetId, TopicArn, scalar, words,
 };
 
 /// The execution role: the role that SageMaker runs notebooks, jobs and models with. It gets access to what the
@@ -37,6 +39,17 @@ pub struct ExecutionRole {
     /// The ids of the security groups of the network interfaces of jobs in a VPC: one or a list. `Subnets` is needed
     /// too.
     security_groups: Option<OneOrMany<SecurityGroupId>>,
+    /// Whether the network grants are limited to `Subnets` and `SecurityGroups`: `true` or `false`. SageMaker refuses
+    /// processing jobs of such a role, so `Processing` and `ModelMonitor` refuse it.
+    #[schemars(extend("x-default" = "`false`"))]
+    limit_to_subnets: Option<Flag>,
+    /// The ARNs of the SNS topics that the role may publish to: one or a list. A topic may be in this account or in
+    /// another.
+    topics: Option<OneOrMany<TopicArn>>,
+    /// The names of the Glue databases that `Athena` reads and `GlueTables` manages: one or a list. It is required with
+    /// one of these capabilities, and refused without.
+    #[schemars(extend("x-default" = "**required** with `Athena` or `GlueTables`, refused without"))]
+    glue_databases: Option<OneOrMany<GlueDatabase>>,
     /// What the role may do in SageMaker itself, on resources whose names begin with `NamePrefix`: one capability or a
     /// list.
     capabilities: Option<OneOrMany<Capability>>,
@@ -44,8 +57,9 @@ pub struct ExecutionRole {
     /// required with `Capabilities`, and refused without.
     #[schemars(extend("x-default" = "**required** with `Capabilities`, refused without"))]
     name_prefix: Option<NamePrefix>,
-    /// Whether the role may pass itself, to SageMaker only: `true` or `false`. Code that runs with the role needs this
-    /// to create jobs, models or pipelines with the same role. The role has to match the deployer's `PassableRoleArns`.
+    /// Whether the role may pass itself, to SageMaker and the services of `TrustedServices` only: `true` or `false`. Code
+    /// that runs with the role needs this to create jobs, models or pipelines with the same role. The role has to match
+    /// the deployer's `PassableRoleArns`.
     #[schemars(extend("x-default" = "`true` with `Notebook` or `Pipelines`, else `false`"))]
     pass_self: Option<Flag>,
     /// The name of the inline policy that allows the role to pass itself: 1 to 128 letters, digits and `+=,.@_-`.
@@ -54,6 +68,12 @@ pub struct ExecutionRole {
     /// A further condition of the trust policy: the ARN of a domain or another SageMaker resource of this account, or a
     /// pattern. An example is `arn:aws:sagemaker:us-east-1:123456789012:*`.
     source_arn: Option<SageMakerArn>,
+    /// The services besides SageMaker that may assume the role: one or a list. Each must be among the deployer's
+    /// `AllowedTrust`.
+    trusted_services: Option<OneOrMany<TrustedService>>,
+    /// The actions besides `sts:AssumeRole` that the trust policy allows to SageMaker: one or a list. Each must be among
+    /// the deployer's `AllowedTrust`.
+    trusted_actions: Option<OneOrMany<TrustedAction>>,
     /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
     /// every grant once the role exists, and a denial fails the operation.
     #[schemars(extend("x-default" = "`false`"))]
@@ -92,6 +112,32 @@ impl JsonSchema for Capability {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         words(capability_names())
+    }
+}
+
+/// A service besides SageMaker that may assume the role, such as `events.amazonaws.com`.
+struct TrustedService;
+
+impl JsonSchema for TrustedService {
+    fn schema_name() -> Cow<'static, str> {
+        "TrustedService".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        words(trusted_services())
+    }
+}
+
+/// An action of a trust policy besides `sts:AssumeRole`, such as `sts:TagSession`.
+struct TrustedAction;
+
+impl JsonSchema for TrustedAction {
+    fn schema_name() -> Cow<'static, str> {
+        "TrustedAction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        words(trusted_actions())
     }
 }
 

@@ -15,6 +15,7 @@ use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::definition_location::Location;
+use mlops_roles_core::resource::execution_role::{trusted_actions, trusted_services};
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::{Observation, RoleMetadata};
 use mlops_roles_core::state::ownership::Owner;
@@ -32,12 +33,14 @@ pub const PASSABLE: &str = "arn:aws:iam::123456789012:role/MySageMakerRole";
 /// Guardrails that enable everything a template may ask for.
 pub fn guardrails() -> Guardrails {
     let types = mlops_roles_core::resource::TYPES.join(",");
+    let trust = trusted_services().chain(trusted_actions()).collect::<Vec<_>>().join(",");
     let variable = |name: &str| match name {
         "ROLE_NAME_PREFIXES" => Some("AmazonSageMaker,Team".to_owned()),
         "ROLE_PATHS" => Some("/,/service-role/".to_owned()),
         "PERMISSIONS_BOUNDARY_ARN" => Some(format!("arn:aws:iam::{ACCOUNT}:policy/Boundary")),
         "PASSABLE_ROLE_ARNS" => Some("arn:aws:iam::*:role/*SageMaker*".to_owned()),
         "ALLOWED_MANAGED_POLICY_ARNS" => Some("arn:aws:iam::aws:policy/AmazonX".to_owned()),
+        "ALLOWED_TRUST" => Some(trust.clone()),
         "ENABLED_TYPES" => Some(types.clone()),
         "DEFINITION_LOCATIONS" => Some("arn:aws:s3:::artifacts/*".to_owned()),
         "ALLOW_UNPINNED_DEFINITIONS" => Some("true".to_owned()),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use mlops_roles_core::guardrails::Guardrails;
+use mlops_roles_core::resource::execution_role::{trusted_actions, trusted_services};
 use mlops_roles_engine::deliver::{DeliveryError, ResponseSender};
 use mlops_roles_engine::handler::{Handler, Invocation};
 use mlops_roles_engine::port::{Ports, Transport, TransportError};
@@ -48,6 +49,7 @@ impl Mailbox {
 
 /// The guardrails that most tests use.
 pub fn guardrails() -> Guardrails {
+    let trust = trusted_services().chain(trusted_actions()).collect::<Vec<_>>().join(",");
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
         ("ROLE_PATHS", "/"),
@@ -58,6 +60,7 @@ pub fn guardrails() -> Guardrails {
         ),
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
+        ("ALLOWED_TRUST", trust.as_str()),
         (
             "ENABLED_TYPES",
             "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles,\

@@ -299,6 +299,24 @@ fn more_managed_policies_than_iam_allows_by_default_are_told() {
     assert!(!told(9));
 }
 
+#[test]
+fn a_trust_of_another_service_has_to_be_in_the_list_of_the_deployer() {
+    let template = written(
+        "trusting.json",
+        r#"{"Resources":{"Role":{"Type":"Custom::SageMakerExecutionRole","Properties":{"ServiceToken":"x",
+        "TrustedServices":["events.amazonaws.com"],"TrustedActions":"sts:TagSession"}}}}"#,
+    );
+    let said = refused(&[&template]);
+    assert!(
+        said.contains("`TrustedServices[0]`: found `events.amazonaws.com`, which the deployer's `AllowedTrust`"),
+        "{said}"
+    );
+    let said = refused(&[&template, "--deployer", "AllowedTrust=events.amazonaws.com"]);
+    assert!(!said.contains("`TrustedServices") && said.contains("`TrustedActions`: found `sts:TagSession`"), "{said}");
+    let out = printed(&[&template, "--deployer", "AllowedTrust=events.amazonaws.com,sts:TagSession"]);
+    assert!(out.contains("events.amazonaws.com") && out.contains("sts:TagSession"), "{out}");
+}
+
 /// The version or the alias behind the ARN of a function or a state machine of the template.
 #[test]
 fn what_follows_a_value_of_the_template_stays_behind_its_name() {

@@ -32,6 +32,10 @@ pub struct Guardrails {
     ///
     /// A template may also attach the policies that the function creates. May be empty.
     pub managed_policies: Vec<String>,
+    /// What the trust policies of execution roles may have besides SageMaker and `sts:AssumeRole`. May be empty.
+    ///
+    /// An item is a service principal, `events.amazonaws.com`, or an action of STS, `sts:TagSession`. It is no pattern.
+    pub allowed_trust: Vec<String>,
     /// The resource types that are enabled: `Custom::StepFunctionsWorkflowRole`.
     pub types: Vec<String>,
     /// Whether templates may adopt roles and policies that the function did not create.
@@ -126,6 +130,7 @@ impl Guardrails {
             narrower_boundaries: list("NARROWER_PERMISSIONS_BOUNDARY_ARNS"),
             passable_roles: list("PASSABLE_ROLE_ARNS"),
             managed_policies: list("ALLOWED_MANAGED_POLICY_ARNS"),
+            allowed_trust: list("ALLOWED_TRUST"),
             types: list("ENABLED_TYPES"),
             allow_adoption: flag("ALLOW_ADOPTION")?,
             allow_published_iam_writes: flag("ALLOW_PUBLISHED_IAM_WRITES")?,
@@ -191,5 +196,12 @@ impl Guardrails {
     /// Whether a template may attach the managed policy with this ARN.
     pub fn allows_managed_policy(&self, arn: &str) -> bool {
         self.managed_policies.iter().any(|pattern| arn::matches(pattern, arn))
+    }
+
+    /// Whether the trust policy of an execution role may have the service principal or the action of STS.
+    ///
+    /// The comparison is exact: an item of the list is no pattern.
+    pub fn allows_trust(&self, what: &str) -> bool {
+        self.allowed_trust.iter().any(|allowed| allowed == what)
     }
 }

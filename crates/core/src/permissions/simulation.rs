@@ -30,6 +30,36 @@ pub struct ContextEntry {
     pub is_bool: bool,
 }
 
+impl ContextEntry {
+    /// Creates an entry with text.
+    pub fn text(key: &str, value: &str) -> Self {
+        Self { key: key.to_owned(), value: value.to_owned(), is_bool: false }
+    }
+
+    /// Lists the condition keys that a call carries that meets the `Condition` of a statement, each once.
+    pub fn of_condition(condition: Option<&Value>) -> Vec<Self> {
+        // `Null` asks whether a key is there, not for a value.
+        let operators = condition.and_then(Value::as_object).into_iter().flatten().filter(|(one, _)| *one != "Null");
+        let told = operators.flat_map(|(operator, keys)| {
+            let keys = keys.as_object().into_iter().flatten();
+            keys.filter_map(move |(key, values)| {
+                let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
+                // The simulator needs a value that matches the pattern. `*` matches any text, so `x` will do.
+                let value = first.as_str()?.replace('*', "x");
+                Some(Self { key: key.clone(), value, is_bool: operator == "Bool" })
+            })
+        });
+        // IAM refuses a request that has a context key twice.
+        let mut context: Vec<Self> = Vec::new();
+        for one in told {
+            if !context.iter().any(|other| other.key.eq_ignore_ascii_case(&one.key)) {
+                context.push(one);
+            }
+        }
+        context
+    }
+}
+
 /// An action on a resource that the simulator says is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -79,33 +109,16 @@ impl Check {
     }
 
     fn from_grant(grant: &Grant, who: String) -> Self {
-        let operators = grant.condition.as_ref().and_then(Value::as_object).into_iter().flatten();
-        let told = operators.flat_map(|(operator, keys)| {
-            let keys = keys.as_object().into_iter().flatten();
-            keys.filter_map(move |(key, values)| {
-                let first = values.as_array().and_then(|values| values.first()).unwrap_or(values);
-                // The simulator needs a value that matches the pattern. `*` matches any text, so `x` will do.
-                let value = first.as_str()?.replace('*', "x");
-                Some(ContextEntry { key: key.clone(), value, is_bool: operator == "Bool" })
-            })
-        });
-        // IAM refuses a request that has a context key twice.
-        let mut context: Vec<ContextEntry> = Vec::new();
-        for one in told {
-            if !context.iter().any(|other| other.key.eq_ignore_ascii_case(&one.key)) {
-                context.push(one);
-            }
-        }
+        let context = ContextEntry::of_condition(grant.condition.as_ref());
         Self { who, actions: grant.actions.clone(), resources: grant.resources.clone(), context }
     }
 
     fn from_pass_role_grant(pass_role_grant: &PassRoleGrant, who: String) -> Self {
-        let key = "iam:PassedToService".to_owned();
         Self {
             who,
             actions: ["iam:PassRole".to_owned()].into(),
             resources: [pass_role_grant.role.clone()].into(),
-            context: vec![ContextEntry { key, value: pass_role_grant.service.clone(), is_bool: false }],
+            context: vec![ContextEntry::text("iam:PassedToService", &pass_role_grant.service)],
         }
     }
 }

@@ -10,6 +10,7 @@
 mod apis;
 mod beginnings;
 mod declared;
+mod guardrails;
 mod integrations;
 mod law;
 mod locations;

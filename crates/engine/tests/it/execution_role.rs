@@ -37,7 +37,7 @@ fn properties(folder: &Path, name: &str) -> Map<String, Value> {
     json_of(&folder.join(format!("{name}.properties.json"))).unwrap().as_object().unwrap().clone()
 }
 
-fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
+pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
     let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: "123456789012".into() };
     let owner = Owner { stack_id: STACK.into(), logical_id: "ExecutionRole".into() };
     let guardrails = guardrails();
@@ -132,7 +132,8 @@ fn asking(more: Value) -> Value {
 #[tokio::test(start_paused = true)]
 async fn the_role_is_made_changed_and_taken_away() {
     let stage = Stage::new(Fake::new());
-    let first = asking(json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:domain/d-1" }));
+    let source = "arn:aws:sagemaker:us-east-1:123456789012:*";
+    let first = asking(json!({ "SourceArn": source }));
     let made = stage.send(&of_type(create(&first))).await.success();
     assert_eq!(made.id(), "AmazonSageMaker-Execution");
     let data = &made.0["Data"];
@@ -142,10 +143,7 @@ async fn the_role_is_made_changed_and_taken_away() {
     let trust = &role(&stage).trust["Statement"][0];
     assert_eq!(trust["Principal"]["Service"], json!(["sagemaker.amazonaws.com"]));
     assert_eq!(trust["Condition"]["StringEqualsIfExists"]["aws:SourceAccount"], json!(["123456789012"]));
-    assert_eq!(
-        trust["Condition"]["ArnLike"]["aws:SourceArn"],
-        json!(["arn:aws:sagemaker:us-east-1:123456789012:domain/d-1"])
-    );
+    assert_eq!(trust["Condition"]["ArnLikeIfExists"]["aws:SourceArn"], json!([source]));
     assert!(role(&stage).inline.is_empty(), "it passes nothing, and so not itself");
 
     let second = asking(json!({ "Capabilities": ["Notebook"], "NamePrefix": "churn" }));
@@ -162,7 +160,11 @@ async fn the_role_is_made_changed_and_taken_away() {
 #[test]
 fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
     let trust = |capabilities: Value| {
-        let properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn" }));
+        let buckets = json!([{ "Name": "churn-data", "Access": "ReadWrite" }]);
+        let mut properties = asking(json!({ "Capabilities": capabilities, "NamePrefix": "churn", "Buckets": buckets }));
+        if ["Athena", "GlueTables"].iter().any(|one| capabilities.to_string().contains(one)) {
+            properties["GlueDatabases"] = json!("sales");
+        }
         let trust = spec(properties.as_object().unwrap()).unwrap().state.roles.into_values().next().unwrap().trust;
         let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
         trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
@@ -174,7 +176,7 @@ fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
         assert_eq!(trust(json!([capability, "Notebook"])), ["StringEqualsIfExists"], "{capability}");
     }
     assert_eq!(trust(json!(listed)), ["StringEquals"]);
-    assert_eq!(capability_names().count(), listed.len() + 3, "of a new one somebody has to look");
+    assert_eq!(capability_names().count(), listed.len() + 11, "of a new one somebody has to look");
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,4 +205,76 @@ async fn what_other_accounts_own_is_not_asked_of_our_simulator() {
     stage.send(&of_type(create(&theirs))).await.success();
     let reason = stage.send(&of_type(create(&of("ours")))).await.failure().reason().to_owned();
     assert!(reason.contains("`Repositories`: the role can't perform `ecr:BatchGetImage`"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deployer_says_what_else_the_role_may_trust() {
+    let services = ["events.amazonaws.com", "glue.amazonaws.com"];
+    let asked = asking(json!({ "TrustedServices": services, "TrustedActions": "sts:TagSession" }));
+    let mut stage = Stage::new(Fake::new());
+    let allow = |stage: &mut Stage, allowed: &[&str]| {
+        let allowed = allowed.iter().map(|one| (*one).to_owned()).collect();
+        stage.handler.guardrails.as_mut().unwrap().allowed_trust = allowed;
+    };
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&[], &["TrustedServices[0]", "TrustedServices[1]", "TrustedActions"]),
+        (&["glue.amazonaws.com"], &["TrustedServices[0]", "TrustedActions"]),
+        (&["glue.amazonaws.com", "sts:TagSession", "*"], &["TrustedServices[0]"]),
+        (&["events.amazonaws.com", "glue.amazonaws.com", "sts:*"], &["TrustedActions"]),
+    ];
+    for (allowed, refused) in cases {
+        allow(&mut stage, allowed);
+        let response = stage.send(&of_type(create(&asked))).await.failure();
+        let reason = response.reason();
+        for path in ["TrustedServices[0]", "TrustedServices[1]", "TrustedActions"] {
+            assert_eq!(reason.contains(&format!("`{path}`: found")), refused.contains(&path), "{allowed:?}: {reason}");
+        }
+        assert!(reason.contains("which the deployer's `AllowedTrust` does not have"), "{reason}");
+    }
+    assert_eq!(stage.fake.calls(), Vec::<String>::new());
+
+    allow(&mut stage, &["events.amazonaws.com", "glue.amazonaws.com", "sts:TagSession"]);
+    let made = stage.send(&of_type(create(&asked))).await.success();
+    let statements = |stage: &Stage| {
+        let role = stage.fake.books().roles["amazonsagemaker-execution"].clone();
+        role.trust["Statement"].as_array().unwrap().clone()
+    };
+    let trust = statements(&stage);
+    let of = |service: &str| {
+        let trusts = |one: &&Value| one["Principal"]["Service"].as_array().unwrap().contains(&json!(service));
+        trust.iter().find(trusts).unwrap_or_else(|| panic!("{service} is not in {trust:?}"))
+    };
+    assert_eq!(of("sagemaker.amazonaws.com")["Action"], json!(["sts:AssumeRole", "sts:TagSession"]));
+    for service in services {
+        assert_eq!(of(service)["Action"], json!(["sts:AssumeRole"]), "{service}");
+        assert_eq!(
+            of(service)["Condition"]["StringEqualsIfExists"]["aws:SourceAccount"],
+            json!(["123456789012"]),
+            "{service}"
+        );
+    }
+
+    stage.send(&of_type(update(made.id(), &asking(json!({})), &asked))).await.success();
+    let left = statements(&stage);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0]["Principal"]["Service"], json!(["sagemaker.amazonaws.com"]));
+    assert_eq!(left[0]["Action"], json!(["sts:AssumeRole"]));
+}
+
+/// A role keeps its trust policy until its next Update, whatever the deployer removes from the list.
+#[tokio::test(start_paused = true)]
+async fn a_trust_that_the_deployer_no_longer_allows_is_refused_to_the_next_update_and_can_be_removed() {
+    let trusting = asking(json!({ "TrustedServices": "events.amazonaws.com" }));
+    let changed = asking(json!({ "TrustedServices": "events.amazonaws.com", "Description": "changed" }));
+    let mut stage = Stage::new(Fake::new());
+    let made = stage.send(&of_type(create(&trusting))).await.success();
+    stage.handler.guardrails.as_mut().unwrap().allowed_trust.clear();
+    let before = stage.fake.books();
+    let response = stage.send(&of_type(update(made.id(), &changed, &trusting))).await.failure();
+    let says = "`TrustedServices`: found `events.amazonaws.com`, which the deployer's `AllowedTrust` does not have";
+    assert!(response.reason().contains(says), "{}", response.reason());
+    assert_eq!(stage.fake.books(), before);
+    stage.send(&of_type(update(made.id(), &asking(json!({})), &trusting))).await.success();
+    stage.send(&of_type(delete(made.id(), &asking(json!({}))))).await.success();
+    assert!(stage.fake.books().roles.is_empty());
 }

@@ -16,6 +16,7 @@ mod documents;
 mod events;
 mod every_api;
 mod execution_role;
+mod execution_role_calls;
 mod faults;
 mod function_role;
 mod in_use;

@@ -11,6 +11,7 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::TYPES;
+use mlops_roles_core::resource::execution_role::{trusted_actions, trusted_services};
 use mlops_roles_core::resource::properties::{Reader, ValidationErrors};
 use mlops_roles_core::resource::service_catalog::ServiceCatalogRoles;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
@@ -31,12 +32,14 @@ fn schema(of: &str) -> Value {
 
 /// A deployer who lets everything.
 fn guardrails() -> Guardrails {
+    let trust = trusted_services().chain(trusted_actions()).collect::<Vec<_>>().join(",");
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "Team,AmazonSageMaker,DataScience,ds,DS,bridge,env,1"),
         ("ROLE_PATHS", "/,/team/,/service-role/"),
         ("PERMISSIONS_BOUNDARY_ARN", "arn:aws:iam::123456789012:policy/Boundary"),
         ("PASSABLE_ROLE_ARNS", "*"),
         ("ALLOWED_MANAGED_POLICY_ARNS", "*"),
+        ("ALLOWED_TRUST", trust.as_str()),
         ("ALLOW_ADOPTION", "true"),
         ("ALLOW_PUBLISHED_IAM_WRITES", "true"),
         ("DEFINITION_LOCATIONS", "*"),
@@ -238,6 +241,13 @@ fn what_works_is_taken() {
             json!({ "Capabilities": "Training", "NamePrefix": "churn" }),
             json!({ "Capabilities": ["Training", "Hosting"], "NamePrefix": 7, "PassSelf": "true" }),
             json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:domain/*", "VerifyAccess": true }),
+            json!({ "Topics": "arn:aws:sns:us-east-1:123456789012:done" }),
+            json!({ "Topics": ["arn:aws:sns:eu-west-1:999999999999:done_1-x"], "TrustedServices": [], "TrustedActions": [] }),
+            json!({ "TrustedServices": trusted_services().collect::<Vec<_>>(), "TrustedActions": "sts:TagSession" }),
+            json!({ "TrustedServices": "events.amazonaws.com", "TrustedActions": trusted_actions().collect::<Vec<_>>() }),
+            json!({ "Subnets": "subnet-1A", "SecurityGroups": "sg-0", "LimitToSubnets": "true" }),
+            json!({ "LimitToSubnets": false }),
+            json!({ "Capabilities": ["Athena", "GlueTables"], "NamePrefix": "churn", "GlueDatabases": ["sales", "raw_1"] }),
         ],
     );
     both_take(
@@ -376,6 +386,16 @@ fn what_the_function_refuses_is_refused() {
             json!({ "Capabilities": "Training" }),
             json!({ "NamePrefix": "x" }),
             json!({ "SourceArn": "arn:aws:s3:::bucket" }),
+            json!({ "Topics": "done" }),
+            json!({ "Topics": ["arn:aws:sqs:us-east-1:123456789012:done"] }),
+            json!({ "Topics": "arn:aws:sns:us-east-1:123456789012:*" }),
+            json!({ "TrustedServices": "lambda.amazonaws.com" }),
+            json!({ "TrustedServices": ["events.amazonaws.com", "*"] }),
+            json!({ "TrustedServices": "sts:TagSession" }),
+            json!({ "TrustedActions": ["sts:*"] }),
+            json!({ "TrustedActions": "events.amazonaws.com" }),
+            json!({ "LimitToSubnets": "yes" }),
+            json!({ "Capabilities": "Athena", "NamePrefix": "churn", "GlueDatabases": "sales*" }),
         ],
     );
     both_refuse(

@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policies};
 use serde_json::Value;
 
-/// Whether the policies allow the action on the resource. A context value is text or a boolean.
+/// Whether the policies allow the action on the resource. A context value is text or a boolean. It also stands for the
+/// policy variable of its key.
 pub fn allows(policies: &[Value], action: &str, resource: &str, context: &BTreeMap<String, Value>) -> bool {
     // In IAM a last asterisk matches colons too; `iam-rs` wants an ARN to have all its parts.
-    let whole = |one: &Value| one.to_string().replace("\"arn:aws:ecr:*\"", "\"arn:aws:ecr:*:*:*\"");
+    let whole = |one: &Value| {
+        let text = one.to_string().replace("\"arn:aws:ecr:*\"", "\"arn:aws:ecr:*:*:*\"");
+        // `iam-rs` knows variables in resources, but not in conditions.
+        let values = context.iter().filter_map(|(key, value)| Some((format!("${{{key}}}"), value.as_str()?)));
+        values.fold(text, |text, (variable, value)| text.replace(&variable, value))
+    };
     let policies: Vec<IAMPolicy> = policies.iter().map(|one| serde_json::from_str(&whole(one)).unwrap()).collect();
     let principal = Principal::Aws(PrincipalId::String("arn:aws:iam::123456789012:role/tested".to_owned()));
     // An API without resources is checked against `*`, which no ARN of a policy may match.

@@ -1,0 +1,224 @@
+//! The trust policy: who may assume the role, and on whose behalf.
+
+use serde_json::{Map, Value, json};
+
+use crate::iam::arn::{Arn, matches};
+use crate::iam::document::Document;
+use crate::resource::execution_role::capability::Capabilities;
+use crate::resource::properties::Reader;
+use crate::resource::spec::ReadContext;
+use crate::text::{closest, shown};
+
+/// The service principal that assumes every execution role.
+pub const SERVICE: &str = "sagemaker.amazonaws.com";
+
+/// The other services that AWS's guides ask for in the trust policy of an execution role.
+///
+/// | service | feature | page |
+/// |---|---|---|
+/// | `bedrock` | Bedrock models in Canvas | `canvas-fine-tuning-permissions` |
+/// | `events` | scheduled notebook jobs, event triggers of a feature processor | `scheduled-notebook-policies-studio` |
+/// | `forecast` | time series in Canvas | `canvas-set-up-forecast` |
+/// | `glue` | interactive sessions, feature processors | `getting-started-glue-sm` |
+/// | `job.sagemaker` | jobs of `CreateJob` | `model-customize-mtrl-prereqs` |
+/// | `redshift` | import from Redshift in Canvas | `canvas-redshift-permissions` |
+/// | `sagemaker-geospatial` | geospatial jobs | `sagemaker-geospatial-roles-pass-role` |
+/// | `scheduler` | schedules of a feature processor or a pipeline | `feature-store-feature-processor-iam-permissions` |
+///
+/// The pages are below <https://docs.aws.amazon.com/sagemaker/latest/dg/>. AWS advises against `lambda`, whose functions
+/// would inherit every permission of the role, and has a role of its own for EMR Serverless.
+const SERVICES: [&str; 8] = [
+    "bedrock.amazonaws.com",
+    "events.amazonaws.com",
+    "forecast.amazonaws.com",
+    "glue.amazonaws.com",
+    TAGS_SESSIONS,
+    "redshift.amazonaws.com",
+    "sagemaker-geospatial.amazonaws.com",
+    "scheduler.amazonaws.com",
+];
+
+/// The service whose page asks for `sts:TagSession` beside `sts:AssumeRole`.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/model-customize-mtrl-prereqs.html>
+const TAGS_SESSIONS: &str = "job.sagemaker.amazonaws.com";
+
+/// The actions besides `sts:AssumeRole` that SageMaker may need in the trust policy.
+///
+/// | action | feature | page |
+/// |---|---|---|
+/// | `sts:SetContext` | trusted identity propagation | `trustedidentitypropagation-setup` |
+/// | `sts:SetSourceIdentity` | names of user profiles as source identity | `monitor-user-access` |
+/// | `sts:TagSession` | session tags of training jobs | `model-access-training-data-abac` |
+const ACTIONS: [&str; 3] = ["sts:SetContext", "sts:SetSourceIdentity", "sts:TagSession"];
+
+/// The capabilities whose features AWS lists as telling on whose behalf they act, by `aws:SourceAccount` and
+/// `aws:SourceArn`. With each stands the resource part of the `aws:SourceArn` that it tells, before the name.
+///
+/// `*` is sent as it is: AWS says that it "does not stand for wildcard and should not be changed". The list has neither
+/// notebook instances nor tuning jobs nor feature groups. A role without capabilities may serve any feature.
+/// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
+const SENDS_SOURCE: [(&str, &str); 6] = [
+    ("Hosting", "*"),
+    ("ModelRegistry", "*"),
+    ("Pipelines", "pipeline/"),
+    ("Processing", "processing-job/"),
+    ("Training", "training-job/"),
+    ("Transform", "transform-job/"),
+];
+
+/// The resources that no feature tells as `aws:SourceArn`, whatever AWS's page calls the feature.
+const NEVER_SENT: [&str; 6] = ["app/", "domain/", "endpoint/", "model/", "space/", "user-profile/"];
+
+/// Returns the services that `TrustedServices` may name.
+pub fn trusted_services() -> impl Iterator<Item = &'static str> {
+    SERVICES.into_iter()
+}
+
+/// Returns the actions that `TrustedActions` may name.
+pub fn trusted_actions() -> impl Iterator<Item = &'static str> {
+    ACTIONS.into_iter()
+}
+
+/// What the role is passed to.
+#[derive(Debug)]
+pub struct Passing<'a> {
+    /// The beginning of the names of the resources (`NamePrefix`).
+    pub prefix: &'a str,
+    /// Whether the role passes itself (`PassSelf`).
+    pub passes_itself: bool,
+}
+
+/// What the properties say about the trust policy.
+#[derive(Debug)]
+pub struct Trust {
+    /// The services of `TrustedServices`.
+    pub services: Vec<String>,
+    actions: Vec<String>,
+    source: Option<String>,
+}
+
+impl Trust {
+    /// Parses `TrustedServices`, `TrustedActions` and `SourceArn`.
+    pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> Self {
+        Self {
+            services: allowed(reader, "TrustedServices", &SERVICES, context),
+            actions: allowed(reader, "TrustedActions", &ACTIONS, context),
+            source: source_arn(reader, context),
+        }
+    }
+
+    /// Reports a `SourceArn` that keeps SageMaker from assuming the role for a capability.
+    ///
+    /// What AWS's page does not list may tell the ARN that stands for every resource. The same goes for what a role
+    /// without capabilities is passed to.
+    pub fn check(&self, reader: &Reader<'_>, context: ReadContext<'_>, capabilities: &Capabilities, of: &Passing<'_>) {
+        let place = context.place;
+        let Some(source) = &self.source else { return };
+        let arn =
+            |resource: &str| format!("arn:{}:sagemaker:{}:{}:{resource}", place.partition, place.region, place.account);
+        let listed = |name: &str| SENDS_SOURCE.iter().find(|(one, _)| *one == name).map_or("*", |(_, kind)| *kind);
+        let is_locked = |kind: &str| match kind {
+            "*" => !matches(source, &arn("*")),
+            // SageMaker's ARNs have been seen with names in lower case.
+            kind => [of.prefix, &of.prefix.to_ascii_lowercase()]
+                .iter()
+                .any(|one| !matches(source, &arn(&format!("{kind}{one}-1")))),
+        };
+        let locked = capabilities.names().filter(|name| is_locked(listed(name)));
+        let mut locked: Vec<String> = locked.map(|name| format!("the capability `{name}`")).collect();
+        let resource = Arn::parse(source).map_or("", |arn| arn.resource);
+        let is_never_sent = NEVER_SENT.iter().any(|kind| resource.starts_with(kind));
+        if capabilities.names().next().is_none() {
+            if of.passes_itself && !matches(source, &arn("*")) {
+                locked.push("what it passes itself to (`PassSelf`)".to_owned());
+            } else if is_never_sent {
+                locked.push("any feature".to_owned());
+            }
+        }
+        if !locked.is_empty() {
+            reader.tighten(format!(
+                "`SourceArn`: with `{source}`, SageMaker can't assume the role for {}; use `{}`",
+                locked.join(", "),
+                every_resource(context)
+            ));
+        }
+    }
+
+    /// Returns the trust policy. SageMaker may assume the role for this account and, where it is given, for
+    /// `SourceArn`. The services of `TrustedServices` may assume it for this account.
+    ///
+    /// Features that AWS does not list may omit both condition keys. The trust of a role that may serve such a feature
+    /// checks a key only where the request has it. Otherwise the feature could not assume the role.
+    /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
+    pub fn document(&self, context: ReadContext<'_>, capabilities: &Capabilities) -> Document {
+        let account = || json!({ "aws:SourceAccount": context.place.account });
+        let mut names = capabilities.names().peekable();
+        let tells = names.peek().is_some() && names.all(|name| SENDS_SOURCE.iter().any(|(one, _)| *one == name));
+        let operator = |operator: &str| if tells { operator.to_owned() } else { format!("{operator}IfExists") };
+        let mut condition = Map::from_iter([(operator("StringEquals"), account())]);
+        if let Some(source) = &self.source {
+            condition.insert(operator("ArnLike"), json!({ "aws:SourceArn": source }));
+        }
+        let actions: Vec<&str> =
+            ["sts:AssumeRole"].into_iter().chain(self.actions.iter().map(String::as_str)).collect();
+        let statement = |service: &str, actions: &[&str], condition: Value| {
+            json!({
+                "Effect": "Allow",
+                "Principal": { "Service": service },
+                "Action": actions,
+                "Condition": condition,
+            })
+        };
+        let mut statements = vec![statement(SERVICE, &actions, condition.into())];
+        for service in &self.services {
+            // `SourceArn` is of SageMaker, and these services tell ARNs of their own, if any.
+            let condition = json!({ "StringEqualsIfExists": account() });
+            let tags = Some("sts:TagSession").filter(|_| service == TAGS_SESSIONS);
+            statements.push(statement(
+                service,
+                &["sts:AssumeRole"].into_iter().chain(tags).collect::<Vec<_>>(),
+                condition,
+            ));
+        }
+        Document::from_statements(statements)
+    }
+}
+
+/// Reads words of a closed list that the deployer allows too.
+fn allowed(reader: &Reader<'_>, name: &'static str, closed: &[&'static str], context: ReadContext<'_>) -> Vec<String> {
+    let mut allowed = Vec::new();
+    for (path, text) in reader.texts(name) {
+        if !closed.contains(&text.as_str()) {
+            let near = closest(&text, closed.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            let all: Vec<String> = closed.iter().map(|name| format!("`{name}`")).collect();
+            reader.invalid(&path, &text, &format!("one of {}{near}", all.join(", ")));
+        } else if !context.guardrails.allows_trust(&text) {
+            reader
+                .report(format!("`{path}`: found {}, which the deployer's `AllowedTrust` does not have", shown(&text)));
+        } else {
+            allowed.push(text);
+        }
+    }
+    allowed
+}
+
+/// Reads `SourceArn`: an ARN or a pattern of SageMaker resources of this account.
+fn source_arn(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
+    let place = context.place;
+    let source = reader.text("SourceArn")?;
+    let arn = Arn::parse(&source).filter(|arn| arn.service == "sagemaker" && arn.partition == place.partition);
+    if arn.is_some_and(|arn| arn.account == place.account) && !source.contains('$') {
+        return Some(source);
+    }
+    let example = every_resource(context);
+    let expected = format!("the ARN of a SageMaker resource of this account, or a pattern such as `{example}`");
+    reader.invalid("SourceArn", &source, &expected);
+    None
+}
+
+/// Returns the pattern that AWS's page gives for Studio: every SageMaker resource of the account and region.
+fn every_resource(context: ReadContext<'_>) -> String {
+    let place = context.place;
+    format!("arn:{}:sagemaker:{}:{}:*", place.partition, place.region, place.account)
+}
