@@ -75,6 +75,25 @@ WIDE = {
     "cloudformation:GetTemplateSummary": "the template has no stack yet",
     "cloudwatch:PutMetricData": "the condition names the namespaces, or projects choose them",
     "kms:*": "`ModelS3KmsKeyArn` may be `*`; the keys can then be used through S3 only",
+    "cognito-idp:TagResource": "a user pool that is made with tags has no ARN yet; the condition asks for the tag",
+}
+# Parts of a role set's policy that grant nothing by the reference and stay as published: globs of the document, and of an
+# action or ARN, with the reason.
+IDLE = {
+    ("*", "sagemaker:List*"): "SageMaker may answer with ARNs of the account, and the solution works with these ARNs",
+    ("*", "servicecatalog:*"): "Service Catalog answers with ARNs of the account (service-workbench-on-aws#888)",
+    ("*StackSetExecutionRole, *", "cloudformation:*"): "whole verbs; nothing in the source needs those without an ARN",
+    ("*-Data*Role, SageMakerAccessInlinePolicy", "sagemaker:*"): "an attached policy of AWS allows it on `*`",
+    ("*-SageMakerExecutionPolicy", "kms:ListAliases"): "likewise, AmazonSageMakerFullAccess",
+    ("*-SageMakerExecutionPolicy", "s3:ListAllMyBuckets"): "likewise, AmazonS3ReadOnlyAccess",
+    ("*LaunchRole, *", "glue:CreateCrawler"): "AWS's policy of the role has the same ARN",
+    ("*LaunchRole, *", "logs:DescribeLogGroups"): "likewise",
+    ("*LaunchRole, *", "arn:aws:logs:*:log-group::log-stream:*"): "likewise",
+    ("*LaunchRole, *", "arn:aws:code*connections:*"): "likewise: a connection may have either name of the service",
+    ("*UseRole, *", "arn:aws:codebuild:*:build/*"): "AWS's policies of the roles that replace it have the same ARN",
+    ("*UseRole, *", "arn:aws:glue:*:tableVersion/*"): "likewise",
+    ("*UseRole, *", "logs:*"): "delivery of logs has no ARN; only templates with API Gateway would use it",
+    ("*UseRole, *", "s3:ListAllMyBuckets"): "a build names its bucket, and lists none",
 }
 # Findings of parliament that are accepted, with the reason: globs of a document, an issue and its detail.
 LINTS = {
@@ -136,6 +155,12 @@ def meet(form, glob):
     if glob[0] == "*":
         return meet(form, glob[1:]) or meet(form[1:], glob)
     return (form[0] == glob[0] or glob[0] == "?" or (form[0] == "\1" and glob[0] != ":")) and meet(form[1:], glob[1:])
+
+
+def reaches(name, statement):
+    """Whether the resources of a statement have one that the action takes."""
+    resources = listed(statement.get("Resource", "*"))
+    return "*" in resources or any(is_a(on, kind) for on in resources for kind in taken(name).values())
 
 
 def rendered(text):
@@ -214,6 +239,26 @@ class Judge:
             for name in self.known(where, patterns, condition):
                 if "*" in resources and taken(name) and not any(fnmatchcase(name, wide) for wide in WIDE):
                     self.find(where, f"`{name}` is granted on `*`, and takes {sorted(taken(name))}")
+
+    def effective(self, where, statements):
+        """Checks a document of a role set: each allowed action is granted on something that it takes, each ARN is taken by
+        an action, and each denied action has the keys of the condition. Without a key, it is always or never denied."""
+        granted = {name for one in statements if one["Effect"] == "Allow" for pattern in listed(one["Action"])
+                   for name in actions(pattern) if reaches(name, one)}
+        for one in statements:
+            names = [name for pattern in listed(one["Action"]) for name in actions(pattern)]
+            idle = [pattern for pattern in listed(one["Action"])
+                    if one["Effect"] == "Allow" and granted.isdisjoint(actions(pattern))]
+            idle += [on for on in listed(one.get("Resource", "*"))
+                     if not any(reaches(name, {"Resource": on}) for name in names)]
+            for part in idle:
+                if not explained(IDLE, where, part):
+                    self.find(where, f"`{part}` grants nothing in {sorted(listed(one['Action']))}")
+            keys = {key for keys in one.get("Condition", {}).values() for key in keys}
+            for name, key in ((name, key) for name in names for key in keys if one["Effect"] == "Deny"):
+                known = {one for kind in (actions(name)[name], *taken(name).values()) for one in kind["conditionKeys"]}
+                if not get_global_key_type(key) and not any(is_condition_key_match(one, key) for one in known):
+                    self.find(where, f"`{name}` never has the key `{key}`, so the Deny with it fits always or never")
 
     def lint(self, where, document):
         self.documents += 1
@@ -347,7 +392,8 @@ def main():
         judge.narrowed(path.name, parts)
         if path.name.startswith(("DeployTarget", "UseRole")):
             judge.grants(path.name, parts)
-        for document in documents:
+        for name, document in {**golden["policies"], **golden["inline"]}.items():
+            judge.effective(name, document["Statement"])
             judge.lint(f"role-sets/{path.name}", document)
     print("\n".join(dict.fromkeys(judge.findings)) or
           f"policies: {len(judge.actions)} actions, {len(judge.resources)} resources, {judge.documents} documents, "

@@ -35,6 +35,7 @@ mod role_set_faults;
 mod role_sets;
 mod service_calls;
 mod service_catalog;
+mod solution_calls;
 mod telemetry;
 mod tightened;
 mod undeclared;

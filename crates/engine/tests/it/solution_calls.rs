@@ -1,0 +1,114 @@
+//! Tests what the published solutions call with the roles of the sets (`role_sets/solution_calls.json`), in both forms,
+//! and that an Update gives an existing set what was added.
+//!
+//! The calls are those of the Lambda code, the build scripts and the templates of amazon-sagemaker-secure-mlops, and of
+//! Bridge. Some are calls of AWS's own project templates, by AWS's managed policy.
+
+use std::collections::BTreeMap;
+
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::resource::spec::ResourceSpec;
+use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::fake::{ACCOUNT, Books};
+use mlops_roles_testkit::role_sets::{asking, of_type, stage};
+use mlops_roles_testkit::stage::{create, update};
+use serde_json::{Value, json};
+
+use crate::role_sets::{TYPE, asked, file, spec};
+
+/// A call, and whether each form allows it.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    action: String,
+    resource: String,
+    #[serde(default)]
+    context: BTreeMap<String, Value>,
+    published: bool,
+    narrowed: bool,
+    /// The managed policy of AWS that allows the call. The documents of the set must not deny it.
+    by: Option<String>,
+    /// Which file of the solution calls it.
+    from: String,
+    /// Why a form denies it.
+    why: Option<String>,
+}
+
+/// The documents of a role, or of a policy that no role of the set has.
+fn documents_of(spec: &ResourceSpec, name: &str) -> Vec<Value> {
+    let own: Vec<&Document> = match spec.state.roles.get(&Name::new(name)) {
+        Some(role) => {
+            let scoped = role.attached.iter().filter_map(|arn| Some(&spec.state.policies.get(arn)?.document));
+            role.inline.values().chain(scoped).collect()
+        }
+        None => vec![&spec.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document],
+    };
+    own.into_iter().map(|one| serde_json::from_str(&one.to_string()).unwrap()).collect()
+}
+
+/// Whether the role may make the call.
+fn may(spec: &ResourceSpec, name: &str, call: &Call) -> bool {
+    let mut documents = documents_of(spec, name);
+    if let Some(by) = &call.by {
+        let attached = &spec.state.roles[&Name::new(name)].attached;
+        assert!(attached.contains(&format!("arn:aws:iam::aws:policy/{by}")), "{name}: {call:?}");
+        let statement = json!({ "Effect": "Allow", "Action": [call.action], "Resource": ["*"] });
+        documents.push(json!({ "Version": "2012-10-17", "Statement": [statement] }));
+    }
+    allows(&documents, &call.action, &call.resource, &call.context)
+}
+
+#[test]
+fn each_call_of_the_published_solutions_is_allowed_or_has_its_reason() {
+    let calls: BTreeMap<String, BTreeMap<String, Vec<Call>>> =
+        serde_json::from_value(file("solution_calls.json")).unwrap();
+    let sets = asked();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (set, roles) in &calls {
+        let (kind, properties) = &sets[set];
+        for fidelity in ["AsPublished", "Narrowed"] {
+            let spec = spec(kind, &asking(properties, json!({ "Fidelity": fidelity }))).unwrap();
+            for (name, call) in roles.iter().flat_map(|(name, calls)| calls.iter().map(move |call| (name, call))) {
+                count += 1;
+                assert!(!call.from.is_empty(), "{call:?}");
+                let allowed = call.published && call.narrowed;
+                assert_eq!(call.why.is_none(), allowed, "a denied call has its reason: {call:?}");
+                let expected = if fidelity == "Narrowed" { call.narrowed } else { call.published };
+                if may(&spec, name, call) != expected {
+                    wrong.push(format!("{set}, {name}, {fidelity}: {call:?}"));
+                }
+            }
+        }
+    }
+    assert!(count > 900, "{count} calls");
+    assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Takes the last statement from a document that has several.
+fn shortened(document: &mut Value) {
+    let statements = document["Statement"].as_array_mut().unwrap();
+    if statements.len() > 1 {
+        statements.pop();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_gives_an_existing_set_the_statements_that_it_lacks() {
+    for (name, tables) in file("published.json").as_object().unwrap() {
+        let old = asking(&tables["properties"], json!({}));
+        let made_on = stage(Books::default());
+        let made = made_on.send(&of_type(create(&old), TYPE)).await.success();
+        let complete = made_on.fake.books();
+        // What an earlier version made had fewer statements.
+        let mut earlier = complete.clone();
+        earlier.roles.values_mut().flat_map(|role| role.inline.values_mut()).for_each(shortened);
+        earlier.policies.values_mut().flat_map(|policy| policy.versions.values_mut()).for_each(shortened);
+        assert_ne!(earlier, complete, "{name}");
+        let existing = stage(earlier);
+        let new = asking(&old, json!({ "Revision": "2" }));
+        let updated = existing.send(&of_type(update(made.id(), &new, &old), TYPE)).await.success();
+        assert_eq!(updated.id(), made.id(), "{name}: it is the same resource");
+        assert_eq!(existing.fake.books().meaning(), complete.meaning(), "{name}");
+    }
+}
