@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 /// Names of members that have a meaning somewhere.
 const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType LogicalResourceId PhysicalResourceId \
     ResourceProperties OldResourceProperties ServiceToken ServiceTimeout SageMakerExecutionRoleArns SageMakerExecutionRole \
-    DomainId UserProfileName SpaceName NotebookInstanceName EndpointName PipelineName RoleNamePrefix RoleName Path \
+    DomainId UserProfileName SpaceName NotebookInstanceName EndpointName PipelineName RoleNamePrefix ClusterName TrainingJobName \
+    ModelPackageName RoleName Path \
     Description MaxSessionDuration PermissionsBoundary Tags Key Value PolicyName PassRolePolicyName ManagedPolicyArns \
     StateMachineName AdoptExisting AdoptFrom SettleSeconds Revision Definition DefinitionSubstitutions Integrations Logging \
     Tracing KmsKeyArn ResourceOverrides TaskActions TaskResources DataKeys VerifyPermissions Buckets Name Prefix Access Capabilities NamePrefix Repositories \

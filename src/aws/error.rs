@@ -49,13 +49,6 @@ where
 
 /// Builds the error. This function does not depend on the many error types of the SDKs, so the binary contains it once.
 fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> AwsError {
-    let lost = |message: &str| AwsError {
-        kind: FaultKind::Transient,
-        outcome_unknown: true,
-        call,
-        code: String::new(),
-        message: message.to_owned(),
-    };
     match error {
         SdkError::ServiceError(context) => {
             let status = context.raw().status().as_u16();
@@ -71,9 +64,24 @@ fn told(call: &'static str, error: SdkError<ErrorMetadata, HttpResponse>) -> Aws
             code: String::new(),
             message: "the request could not be built".to_owned(),
         },
-        SdkError::TimeoutError(_) => lost("no reply arrived in time"),
-        SdkError::DispatchFailure(_) => lost("the connection failed"),
-        _ => lost("the reply could not be read"),
+        SdkError::TimeoutError(_) => lost(call, "no reply arrived in time"),
+        SdkError::DispatchFailure(_) => lost(call, "the connection failed"),
+        _ => unreadable(call),
+    }
+}
+
+/// Builds the error of a call whose reply has another form than expected.
+pub fn unreadable(call: &'static str) -> AwsError {
+    lost(call, "the reply could not be read")
+}
+
+fn lost(call: &'static str, message: &str) -> AwsError {
+    AwsError {
+        kind: FaultKind::Transient,
+        outcome_unknown: true,
+        call,
+        code: String::new(),
+        message: message.to_owned(),
     }
 }
 

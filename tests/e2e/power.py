@@ -278,7 +278,8 @@ def found(**source):
         account.aws.set_sagemaker({REGION: {
             "domains": {"d-1": {"user": role}}, "profiles": {"d-1/alice": role}, "notebooks": {"notes": role},
             "spaces": {"d-1/own": {"sharing": "Private", "owner": "alice"}}, "endpoints": {"scorer": "config"},
-            "configs": {"config": {"models": ["model"]}}, "models": {"model": role}, "pipelines": {"nightly": role}}})
+            "configs": {"config": {"models": ["model"]}}, "models": {"model": role}, "pipelines": {"nightly": role},
+            "jobs": {"train": role}, "clusters": {"training": {"groups": [role]}}, "packages": {"scores": role}}})
         one = account.workflow(SageMakerExecutionRoleArns=None, SageMakerExecutionRole=source)
         with tried(one, one.create) as attempt:
             yield attempt
@@ -380,6 +381,16 @@ def cleared(account):
 
 
 @contextmanager
+def cleared_beside_a_project_of_its_own(account):
+    """A project that was created from a template with another role does not keep the roles."""
+    own = account.aws.role_arn("AmazonSageMakerProjectsLaunchRole")
+    with slate(account, projects=[{"name": "churn", "templates": [own]}]):
+        by_the_solution(account.aws)
+        one = account.catalog(OnCreate="Delete")
+        yield lambda: succeeds(one.create())
+
+
+@contextmanager
 def cleared_at_the_end(account):
     with slate(account):
         by_the_solution(account.aws)
@@ -446,7 +457,10 @@ CASES = {
         found(NotebookInstanceName="notes"): "sagemaker:DescribeNotebookInstance",
         found(EndpointName="scorer"): (
             "sagemaker:DescribeEndpoint sagemaker:DescribeEndpointConfig sagemaker:DescribeModel"),
-        found(PipelineName="nightly"): "sagemaker:DescribePipeline"},
+        found(PipelineName="nightly"): "sagemaker:DescribePipeline",
+        found(TrainingJobName="train"): "sagemaker:DescribeTrainingJob",
+        found(ClusterName="training"): "sagemaker:DescribeCluster",
+        found(ModelPackageName="scores"): "sagemaker:DescribeModelPackage"},
     ("mlops-roles", "FindRolesByName"): {found(RoleNamePrefix=OTHERS_ROLE): "iam:ListRoles"},
     ("mlops-roles", "SeeRoles"): {
         created: "iam:GetRole",
@@ -483,6 +497,7 @@ CASES = {
     ("ServiceCatalogPolicy", "LookForUse"): {
         cleared: ("iam:ListPolicies sagemaker:DisableSagemakerServicecatalogPortfolio "
                   "sagemaker:GetSagemakerServicecatalogPortfolioStatus sagemaker:ListProjects")},
+    ("ServiceCatalogPolicy", "ReadProjects"): {cleared_beside_a_project_of_its_own: "sagemaker:DescribeProject"},
     ("ServiceCatalogProvisionPolicy", "Mark"): {provisioned: "iam:TagRole", kept_by_a_project: "iam:UntagRole"},
     ("ServiceCatalogProvisionPolicy", "DescribeMarkedRoles"): {put_right: "iam:UpdateRole"},
     ("ServiceCatalogProvisionPolicy", "MakeInsideTheBoundary"): {

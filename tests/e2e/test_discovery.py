@@ -30,13 +30,21 @@ BOOK = {
     "notebooks": {"notes": OWN},
     "endpoints": {"by-config": "with-role", "by-models": "agreeing", "by-a-model": "single", "split": "different",
                   "roleless": "without", "of-components": "components", "lost-config": "gone-config",
-                  "lost-model": "by-a-lost-one"},
+                  "lost-model": "by-a-lost-one", "by-pools": "agreeing-pools", "split-pools": "different-pools",
+                  "split-shadows": "different-shadows"},
     "configs": {"with-role": {"role": OWN, "models": ["scorer", "other"]}, "agreeing": {"models": ["scorer", "ranker"]},
                 "single": {"models": ["other", None]}, "different": {"models": ["scorer", "other", "ranker"]},
                 "without": {"models": ["bare"]}, "components": {"models": [None]},
-                "by-a-lost-one": {"models": ["gone-model"]}},
+                "by-a-lost-one": {"models": ["gone-model"]},
+                "agreeing-pools": {"models": [["scorer", "ranker"]], "shadow": ["ranker"]},
+                "different-pools": {"models": [["scorer", "ranker", "other"]]},
+                "different-shadows": {"models": ["scorer"], "shadow": [["ranker", "other"]]}},
     "models": {"scorer": USERS, "ranker": USERS, "other": OTHER, "bare": None},
     "pipelines": {"nightly": OTHER},
+    "jobs": {"train": OWN, "roleless-job": None},
+    "clusters": {"one-role": {"groups": [OWN, OWN], "restricted": [OWN]}, "two-roles": {"groups": [USERS, OTHER]},
+                 "two-kinds": {"groups": [USERS], "restricted": [OTHER]}, "roleless-cluster": {}},
+    "packages": {"validated": OTHER, "group/3": SPACES, "unvalidated": None},
 }
 
 
@@ -110,7 +118,12 @@ def named(reason):
     ({"EndpointName": "by-config"}, OWN),
     ({"EndpointName": "by-models"}, USERS),
     ({"EndpointName": "by-a-model"}, OTHER),
+    ({"EndpointName": "by-pools"}, USERS),
     ({"PipelineName": "nightly"}, OTHER),
+    ({"TrainingJobName": "train"}, OWN),
+    ({"ClusterName": "one-role"}, OWN),
+    ({"ModelPackageName": "validated"}, OTHER),
+    ({"ModelPackageName": "group/3"}, SPACES),
     ({"RoleNamePrefix": "discovery-SageMaker-ow"}, OWN),
     ({"RoleNamePrefix": name(SPACES)}, SPACES),
 ], ids=shown)
@@ -202,6 +215,9 @@ def test_a_delete_does_not_need_what_the_role_was_found_by(aws, looking, same_wo
     ({"EndpointName": "lost-config"}, "gone-config"),
     ({"EndpointName": "lost-model"}, "gone-model"),
     ({"PipelineName": "hourly"}, "hourly"),
+    ({"TrainingJobName": "job-gone"}, "job-gone"),
+    ({"ClusterName": "cluster-gone"}, "cluster-gone"),
+    ({"ModelPackageName": "group/4"}, "group/4"),
     ({"RoleNamePrefix": "discovery-SageMaker-x"}, "discovery-SageMaker-x"),
     ({"RoleNamePrefix": "SageMaker-users"}, "SageMaker-users"),
 ], ids=shown)
@@ -212,9 +228,14 @@ def test_what_is_not_there_is_named(refused, source, absent):
 
 @pytest.mark.parametrize("source, found, others", [
     ({"EndpointName": "split"}, [USERS, OTHER], [OWN, SPACES]),
+    ({"EndpointName": "split-pools"}, [USERS, OTHER], [OWN, SPACES]),
+    ({"EndpointName": "split-shadows"}, [USERS, OTHER], [OWN, SPACES]),
+    ({"ClusterName": "two-roles"}, [USERS, OTHER], [OWN, SPACES]),
+    ({"ClusterName": "two-kinds"}, [USERS, OTHER], [OWN, SPACES]),
     ({"RoleNamePrefix": "discovery-SageMaker-o"}, [OWN, OTHER], [USERS, SPACES]),
     ({"RoleNamePrefix": "discovery-"}, [USERS, SPACES, OWN, OTHER, OUTSIDE], []),
-], ids=["of_models", "by_prefix", "of_which_one_is_outside"])
+], ids=["of_models", "of_pools", "of_shadow_pools", "of_groups", "of_restricted_groups", "by_prefix",
+        "of_which_one_is_outside"])
 def test_of_several_none_is_chosen_and_all_are_named(refused, source, found, others):
     reason = refused(source)
     assert all(name(role) in reason for role in found), reason
@@ -229,6 +250,9 @@ def test_of_several_none_is_chosen_and_all_are_named(refused, source, found, oth
     (of_domain("d-users", SpaceName="of-all"), "of-all"),
     ({"EndpointName": "roleless"}, "roleless"),
     ({"EndpointName": "of-components"}, "of-components"),
+    ({"TrainingJobName": "roleless-job"}, "roleless-job"),
+    ({"ClusterName": "roleless-cluster"}, "roleless-cluster"),
+    ({"ModelPackageName": "unvalidated"}, "unvalidated"),
 ], ids=shown)
 def test_what_has_no_role_is_named(refused, source, without):
     reason = refused(source)
@@ -265,6 +289,7 @@ def test_what_is_throttled_to_the_end_is_told_in_time(aws, refused):
     {"SpaceName": "of-all"},
     of_domain("d-1", UserProfileName="alice", SpaceName="of-alice"),
     of_domain("d-1", EndpointName="by-config"),
+    {"ClusterName": "one-role", "TrainingJobName": "train"},
     {"NotebookInstanceName": "notes", "RoleNamePrefix": "discovery-SageMaker-ow"},
     {"DomainId": ["d-1"]},
     {"DomainId": ""},

@@ -26,6 +26,12 @@ PROFILE = "somebodys-profile"
 IN_USE = {OTHER_REGION: {"projects": [*({"name": f"old-{number}", "status": "DeleteCompleted"} for number in range(4)),
                                       {"name": "churn", "status": "DeleteFailed"}]}}
 USED_BY = f"project `churn` (DeleteFailed) in {OTHER_REGION}"
+OWN_ROLE = local.role_arn("service-role/AmazonSageMakerProjectsLaunchRole")
+
+
+def of_template(*roles, **more):
+    """A project that was created from templates with these roles."""
+    return {"name": "own", "templates": roles, **more}
 
 
 def names(*roles):
@@ -168,9 +174,10 @@ def test_a_portfolio_is_disabled_only_when_told_and_only_in_the_regions_named(aw
 
 
 def test_a_region_that_is_throttled_or_broken_for_a_moment_is_asked_again(aws, asked):
-    faults = {"ListProjects": ["throttle", "error"], "GetSagemakerServicecatalogPortfolioStatus": ["error", "throttle"],
+    faults = {"ListProjects": ["throttle", "error"], "DescribeProject": ["throttle", "error"],
+              "GetSagemakerServicecatalogPortfolioStatus": ["error", "throttle"],
               "DisableSagemakerServicecatalogPortfolio": ["throttle", "error"]}
-    aws.set_sagemaker({OTHER_REGION: {"portfolio": "Enabled", "faults": faults}})
+    aws.set_sagemaker({OTHER_REGION: {"portfolio": "Enabled", "projects": [of_template(OWN_ROLE)], "faults": faults}})
     by_the_solution(aws)
     assert ok(asked(DisablePortfolio="true").delete(ID))["DeletedRoles"] == names(LAUNCH, USE)
     calls = aws.sagemaker_calls()
@@ -195,9 +202,10 @@ def denied(aws, denials):
 
 def test_a_missing_permission_is_named_and_keeps_the_roles(aws, asked):
     by_the_solution(aws)
-    aws.set_sagemaker({REGION: {"portfolio": "Enabled"}})
-    # For the second one, the call before the deletion of the roles is denied.
+    aws.set_sagemaker({REGION: {"portfolio": "Enabled"}, NOT_ASKED: {"projects": [of_template(OWN_ROLE)]}})
+    # For the last one, the call before the deletion of the roles is denied.
     asking = {("sagemaker:ListProjects", OTHER_REGION): asked(),
+              ("sagemaker:DescribeProject", NOT_ASKED): asked(Regions=NOT_ASKED),
               ("sagemaker:DisableSagemakerServicecatalogPortfolio", REGION): asked(
                   Regions=REGION, DisablePortfolio="true")}
     with denied(aws, asking), ThreadPoolExecutor(len(asking)) as threads:
@@ -210,6 +218,22 @@ def test_a_missing_permission_is_named_and_keeps_the_roles(aws, asked):
         assert all(part in answer["Reason"] for part in (action, region, "was changed")), answer
     for one in asking.values():
         ok(one.delete(ID))
+
+
+@pytest.mark.parametrize("project, uses", [
+    (of_template(OWN_ROLE), False), (of_template(None), False), (of_template(OWN_ROLE, arn(OTHERS[0])), True),
+    (of_template(arn(USE), status="CreateFailed"), True), ({"name": "own"}, True)],
+    ids=["own_role", "no_role", "one_of_two_templates", "use_role", "product"])
+def test_a_project_counts_only_with_one_of_the_roles(aws, asked, project, uses):
+    by_the_solution(aws)
+    aws.set_sagemaker({OTHER_REGION: {"projects": [project]}})
+    before, answer = aws.world(), asked().delete(ID)
+    if uses:
+        use = f"project `own` ({project.get('status', 'CreateCompleted')}) in {OTHER_REGION}"
+        assert answer["Status"] == "FAILED" and use in answer["Reason"], answer
+        assert aws.world() == before
+    else:
+        assert ok(answer)["DeletedRoles"] == names(LAUNCH, USE)
 
 
 def test_a_stack_clears_the_slate_and_takes_what_came_meanwhile_with_it(aws, stack, slate):

@@ -188,7 +188,10 @@ impl Harness {
             iam.attach_role_policy().role_name(*name).policy_arn(&foreign).send().await.unwrap();
         }
         let role = format!("arn:aws:iam::{account}:role/SageMakerNotebook");
-        let books = json!({ "us-east-1": { "portfolio": "Enabled", "notebooks": { "nb": role } } }).to_string();
+        // The project does not run with service-catalog roles, so it is described, and keeps nothing.
+        let projects = json!([{ "name": "churn", "templates": [role] }]);
+        let region = json!({ "portfolio": "Enabled", "notebooks": { "nb": role }, "projects": projects });
+        let books = json!({ "us-east-1": region }).to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.upstream.sagemaker)).await.unwrap();
         let head = format!(
             "PUT /_test/{account} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",

@@ -12,6 +12,7 @@ mod calls;
 mod campaign;
 mod counting;
 mod delivery;
+mod describe;
 mod dns_cache;
 mod log;
 mod objects;

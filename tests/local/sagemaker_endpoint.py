@@ -4,16 +4,21 @@ templates, and the resources that run with an execution role.
 It serves AWS JSON 1.1, for the region and the account that the request is signed for. Tests replace the state of all
 regions with PUT /_test and read it with GET /_test. Accounts other than the first one have /_test/ACCOUNT:
 
-    {"eu-west-1": {"projects": [{"name": "churn", "status": "DeleteFailed"}], "portfolio": "Enabled",
+    {"eu-west-1": {"projects": [{"name": "churn", "status": "DeleteFailed"}, {"name": "own", "templates": ["arn:…"]}],
+                   "portfolio": "Enabled",
                    "faults": {"ListProjects": ["throttle", "error"]}, "throttled": ["DescribeModel"],
                    "domains": {"d-1": {"user": "arn:…", "space": "arn:…"}}, "profiles": {"d-1/alice": "arn:…"},
                    "spaces": {"d-1/own": {"sharing": "Private", "owner": "alice"}, "d-1/all": {"sharing": "Shared"}},
                    "notebooks": {"nb": "arn:…"}, "pipelines": {"p": "arn:…"}, "endpoints": {"ep": "config"},
-                   "configs": {"config": {"role": "arn:…", "models": ["m", null]}}, "models": {"m": "arn:…"}},
+                   "configs": {"config": {"role": "arn:…", "models": ["m", null], "shadow": [["m", "override"]]}},
+                   "models": {"m": "arn:…"}, "jobs": {"job": "arn:…"}, "packages": {"package": "arn:…", "g/1": null},
+                   "clusters": {"c": {"groups": ["arn:…"], "restricted": ["arn:…"]}}},
      "me-south-1": {"enabled": false}}
 
 Members that are left out are as in a new account. Each item of `faults` lets one call fail, in order; `throttled` lets
-every call of the action fail. A resource without a role has null in its place, and so has a variant without a model.
+every call of the action fail. A resource without a role has null in its place, and so has a variant without a model. A
+variant that is a list has a model, and instance pools with other models. A project with `templates` was created from
+CloudFormation templates with these roles, and every other project from a product of Service Catalog.
 The state that tests read also has `calls`: the actions that were called in the region, with those that were refused.
 
 IAM evaluates a Describe action on the ARN of the resource, and every other action on `*`.
@@ -22,6 +27,7 @@ IAM evaluates a Describe action on the ARN of the resource, and every other acti
 import json
 import re
 import secrets
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -32,10 +38,13 @@ FAULTS = {"throttle": (400, "ThrottlingException", "Rate exceeded"),
           "error": (500, "InternalFailure", "The request processing has failed because of an unknown error.")}
 
 
-# The patterns of botocore's model. For a pipeline the model also accepts an ARN, which is not served here.
+# The patterns of botocore's model. For a pipeline, a cluster and a model package, the model also accepts an ARN, which
+# is not served here.
 DOMAIN_ID = "d-(-*[a-z0-9]){1,61}"
 NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 PIPELINE_NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}"
+PROJECT_NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}"
+PACKAGE_NAME = NAME + "(/[0-9]{1,9})?"
 ROLE_ARN = r"arn:aws:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+"
 
 
@@ -59,6 +68,9 @@ class Book:
     configs: dict = field(default_factory=dict)
     models: dict = field(default_factory=dict)
     pipelines: dict = field(default_factory=dict)
+    jobs: dict = field(default_factory=dict)
+    clusters: dict = field(default_factory=dict)
+    packages: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
     tokens: dict = field(default_factory=dict)  # the tokens that were given out, and where the next page of each begins
 
@@ -71,13 +83,26 @@ class Book:
             pattern = "/".join(describe.members.values())
             assert all(re.fullmatch(pattern, key) for key in getattr(self, describe.shelf)), describe.shelf
         for things, known in ((self.domains, {"user", "space"}), (self.spaces, {"sharing", "owner"}),
-                              (self.configs, {"role", "models"})):
+                              (self.configs, {"role", "models", "shadow"}),
+                              (self.clusters, {"groups", "restricted"}),
+                              (self.projects_by_name, {"name", "status", "templates"})):
             assert all(thing.keys() <= known for thing in things.values()), things
         assert all(one.get("sharing", "Shared") in ("Private", "Shared") for one in self.spaces.values()), self.spaces
         roles = [role for one in self.domains.values() for role in one.values()]
         roles += [*self.profiles.values(), *self.models.values(), *(one.get("role") for one in self.configs.values())]
+        roles += [*self.jobs.values(), *self.packages.values()]
+        roles += sum((role for one in self.clusters.values() for role in one.values()), [])
+        roles += sum((one.get("templates", []) for one in self.projects), [])
         for role in [*(role for role in roles if role is not None), *self.notebooks.values(), *self.pipelines.values()]:
             assert re.fullmatch(ROLE_ARN, role), role
+
+    @property
+    def projects_by_name(self):
+        return {project["name"]: project for project in self.projects}
+
+
+def project_id(project):
+    return f"p-{zlib.crc32(project['name'].encode()):012}"
 
 
 def list_projects(book, request, arn_prefix):
@@ -91,7 +116,7 @@ def list_projects(book, request, arn_prefix):
     start = book.tokens.get(token, 0)
     end = start + min(PAGE, request.get("MaxResults", PAGE))
     page = [{"ProjectName": project["name"], "ProjectArn": f"{arn_prefix}project/{project['name']}",
-             "ProjectId": f"p-{number:012}", "CreationTime": FIRST_CREATED + number,
+             "ProjectId": project_id(project), "CreationTime": FIRST_CREATED + number,
              "ProjectStatus": project.get("status", "CreateCompleted")}
             for number, project in enumerate(book.projects)][start:end]
     if end >= len(book.projects):
@@ -124,9 +149,10 @@ class Describe:
     absent: tuple  # the code and message of the error if it does not exist
     tell: Callable  # makes the response from the entry in the book, except names, ARN and time
     lower: bool = True  # whether the ARN has the name in lower case
+    optional: tuple = ()  # the members that may be left out, and change nothing here
 
     def key(self, request):
-        if unknown := request.keys() - self.members.keys():
+        if unknown := request.keys() - self.members.keys() - set(self.optional):
             raise Refused(400, "ValidationException", f"{', '.join(sorted(unknown))} is not served here")
         for member, pattern in self.members.items():
             value, at = request.get(member), member[0].lower() + member[1:]
@@ -146,7 +172,8 @@ class Describe:
         if key not in things:
             code, message = self.absent
             raise Refused(400, code, message.format(arn=arn, **request))
-        return {**request, self.arn_member: arn, "CreationTime": FIRST_CREATED, **self.tell(things[key])}
+        names = {member: request[member] for member in self.members}
+        return {**names, self.arn_member: arn, "CreationTime": FIRST_CREATED, **self.tell(things[key])}
 
 
 def given(**members):
@@ -175,10 +202,46 @@ def endpoint(config):
     return {"EndpointStatus": "InService", "LastModifiedTime": FIRST_CREATED, **given(EndpointConfigName=config)}
 
 
+def variants(models):
+    """The variants with these models. An item that is a list has a model, and the models of instance pools."""
+    for number, model in enumerate(models):
+        model, *overrides = model if isinstance(model, list) else [model]
+        pools = [{"InstanceType": "ml.g5.xlarge", "ModelNameOverride": override, "Priority": priority}
+                 for priority, override in enumerate(overrides, 1)]
+        yield {"VariantName": f"variant-{number}", **given(ModelName=model, InstancePools=pools or None)}
+
+
 def endpoint_config(found):
-    variants = [{"VariantName": f"variant-{number}", **given(ModelName=model)}
-                for number, model in enumerate(found.get("models", []))]
-    return {"ProductionVariants": variants, **given(ExecutionRoleArn=found.get("role"))}
+    told = {"ProductionVariants": [*variants(found.get("models", []))], **given(ExecutionRoleArn=found.get("role"))}
+    return {**told, "ShadowProductionVariants": [*variants(found["shadow"])]} if "shadow" in found else told
+
+
+def cluster(found):
+    def groups(kind):
+        return [{"InstanceGroupName": f"group-{number}", **given(ExecutionRole=role)}
+                for number, role in enumerate(found.get(kind, []))]
+    told = {"ClusterStatus": "InService", "InstanceGroups": groups("groups")}
+    return {**told, "RestrictedInstanceGroups": groups("restricted")} if "restricted" in found else told
+
+
+def training_job(role):
+    return {"ModelArtifacts": {"S3ModelArtifacts": "s3://models/churn/model.tar.gz"}, "TrainingJobStatus": "Completed",
+            "SecondaryStatus": "Completed", "StoppingCondition": {}, **given(RoleArn=role)}
+
+
+def model_package(role):
+    told = {"ModelPackageStatus": "Completed", "ModelPackageStatusDetails": {"ValidationStatuses": []}}
+    return {**told, "ValidationSpecification": {"ValidationRole": role, "ValidationProfiles": []}} if role else told
+
+
+def described_project(found):
+    told = {"ProjectId": project_id(found), "ProjectStatus": found.get("status", "CreateCompleted")}
+    if "templates" not in found:
+        return {**told, "ServiceCatalogProvisioningDetails": {"ProductId": "prod-0123456789abc"}}
+    url = "https://templates.s3.amazonaws.com/project.yaml"
+    return {**told, "TemplateProviderDetails": [
+        {"CfnTemplateProviderDetail": {"TemplateName": "project", "TemplateURL": url, **given(RoleARN=role)}}
+        for role in found["templates"]]}
 
 
 DESCRIBED = {
@@ -209,6 +272,19 @@ DESCRIBED = {
         "pipelines", "pipeline", {"PipelineName": PIPELINE_NAME}, "PipelineArn",
         ("ResourceNotFound", "Pipeline '{arn}' does not exist."),
         lambda role: {"PipelineStatus": "Active", "RoleArn": role}),
+    "DescribeTrainingJob": Describe(
+        "jobs", "training-job", {"TrainingJobName": NAME}, "TrainingJobArn",
+        ("ValidationException", "Requested resource not found."), training_job),
+    # The ARN of a cluster ends with its id, which is its name here.
+    "DescribeCluster": Describe(
+        "clusters", "cluster", {"ClusterName": NAME}, "ClusterArn",
+        ("ResourceNotFound", "Cluster with name {ClusterName} does not exist."), cluster),
+    "DescribeModelPackage": Describe(
+        "packages", "model-package", {"ModelPackageName": PACKAGE_NAME}, "ModelPackageArn",
+        ("ValidationException", "ModelPackage {arn} does not exist."), model_package, optional=("IncludedData",)),
+    "DescribeProject": Describe(
+        "projects_by_name", "project", {"ProjectName": PROJECT_NAME}, "ProjectArn",
+        ("ValidationException", "Project {arn} does not exist."), described_project, lower=False),
 }
 ACTIONS = {
     **DESCRIBED,

@@ -91,7 +91,8 @@ def test_each_rule_about_several_properties_says_what_to_do(found):
     no_regions = ("`Regions` is missing; add all regions where projects may use the roles, or set `OnCreate: Keep` and "
                   "`OnDelete: Keep`")
     one_source = ("`SageMakerExecutionRole`: exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, "
-                  "`PipelineName` and `RoleNamePrefix` is needed; choose one")
+                  "`PipelineName`, `ClusterName`, `TrainingJobName`, `ModelPackageName` and `RoleNamePrefix` is needed; "
+                  "choose one")
 
     def source(*names):
         return {"SageMakerExecutionRole": {name: "x" for name in names}}

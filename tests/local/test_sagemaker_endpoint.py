@@ -1,6 +1,7 @@
 """Tests of the small SageMaker beside ministack: what it lists, sets and refuses, and how it fails on demand."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -92,11 +93,20 @@ THINGS = {
     "spaces": {"d-1/Own": {"sharing": "Private", "owner": "Alice"}, "d-1/all": {"sharing": "Shared"}, "d-1/old": {}},
     "notebooks": {"Nb": USER},
     "endpoints": {"Ep": "Config", "new": None},
-    "configs": {"Config": {"role": USER, "models": ["m1", None]}, "bare": {"models": ["m1"]}},
+    "configs": {"Config": {"role": USER, "models": ["m1", None]}, "bare": {"models": ["m1"]},
+                "pools": {"models": [["m1", "m2"]], "shadow": [["m3", "m4", "m5"], "m6"]}},
     "models": {"Scorer": USER, "bare": None},
     "pipelines": {"Nightly": USER},
+    "jobs": {"Job": USER, "bare": None},
+    "clusters": {"Training": {"groups": [USER, None], "restricted": [OTHER]}, "bare": {}},
+    "packages": {"Scores": USER, "group/1": None},
+    "projects": [{"name": "Churn"}, {"name": "own", "status": "DeleteFailed", "templates": [USER, None]}],
 }
 READY = {"Status": "InService"}
+TRAINED = {"ModelArtifacts": {"S3ModelArtifacts": "s3://models/churn/model.tar.gz"}, "TrainingJobStatus": "Completed",
+           "SecondaryStatus": "Completed", "StoppingCondition": {}}
+PACKAGED = {"ModelPackageStatus": "Completed", "ModelPackageStatusDetails": {"ValidationStatuses": []}}
+TEMPLATE = {"TemplateName": "project", "TemplateURL": "https://templates.s3.amazonaws.com/project.yaml"}
 # For each action: the request, the resource that it is evaluated on, and the response except names and time.
 FOUND = [
     ("DescribeDomain", {"DomainId": "d-1"}, "domain/d-1",
@@ -124,10 +134,34 @@ FOUND = [
       "ProductionVariants": [{"VariantName": "variant-0", "ModelName": "m1"}, {"VariantName": "variant-1"}]}),
     ("DescribeEndpointConfig", {"EndpointConfigName": "bare"}, "endpoint-config/bare",
      {"ProductionVariants": [{"VariantName": "variant-0", "ModelName": "m1"}]}),
+    ("DescribeEndpointConfig", {"EndpointConfigName": "pools"}, "endpoint-config/pools",
+     {"ProductionVariants": [
+         {"VariantName": "variant-0", "ModelName": "m1",
+          "InstancePools": [{"InstanceType": "ml.g5.xlarge", "ModelNameOverride": "m2", "Priority": 1}]}],
+      "ShadowProductionVariants": [
+          {"VariantName": "variant-0", "ModelName": "m3",
+           "InstancePools": [{"InstanceType": "ml.g5.xlarge", "ModelNameOverride": "m4", "Priority": 1},
+                             {"InstanceType": "ml.g5.xlarge", "ModelNameOverride": "m5", "Priority": 2}]},
+          {"VariantName": "variant-1", "ModelName": "m6"}]}),
     ("DescribeModel", {"ModelName": "Scorer"}, "model/scorer", {"ExecutionRoleArn": USER}),
     ("DescribeModel", {"ModelName": "bare"}, "model/bare", {}),
     ("DescribePipeline", {"PipelineName": "Nightly"}, "pipeline/nightly",
      {"PipelineStatus": "Active", "RoleArn": USER}),
+    ("DescribeTrainingJob", {"TrainingJobName": "Job"}, "training-job/job", {**TRAINED, "RoleArn": USER}),
+    ("DescribeTrainingJob", {"TrainingJobName": "bare"}, "training-job/bare", TRAINED),
+    ("DescribeCluster", {"ClusterName": "Training"}, "cluster/training",
+     {"ClusterStatus": "InService",
+      "InstanceGroups": [{"InstanceGroupName": "group-0", "ExecutionRole": USER}, {"InstanceGroupName": "group-1"}],
+      "RestrictedInstanceGroups": [{"InstanceGroupName": "group-0", "ExecutionRole": OTHER}]}),
+    ("DescribeCluster", {"ClusterName": "bare"}, "cluster/bare", {"ClusterStatus": "InService", "InstanceGroups": []}),
+    ("DescribeModelPackage", {"ModelPackageName": "Scores"}, "model-package/scores",
+     {**PACKAGED, "ValidationSpecification": {"ValidationRole": USER, "ValidationProfiles": []}}),
+    ("DescribeModelPackage", {"ModelPackageName": "group/1"}, "model-package/group/1", PACKAGED),
+    ("DescribeProject", {"ProjectName": "Churn"}, "project/Churn",
+     {"ProjectStatus": "CreateCompleted", "ServiceCatalogProvisioningDetails": {"ProductId": "prod-0123456789abc"}}),
+    ("DescribeProject", {"ProjectName": "own"}, "project/own",
+     {"ProjectStatus": "DeleteFailed", "TemplateProviderDetails": [
+         {"CfnTemplateProviderDetail": {**TEMPLATE, "RoleARN": USER}}, {"CfnTemplateProviderDetail": TEMPLATE}]}),
 ]
 ABSENT = [
     ("DescribeDomain", {"DomainId": "d-x"}, "ResourceNotFound", "Domain with id d-x does not exist."),
@@ -145,6 +179,12 @@ ABSENT = [
     ("DescribeModel", {"ModelName": "m1"}, "ValidationException", f'Could not find model "{ARN}model/m1".'),
     ("DescribePipeline", {"PipelineName": "Hourly"}, "ResourceNotFound",
      f"Pipeline '{ARN}pipeline/hourly' does not exist."),
+    ("DescribeTrainingJob", {"TrainingJobName": "Nb"}, "ValidationException", "Requested resource not found."),
+    ("DescribeCluster", {"ClusterName": "Job"}, "ResourceNotFound", "Cluster with name Job does not exist."),
+    ("DescribeModelPackage", {"ModelPackageName": "group/2"}, "ValidationException",
+     f"ModelPackage {ARN}model-package/group/2 does not exist."),
+    ("DescribeProject", {"ProjectName": "churn"}, "ValidationException",
+     f"Project {ARN}project/churn does not exist."),
 ]
 ONE_OF_EACH = {action: (asked, resource) for action, asked, resource, _ in reversed(FOUND)}
 
@@ -163,6 +203,8 @@ def test_what_is_there_is_told_as_aws_tells_it(aws, control, action, asked, reso
     assert not ParamValidator().validate(answer, shape).has_errors(), "the model requires more"
     times = [answer.pop(time) for time in ("CreationTime", "LastModifiedTime") if time in answer]
     assert times and all(time.year == 2026 for time in times)
+    if action == "DescribeProject":
+        assert re.fullmatch("p-[0-9]{12}", answer.pop("ProjectId"))
     assert answer == {**asked, action.removeprefix("Describe") + "Arn": ARN + resource, **told}
 
 
@@ -198,6 +240,12 @@ def test_what_asks_wrongly_is_refused(server, control, action, asked, message):
                              region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test",
                              config=Config(parameter_validation=False))
     assert message in refused("ValidationException", describe, sagemaker=unchecked, action=action, asked=asked)
+
+
+def test_the_level_of_detail_of_a_model_package_is_taken(aws, control):
+    control({REGION: THINGS})
+    answer = aws("sagemaker").describe_model_package(ModelPackageName="Scores", IncludedData="MetadataOnly")
+    assert answer["ValidationSpecification"]["ValidationRole"] == USER and "IncludedData" not in answer
 
 
 def test_names_are_taken_and_required_as_the_model_of_botocore_has_it(aws):
@@ -261,7 +309,10 @@ def test_a_slip_in_the_books_is_not_taken_for_what_aws_does(control):
                  {"domains": {"d-1": {"user": "a"}}}, {"profiles": {"alice": None}}, {"profiles": {"d-1/alice": "a"}},
                  {"spaces": {"d-1/own": {"sharing": "private"}}}, {"spaces": {"d-1/own": {"user": "alice"}}},
                  {"notebooks": {"nb": None}}, {"pipelines": {"p": "a"}}, {"models": {"m": "a"}},
-                 {"configs": {"config": {"model": "m"}}}, {"configs": {"config": {"role": "a"}}}):
+                 {"configs": {"config": {"model": "m"}}}, {"configs": {"config": {"role": "a"}}},
+                 {"jobs": {"j": "a"}}, {"packages": {"p": "a"}}, {"clusters": {"c": {"groups": ["a"]}}},
+                 {"clusters": {"c": {"group": []}}}, {"projects": [{"name": "p", "template": None}]},
+                 {"projects": [{"name": "p", "templates": ["a"]}]}):
         with pytest.raises(urllib.error.HTTPError):
             control({REGION: slip})
     assert control() == {}

@@ -125,13 +125,29 @@ pub trait Transport {
     async fn put(&self, url: &Url, body: &[u8]) -> Result<u16, TransportError>;
 }
 
-/// A project that was created from a SageMaker project template and is not deleted.
+/// A project of SageMaker that is not deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
     /// The name of the project.
     pub name: String,
     /// The status in SageMaker's words: `CreateCompleted`, `DeleteFailed`.
     pub status: String,
+}
+
+/// What a project was created from, which tells the roles that it runs with.
+/// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeProject.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A product of Service Catalog. The products of SageMaker run with the service-catalog roles.
+    Product,
+    /// Templates of CloudFormation. Holds the ARNs of the roles that CloudFormation creates the stacks with. A template
+    /// without such a role is created with the credentials of whoever created the project.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
+    Templates(BTreeSet<String>),
+    /// SageMaker names neither a product nor a template.
+    Unknown,
+    /// Nothing: the project was deleted after it was listed.
+    Gone,
 }
 
 /// The calls to SageMaker. `region` is the region to call: `eu-west-1`.
@@ -143,6 +159,12 @@ pub trait SageMaker {
     /// # Errors
     /// When `sagemaker:ListProjects` fails.
     async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError>;
+
+    /// Returns what the project of this name was created from.
+    ///
+    /// # Errors
+    /// When `sagemaker:DescribeProject` fails for another reason than an absent project.
+    async fn origin(&self, region: &str, project: &str) -> Result<Origin, AwsError>;
 
     /// Returns whether SageMaker's service-catalog portfolio is enabled in the region.
     ///

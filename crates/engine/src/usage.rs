@@ -8,9 +8,10 @@ use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
 use crate::failure::Cause;
-use crate::port::{Project, SageMaker};
+use crate::port::{Origin, Project, SageMaker};
 use crate::retry;
 use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::resource::service_catalog_role::{ROLES, ServiceCatalogRole};
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::{Owner, Ownership};
 
@@ -18,6 +19,8 @@ use mlops_roles_core::state::ownership::{Owner, Ownership};
 /// left.
 const PATIENCE: Duration = Duration::from_mins(1);
 const SECONDS_A_DAY: i64 = 86_400;
+/// The number of projects of a region that are described at the same time.
+const AT_ONCE: usize = 4;
 
 /// The number of uses that a reason names; it only counts the others.
 pub const NAMED: usize = 20;
@@ -34,13 +37,15 @@ pub struct Usage {
 
 #[derive(Debug)]
 struct InRegion {
-    projects: Result<Vec<Project>, Cause>,
+    /// The projects that run with service-catalog roles, or may: one text for each.
+    projects: Result<Vec<String>, Cause>,
     /// Whether the portfolio is enabled. An enabled portfolio alone does not count as use.
     portfolio: Result<bool, Cause>,
 }
 
 impl Usage {
-    /// Asks all regions at once for their projects and their portfolio. What can't be asked counts as use.
+    /// Asks all regions at once for their projects and their portfolio. A project counts as use if it runs with
+    /// service-catalog roles. What can't be asked counts as use.
     ///
     /// `ends_portfolios` says whether the portfolios are to be disabled, which makes an unknown portfolio count as use
     /// too.
@@ -54,7 +59,7 @@ impl Usage {
         let until = now + PATIENCE.min(deadline.saturating_duration_since(now) / 2);
         let asked = regions.iter().map(|region| async move {
             let portfolio = retry::until(until, async || sagemaker.has_portfolio(region).await);
-            let (projects, portfolio) = join(projects(sagemaker, region, until), portfolio).await;
+            let (projects, portfolio) = join(uses(sagemaker, region, until), portfolio).await;
             (region.clone(), InRegion { projects, portfolio })
         });
         let mut usage = Self { ends_portfolios, ..Self::default() };
@@ -88,8 +93,8 @@ impl Usage {
         self.keeps_all() || self.by_role.contains_key(role)
     }
 
-    /// Returns whether there are projects, or may be. They count against every role, and a portfolio must not be
-    /// disabled before they are gone.
+    /// Returns whether there are projects that run with service-catalog roles, or may be. They count against every
+    /// role, and a portfolio must not be disabled before they are gone.
     pub fn keeps_all(&self) -> bool {
         self.regions.values().any(|region| self.has_use(region))
     }
@@ -105,7 +110,7 @@ impl Usage {
         enabled.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Returns the regions whose portfolio is enabled and whose projects are gone.
+    /// Returns the regions whose portfolio is enabled and that have no project which counts as use.
     pub fn idle_portfolios(&self) -> Vec<String> {
         let enabled = self.regions.iter().filter(|(_, region)| matches!(region.portfolio, Ok(true)));
         enabled.filter(|(_, region)| !self.has_use(region)).map(|(name, _)| name.clone()).collect()
@@ -124,9 +129,7 @@ impl Usage {
         for (name, region) in &self.regions {
             let unread = |what: &str, cause: &Cause| format!("could not read the {what} in region {name}: {cause}");
             match &region.projects {
-                Ok(projects) => texts.extend(
-                    projects.iter().map(|project| format!("project `{}` ({}) in {name}", project.name, project.status)),
-                ),
+                Ok(uses) => texts.extend(uses.iter().cloned()),
                 Err(cause) => texts.push(unread("projects", cause)),
             }
             if self.ends_portfolios {
@@ -136,6 +139,42 @@ impl Usage {
         texts.extend(self.by_role.values().flatten().cloned());
         texts
     }
+}
+
+/// Describes the projects of a region that run with service-catalog roles, or may: one text for each.
+///
+/// Every use counts against all roles. So where enough of them are known to be named, or a project can't be read, the
+/// other projects are not read: they may be uses.
+async fn uses(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Result<Vec<String>, Cause> {
+    let (mut uses, mut unread) = (Vec::new(), false);
+    for few in projects(sagemaker, region, until).await?.chunks(AT_ONCE) {
+        let is_enough = unread || uses.len() >= NAMED;
+        let asked = few.iter().map(|project| async move {
+            if is_enough {
+                return Ok(None);
+            }
+            retry::until(until, async || sagemaker.origin(region, &project.name).await).await.map(Some)
+        });
+        for (project, origin) in few.iter().zip(join_all(asked).await) {
+            unread |= origin.is_err();
+            let told = format!("project `{}` ({}) in {region}", project.name, project.status);
+            uses.extend(match origin {
+                Ok(Some(Origin::Gone)) => None,
+                Ok(Some(Origin::Templates(roles))) if !roles.iter().any(|role| is_service_catalog_role(role)) => None,
+                Ok(Some(Origin::Product | Origin::Templates(_))) => Some(told),
+                Ok(Some(Origin::Unknown)) => Some(format!("{told}, for which SageMaker names no product or template")),
+                Ok(None) => Some(format!("{told}, which was not read and may run with the roles")),
+                Err(cause) => Some(format!("{told}, which could not be read: {cause}")),
+            });
+        }
+    }
+    Ok(uses)
+}
+
+/// Returns whether this is the ARN of one of the eleven roles, at any path.
+fn is_service_catalog_role(arn: &str) -> bool {
+    let name = arn.rsplit('/').next().map(Name::new);
+    ROLES.iter().map(ServiceCatalogRole::name).any(|role| name.as_ref() == Some(&role))
 }
 
 /// Lists the projects of a region page by page, so that a throttled page does not restart the list.

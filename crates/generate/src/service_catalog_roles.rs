@@ -121,8 +121,8 @@ fn attributes() -> Map<String, Value> {
         ("ProvisionedRoles", "The names of the roles that exist and that this resource created, separated by commas."),
         (
             "InUseBy",
-            "What uses the roles, separated by semicolons: at most 20 uses, fewer where the response has no room. The \
-             others are counted.",
+            "What uses the roles, or may use them, separated by semicolons: at most 20 uses, fewer where the response \
+             has no room. The others are counted.",
         ),
         (
             "EnabledPortfolios",

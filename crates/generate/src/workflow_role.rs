@@ -168,10 +168,16 @@ struct Source {
     /// The name of a notebook instance. The role is that of the notebook instance.
     notebook_instance_name: Option<Text>,
     /// The name of an endpoint. The role is that of the endpoint's configuration, or that of its models if the
-    /// configuration has none. The models must agree.
+    /// configuration has none. The models must agree, also those of instance pools.
     endpoint_name: Option<Text>,
     /// The name of a pipeline. The role is that of the pipeline.
     pipeline_name: Option<Text>,
+    /// The name or the ARN of a HyperPod cluster. The role is that of its instance groups, which must agree.
+    cluster_name: Option<Text>,
+    /// The name of a training job. The role is that of the job.
+    training_job_name: Option<Text>,
+    /// The name or the ARN of a model package. The role is the one that validates the model package.
+    model_package_name: Option<Text>,
     /// The beginning of the name of a role, such as `my-stackSageMakerExecutionRole-`. The role is the one of the
     /// account whose name begins so.
     role_name_prefix: Option<Text>,
@@ -179,14 +185,23 @@ struct Source {
 
 /// Adds the rules that the source is exactly one, and that a user profile or space needs its domain.
 fn one_source(schema: &mut Schema) {
-    let sources = ["DomainId", "NotebookInstanceName", "EndpointName", "PipelineName", "RoleNamePrefix"];
+    let sources = [
+        "DomainId",
+        "NotebookInstanceName",
+        "EndpointName",
+        "PipelineName",
+        "ClusterName",
+        "TrainingJobName",
+        "ModelPackageName",
+        "RoleNamePrefix",
+    ];
     let one = json!({ "oneOf": sources.map(|source| json!({ "required": [source] })) });
     also(
         schema,
         because(
             &one,
-            "exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, `PipelineName` and `RoleNamePrefix` is \
-             needed; choose one",
+            "exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, `PipelineName`, `ClusterName`, \
+             `TrainingJobName`, `ModelPackageName` and `RoleNamePrefix` is needed; choose one",
         ),
     );
     let both = json!({ "required": ["UserProfileName", "SpaceName"] });

@@ -253,12 +253,16 @@ async fn service_catalog_cases() -> Vec<Case> {
     let clean = asking(json!({ "OnCreate": "Delete", "DisablePortfolio": "true", "Regions": "us-east-1" }));
     let mut full = joined(bystanders.clone(), console());
     full.profiles.insert("Holds".into(), Some(launch.into()));
-    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..Region::default() });
+    // The project has a role of its own, so it keeps nothing.
+    let template = json!({ "RoleARN": "arn:aws:iam::123456789012:role/AmazonSageMakerProjectsLaunchRole" });
+    let template = json!({ "TemplateProviderDetails": [{ "CfnTemplateProviderDetail": template }] });
+    let region = Region::with(&[("own", "CreateCompleted")]).describing("own", template);
+    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..region });
     let mut emptied = full.clone();
     emptied.roles.retain(|name, _| name != used && *name != launch.to_lowercase());
     emptied.policies.clone_from(&bystanders.policies);
     emptied.profiles.insert("Holds".into(), None);
-    emptied.regions.clear();
+    emptied.regions.get_mut("us-east-1").unwrap().portfolio = false;
     let mut torn_down = emptied.clone();
     torn_down.regions.clone_from(&full.regions);
 

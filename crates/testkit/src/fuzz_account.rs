@@ -22,7 +22,7 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Role, State};
 use mlops_roles_engine::port::{
-    AwsError, Holder, Iam, Objects, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
+    AwsError, Holder, Iam, Objects, Origin, Project, SageMaker, StackResource, Stacks, Transport, TransportError,
 };
 
 /// The id of the account.
@@ -119,6 +119,10 @@ impl Iam for Account {
 impl SageMaker for Account {
     async fn projects(&self, _region: &str, _page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         Ok((Vec::new(), None))
+    }
+
+    async fn origin(&self, _region: &str, _project: &str) -> Result<Origin, AwsError> {
+        Ok(Origin::Unknown)
     }
 
     async fn has_portfolio(&self, _region: &str) -> Result<bool, AwsError> {

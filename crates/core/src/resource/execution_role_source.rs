@@ -36,6 +36,12 @@ pub enum Source {
     Endpoint(String),
     /// The role of a pipeline. Holds the name of the pipeline.
     Pipeline(String),
+    /// The role of the instance groups of a HyperPod cluster. Holds the name or the ARN of the cluster.
+    Cluster(String),
+    /// The role of a training job. Holds the name of the job.
+    TrainingJob(String),
+    /// The role that validates a model package. Holds the name or the ARN of the model package.
+    ModelPackage(String),
     /// The one role of the account whose name begins with this text.
     RoleNamePrefix(String),
 }
@@ -47,8 +53,9 @@ impl Source {
     pub fn parse(reader: &Reader<'_>) -> Option<Self> {
         let value = reader.raw(PROPERTY)?;
         let expected = "one of `{DomainId}`, `{DomainId, UserProfileName}`, `{DomainId, SpaceName}`, \
-                        `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{RoleNamePrefix}`, each with \
-                        text that is not empty";
+                        `{NotebookInstanceName}`, `{EndpointName}`, `{PipelineName}`, `{ClusterName}`, \
+                        `{TrainingJobName}`, `{ModelPackageName}`, `{RoleNamePrefix}`, each with text that is not \
+                        empty";
         let invalid = || {
             reader.invalid(PROPERTY, &value.to_string(), expected);
             None
@@ -68,6 +75,9 @@ impl Source {
             ["NotebookInstanceName"] => Self::NotebookInstance(text("NotebookInstanceName")),
             ["EndpointName"] => Self::Endpoint(text("EndpointName")),
             ["PipelineName"] => Self::Pipeline(text("PipelineName")),
+            ["ClusterName"] => Self::Cluster(text("ClusterName")),
+            ["TrainingJobName"] => Self::TrainingJob(text("TrainingJobName")),
+            ["ModelPackageName"] => Self::ModelPackage(text("ModelPackageName")),
             ["RoleNamePrefix"] => Self::RoleNamePrefix(text("RoleNamePrefix")),
             _ => return invalid(),
         })
@@ -84,6 +94,9 @@ impl Source {
             Self::NotebookInstance(_) => "sagemaker:DescribeNotebookInstance",
             Self::Endpoint(_) => "sagemaker:DescribeEndpoint",
             Self::Pipeline(_) => "sagemaker:DescribePipeline",
+            Self::Cluster(_) => "sagemaker:DescribeCluster",
+            Self::TrainingJob(_) => "sagemaker:DescribeTrainingJob",
+            Self::ModelPackage(_) => "sagemaker:DescribeModelPackage",
             Self::RoleNamePrefix(_) => "iam:ListRoles",
         }
     }
@@ -98,6 +111,9 @@ impl fmt::Display for Source {
             Self::NotebookInstance(name) => write!(f, "notebook instance `{name}`"),
             Self::Endpoint(name) => write!(f, "endpoint `{name}`"),
             Self::Pipeline(name) => write!(f, "pipeline `{name}`"),
+            Self::Cluster(name) => write!(f, "cluster `{name}`"),
+            Self::TrainingJob(name) => write!(f, "training job `{name}`"),
+            Self::ModelPackage(name) => write!(f, "model package `{name}`"),
             Self::RoleNamePrefix(prefix) => write!(f, "the role whose name begins with `{prefix}`"),
         }
     }

@@ -45,6 +45,27 @@ fn account() -> Fake {
             ),
             ("DescribeNotebookInstance nb", json!({ "RoleArn": role("notebook") })),
             ("DescribePipeline p", json!({ "RoleArn": role("pipeline") })),
+            ("DescribeTrainingJob job", json!({ "TrainingJobStatus": "Completed", "RoleArn": role("training") })),
+            ("DescribeTrainingJob serverless", json!({ "TrainingJobStatus": "Completed" })),
+            ("DescribeCluster alike", groups(&["cluster", "cluster"], &["cluster"])),
+            ("DescribeCluster mixed", groups(&["cluster"], &["restricted"])),
+            ("DescribeCluster restricted", groups(&[], &["restricted"])),
+            ("DescribeCluster bare", json!({ "ClusterRole": role("autoscaling"), "InstanceGroups": [] })),
+            (
+                "DescribeModelPackage MetadataOnly/package",
+                json!({ "ValidationSpecification": { "ValidationRole": role("validation") } }),
+            ),
+            ("DescribeModelPackage MetadataOnly/unvalidated", json!({ "ModelPackageStatus": "Completed" })),
+            ("DescribeEndpoint pooled", json!({ "EndpointConfigName": "with-pools" })),
+            ("DescribeEndpoint shadowed", json!({ "EndpointConfigName": "with-shadow-pools" })),
+            ("DescribeEndpointConfig with-pools", json!({ "ProductionVariants": [pooled("m1", &["m2", "m3"])] })),
+            (
+                "DescribeEndpointConfig with-shadow-pools",
+                json!({
+                    "ProductionVariants": [pooled("m1", &["m2"])],
+                    "ShadowProductionVariants": [pooled("m2", &["m3"])],
+                }),
+            ),
             ("DescribeEndpoint configured", json!({ "EndpointConfigName": "with-role" })),
             ("DescribeEndpoint alike", json!({ "EndpointConfigName": "two-alike" })),
             ("DescribeEndpoint mixed", json!({ "EndpointConfigName": "two-different" })),
@@ -72,6 +93,23 @@ fn variants(models: &[&str]) -> Value {
     json!({ "ProductionVariants": variants.collect::<Vec<_>>() })
 }
 
+/// A variant with a model, and an instance pool for each model that overrides it.
+fn pooled(model: &str, overrides: &[&str]) -> Value {
+    let with_override = |model: &&str| json!({ "InstanceType": "ml.g5.xlarge", "ModelNameOverride": model });
+    let pools = [json!({ "InstanceType": "ml.m5.xlarge" })].into_iter().chain(overrides.iter().map(with_override));
+    json!({ "VariantName": model, "ModelName": model, "InstancePools": pools.collect::<Vec<_>>() })
+}
+
+/// A cluster with an instance group for each role, and restricted instance groups.
+fn groups(plain: &[&str], restricted: &[&str]) -> Value {
+    let groups = |names: &[&str]| names.iter().map(|name| json!({ "ExecutionRole": role(name) })).collect::<Vec<_>>();
+    json!({
+        "ClusterRole": role("autoscaling"),
+        "InstanceGroups": groups(plain),
+        "RestrictedInstanceGroups": groups(restricted),
+    })
+}
+
 fn asking(source: Value) -> Value {
     with(json!({ "SageMakerExecutionRoleArns": null, "SageMakerExecutionRole": source }))
 }
@@ -96,6 +134,10 @@ async fn each_thing_tells_the_role_that_it_runs_with() {
         (json!({ "PipelineName": "p" }), role("pipeline")),
         (json!({ "EndpointName": "configured" }), role("config")),
         (json!({ "EndpointName": "alike" }), role("model")),
+        (json!({ "TrainingJobName": "job" }), role("training")),
+        (json!({ "ClusterName": "alike" }), role("cluster")),
+        (json!({ "ClusterName": "restricted" }), role("restricted")),
+        (json!({ "ModelPackageName": "package" }), role("validation")),
         (
             json!({ "RoleNamePrefix": "stackSageMakerExecutionRole-" }),
             format!("{service}/stackSageMakerExecutionRole-1a"),
@@ -128,7 +170,16 @@ async fn what_can_not_be_found_is_told_apart_and_nothing_is_made() {
             ["endpoint `broken`: a resource that it refers to does not exist", "sagemaker:DescribeModel"],
         ),
         (json!({ "EndpointName": "mixed" }), ["SageMaker-model`, `arn", "SageMaker-other`; set `SageMakerExecution"]),
+        (json!({ "EndpointName": "pooled" }), ["found 2 roles", "SageMaker-other`; set `SageMakerExecution"]),
+        (json!({ "EndpointName": "shadowed" }), ["found 2 roles", "SageMaker-other`; set `SageMakerExecution"]),
         (json!({ "PipelineName": "x" }), ["pipeline `x`", "does not exist"]),
+        (json!({ "TrainingJobName": "x" }), ["training job `x`", "does not exist in us-east-1"]),
+        (json!({ "TrainingJobName": "serverless" }), ["training job `serverless`", "has no execution role"]),
+        (json!({ "ClusterName": "x" }), ["cluster `x`", "does not exist in us-east-1"]),
+        (json!({ "ClusterName": "bare" }), ["cluster `bare`", "has no execution role"]),
+        (json!({ "ClusterName": "mixed" }), ["SageMaker-cluster`, `arn", "SageMaker-restricted`; set"]),
+        (json!({ "ModelPackageName": "x" }), ["model package `x`", "does not exist in us-east-1"]),
+        (json!({ "ModelPackageName": "unvalidated" }), ["model package `unvalidated`", "has no execution role"]),
         (json!({ "RoleNamePrefix": "otherSageMaker" }), ["otherSageMakerExecutionRole-2b", "otherSageMakerX"]),
         (json!({ "RoleNamePrefix": "nobody" }), ["begins with `nobody`", "has no such role"]),
     ] {

@@ -27,6 +27,7 @@ mod lifecycle;
 mod located;
 mod moved_on;
 mod ownership;
+mod projects;
 mod protocol;
 mod provision;
 mod races;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::table::{Part, code, codes, list, members, table, text};
 
 /// What limits each statement, in words: the policy, the `Sid` and the limit. A test evaluates the statements themselves.
-const LIMITS: [(&str, &str, &str); 25] = [
+const LIMITS: [(&str, &str, &str); 26] = [
     ("FunctionPolicy", "Log", "the function's log group"),
     ("FunctionPolicy", "KeepUnansweredEvents", "the function's queue"),
     ("FunctionPolicy", "AskForTheStack", "stacks of the account and region"),
@@ -36,6 +36,7 @@ const LIMITS: [(&str, &str, &str); 25] = [
     ("ServiceCatalogPolicy", "SeeAndTakeDown", "the eleven names, at any path, whoever created the roles"),
     ("ServiceCatalogPolicy", "TakeDownTheConsolesPolicy", "the policy that the console created for `UseRole`"),
     ("ServiceCatalogPolicy", "LookForUse", "any: these actions have no resource-level permissions"),
+    ("ServiceCatalogPolicy", "ReadProjects", "projects of the account, in any region"),
     ("ServiceCatalogProvisionPolicy", "Mark", "the eleven names at `/service-role/`"),
     ("ServiceCatalogProvisionPolicy", "DescribeMarkedRoles", "tagged roles of the eleven names at `/service-role/`"),
     (

@@ -15,7 +15,7 @@ use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
-use mlops_roles_engine::port::{AwsError, Holder, Iam, Objects, Project, SageMaker, StackResource, Stacks};
+use mlops_roles_engine::port::{AwsError, Holder, Iam, Objects, Origin, Project, SageMaker, StackResource, Stacks};
 
 use super::account::Fake;
 
@@ -119,6 +119,10 @@ impl Stacks for Face {
 impl SageMaker for Face {
     async fn projects(&self, region: &str, page: Option<&str>) -> Result<(Vec<Project>, Option<String>), AwsError> {
         ask!(self, sagemaker, projects(region, page))
+    }
+
+    async fn origin(&self, region: &str, project: &str) -> Result<Origin, AwsError> {
+        ask!(self, sagemaker, origin(region, project))
     }
 
     async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError> {

@@ -19,7 +19,7 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, Tags};
 use mlops_roles_engine::port::{
-    AwsError, FaultKind, Holder, Iam, ONE_CALL, Objects, Project, SageMaker, StackResource, Stacks,
+    AwsError, FaultKind, Holder, Iam, ONE_CALL, Objects, Origin, Project, SageMaker, StackResource, Stacks,
 };
 
 use super::account::Fake;
@@ -508,7 +508,9 @@ impl Fake {
         self.reply(name, Call::SageMaker(request)).await.map_err(|error| {
             let absent = error.code == "ResourceNotFound"
                 || error.code == "ValidationException"
-                    && (error.message.contains("RecordNotFound") || error.message.starts_with("Could not find"));
+                    && ["RecordNotFound", "Requested resource not found", "does not exist", "Could not find"]
+                        .iter()
+                        .any(|part| error.message.contains(part));
             if absent { AwsError { kind: FaultKind::NotFound, ..error } } else { error }
         })
     }
@@ -536,7 +538,11 @@ impl Fake {
             return Ok([role.to_owned()].into());
         }
         let variants = listed(&config, "ProductionVariants").chain(listed(&config, "ShadowProductionVariants"));
-        let models: BTreeSet<&str> = variants.filter_map(|variant| variant["ModelName"].as_str()).collect();
+        let models = variants.flat_map(|variant| {
+            let overrides = listed(variant, "InstancePools").map(|pool| &pool["ModelNameOverride"]);
+            [&variant["ModelName"]].into_iter().chain(overrides).filter_map(Value::as_str)
+        });
+        let models: BTreeSet<&str> = models.collect();
         let mut roles = BTreeSet::new();
         for model in models {
             let model = self.of_sagemaker("sagemaker:DescribeModel", region, &[("ModelName", model)]).await?;
@@ -568,6 +574,30 @@ impl SageMaker for Fake {
         let live = listed(&reply, "ProjectSummaryList").filter(|one| one["ProjectStatus"] != "DeleteCompleted");
         let projects = live.map(|one| Project { name: text(&one["ProjectName"]), status: text(&one["ProjectStatus"]) });
         Ok((projects.collect(), reply["NextToken"].as_str().map(str::to_owned)))
+    }
+
+    async fn origin(&self, region: &str, project: &str) -> Result<Origin, AwsError> {
+        let members = [("ProjectName", project)];
+        let reply = match self.of_sagemaker("sagemaker:DescribeProject", region, &members).await {
+            Err(error) if error.kind == FaultKind::NotFound && error.message.starts_with("Project ") => {
+                return Ok(Origin::Gone);
+            }
+            reply => reply?,
+        };
+        let has = |reply: &Value, member: &str| reply[member].as_object().is_some_and(|members| !members.is_empty());
+        let templates: Vec<_> = listed(&reply, "TemplateProviderDetails").collect();
+        Ok(if reply["ProjectStatus"] == "DeleteCompleted" {
+            Origin::Gone
+        } else if has(&reply, "ServiceCatalogProvisioningDetails")
+            || has(&reply, "ServiceCatalogProvisionedProductDetails")
+        {
+            Origin::Product
+        } else if templates.is_empty() || templates.iter().any(|one| !has(one, "CfnTemplateProviderDetail")) {
+            Origin::Unknown
+        } else {
+            let roles = templates.iter().map(|one| text(&one["CfnTemplateProviderDetail"]["RoleARN"]));
+            Origin::Templates(roles.filter(|role| !role.is_empty()).collect())
+        })
     }
 
     async fn has_portfolio(&self, region: &str) -> Result<bool, AwsError> {
@@ -602,6 +632,21 @@ impl SageMaker for Fake {
             Source::Pipeline(name) => {
                 let members = [("PipelineName", name.as_str())];
                 one(text(&self.of_sagemaker("sagemaker:DescribePipeline", region, &members).await?["RoleArn"]))
+            }
+            Source::TrainingJob(name) => {
+                let members = [("TrainingJobName", name.as_str())];
+                one(text(&self.of_sagemaker("sagemaker:DescribeTrainingJob", region, &members).await?["RoleArn"]))
+            }
+            Source::Cluster(name) => {
+                let members = [("ClusterName", name.as_str())];
+                let cluster = self.of_sagemaker("sagemaker:DescribeCluster", region, &members).await?;
+                let groups = listed(&cluster, "InstanceGroups").chain(listed(&cluster, "RestrictedInstanceGroups"));
+                groups.map(|group| text(&group["ExecutionRole"])).filter(|role| !role.is_empty()).collect()
+            }
+            Source::ModelPackage(name) => {
+                let members = [("IncludedData", "MetadataOnly"), ("ModelPackageName", name.as_str())];
+                let package = self.of_sagemaker("sagemaker:DescribeModelPackage", region, &members).await?;
+                one(text(&package["ValidationSpecification"]["ValidationRole"]))
             }
             Source::RoleNamePrefix(_) => BTreeSet::new(),
         })

@@ -17,6 +17,7 @@ pub struct Region {
     /// Whether the region is not enabled for the account.
     pub closed: bool,
     /// The replies to Describe calls, by operation and the values of the request's members: `DescribeSpace d-1/own`.
+    /// A listed project without a reply here was created from a product of Service Catalog.
     pub described: BTreeMap<String, Value>,
 }
 
@@ -25,6 +26,22 @@ impl Region {
     pub fn with(projects: &[(&str, &str)]) -> Self {
         let projects = projects.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect();
         Self { projects, ..Self::default() }
+    }
+
+    /// The same region, with what `DescribeProject` replies for a project.
+    pub fn describing(mut self, project: &str, reply: Value) -> Self {
+        self.described.insert(format!("DescribeProject {project}"), reply);
+        self
+    }
+
+    /// The reply for a listed project that was created from a product of Service Catalog.
+    fn of_product(&self, project: &str) -> Option<Value> {
+        let (name, status) = self.projects.iter().find(|(name, _)| name == project)?;
+        Some(json!({
+            "ProjectName": name,
+            "ProjectStatus": status,
+            "ServiceCatalogProvisioningDetails": { "ProductId": "prod-1", "ProvisioningArtifactId": "pa-1" },
+        }))
     }
 }
 
@@ -84,7 +101,9 @@ pub fn answer(regions: &mut BTreeMap<String, Region>, request: &Request, page: u
         }
         describe if describe.starts_with("Describe") => {
             let named = request.named();
-            region.described.get(&format!("{describe} {named}")).ok_or_else(|| absent(describe, &named))?.clone()
+            let described = region.described.get(&format!("{describe} {named}")).cloned();
+            let described = described.or_else(|| (describe == "DescribeProject").then(|| region.of_product(&named))?);
+            described.ok_or_else(|| absent(describe, &named))?
         }
         other => return Err(Refusal::new(400, "UnknownOperationException", other)),
     };
@@ -102,6 +121,9 @@ fn absent(action: &str, name: &str) -> Refusal {
         "DescribeEndpoint" | "DescribeEndpointConfig" | "DescribeModel" => {
             ("ValidationException", format!("Could not find {name:?}."))
         }
+        "DescribeTrainingJob" => ("ValidationException", "Requested resource not found.".to_owned()),
+        "DescribeModelPackage" => ("ValidationException", format!("ModelPackage {name} does not exist.")),
+        "DescribeProject" => ("ValidationException", format!("Project {name} does not exist.")),
         _ => ("ResourceNotFound", format!("{name} does not exist.")),
     };
     Refusal::new(400, code, &message)
