@@ -49,7 +49,7 @@ else
   publish = cat >/dev/null
 endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless generate bench bench-preview corpus check checks $(CHECKS) campaign \
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless sdk-calls generate bench bench-preview corpus check checks $(CHECKS) campaign \
   fuzz reproduce loop sbom site clean
 
 help: ## List the targets
@@ -138,6 +138,9 @@ corpus: .tools/e2e/.installed ## Run every definition and template below DIR thr
 generate: .tools/apis/.installed ## Write the table of APIs, the schemas and the generated tables of the documentation anew
 	.tools/apis/bin/python crates/core/apis/generate.py
 	cargo run --quiet --locked --package mlops-roles-generate
+
+sdk-calls: .tools/sdk/.installed ## Record the calls of the SageMaker Python SDK anew, for the tests of execution roles
+	.tools/sdk/bin/python tests/local/sdk_calls.py tests/data/execution_role_calls/sdk.json
 
 campaign: tools ## Let every call of the real process fail in every way, and in pairs (CAMPAIGN_SEED chooses the pairs)
 	CAMPAIGN=1 $(DEV_TEST) --test it -- campaign::every

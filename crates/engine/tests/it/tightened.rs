@@ -90,7 +90,34 @@ fn refusals() -> Vec<Refusal> {
         parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         calls("codebuild:startBuild", parameters)
     };
+    let training = |source: &str| {
+        let source = format!("arn:aws:sagemaker:us-east-1:123456789012:{source}");
+        asking(
+            &json!({ "RoleName": "AmazonSageMaker-Churn", "SourceArn": source }),
+            json!({ "Capabilities": ["Training"], "NamePrefix": "churn" }),
+        )
+    };
     vec![
+        Refusal {
+            what: "a source that no training job has",
+            kind: EXECUTION,
+            good: training("training-job/churn*"),
+            bad: training("domain/*"),
+            worse: Some(training("training-job/orders*")),
+            says: "SageMaker can't assume the role for the capability `Training`; use \
+                   `arn:aws:sagemaker:us-east-1:123456789012:*`",
+        },
+        Refusal {
+            what: "a source that no feature has",
+            kind: EXECUTION,
+            good: asking(&json!({ "RoleName": "AmazonSageMaker-Churn" }), json!({})),
+            bad: asking(
+                &json!({ "RoleName": "AmazonSageMaker-Churn" }),
+                json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:domain/d-1" }),
+            ),
+            worse: None,
+            says: "SageMaker can't assume the role for any feature; use `arn:aws:sagemaker:us-east-1:123456789012:*`",
+        },
         Refusal {
             what: "an API that AWS does not have",
             kind: WORKFLOW,
