@@ -54,7 +54,8 @@ def of_tables():
         elif isinstance(value, list):
             for one in value:
                 yield from whys(one)
-    for path in sorted((ROOT / "crates/core/src/permissions/integration").glob("*.json")):
+    tables = sorted((ROOT / "crates/core/src/permissions/integration").glob("*.json"))
+    for path in [*tables, ROOT / "crates/core/src/resource/execution_role/capabilities.json"]:
         yield from whys(json.loads(path.read_text()))
 
 

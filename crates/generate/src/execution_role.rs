@@ -74,8 +74,8 @@ pub struct ExecutionRole {
     /// The actions besides `sts:AssumeRole` that the trust policy allows to SageMaker: one or a list. Each must be among
     /// the deployer's `AllowedTrust`.
     trusted_actions: Option<OneOrMany<TrustedAction>>,
-    /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about
-    /// every grant once the role exists, and a denial fails the operation.
+    /// Whether IAM's policy simulator checks the new role: `true` or `false`. The function asks the simulator about the
+    /// calls that the role is for, once the role exists. A denial fails the operation.
     #[schemars(extend("x-default" = "`false`"))]
     verify_access: Option<Flag>,
 }

@@ -90,13 +90,15 @@ fn refusals() -> Vec<Refusal> {
         parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         calls("codebuild:startBuild", parameters)
     };
-    let training = |source: &str| {
+    let of_source = |capability: &str, source: &str| {
         let source = format!("arn:aws:sagemaker:us-east-1:123456789012:{source}");
         asking(
             &json!({ "RoleName": "AmazonSageMaker-Churn", "SourceArn": source }),
-            json!({ "Capabilities": ["Training"], "NamePrefix": "churn" }),
+            json!({ "Capabilities": [capability], "NamePrefix": "churn" }),
         )
     };
+    let training = |source: &str| of_source("Training", source);
+    let of_pipelines = |source: &str| of_source("Pipelines", source);
     vec![
         Refusal {
             what: "a source that no training job has",
@@ -106,6 +108,14 @@ fn refusals() -> Vec<Refusal> {
             worse: Some(training("training-job/orders*")),
             says: "SageMaker can't assume the role for the capability `Training`; use \
                    `arn:aws:sagemaker:us-east-1:123456789012:*`",
+        },
+        Refusal {
+            what: "a source that is one execution of a pipeline",
+            kind: EXECUTION,
+            good: of_pipelines("pipeline/churn*/*"),
+            bad: of_pipelines("pipeline/churn-1/execution/abc"),
+            worse: Some(of_pipelines("pipeline/churn-1")),
+            says: "SageMaker can't assume the role for the capability `Pipelines`",
         },
         Refusal {
             what: "a source that no feature has",

@@ -240,7 +240,7 @@ fn what_works_is_taken() {
             json!({ "Subnets": [], "Capabilities": [] }),
             json!({ "Capabilities": "Training", "NamePrefix": "churn" }),
             json!({ "Capabilities": ["Training", "Hosting"], "NamePrefix": 7, "PassSelf": "true" }),
-            json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:domain/*", "VerifyAccess": true }),
+            json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:*", "VerifyAccess": true }),
             json!({ "Topics": "arn:aws:sns:us-east-1:123456789012:done" }),
             json!({ "Topics": ["arn:aws:sns:eu-west-1:999999999999:done_1-x"], "TrustedServices": [], "TrustedActions": [] }),
             json!({ "TrustedServices": trusted_services().collect::<Vec<_>>(), "TrustedActions": "sts:TagSession" }),

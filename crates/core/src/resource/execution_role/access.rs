@@ -1,6 +1,7 @@
 //! The calls that SageMaker and code on it make with the role, for `VerifyAccess`.
 //!
-//! They are listed apart from the grants, so that a grant that lacks something can't hide it.
+//! Those for logs, metrics, objects and networks are listed apart from the grants, so that a grant that lacks something
+//! can't hide it. The others are the granted actions, on names as SageMaker's APIs have them.
 
 use std::collections::BTreeSet;
 

@@ -77,9 +77,12 @@ impl Named<'_> {
     /// Returns the resources that a pattern of the table stands for. There are none if it names a property that is
     /// absent.
     ///
-    /// `{prefix}` stands for `NamePrefix`, `{database}` for the name of each Glue database, `{key}` for the ARN of each
-    /// key, `{bucket}` for the ARN of each bucket, `{bucket:write}` for that of each bucket that the role writes to, and
-    /// `{objects:write}` for the objects that it writes.
+    /// - `{prefix}`: `NamePrefix`
+    /// - `{database}`: the name of each Glue database
+    /// - `{key}`: the ARN of each key
+    /// - `{bucket}`: the ARN of each bucket
+    /// - `{bucket:write}`: the ARN of each bucket that the role writes to
+    /// - `{objects:write}`: the objects that it writes
     fn resources(&self, pattern: &str, why: &str) -> Vec<ResourcePattern> {
         let Place { partition, region, account } = self.place;
         let written = || self.buckets.iter().filter(|bucket| bucket.writes);

@@ -20,7 +20,7 @@ use crate::resource::execution_role::access::Calls;
 use crate::resource::execution_role::bucket::Bucket;
 use crate::resource::execution_role::capability::{Capabilities, Named, name_prefix};
 use crate::resource::execution_role::network::Network;
-use crate::resource::execution_role::trust::{Passing, SERVICE, Trust};
+use crate::resource::execution_role::trust::{PassedTo, SERVICE, Trust};
 use crate::resource::properties::Reader;
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
@@ -71,7 +71,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let trust = Trust::parse(reader, context);
     let passes_itself = ["Notebook", "Pipelines"].iter().any(|one| capabilities.has(one));
     let passes_itself = reader.flag("PassSelf").unwrap_or(passes_itself);
-    trust.check(reader, context, &capabilities, &Passing { prefix: &prefix, passes_itself });
+    trust.check(reader, context, &capabilities, &PassedTo { prefix: &prefix, passes_itself });
     if passes_itself {
         pass_itself(reader, context, &properties, &trust, &mut required);
     }

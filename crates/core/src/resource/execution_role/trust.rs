@@ -52,7 +52,7 @@ const TAGS_SESSIONS: &str = "job.sagemaker.amazonaws.com";
 const ACTIONS: [&str; 3] = ["sts:SetContext", "sts:SetSourceIdentity", "sts:TagSession"];
 
 /// The capabilities whose features AWS lists as telling on whose behalf they act, by `aws:SourceAccount` and
-/// `aws:SourceArn`. With each stands the resource part of the `aws:SourceArn` that it tells, before the name.
+/// `aws:SourceArn`. With each stands the resource part of the `aws:SourceArn` that it tells.
 ///
 /// `*` is sent as it is: AWS says that it "does not stand for wildcard and should not be changed". The list has neither
 /// notebook instances nor tuning jobs nor feature groups. A role without capabilities may serve any feature.
@@ -60,10 +60,10 @@ const ACTIONS: [&str; 3] = ["sts:SetContext", "sts:SetSourceIdentity", "sts:TagS
 const SENDS_SOURCE: [(&str, &str); 6] = [
     ("Hosting", "*"),
     ("ModelRegistry", "*"),
-    ("Pipelines", "pipeline/"),
-    ("Processing", "processing-job/"),
-    ("Training", "training-job/"),
-    ("Transform", "transform-job/"),
+    ("Pipelines", "pipeline/{name}/*"),
+    ("Processing", "processing-job/{name}"),
+    ("Training", "training-job/{name}"),
+    ("Transform", "transform-job/{name}"),
 ];
 
 /// The resources that no feature tells as `aws:SourceArn`, whatever AWS's page calls the feature.
@@ -81,7 +81,7 @@ pub fn trusted_actions() -> impl Iterator<Item = &'static str> {
 
 /// What the role is passed to.
 #[derive(Debug)]
-pub struct Passing<'a> {
+pub struct PassedTo<'a> {
     /// The beginning of the names of the resources (`NamePrefix`).
     pub prefix: &'a str,
     /// Whether the role passes itself (`PassSelf`).
@@ -111,7 +111,7 @@ impl Trust {
     ///
     /// What AWS's page does not list may tell the ARN that stands for every resource. The same goes for what a role
     /// without capabilities is passed to.
-    pub fn check(&self, reader: &Reader<'_>, context: ReadContext<'_>, capabilities: &Capabilities, of: &Passing<'_>) {
+    pub fn check(&self, reader: &Reader<'_>, context: ReadContext<'_>, capabilities: &Capabilities, of: &PassedTo<'_>) {
         let place = context.place;
         let Some(source) = &self.source else { return };
         let arn =
@@ -122,7 +122,7 @@ impl Trust {
             // SageMaker's ARNs have been seen with names in lower case.
             kind => [of.prefix, &of.prefix.to_ascii_lowercase()]
                 .iter()
-                .any(|one| !matches(source, &arn(&format!("{kind}{one}-1")))),
+                .any(|one| !matches(source, &arn(&kind.replace("{name}", &format!("{one}-1"))))),
         };
         let locked = capabilities.names().filter(|name| is_locked(listed(name)));
         let mut locked: Vec<String> = locked.map(|name| format!("the capability `{name}`")).collect();
