@@ -475,7 +475,7 @@ CASES = {
         created: "iam:CreateRole iam:PutRolePolicy", rebounded: "iam:PutRolePermissionsBoundary",
         described: "iam:UpdateAssumeRolePolicy"},
     ("mlops-roles", "AttachInsideTheBoundary"): {created: "iam:AttachRolePolicy"},
-    ("mlops-roles", "TakeRolesOutOfInstanceProfiles"): {deleted: "iam:RemoveRoleFromInstanceProfile"},
+    ("mlops-roles", "InstanceProfiles"): {deleted: "iam:RemoveRoleFromInstanceProfile"},
     ("PoliciesPolicy", "SeeAndMakePolicies"): {
         created: "iam:CreatePolicy iam:TagPolicy", described: "iam:GetPolicy iam:GetPolicyVersion",
         deleted: "iam:ListEntitiesForPolicy", rewritten: "iam:ListPolicyVersions",

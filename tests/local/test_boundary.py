@@ -175,8 +175,10 @@ def granted():
         for integration in json.loads(path.read_text()).values():
             for need in integration["grants"]:
                 ours.update(need.get("allow", []), need.get("sync", []))
-    for abilities in json.loads((ROOT / "crates/core/src/resource/execution_role/capabilities.json").read_text()).values():
-        ours.update(action for one in abilities for action in one["allow"])
+    for capability, abilities in json.loads((ROOT / "crates/core/src/resource/execution_role/capabilities.json").read_text()).items():
+        # A Studio user's own apps and spaces are what `Strict` is there to deny. `BeyondBoundary` names them.
+        known = catalogue if capability == "StudioApps" else ours
+        known.update(action for one in abilities for action in one["allow"])
     for name in ("permissions/distributed_map.rs", "permissions/features.rs", *(f"resource/execution_role/{one}.rs" for one in ("mod", "bucket", "network")), "resource/guide.rs"):
         ours.update(re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', (ROOT / "crates/core/src" / name).read_text()))
     for path in (ROOT / "crates/core/src/catalog").glob("*.json"):

@@ -22,7 +22,7 @@ const LIMITS: [(&str, &str, &str); 26] = [
         "AttachInsideTheBoundary",
         "the same roles; only policies with the prefixes and paths and those in `AllowedManagedPolicyArns`",
     ),
-    ("FunctionPolicy", "TakeRolesOutOfInstanceProfiles", "instance profiles of the account"),
+    ("FunctionPolicy", "InstanceProfiles", "instance profiles of the account"),
     (
         "FunctionPolicy",
         "ReleaseFromTheBoundary",
