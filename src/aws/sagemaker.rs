@@ -68,7 +68,7 @@ impl SageMakerClients {
         }
     }
 
-    async fn of_endpoint(&self, region: &str, name: &str) -> Result<BTreeSet<String>, AwsError> {
+    async fn of_endpoint(&self, region: &str, name: &str, with_pools: bool) -> Result<BTreeSet<String>, AwsError> {
         let endpoint = self.describe(region, "sagemaker:DescribeEndpoint", &[("EndpointName", name)]).await?;
         let Some(config) = text(&endpoint, "/EndpointConfigName") else { return Ok(BTreeSet::new()) };
         let members = [("EndpointConfigName", config.as_str())];
@@ -80,7 +80,8 @@ impl SageMakerClients {
         // https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_InstancePool.html
         let variants = items(&config, "ProductionVariants").chain(items(&config, "ShadowProductionVariants"));
         let models = variants.flat_map(|variant| {
-            let overrides = items(variant, "InstancePools").filter_map(|pool| text(pool, "/ModelNameOverride"));
+            let pools = items(variant, "InstancePools").filter(|_| with_pools);
+            let overrides = pools.filter_map(|pool| text(pool, "/ModelNameOverride"));
             text(variant, "/ModelName").into_iter().chain(overrides)
         });
         let models: BTreeSet<String> = models.collect();
@@ -138,7 +139,8 @@ impl SageMaker for SageMakerClients {
             Source::NotebookInstance(name) => {
                 one(text(&self.describe(region, call, &[("NotebookInstanceName", name.as_str())]).await?, "/RoleArn"))
             }
-            Source::Endpoint(name) => self.of_endpoint(region, name).await?,
+            Source::Endpoint(name) => self.of_endpoint(region, name, true).await?,
+            Source::EndpointVariants(name) => self.of_endpoint(region, name, false).await?,
             Source::Pipeline(name) => {
                 one(text(&self.describe(region, call, &[("PipelineName", name.as_str())]).await?, "/RoleArn"))
             }

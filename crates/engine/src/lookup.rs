@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use crate::failure::Cause;
-use crate::port::{AwsError, FaultKind, Iam, SageMaker};
+use crate::port::{AwsError, FaultKind, Iam, Objects, Ports, SageMaker, Stacks};
 use crate::retry;
+use crate::staleness::is_rolling_back;
 use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::protocol::request::{Operation, Request};
 use mlops_roles_core::resource::execution_role_source::{PROPERTY, Source};
+use mlops_roles_core::resource::spec::ReadContext;
 
 /// How many roles a reason names; it only counts the others.
 const NAMED: usize = 10;
@@ -55,6 +58,38 @@ pub async fn find(
                 listed(&roles)
             ))
         }
+    }
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
+    /// Finds the role as [`find`] does.
+    ///
+    /// An Update that leaves the source as it is, or that rolls back, may keep what an earlier version of this function
+    /// found, so that nothing that this version also reads keeps the stack from rolling back.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub(crate) async fn find_role(
+        &self,
+        request: &Request,
+        source: &Source,
+        context: ReadContext<'_>,
+        itself: &[&str],
+        deadline: Instant,
+    ) -> Result<String, String> {
+        let found = find(&self.iam, &self.sagemaker, source, context.place, itself, deadline).await;
+        let (Err(why), Some(earlier)) = (&found, source.earlier()) else { return found };
+        let Operation::Update { old_properties, .. } = &request.operation else { return found };
+        let is_kept = old_properties.get(PROPERTY) == request.properties.get(PROPERTY)
+            || is_rolling_back(&self.stacks, &context.owner.stack_id, deadline).await == Some(true);
+        if !is_kept {
+            return found;
+        }
+        let kept = find(&self.iam, &self.sagemaker, &earlier, context.place, itself, deadline).await;
+        if kept.is_ok() {
+            tracing::warn!(reason = why, "execution role found as an earlier version found it");
+        }
+        kept.or(found)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Source {
     NotebookInstance(String),
     /// The role of an endpoint's configuration; where that has none, the role of its models. Holds the endpoint's name.
     Endpoint(String),
+    /// The same without the models of instance pools. No property says so.
+    EndpointVariants(String),
     /// The role of a pipeline. Holds the name of the pipeline.
     Pipeline(String),
     /// The role of the instance groups of a HyperPod cluster. Holds the name or the ARN of the cluster.
@@ -85,6 +87,14 @@ impl Source {
 }
 
 impl Source {
+    /// Returns what an earlier version of this function read in its place. `None` where nothing has changed.
+    pub fn earlier(&self) -> Option<Self> {
+        match self {
+            Self::Endpoint(name) => Some(Self::EndpointVariants(name.clone())),
+            _ => None,
+        }
+    }
+
     /// Returns the first API call of the look-up, as IAM names the action: `sagemaker:DescribeDomain`.
     pub fn call(&self) -> &'static str {
         match self {
@@ -92,7 +102,7 @@ impl Source {
             Self::UserProfile { .. } => "sagemaker:DescribeUserProfile",
             Self::Space { .. } => "sagemaker:DescribeSpace",
             Self::NotebookInstance(_) => "sagemaker:DescribeNotebookInstance",
-            Self::Endpoint(_) => "sagemaker:DescribeEndpoint",
+            Self::Endpoint(_) | Self::EndpointVariants(_) => "sagemaker:DescribeEndpoint",
             Self::Pipeline(_) => "sagemaker:DescribePipeline",
             Self::Cluster(_) => "sagemaker:DescribeCluster",
             Self::TrainingJob(_) => "sagemaker:DescribeTrainingJob",
@@ -109,7 +119,7 @@ impl fmt::Display for Source {
             Self::UserProfile { domain, name } => write!(f, "user profile `{name}` of domain `{domain}`"),
             Self::Space { domain, name } => write!(f, "space `{name}` of domain `{domain}`"),
             Self::NotebookInstance(name) => write!(f, "notebook instance `{name}`"),
-            Self::Endpoint(name) => write!(f, "endpoint `{name}`"),
+            Self::Endpoint(name) | Self::EndpointVariants(name) => write!(f, "endpoint `{name}`"),
             Self::Pipeline(name) => write!(f, "pipeline `{name}`"),
             Self::Cluster(name) => write!(f, "cluster `{name}`"),
             Self::TrainingJob(name) => write!(f, "training job `{name}`"),

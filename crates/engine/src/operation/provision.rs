@@ -11,7 +11,6 @@ use crate::apply::apply;
 use crate::deadlines::Deadlines;
 use crate::decide::{Decision, decide};
 use crate::failure::Failures;
-use crate::lookup::find;
 use crate::operation::definition_object::Parsed;
 use crate::operation::outcome::{Done, Failed, failed, measure, show, tell};
 use crate::port::{Iam, Objects, Ports, SageMaker, Stacks};
@@ -103,7 +102,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         let mut known = context;
         if let Some(source) = spec.source.as_ref().filter(|_| is_open(&spec, &errors)) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
-            let finding = find(&self.iam, &self.sagemaker, source, context.place, &itself, deadlines.work);
+            let finding = self.find_role(request, source, context, &itself, deadlines.work);
             found = timed(Phase::Observe, finding).await.map_err(&fail)?;
             tracing::info!(%source, role = found, "execution role found");
             known = ReadContext { found: Some(&found), ..context };

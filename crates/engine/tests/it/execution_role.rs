@@ -169,14 +169,28 @@ fn the_account_is_asked_for_where_every_feature_of_the_role_tells_it() {
         let trust: Value = serde_json::from_str(&trust.to_string()).unwrap();
         trust["Statement"][0]["Condition"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
-    let listed = ["Hosting", "ModelRegistry", "Pipelines", "Processing", "Training", "Transform"];
+    let listed = [
+        "Hosting",
+        "InferenceComponents",
+        "ModelRegistry",
+        "Pipelines",
+        "Processing",
+        "StudioApps",
+        "Training",
+        "Transform",
+    ];
+    // SageMaker assumes no role for these.
+    let neutral = ["Athena", "Experiments", "GlueTables", "MLflow"];
     for capability in capability_names() {
         let expected = if listed.contains(&capability) { "StringEquals" } else { "StringEqualsIfExists" };
         assert_eq!(trust(json!([capability])), [expected], "{capability}");
+        let beside =
+            if listed.contains(&capability) || neutral.contains(&capability) { "StringEquals" } else { expected };
+        assert_eq!(trust(json!([capability, "Training"])), [beside], "{capability}");
         assert_eq!(trust(json!([capability, "Notebook"])), ["StringEqualsIfExists"], "{capability}");
     }
     assert_eq!(trust(json!(listed)), ["StringEquals"]);
-    assert_eq!(capability_names().count(), listed.len() + 11, "of a new one somebody has to look");
+    assert_eq!(capability_names().count(), listed.len() + neutral.len() + 5, "of a new one somebody has to look");
 }
 
 #[tokio::test(start_paused = true)]

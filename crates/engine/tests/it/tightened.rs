@@ -105,7 +105,7 @@ fn refusals() -> Vec<Refusal> {
             kind: EXECUTION,
             good: training("training-job/churn*"),
             bad: training("domain/*"),
-            worse: Some(training("training-job/orders*")),
+            worse: Some(training("training-job/churn-*")),
             says: "SageMaker can't assume the role for the capability `Training`; use \
                    `arn:aws:sagemaker:us-east-1:123456789012:*`",
         },

@@ -529,7 +529,7 @@ impl Fake {
         }
     }
 
-    async fn endpoint(&self, region: &str, name: &str) -> Result<BTreeSet<String>, AwsError> {
+    async fn endpoint(&self, region: &str, name: &str, with_pools: bool) -> Result<BTreeSet<String>, AwsError> {
         let endpoint = self.of_sagemaker("sagemaker:DescribeEndpoint", region, &[("EndpointName", name)]).await?;
         let Some(config) = endpoint["EndpointConfigName"].as_str() else { return Ok(BTreeSet::new()) };
         let members = [("EndpointConfigName", config)];
@@ -539,7 +539,8 @@ impl Fake {
         }
         let variants = listed(&config, "ProductionVariants").chain(listed(&config, "ShadowProductionVariants"));
         let models = variants.flat_map(|variant| {
-            let overrides = listed(variant, "InstancePools").map(|pool| &pool["ModelNameOverride"]);
+            let pools = listed(variant, "InstancePools").filter(|_| with_pools);
+            let overrides = pools.map(|pool| &pool["ModelNameOverride"]);
             [&variant["ModelName"]].into_iter().chain(overrides).filter_map(Value::as_str)
         });
         let models: BTreeSet<&str> = models.collect();
@@ -628,7 +629,8 @@ impl SageMaker for Fake {
                 let call = "sagemaker:DescribeNotebookInstance";
                 one(text(&self.of_sagemaker(call, region, &members).await?["RoleArn"]))
             }
-            Source::Endpoint(name) => self.endpoint(region, name).await?,
+            Source::Endpoint(name) => self.endpoint(region, name, true).await?,
+            Source::EndpointVariants(name) => self.endpoint(region, name, false).await?,
             Source::Pipeline(name) => {
                 let members = [("PipelineName", name.as_str())];
                 one(text(&self.of_sagemaker("sagemaker:DescribePipeline", region, &members).await?["RoleArn"]))

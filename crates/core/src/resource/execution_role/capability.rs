@@ -173,12 +173,14 @@ impl Capabilities {
 
     /// Reports the properties that a capability needs and that are absent.
     pub fn check(&self, reader: &Reader<'_>, named: &Named<'_>) {
-        for needs in ["Athena", "GlueTables"].into_iter().filter(|one| self.has(one) && !reader.has("GlueDatabases")) {
+        let are_named =
+            reader.raw("GlueDatabases").is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
+        for needs in ["Athena", "GlueTables"].into_iter().filter(|one| self.has(one) && !are_named) {
             reader.report(format!(
                 "`GlueDatabases`: missing, expected the names of the databases for the capability `{needs}`"
             ));
         }
-        if reader.has("GlueDatabases") && !self.has("Athena") && !self.has("GlueTables") {
+        if are_named && !self.has("Athena") && !self.has("GlueTables") {
             reader.report("`GlueDatabases`: allowed only with the capability `Athena` or `GlueTables`".to_owned());
         }
         if self.has("FeatureStoreOffline") && !named.buckets.iter().any(|bucket| bucket.writes) {

@@ -7,7 +7,7 @@ use crate::iam::document::Document;
 use crate::resource::execution_role::capability::Capabilities;
 use crate::resource::properties::Reader;
 use crate::resource::spec::ReadContext;
-use crate::text::{closest, shown};
+use crate::text::shown;
 
 /// The service principal that assumes every execution role.
 pub const SERVICE: &str = "sagemaker.amazonaws.com";
@@ -57,14 +57,19 @@ const ACTIONS: [&str; 3] = ["sts:SetContext", "sts:SetSourceIdentity", "sts:TagS
 /// `*` is sent as it is: AWS says that it "does not stand for wildcard and should not be changed". The list has neither
 /// notebook instances nor tuning jobs nor feature groups. A role without capabilities may serve any feature.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
-const SENDS_SOURCE: [(&str, &str); 6] = [
+const SENDS_SOURCE: [(&str, &str); 8] = [
     ("Hosting", "*"),
+    ("InferenceComponents", "*"),
     ("ModelRegistry", "*"),
     ("Pipelines", "pipeline/{name}/*"),
     ("Processing", "processing-job/{name}"),
+    ("StudioApps", "*"),
     ("Training", "training-job/{name}"),
     ("Transform", "transform-job/{name}"),
 ];
+
+/// The capabilities for which SageMaker assumes no role: code that has the role calls the services.
+const ASSUMES_NOTHING: [&str; 4] = ["Athena", "Experiments", "GlueTables", "MLflow"];
 
 /// The resources that no feature tells as `aws:SourceArn`, whatever AWS's page calls the feature.
 const NEVER_SENT: [&str; 6] = ["app/", "domain/", "endpoint/", "model/", "space/", "user-profile/"];
@@ -117,14 +122,12 @@ impl Trust {
         let arn =
             |resource: &str| format!("arn:{}:sagemaker:{}:{}:{resource}", place.partition, place.region, place.account);
         let listed = |name: &str| SENDS_SOURCE.iter().find(|(one, _)| *one == name).map_or("*", |(_, kind)| *kind);
-        let is_locked = |kind: &str| match kind {
-            "*" => !matches(source, &arn("*")),
-            // SageMaker's ARNs have been seen with names in lower case.
-            kind => [of.prefix, &of.prefix.to_ascii_lowercase()]
-                .iter()
-                .any(|one| !matches(source, &arn(&kind.replace("{name}", &format!("{one}-1"))))),
-        };
-        let locked = capabilities.names().filter(|name| is_locked(listed(name)));
+        // SageMaker's ARNs have been seen with names in lower case.
+        let prefixes = [of.prefix.to_owned(), of.prefix.to_ascii_lowercase()];
+        let names = || prefixes.iter().flat_map(|prefix| ["", "1", "-x"].map(|rest| format!("{prefix}{rest}")));
+        let is_locked = |kind: &str| names().any(|name| !matches(source, &arn(&kind.replace("{name}", &name))));
+        let assumed = capabilities.names().filter(|name| !ASSUMES_NOTHING.contains(name));
+        let locked = assumed.filter(|name| is_locked(listed(name)));
         let mut locked: Vec<String> = locked.map(|name| format!("the capability `{name}`")).collect();
         let resource = Arn::parse(source).map_or("", |arn| arn.resource);
         let is_never_sent = NEVER_SENT.iter().any(|kind| resource.starts_with(kind));
@@ -152,7 +155,7 @@ impl Trust {
     /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
     pub fn document(&self, context: ReadContext<'_>, capabilities: &Capabilities) -> Document {
         let account = || json!({ "aws:SourceAccount": context.place.account });
-        let mut names = capabilities.names().peekable();
+        let mut names = capabilities.names().filter(|name| !ASSUMES_NOTHING.contains(name)).peekable();
         let tells = names.peek().is_some() && names.all(|name| SENDS_SOURCE.iter().any(|(one, _)| *one == name));
         let operator = |operator: &str| if tells { operator.to_owned() } else { format!("{operator}IfExists") };
         let mut condition = Map::from_iter([(operator("StringEquals"), account())]);
@@ -189,10 +192,9 @@ fn allowed(reader: &Reader<'_>, name: &'static str, closed: &[&'static str], con
     let mut allowed = Vec::new();
     for (path, text) in reader.texts(name) {
         if !closed.contains(&text.as_str()) {
-            let near = closest(&text, closed.iter().copied());
-            let near = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            // Nothing close is suggested: a trust is no place for a guess.
             let all: Vec<String> = closed.iter().map(|name| format!("`{name}`")).collect();
-            reader.invalid(&path, &text, &format!("one of {}{near}", all.join(", ")));
+            reader.invalid(&path, &text, &format!("one of {}", all.join(", ")));
         } else if !context.guardrails.allows_trust(&text) {
             reader
                 .report(format!("`{path}`: found {}, which the deployer's `AllowedTrust` does not have", shown(&text)));
