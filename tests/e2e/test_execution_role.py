@@ -135,7 +135,7 @@ def test_the_deployer_lets_another_service_assume_the_role_and_tags_be_passed(ma
     assert all(ACCOUNT in json.dumps(statement["Condition"]) for statement in one.role["trust"])
     answer = one.update(TrustedServices=["events.amazonaws.com", "glue.amazonaws.com"])
     assert answer["Status"] == "FAILED"
-    assert "`TrustedServices[1]`: found `glue.amazonaws.com`, which the deployer's `AllowedTrust`" in answer["Reason"]
+    assert "`TrustedServices`: found `glue.amazonaws.com`, which the deployer's `AllowedTrust`" in answer["Reason"]
     assert "events.amazonaws.com" in trusted(one)
     assert one.update(TrustedServices=None, TrustedActions=None)["Status"] == "SUCCESS"
     assert trusted(one) == {"sagemaker.amazonaws.com": {"sts:AssumeRole"}}

@@ -39,7 +39,7 @@ def test_the_function_names_the_parameter_that_has_no_such_trust(resource, same_
     one.resource_type = "Custom::SageMakerExecutionRole"
     answer = one.create()
     assert answer["Status"] == "FAILED"
-    said = f"`{property}[0]`: found `{value}`, which the deployer's `AllowedTrust` does not have"
+    said = f"`{property}`: found `{value}`, which the deployer's `AllowedTrust` does not have"
     assert said in answer["Reason"], answer
     same_world()
 

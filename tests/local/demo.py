@@ -127,6 +127,7 @@ def show_service_catalog(aws, outputs):
     print(f"\n  A Delete while a project uses the roles: {answer['Status']}\n    {answer.get('Reason')}\n")
     check(outputs["ServiceCatalogInUseBy"] == f"project `churn` (CreateCompleted) in {OTHER_REGION}",
           "the deployment found the project in another region")
+    check(outputs["ServiceCatalogRemainingSteps"] == "", "nothing remains to be done, because nothing is provisioned")
     check(answer["Status"] == "FAILED" and "project `churn`" in answer["Reason"], "the reason names the project")
     check(aws.world() == before, "nothing was changed")
 
@@ -134,7 +135,7 @@ def show_service_catalog(aws, outputs):
 def show_outputs(outputs):
     title("Outputs of the stack")
     for key, value in outputs.items():
-        print(f"  {key:<24}{value}")
+        print(f"  {key:<30}{value}")
 
 
 def show_nothing_left(aws, before):
@@ -157,7 +158,7 @@ def demo(aws):
     aws.set_sagemaker({**portfolio, OTHER_REGION: {"projects": [{"name": "churn"}]}})
     title("Deploy with one `sam deploy`: the function, its guardrails, the workflow role, the service-catalog resource")
     outputs = aws.deploy(APP, SageMakerExecutionRoleArns=execution_role, EnabledTypes=",".join(TYPES.values()),
-                         ServiceCatalogRegions=f"{REGION},{OTHER_REGION}")
+                         ServiceCatalogRegions=f"{REGION},{OTHER_REGION}", ServiceCatalogRevision="1")
     name = outputs["WorkflowRoleArn"].rpartition("/")[2]
     show_events(aws)
     show_plan(aws, outputs)

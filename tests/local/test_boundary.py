@@ -326,6 +326,7 @@ def test_every_policy_fits_its_quota_at_the_largest_parameters(template, partiti
     ("SageMakerExecutionRoleArns", [f"arn:aws:iam::{ACCOUNT}:role/a,arn:aws:iam::{ACCOUNT}:role/b/c"],
      [f"arn:aws:iam::{ACCOUNT}:role/a, arn:aws:iam::{ACCOUNT}:role/b", WIDE]),
     ("ServiceCatalogRegions", ["us-east-1,eu-west-1"], ["us-east-1, eu-west-1"]),
+    ("ServiceCatalogRevision", ["2026-12-01"], ["1 2", "a,b"]),
     ("RolePaths", ["/,/team/"], ["/, /team/"]),
     ("RoleNamePrefixes", ["AmazonSageMaker,Team"], ["AmazonSageMaker, Team"]),
 ])

@@ -93,6 +93,11 @@ def test_each_rule_about_several_properties_says_what_to_do(found):
     one_source = ("`SageMakerExecutionRole`: exactly one of `DomainId`, `NotebookInstanceName`, `EndpointName`, "
                   "`PipelineName`, `ClusterName`, `TrainingJobName`, `ModelPackageName` and `RoleNamePrefix` is needed; "
                   "choose one")
+    prefix = {"NamePrefix": "churn"}
+    limited = {**prefix, "Subnets": "subnet-1", "SecurityGroups": "sg-1", "LimitToSubnets": True}
+    no_bucket = ("the capability `FeatureStoreOffline` needs a bucket with `Access: ReadWrite` or `Write`; add the bucket "
+                 "of the offline store to `Buckets`")
+    excluded = ("exclude each other, because SageMaker refuses processing jobs of such a role; leave one of the two out")
 
     def source(*names):
         return {"SageMakerExecutionRole": {name: "x" for name in names}}
@@ -120,6 +125,23 @@ def test_each_rule_about_several_properties_says_what_to_do(found):
         "NoPrefix": (EXECUTION, {"Capabilities": "Training"}, "`Capabilities` needs `NamePrefix`; add `NamePrefix`"),
         "NoCapabilities": (EXECUTION, {"NamePrefix": "churn"},
                            "`NamePrefix` needs `Capabilities`; add `Capabilities`, or leave `NamePrefix` out"),
+        "NoDatabases": (EXECUTION, {"Capabilities": ["Training", "Athena"], **prefix},
+                        "the capability `Athena` needs `GlueDatabases`; add `GlueDatabases`"),
+        "NoTables": (EXECUTION, {"Capabilities": {"Fn::If": ["Some", "GlueTables", "Training"]}, **prefix},
+                     "the capability `GlueTables` needs `GlueDatabases`; add `GlueDatabases`"),
+        "OnlyDatabases": (EXECUTION, {"GlueDatabases": "sales"},
+                          "`GlueDatabases` needs the capability `Athena` or `GlueTables`; add one of them, or leave "
+                          "`GlueDatabases` out"),
+        "NoBucket": (EXECUTION, {"Capabilities": "FeatureStoreOffline", **prefix}, no_bucket),
+        "NothingWritten": (EXECUTION, {"Capabilities": ["FeatureStoreOffline"], **prefix,
+                                       "Buckets": [{"Name": "data", "Access": "Read"}]}, f"`Buckets`: {no_bucket}"),
+        "NoSubnets": (EXECUTION, {"LimitToSubnets": True},
+                      "`LimitToSubnets: true` needs `Subnets` and `SecurityGroups`; add them, or leave "
+                      "`LimitToSubnets` out"),
+        "Processing": (EXECUTION, {**limited, "LimitToSubnets": "true", "Capabilities": ["Training", "Processing"]},
+                       f"`LimitToSubnets: true` and the capability `Processing` {excluded}"),
+        "Monitor": (EXECUTION, {**limited, "Capabilities": "ModelMonitor"},
+                    f"`LimitToSubnets: true` and the capability `ModelMonitor` {excluded}"),
         "NoRegions": (SERVICE_CATALOG, {"OnCreate": "Delete"}, no_regions),
         "SomeRegions": (SERVICE_CATALOG, {"Regions": {"Fn::If": ["Some", "eu-west-1", NO_VALUE]}}, no_regions),
         "NoEffect": (SERVICE_CATALOG, {"Regions": "eu-west-1", "IfInUse": "Delete", "InUseWithinDays": 30},
@@ -146,6 +168,17 @@ def test_what_a_function_gives_is_taken_wherever_a_value_belongs(found):
         "ServiceCatalog": (SERVICE_CATALOG, {
             "Regions": {"Fn::Split": [",", {"Ref": "Text"}]}, "OnCreate": {"Ref": "Text"}, "InUseWithinDays": "30",
             "Roles": [{"Fn::GetAtt": ["Other", "Whatever"]}]}),
+        "Execution": (EXECUTION, {
+            "NamePrefix": "churn", "Capabilities": ["Training", {"Ref": "Text"}], "LimitToSubnets": {"Ref": "Flag"},
+            "GlueDatabases": {"Ref": "List"}, "Subnets": {"Ref": "List"}, "SecurityGroups": {"Ref": "List"},
+            "Topics": [{"Ref": "Text"}]}),
+        "OneOrTheOther": (EXECUTION, {
+            "NamePrefix": "churn", "Capabilities": ["Training", {"Fn::If": ["Some", "Athena", "Processing"]},
+                                                    {"Fn::If": ["Some", "FeatureStoreOffline", NO_VALUE]}],
+            "GlueDatabases": {"Fn::If": ["Some", "sales", NO_VALUE]},
+            "Buckets": [{"Name": "data", "Access": {"Fn::If": ["Some", "ReadWrite", "Read"]}}],
+            "Subnets": "subnet-1", "SecurityGroups": "sg-1",
+            "LimitToSubnets": {"Fn::If": ["Some", True, NO_VALUE]}}),
         "Other": ("Custom::Other", {"Anything": "goes"})},
         [{"Fn::Sub": "${Workflow.RoleArn}${!Workflow.Literal}${Other.Whatever}"},
          {"Fn::GetAtt": ["Workflow", {"Ref": "Text"}]}]) == []

@@ -65,7 +65,7 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
     /// Finds the role as [`find`] does.
     ///
     /// An Update that leaves the source as it is, or that rolls back, may keep what an earlier version of this function
-    /// found, so that nothing that this version also reads keeps the stack from rolling back.
+    /// found. What this version reads besides then keeps no stack from rolling back.
     ///
     /// # Errors
     /// As [`find`].

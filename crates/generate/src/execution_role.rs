@@ -6,13 +6,19 @@ use mlops_roles_core::resource::execution_role::{
     NAME_PREFIX_LENGTH, capability_names, trusted_actions, trusted_services,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::common::{Always, Makes, MakesOne, given, needs, of_one};
+use crate::common::{Always, Makes, MakesOne, given, needs, never, of_one};
 use crate::forms::{
     BucketName, Flag, Folder, GlueDatabase, KeyArn, OneOrMany, PolicyName, Repository, SageMakerArn, SecurityGroupId,
     SubnetId, TopicArn, scalar, words,
 };
+
+/// The capabilities that need `GlueDatabases`.
+const OF_DATABASES: [&str; 2] = ["Athena", "GlueTables"];
+
+/// The capabilities that start processing jobs, which `LimitToSubnets` would keep from being created.
+const OF_PROCESSING_JOBS: [&str; 2] = ["ModelMonitor", "Processing"];
 
 /// The execution role: the role that SageMaker runs notebooks, jobs and models with. It gets access to what the
 /// properties name.
@@ -65,8 +71,8 @@ pub struct ExecutionRole {
     /// The name of the inline policy that allows the role to pass itself: 1 to 128 letters, digits and `+=,.@_-`.
     #[schemars(extend("x-default" = "`PassItselfToSageMaker`"))]
     pass_role_policy_name: Option<PolicyName>,
-    /// A further condition of the trust policy: the ARN of a domain or another SageMaker resource of this account, or a
-    /// pattern. An example is `arn:aws:sagemaker:us-east-1:123456789012:*`.
+    /// A further condition of the trust policy: the ARN of a SageMaker resource of this account, or a pattern. An
+    /// example is `arn:aws:sagemaker:us-east-1:123456789012:*`.
     source_arn: Option<SageMakerArn>,
     /// The services besides SageMaker that may assume the role: one or a list. Each must be among the deployer's
     /// `AllowedTrust`.
@@ -154,12 +160,13 @@ impl JsonSchema for NamePrefix {
     }
 }
 
-/// Adds the rules about properties that need each other.
+/// Adds the rules about properties that need or exclude each other.
 fn rules(schema: &mut Schema) {
     for (one, other) in [("Subnets", "SecurityGroups"), ("SecurityGroups", "Subnets")] {
         let why = format!("`{one}` needs `{other}`; add `{other}`, or leave `{one}` out");
         needs(schema, &given(one), &given(other), &why);
     }
+    limited(schema);
     needs(
         schema,
         &given("Capabilities"),
@@ -172,4 +179,57 @@ fn rules(schema: &mut Schema) {
         &json!({ "required": ["Capabilities"] }),
         "`NamePrefix` needs `Capabilities`; add `Capabilities`, or leave `NamePrefix` out",
     );
+    for capability in OF_DATABASES {
+        let why = format!("the capability `{capability}` needs `GlueDatabases`; add `GlueDatabases`");
+        needs(schema, &has(&[capability]), &given("GlueDatabases"), &why);
+    }
+    needs(
+        schema,
+        &given("GlueDatabases"),
+        &has(&OF_DATABASES),
+        "`GlueDatabases` needs the capability `Athena` or `GlueTables`; add one of them, or leave `GlueDatabases` out",
+    );
+    // Not `contains` with the accesses that write: cfn-lint would refuse `Fn::If` where one branch alone is `Read`, also
+    // if the capability has the same condition.
+    let only_read = json!({ "Access": { "enum": ["Read"] } });
+    let none_written = json!({ "properties": only_read, "items": { "properties": only_read } });
+    needs(
+        schema,
+        &has(&["FeatureStoreOffline"]),
+        &json!({ "required": ["Buckets"], "properties": { "Buckets": { "not": none_written } } }),
+        "the capability `FeatureStoreOffline` needs a bucket with `Access: ReadWrite` or `Write`; add the bucket of \
+         the offline store to `Buckets`",
+    );
+}
+
+/// Adds the rules about `LimitToSubnets: true`.
+fn limited(schema: &mut Schema) {
+    let is_limited = json!({
+        "required": ["LimitToSubnets"],
+        "properties": { "LimitToSubnets": { "enum": [true, "true"] } },
+    });
+    needs(
+        schema,
+        &is_limited,
+        &given("Subnets"),
+        "`LimitToSubnets: true` needs `Subnets` and `SecurityGroups`; add them, or leave `LimitToSubnets` out",
+    );
+    for capability in OF_PROCESSING_JOBS {
+        let why = format!(
+            "`LimitToSubnets: true` and the capability `{capability}` exclude each other, because SageMaker refuses \
+             processing jobs of such a role; leave one of the two out"
+        );
+        never(schema, &json!({ "allOf": [is_limited, has(&[capability])] }), &why);
+    }
+}
+
+/// Returns a schema that matches where `Capabilities` is one of these capabilities, or a list with one of them.
+///
+/// An `enum` applies to lists too, so a pattern is beside the keyword of the list.
+fn has(capabilities: &[&str]) -> Value {
+    let one = format!("^({})$", capabilities.join("|"));
+    json!({
+        "required": ["Capabilities"],
+        "properties": { "Capabilities": { "pattern": one, "contains": { "enum": capabilities } } },
+    })
 }

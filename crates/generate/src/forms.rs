@@ -117,9 +117,11 @@ forms! {
     StackId: text("^arn:[^:]+:cloudformation:[^:]+:[0-9]{12}:stack/");
     SageMakerArn: text("^arn:[^:$]+:sagemaker:[^:$]*:[0-9]{12}:[^$]+$");
     KeyArn: text("^arn:[^:*?$]+:kms:[^:*?$]+:[0-9]{12}:key/[A-Za-z0-9-]+$");
-    // The name has at most 256 letters, digits, `-` and `_`; that of a FIFO topic ends with `.fifo`.
+    // The name has at most 256 letters, digits, `-` and `_`; that of a FIFO topic ends with `.fifo`, which counts too.
     // https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
-    TopicArn: text(r"^arn:[^:*?$]+:sns:[^:*?$]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$");
+    TopicArn: text(
+        r"^arn:[^:*?$]+:sns:[^:*?$]+:[0-9]{12}:([A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo)$",
+    );
     GlueDatabase: scalar("^[a-z0-9_-]{1,255}$");
     // The key of a state machine is one property and not in a list of keys; its region and account are not checked.
     MachineKeyArn: text("^arn:[^:*?]+:kms:[^:*?]*:[^:*?]*:key/[^*?]*$");

@@ -308,7 +308,7 @@ fn a_trust_of_another_service_has_to_be_in_the_list_of_the_deployer() {
     );
     let said = refused(&[&template]);
     assert!(
-        said.contains("`TrustedServices[0]`: found `events.amazonaws.com`, which the deployer's `AllowedTrust`"),
+        said.contains("`TrustedServices`: found `events.amazonaws.com`, which the deployer's `AllowedTrust`"),
         "{said}"
     );
     let said = refused(&[&template, "--deployer", "AllowedTrust=events.amazonaws.com"]);

@@ -103,6 +103,32 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     fits(pattern, text, |one, other| one == other)
 }
 
+/// Whether some text matches both IAM patterns.
+///
+/// The time is the product of both lengths. This bound matters because patterns come from templates.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    // `row[j]` says whether the rest of `one` and `other[j..]` overlap.
+    let ends = |rest: &[u8]| rest.iter().all(|b| *b == b'*');
+    let mut row: Vec<bool> = (0..=other.len()).map(|j| other.get(j..).is_some_and(ends)).collect();
+    for (i, a) in one.iter().enumerate().rev() {
+        let mut next = vec![one.get(i..).is_some_and(ends); other.len() + 1];
+        for (j, b) in other.iter().enumerate().rev() {
+            let at = |row: &[bool], j: usize| row.get(j).copied().unwrap_or_default();
+            let meets = if *a == b'*' || *b == b'*' {
+                at(&row, j) || at(&next, j + 1)
+            } else {
+                (a == b || *a == b'?' || *b == b'?') && at(&row, j + 1)
+            };
+            if let Some(cell) = next.get_mut(j) {
+                *cell = meets;
+            }
+        }
+        row = next;
+    }
+    row.first().copied().unwrap_or_default()
+}
+
 /// Whether `text` matches an IAM pattern when ASCII case is ignored. IAM compares the names of actions in this way.
 pub fn matches_in_any_case(pattern: &str, text: &str) -> bool {
     fits(pattern, text, |one, other| one.eq_ignore_ascii_case(&other))

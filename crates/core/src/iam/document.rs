@@ -74,6 +74,12 @@ impl Document {
         allowed
     }
 
+    /// Whether this policy has every statement of the other one.
+    pub fn has_statements_of(&self, other: &Self) -> bool {
+        let own = self.statements();
+        other.statements().iter().all(|statement| own.contains(statement))
+    }
+
     fn statements(&self) -> Vec<Value> {
         let mut document: Value = serde_json::from_str(&self.0).unwrap_or_default();
         document.get_mut("Statement").map(Value::take).map(listed).unwrap_or_default()

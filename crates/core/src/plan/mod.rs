@@ -23,7 +23,8 @@ use crate::state::{Role, State, Tags};
 /// 1. The new tags, with the ownership tags among them.
 /// 2. The new permissions boundary: without it, the function may not write the rest.
 /// 3. A narrower trust policy.
-/// 4. Everything that grants, and the description and maximum session duration.
+/// 4. Everything that grants, and the description and maximum session duration. A policy whose statements may move to
+///    another policy of the role loses them after the other has them.
 /// 5. A wider trust policy.
 /// 6. The removal of the boundary.
 /// 7. The removal of tags.
@@ -31,6 +32,7 @@ use crate::state::{Role, State, Tags};
 /// Policies are created before they are attached, and deleted after they are detached.
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     let mut steps = Vec::new();
+    let mut late = Vec::new();
     let mut last = Vec::new();
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
@@ -50,7 +52,8 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
                     steps.push(Step::TagPolicy { arn: arn.clone(), tags: add });
                 }
                 if want.document != have.document {
-                    steps.push(Step::SetPolicyDocument { arn: arn.clone(), document: want.document.clone() });
+                    let when = if gives_away(arn, desired, observed) { &mut late } else { &mut steps };
+                    when.push(Step::SetPolicyDocument { arn: arn.clone(), document: want.document.clone() });
                 }
             }
         }
@@ -58,7 +61,8 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
             let is_trust_set = steps.iter().any(|step| matches!(step, Step::SetTrust { role, .. } if role == name));
-            steps.extend(grants(name, want, have, is_trust_set));
+            steps.extend(grants(name, want, have));
+            late.extend(openings(name, want, have, is_trust_set));
             last.extend(untag(name, want, have));
         } else {
             if let Some(have) = observed.roles.get(name) {
@@ -66,9 +70,10 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
             }
             let made = want.bare();
             steps.push(Step::CreateRole { role: name.clone(), made: made.clone() });
-            steps.extend(grants(name, want, &made, false));
+            steps.extend(grants(name, want, &made));
         }
     }
+    steps.extend(late);
     for (name, have) in &observed.roles {
         if !desired.roles.contains_key(name) {
             steps.extend(teardown(name, have));
@@ -110,10 +115,25 @@ fn restrictions(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     steps
 }
 
-/// The steps that change what the role may do, its details and its trust policy, and that remove its boundary.
-///
-/// `is_trust_set` says that an earlier step sets the trust policy already.
-fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step> {
+/// Whether the policy loses a statement, while another policy of a role that has both is still to be created, changed
+/// or attached: the statement may move there. A larger grant is split into more policies, for one.
+fn gives_away(arn: &str, desired: &State, observed: &State) -> bool {
+    let (Some(want), Some(have)) = (desired.policies.get(arn), observed.policies.get(arn)) else { return false };
+    if want.document.has_statements_of(&have.document) {
+        return false;
+    }
+    let is_due = |role: &Name, other: &String| {
+        let wanted = desired.policies.get(other).map(|policy| &policy.document);
+        let differs = wanted != observed.policies.get(other).map(|policy| &policy.document);
+        let is_attached = observed.roles.get(role).is_some_and(|role| role.attached.contains(other));
+        other != arn && wanted.is_some() && (differs || !is_attached)
+    };
+    let mut roles = desired.roles.iter().filter(|(_, role)| role.attached.contains(arn));
+    roles.any(|(name, role)| role.attached.iter().any(|other| is_due(name, other)))
+}
+
+/// The steps that change what the role may do, and its details.
+fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     let role = || role.clone();
     let mut steps = Vec::new();
 
@@ -152,6 +172,15 @@ fn grants(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step
             max_session_duration: want.max_session_duration,
         });
     }
+    steps
+}
+
+/// The steps that open a role that stays to others: a wider trust policy, and the removal of its boundary.
+///
+/// `is_trust_set` says that an earlier step sets the trust policy already.
+fn openings(role: &Name, want: &Role, have: &Role, is_trust_set: bool) -> Vec<Step> {
+    let role = || role.clone();
+    let mut steps = Vec::new();
     if want.trust != have.trust && !is_trust_set {
         steps.push(Step::SetTrust { role: role(), trust: want.trust.clone() });
     }

@@ -23,6 +23,13 @@ pub fn next_round(steps: &[Step]) -> Vec<Step> {
         .collect()
 }
 
+/// Returns the ARN without the number of a policy that holds a part of a large grant: `…/Name-Policy` for
+/// `…/Name-Policy-2`.
+fn unnumbered(arn: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    arn.rsplit_once('-').filter(|(_, number)| is_number(number)).map_or(arn, |(stem, _)| stem)
+}
+
 impl Step {
     fn waits_for(&self, earlier: &Self) -> bool {
         let policy = self.policy();
@@ -32,7 +39,14 @@ impl Step {
             Self::UntagRole { .. } | Self::UntagPolicy { .. } => true,
             // The new document may grant more to every role that the policy is attached to. The steps that restrict
             // those roles come first.
-            Self::SetPolicyDocument { .. } => matches!(earlier.entity(), Entity::Role(_)),
+            //
+            // A statement may move between the policies that hold one grant. The plan first sets the one that gains it.
+            Self::SetPolicyDocument { arn, .. } => match earlier {
+                Self::SetPolicyDocument { arn: other, .. } => unnumbered(arn) == unnumbered(other),
+                other => matches!(other.entity(), Entity::Role(_)),
+            },
+            // A statement of the detached policy may have moved into the new document.
+            Self::Detach { .. } | Self::DeleteInline { .. } => matches!(earlier, Self::SetPolicyDocument { .. }),
             // A new trust policy or a removed boundary may open the role to others. These steps come after the change
             // of what the role is granted.
             Self::SetTrust { .. } | Self::RemoveBoundary { .. } => matches!(earlier, Self::SetPolicyDocument { .. }),

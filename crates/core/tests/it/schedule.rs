@@ -1,13 +1,17 @@
 //! Tests which steps run side by side: the order of the steps of a round never matters.
 
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
+use serde_json::json;
+
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::next_round;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::Entity;
-use mlops_roles_core::state::State;
+use mlops_roles_core::state::{Entity, Policy, Role, State, Tags};
 
 use crate::law::{any_state, states};
 
@@ -61,6 +65,69 @@ fn safe(state: &State, step: &Step, plan: &[Step]) {
             assert!(first, "tags go last, or first where there is no room: {plan:?}");
         }
         _ => assert!(matches!(step.entity(), Entity::Role(_) | Entity::Policy(_))),
+    }
+}
+
+/// The ARNs of policies, each with the actions that it allows: one statement each.
+type Policies<'a> = [(&'a str, &'a [&'a str])];
+
+/// A role with these policies.
+fn with_policies(policies: &Policies<'_>) -> State {
+    let statement = |action: &&str| json!({ "Effect": "Allow", "Action": action, "Resource": "*" });
+    let made = policies.iter().map(|(arn, actions)| {
+        let document = Document::from_statements(actions.iter().map(statement).collect());
+        ((*arn).to_owned(), Policy { document, tags: Tags::new() })
+    });
+    let role = Role {
+        path: "/".to_owned(),
+        trust: Document::from_statements(Vec::new()),
+        description: String::new(),
+        max_session_duration: 3_600,
+        boundary: None,
+        tags: Tags::new(),
+        attached: policies.iter().map(|(arn, _)| (*arn).to_owned()).collect(),
+        inline: BTreeMap::new(),
+        instance_profiles: BTreeSet::new(),
+    };
+    State { roles: BTreeMap::from([(Name::new("R".to_owned()), role)]), policies: made.collect() }
+}
+
+/// The actions that the attached policies allow.
+fn allowed(state: &State) -> BTreeSet<String> {
+    let attached = state.roles.values().flat_map(|role| &role.attached).filter_map(|arn| state.policies.get(arn));
+    let actions = ["s3:A", "s3:B", "s3:C", "s3:D"];
+    attached.flat_map(|policy| policy.document.allowed(&actions)).map(|(action, _)| action).collect()
+}
+
+#[test]
+fn a_statement_that_moves_to_another_policy_is_never_missing() {
+    let moves: [(&Policies<'_>, &Policies<'_>); 4] = [
+        (&[("P", &["s3:A", "s3:B"])], &[("P", &["s3:A", "s3:C"]), ("P-2", &["s3:B"])]),
+        (&[("P", &["s3:A"]), ("P-2", &["s3:B", "s3:D"])], &[("P", &["s3:A", "s3:B"])]),
+        (&[("P", &["s3:A", "s3:B"]), ("P-2", &["s3:C"])], &[("P", &["s3:A"]), ("P-2", &["s3:B", "s3:C"])]),
+        (&[("P", &["s3:A", "s3:B"])], &[("P", &["s3:A"]), ("P-2", &["s3:B"]), ("P-3", &["s3:C"])]),
+    ];
+    for (before, end) in moves.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]) {
+        let (mut state, end) = (with_policies(before), with_policies(end));
+        let kept: BTreeSet<String> = allowed(&state).intersection(&allowed(&end)).cloned().collect();
+        loop {
+            let round = next_round(&plan(&end, &state));
+            let forth = round.iter().fold(vec![state.clone()], |mut seen, step| {
+                seen.push(after(seen.last().unwrap().clone(), step));
+                seen
+            });
+            let back = round.iter().rev().fold(state.clone(), |state, step| {
+                let next = after(state, step);
+                assert!(kept.is_subset(&allowed(&next)), "{kept:?} in {round:?}");
+                next
+            });
+            assert!(forth.iter().all(|one| kept.is_subset(&allowed(one))), "{kept:?} in {round:?}");
+            if round.is_empty() {
+                break;
+            }
+            state = back;
+        }
+        assert_eq!(state, end);
     }
 }
 

@@ -231,17 +231,17 @@ async fn the_deployer_says_what_else_the_role_may_trust() {
         stage.handler.guardrails.as_mut().unwrap().allowed_trust = allowed;
     };
     let cases: [(&[&str], &[&str]); 4] = [
-        (&[], &["TrustedServices[0]", "TrustedServices[1]", "TrustedActions"]),
-        (&["glue.amazonaws.com"], &["TrustedServices[0]", "TrustedActions"]),
-        (&["glue.amazonaws.com", "sts:TagSession", "*"], &["TrustedServices[0]"]),
-        (&["events.amazonaws.com", "glue.amazonaws.com", "sts:*"], &["TrustedActions"]),
+        (&[], &["events.amazonaws.com", "glue.amazonaws.com", "sts:TagSession"]),
+        (&["glue.amazonaws.com"], &["events.amazonaws.com", "sts:TagSession"]),
+        (&["glue.amazonaws.com", "sts:TagSession", "*"], &["events.amazonaws.com"]),
+        (&["events.amazonaws.com", "glue.amazonaws.com", "sts:*"], &["sts:TagSession"]),
     ];
     for (allowed, refused) in cases {
         allow(&mut stage, allowed);
         let response = stage.send(&of_type(create(&asked))).await.failure();
         let reason = response.reason();
-        for path in ["TrustedServices[0]", "TrustedServices[1]", "TrustedActions"] {
-            assert_eq!(reason.contains(&format!("`{path}`: found")), refused.contains(&path), "{allowed:?}: {reason}");
+        for one in ["events.amazonaws.com", "glue.amazonaws.com", "sts:TagSession"] {
+            assert_eq!(reason.contains(&format!(": found `{one}`")), refused.contains(&one), "{allowed:?}: {reason}");
         }
         assert!(reason.contains("which the deployer's `AllowedTrust` does not have"), "{reason}");
     }
@@ -275,20 +275,33 @@ async fn the_deployer_says_what_else_the_role_may_trust() {
     assert_eq!(left[0]["Action"], json!(["sts:AssumeRole"]));
 }
 
-/// A role keeps its trust policy until its next Update, whatever the deployer removes from the list.
+/// A role keeps its trust policy, whatever the deployer removes from the list. It gets no other one.
 #[tokio::test(start_paused = true)]
-async fn a_trust_that_the_deployer_no_longer_allows_is_refused_to_the_next_update_and_can_be_removed() {
+async fn a_trust_that_the_deployer_no_longer_allows_is_kept_and_can_be_removed() {
     let trusting = asking(json!({ "TrustedServices": "events.amazonaws.com" }));
-    let changed = asking(json!({ "TrustedServices": "events.amazonaws.com", "Description": "changed" }));
+    let tagged = asking(json!({ "TrustedServices": "events.amazonaws.com", "Description": "changed" }));
+    let more = asking(json!({ "TrustedServices": ["events.amazonaws.com", "glue.amazonaws.com"] }));
+    let id = "AmazonSageMaker-Execution";
     let mut stage = Stage::new(Fake::new());
-    let made = stage.send(&of_type(create(&trusting))).await.success();
+    stage.send(&of_type(create(&trusting))).await.success();
     stage.handler.guardrails.as_mut().unwrap().allowed_trust.clear();
+    stage.fake.stack_status("UPDATE_IN_PROGRESS");
+    stage.fake.hold_as(id, STACK, "ExecutionRole", "UPDATE_IN_PROGRESS");
+    stage.fake.held_type(TYPE);
+
     let before = stage.fake.books();
-    let response = stage.send(&of_type(update(made.id(), &changed, &trusting))).await.failure();
-    let says = "`TrustedServices`: found `events.amazonaws.com`, which the deployer's `AllowedTrust` does not have";
-    assert!(response.reason().contains(says), "{}", response.reason());
+    let response = stage.send(&of_type(update(id, &more, &trusting))).await.failure();
+    let says = |one: &str| format!("found `{one}`, which the deployer's `AllowedTrust` does not have");
+    assert!(response.reason().contains(&says("glue.amazonaws.com")), "{}", response.reason());
     assert_eq!(stage.fake.books(), before);
-    stage.send(&of_type(update(made.id(), &asking(json!({})), &trusting))).await.success();
-    stage.send(&of_type(delete(made.id(), &asking(json!({}))))).await.success();
-    assert!(stage.fake.books().roles.is_empty());
+    let kept = stage.send(&of_type(update(id, &tagged, &trusting))).await.success();
+    let told = kept.0["Data"]["Warnings"].as_str().unwrap();
+    assert!(told.contains(&says("events.amazonaws.com")), "{told}");
+    stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
+    stage.send(&of_type(update(id, &trusting, &tagged))).await.success();
+    let trusts = |stage: &Stage| stage.fake.books().roles[&id.to_lowercase()].trust["Statement"].to_string();
+    assert!(trusts(&stage).contains("events.amazonaws.com"), "{}", trusts(&stage));
+    stage.fake.stack_status("UPDATE_IN_PROGRESS");
+    stage.send(&of_type(update(id, &asking(json!({})), &trusting))).await.success();
+    assert!(!trusts(&stage).contains("events.amazonaws.com"), "{}", trusts(&stage));
 }

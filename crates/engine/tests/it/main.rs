@@ -4,7 +4,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
-    clippy::too_many_lines,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 

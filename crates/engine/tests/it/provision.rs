@@ -301,6 +301,33 @@ async fn a_use_role_of_an_earlier_version_gets_what_was_added_when_revision_asks
     assert_eq!(stage.fake.books(), neighbours());
 }
 
+/// An upgrade sends such an Update to the resource in the function's own stack.
+#[tokio::test(start_paused = true)]
+async fn another_revision_deletes_no_role_whatever_the_other_properties_say() {
+    for (on_create, on_delete) in [("Keep", "Keep"), ("Keep", "Delete"), ("Delete", "Delete"), ("Provision", "Delete")]
+    {
+        let old = json!({ "OnCreate": on_create, "OnDelete": on_delete, "IfInUse": "Delete" });
+        let mut new = old.clone();
+        new["Revision"] = json!("2026-12-01");
+        for of_others in [console(), solution("/")] {
+            let stage = stage(of_others);
+            let before = stage.fake.books();
+            let response = stage.send(&updating(new.clone(), old.clone())).await.success();
+            assert_eq!(stage.fake.books(), before, "{new}");
+            assert_eq!(writes(&stage), Vec::<String>::new(), "{new}");
+            assert_eq!(response.0["Data"]["DeletedRoles"], "");
+            let steps = response.0["Data"]["RemainingSteps"].as_str().unwrap();
+            assert_eq!(steps.is_empty(), on_create != "Provision", "{steps}");
+        }
+        let own = stage(Books::default());
+        own.send(&creating(json!({ "OnCreate": "Provision" }))).await.success();
+        let before = own.fake.books();
+        let response = own.send(&updating(new.clone(), old)).await.success();
+        assert_eq!(own.fake.books(), before, "{new}");
+        assert_eq!(attribute(&response, "ProvisionedRoles"), names(&["LaunchRole", "UseRole"]));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_answer_has_the_steps_that_remain_after_provisioning() {
     let remaining = |response: &mlops_roles_testkit::stage::Response| response.0["Data"]["RemainingSteps"].clone();

@@ -380,7 +380,8 @@ fn the_names_that_are_reserved_are_those_that_published_trusts_match() {
     assert_eq!(trusted, reserved);
 }
 
-fn every_statement(set: &RoleSet) -> impl Iterator<Item = &Statement> {
+/// Every statement of the set, also those of trust policies.
+pub fn every_statement(set: &RoleSet) -> impl Iterator<Item = &Statement> {
     let of_roles = set.roles.values().flat_map(|role| role.trust.iter().chain(role.inline.values().flatten()));
     of_roles.chain(set.policies.values().flat_map(|policy| &policy.statements))
 }

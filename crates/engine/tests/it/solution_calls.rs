@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use mlops_roles_core::catalog;
+use mlops_roles_core::catalog::{RoleSet, Statement};
+use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::resource::spec::ResourceSpec;
@@ -15,7 +18,7 @@ use mlops_roles_testkit::role_sets::{asking, of_type, stage};
 use mlops_roles_testkit::stage::{create, update};
 use serde_json::{Value, json};
 
-use crate::role_sets::{TYPE, asked, file, spec};
+use crate::role_sets::{asked, every_statement, file, spec};
 
 /// A call, and whether each form allows it.
 #[derive(Debug, serde::Deserialize)]
@@ -85,30 +88,62 @@ fn each_call_of_the_published_solutions_is_allowed_or_has_its_reason() {
     assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Takes the last statement from a document that has several.
-fn shortened(document: &mut Value) {
-    let statements = document["Statement"].as_array_mut().unwrap();
-    if statements.len() > 1 {
-        statements.pop();
+/// The document in normal form.
+fn normal(document: &Value) -> Value {
+    serde_json::from_str(&Document::new(document.clone()).to_string()).unwrap()
+}
+
+/// The statements of the set that its source lacks, in normal form, for a resource with these properties.
+fn added(set: &RoleSet, properties: &Value) -> Vec<Value> {
+    let place = Place { partition: "aws".into(), region: "us-east-1".into(), account: ACCOUNT.into() };
+    let mut values = catalog::values_of(&place);
+    for parameter in &set.parameters {
+        let given = properties[&parameter.name].as_str().map(str::to_owned);
+        let value = given.or_else(|| catalog::filled(parameter.default.as_deref()?, &values));
+        values.extend(value.map(|value| (parameter.name.clone(), value)));
     }
+    let added: Vec<&Statement> = every_statement(set).filter(|one| one.added).collect();
+    let of_iam = added.iter().flat_map(|one| catalog::of_iam(std::slice::from_ref(*one), &values, false));
+    let of_iam: Vec<Value> = of_iam.collect();
+    assert!(of_iam.len() >= added.len(), "a statement has no value for a placeholder: {of_iam:?}");
+    normal(&json!({ "Version": "2012-10-17", "Statement": of_iam }))["Statement"].as_array().unwrap().clone()
+}
+
+/// Takes the statements from the document. Returns how many it took.
+fn take(document: &mut Value, statements: &[Value]) -> usize {
+    *document = normal(document);
+    let held = document["Statement"].as_array_mut().unwrap();
+    let before = held.len();
+    held.retain(|one| !statements.contains(one));
+    before - held.len()
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_gives_an_existing_set_the_statements_that_it_lacks() {
-    for (name, tables) in file("published.json").as_object().unwrap() {
-        let old = asking(&tables["properties"], json!({}));
+    let mut without_any = Vec::new();
+    for (name, (kind, properties)) in asked() {
+        let set = catalog::role_set(name.split(' ').next().unwrap()).unwrap();
+        let added = added(set, &properties);
+        if added.is_empty() {
+            without_any.push(name);
+            continue;
+        }
+        let old = asking(&properties, json!({}));
         let made_on = stage(Books::default());
-        let made = made_on.send(&of_type(create(&old), TYPE)).await.success();
+        let made = made_on.send(&of_type(create(&old), kind)).await.success();
         let complete = made_on.fake.books();
-        // What an earlier version made had fewer statements.
+        // What an earlier version made had the other statements alone.
         let mut earlier = complete.clone();
-        earlier.roles.values_mut().flat_map(|role| role.inline.values_mut()).for_each(shortened);
-        earlier.policies.values_mut().flat_map(|policy| policy.versions.values_mut()).for_each(shortened);
-        assert_ne!(earlier, complete, "{name}");
+        let of_roles = earlier.roles.values_mut().flat_map(|role| role.inline.values_mut().chain([&mut role.trust]));
+        let of_policies = earlier.policies.values_mut().flat_map(|policy| policy.versions.values_mut());
+        let taken: usize = of_roles.chain(of_policies).map(|document| take(document, &added)).sum();
+        assert_eq!(taken, added.len(), "{name}: each added statement is in one document");
+        assert_ne!(earlier.meaning(), complete.meaning(), "{name}");
         let existing = stage(earlier);
         let new = asking(&old, json!({ "Revision": "2" }));
-        let updated = existing.send(&of_type(update(made.id(), &new, &old), TYPE)).await.success();
+        let updated = existing.send(&of_type(update(made.id(), &new, &old), kind)).await.success();
         assert_eq!(updated.id(), made.id(), "{name}: it is the same resource");
         assert_eq!(existing.fake.books().meaning(), complete.meaning(), "{name}");
     }
+    assert_eq!(without_any, ["SetupStackSetExecution"]);
 }

@@ -105,17 +105,28 @@ fn refusals() -> Vec<Refusal> {
             kind: EXECUTION,
             good: training("training-job/churn*"),
             bad: training("domain/*"),
-            worse: Some(training("training-job/churn-*")),
+            worse: Some(training("processing-job/churn-*")),
             says: "SageMaker can't assume the role for the capability `Training`; use \
                    `arn:aws:sagemaker:us-east-1:123456789012:*`",
         },
         Refusal {
-            what: "a source that is one execution of a pipeline",
+            what: "a source that no pipeline of the prefix has",
             kind: EXECUTION,
             good: of_pipelines("pipeline/churn*/*"),
-            bad: of_pipelines("pipeline/churn-1/execution/abc"),
-            worse: Some(of_pipelines("pipeline/churn-1")),
+            bad: of_pipelines("pipeline/orders/*"),
+            worse: Some(of_pipelines("training-job/churn-1")),
             says: "SageMaker can't assume the role for the capability `Pipelines`",
+        },
+        Refusal {
+            what: "a source that the role can't be passed with",
+            kind: EXECUTION,
+            good: asking(&json!({ "RoleName": "AmazonSageMaker-Churn", "PassSelf": true }), json!({})),
+            bad: asking(
+                &json!({ "RoleName": "AmazonSageMaker-Churn", "PassSelf": true }),
+                json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/*" }),
+            ),
+            worse: None,
+            says: "SageMaker can't assume the role for what it passes itself to (`PassSelf`)",
         },
         Refusal {
             what: "a source that no feature has",

@@ -178,6 +178,31 @@ fn every_property_and_attribute_is_described() {
 }
 
 #[test]
+fn what_works_for_an_execution_role_is_taken() {
+    let bucket = json!({ "Name": "my-data.1", "Prefix": "a b/", "Access": "ReadWrite" });
+    both_take(
+        EXECUTION,
+        &[
+            json!({ "Buckets": bucket }),
+            json!({ "Buckets": [bucket, { "Name": "abc", "Access": "Read" }] }),
+            json!({ "Repositories": ["team/image", "arn:aws:ecr:eu-west-1:999999999999:repository/x_1"], "KmsKeys": KEY }),
+            json!({ "Subnets": "subnet-1A", "SecurityGroups": ["sg-0"] }),
+            json!({ "Subnets": [], "Capabilities": [] }),
+            json!({ "Capabilities": "Training", "NamePrefix": "churn" }),
+            json!({ "Capabilities": ["Training", "Hosting"], "NamePrefix": 7, "PassSelf": "true" }),
+            json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:*", "VerifyAccess": true }),
+            json!({ "Topics": "arn:aws:sns:us-east-1:123456789012:done" }),
+            json!({ "Topics": ["arn:aws:sns:eu-west-1:999999999999:done_1-x"], "TrustedServices": [], "TrustedActions": [] }),
+            json!({ "TrustedServices": trusted_services().collect::<Vec<_>>(), "TrustedActions": "sts:TagSession" }),
+            json!({ "TrustedServices": "events.amazonaws.com", "TrustedActions": trusted_actions().collect::<Vec<_>>() }),
+            json!({ "Subnets": "subnet-1A", "SecurityGroups": "sg-0", "LimitToSubnets": "true" }),
+            json!({ "LimitToSubnets": false }),
+            json!({ "Capabilities": ["Athena", "GlueTables"], "NamePrefix": "churn", "GlueDatabases": ["sales", "raw_1"] }),
+        ],
+    );
+}
+
+#[test]
 fn what_works_is_taken() {
     let every_type = json!({ "ServiceTimeout": "1200", "Revision": 7 });
     let tags = json!({
@@ -227,27 +252,6 @@ fn what_works_is_taken() {
             json!({ "SageMakerExecutionRoleArns": [], "Integrations": [] }),
             json!({ "StateMachineName": "a_b-c.d" }),
             json!({ "StateMachineName": 7 }),
-        ],
-    );
-    let bucket = json!({ "Name": "my-data.1", "Prefix": "a b/", "Access": "ReadWrite" });
-    both_take(
-        EXECUTION,
-        &[
-            json!({ "Buckets": bucket }),
-            json!({ "Buckets": [bucket, { "Name": "abc", "Access": "Read" }] }),
-            json!({ "Repositories": ["team/image", "arn:aws:ecr:eu-west-1:999999999999:repository/x_1"], "KmsKeys": KEY }),
-            json!({ "Subnets": "subnet-1A", "SecurityGroups": ["sg-0"] }),
-            json!({ "Subnets": [], "Capabilities": [] }),
-            json!({ "Capabilities": "Training", "NamePrefix": "churn" }),
-            json!({ "Capabilities": ["Training", "Hosting"], "NamePrefix": 7, "PassSelf": "true" }),
-            json!({ "SourceArn": "arn:aws:sagemaker:us-east-1:123456789012:*", "VerifyAccess": true }),
-            json!({ "Topics": "arn:aws:sns:us-east-1:123456789012:done" }),
-            json!({ "Topics": ["arn:aws:sns:eu-west-1:999999999999:done_1-x"], "TrustedServices": [], "TrustedActions": [] }),
-            json!({ "TrustedServices": trusted_services().collect::<Vec<_>>(), "TrustedActions": "sts:TagSession" }),
-            json!({ "TrustedServices": "events.amazonaws.com", "TrustedActions": trusted_actions().collect::<Vec<_>>() }),
-            json!({ "Subnets": "subnet-1A", "SecurityGroups": "sg-0", "LimitToSubnets": "true" }),
-            json!({ "LimitToSubnets": false }),
-            json!({ "Capabilities": ["Athena", "GlueTables"], "NamePrefix": "churn", "GlueDatabases": ["sales", "raw_1"] }),
         ],
     );
     both_take(
@@ -439,6 +443,79 @@ fn what_the_function_refuses_is_refused() {
             json!({ "DisablePortfolio": 1 }),
             json!({ "IfInUse": "Delete", "InUseWithinDays": 30 }),
             json!({ "Tags": [] }),
+        ],
+    );
+}
+
+/// An execution role with these capabilities, and with `more`.
+fn capable(capabilities: Value, more: Value) -> Value {
+    let mut properties = more;
+    properties["Capabilities"] = capabilities;
+    properties["NamePrefix"] = json!("churn");
+    properties
+}
+
+/// A network, and whether the grants are limited to it.
+fn in_network(is_limited: Value) -> Value {
+    let mut properties = json!({ "Subnets": "subnet-1", "SecurityGroups": ["sg-1"] });
+    properties["LimitToSubnets"] = is_limited;
+    properties
+}
+
+/// The ARN of a topic whose name has this many letters before `end`.
+fn topic(letters: usize, end: &str) -> String {
+    format!("arn:aws:sns:us-east-1:123456789012:{}{end}", "a".repeat(letters))
+}
+
+/// Each refused value has nothing else wrong.
+#[test]
+fn what_needs_or_excludes_another_property_of_an_execution_role_is_told_alike() {
+    let [reads, written] = ["Read", "ReadWrite"].map(|access| json!({ "Name": "abc", "Access": access }));
+    both_take(
+        EXECUTION,
+        &[
+            json!({ "GlueDatabases": [] }),
+            json!({ "Topics": topic(251, ".fifo") }),
+            json!({ "Topics": [topic(256, "")] }),
+            capable(json!("Athena"), json!({ "GlueDatabases": "sales" })),
+            capable(json!(["Training", "GlueTables"]), json!({ "GlueDatabases": ["sales"] })),
+            capable(json!(["Training", "Hosting"]), json!({ "GlueDatabases": [] })),
+            capable(json!("FeatureStoreOffline"), json!({ "Buckets": { "Name": "abc", "Access": "Write" } })),
+            capable(json!("FeatureStoreOffline"), json!({ "Buckets": { "Name": "abc", "Access": "ReadWrite" } })),
+            capable(json!(["FeatureStore", "FeatureStoreOffline"]), json!({ "Buckets": [reads, written] })),
+            capable(json!("FeatureStore"), json!({ "Buckets": reads })),
+            capable(json!(["Training", "Transform"]), in_network(json!(true))),
+            capable(json!(["ModelMonitor", "Processing"]), in_network(json!(false))),
+            capable(json!("Processing"), in_network(json!("false"))),
+            capable(json!("ModelMonitor"), json!({ "LimitToSubnets": "false" })),
+        ],
+    );
+    both_refuse(
+        EXECUTION,
+        &[
+            capable(json!("Athena"), json!({})),
+            capable(json!("GlueTables"), json!({})),
+            capable(json!(["Training", "Athena"]), json!({})),
+            capable(json!(["GlueTables", "Training"]), json!({ "GlueDatabases": [] })),
+            capable(json!("Athena"), json!({ "GlueDatabases": [] })),
+            json!({ "GlueDatabases": "sales" }),
+            json!({ "GlueDatabases": ["sales"], "Capabilities": [] }),
+            capable(json!("Training"), json!({ "GlueDatabases": "sales" })),
+            capable(json!(["Training", "Hosting"]), json!({ "GlueDatabases": ["sales"] })),
+            capable(json!("FeatureStoreOffline"), json!({})),
+            capable(json!(["FeatureStore", "FeatureStoreOffline"]), json!({ "Buckets": [] })),
+            capable(json!("FeatureStoreOffline"), json!({ "Buckets": reads })),
+            capable(json!(["FeatureStoreOffline"]), json!({ "Buckets": [reads, reads] })),
+            json!({ "LimitToSubnets": true }),
+            json!({ "LimitToSubnets": "true" }),
+            json!({ "LimitToSubnets": "true", "Subnets": [], "SecurityGroups": [] }),
+            capable(json!("Processing"), in_network(json!(true))),
+            capable(json!("ModelMonitor"), in_network(json!("true"))),
+            capable(json!(["Training", "Processing"]), in_network(json!("true"))),
+            capable(json!(["ModelMonitor", "Training"]), in_network(json!(true))),
+            json!({ "Topics": topic(252, ".fifo") }),
+            json!({ "Topics": [topic(257, "")] }),
+            json!({ "Topics": topic(0, ".fifo") }),
         ],
     );
 }

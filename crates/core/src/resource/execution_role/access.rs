@@ -38,7 +38,7 @@ impl<'a> Calls<'a> {
     pub fn add(&mut self, property: &str, actions: &[&str], resources: &[&str], context: Vec<ContextEntry>) {
         let is_own = |resource: &&&str| Place::from_arn(resource).is_none_or(|of| of.account == self.place.account);
         let resources: BTreeSet<String> = resources.iter().filter(is_own).map(|one| (*one).to_owned()).collect();
-        if !resources.is_empty() {
+        if !resources.is_empty() && !actions.is_empty() {
             let actions = actions.iter().map(|action| (*action).to_owned()).collect();
             self.checks.push(Check { who: format!("`{property}`: the role"), actions, resources, context });
         }
@@ -69,7 +69,9 @@ impl<'a> Calls<'a> {
     pub fn of_grant(&mut self, grant: &Grant) {
         let resources = grant.resources.iter().filter(|resource| !resource.contains('$'));
         let names: Vec<String> = resources.map(|resource| named(resource)).collect();
-        let actions: Vec<&str> = grant.actions.iter().map(String::as_str).collect();
+        // The simulator takes the names of actions, no patterns.
+        let actions: Vec<&str> =
+            grant.actions.iter().map(String::as_str).filter(|action| !action.contains('*')).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.add(&grant.state, &actions, &names, ContextEntry::of_condition(grant.condition.as_ref()));
     }

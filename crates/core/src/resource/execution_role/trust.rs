@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::iam::arn::{Arn, matches};
+use crate::iam::arn::{Arn, matches, overlap};
 use crate::iam::document::Document;
 use crate::resource::execution_role::capability::Capabilities;
 use crate::resource::properties::Reader;
@@ -112,7 +112,7 @@ impl Trust {
         }
     }
 
-    /// Reports a `SourceArn` that keeps SageMaker from assuming the role for a capability.
+    /// Reports a `SourceArn` that keeps SageMaker from assuming the role for a capability, each with an error of its own.
     ///
     /// What AWS's page does not list may tell the ARN that stands for every resource. The same goes for what a role
     /// without capabilities is passed to.
@@ -124,24 +124,24 @@ impl Trust {
         let listed = |name: &str| SENDS_SOURCE.iter().find(|(one, _)| *one == name).map_or("*", |(_, kind)| *kind);
         // SageMaker's ARNs have been seen with names in lower case.
         let prefixes = [of.prefix.to_owned(), of.prefix.to_ascii_lowercase()];
-        let names = || prefixes.iter().flat_map(|prefix| ["", "1", "-x"].map(|rest| format!("{prefix}{rest}")));
-        let is_locked = |kind: &str| names().any(|name| !matches(source, &arn(&kind.replace("{name}", &name))));
-        let assumed = capabilities.names().filter(|name| !ASSUMES_NOTHING.contains(name));
-        let locked = assumed.filter(|name| is_locked(listed(name)));
-        let mut locked: Vec<String> = locked.map(|name| format!("the capability `{name}`")).collect();
+        let is_locked = |kind: &str| match kind {
+            "*" => !matches(source, &arn("*")),
+            _ => !prefixes.iter().any(|prefix| overlap(source, &arn(&kind.replace("{name}", &format!("{prefix}*"))))),
+        };
+        let mut assumed = assumed(capabilities).peekable();
         let resource = Arn::parse(source).map_or("", |arn| arn.resource);
-        let is_never_sent = NEVER_SENT.iter().any(|kind| resource.starts_with(kind));
-        if capabilities.names().next().is_none() {
-            if of.passes_itself && !matches(source, &arn("*")) {
-                locked.push("what it passes itself to (`PassSelf`)".to_owned());
-            } else if is_never_sent {
-                locked.push("any feature".to_owned());
-            }
+        let mut locked = Vec::new();
+        if assumed.peek().is_some() {
+            let names = assumed.filter(|name| is_locked(listed(name)));
+            locked.extend(names.map(|name| format!("the capability `{name}`")));
+        } else if of.passes_itself && is_locked("*") {
+            locked.push("what it passes itself to (`PassSelf`)".to_owned());
+        } else if NEVER_SENT.iter().any(|kind| resource.starts_with(kind)) {
+            locked.push("any feature".to_owned());
         }
-        if !locked.is_empty() {
+        for what in locked {
             reader.tighten(format!(
-                "`SourceArn`: with `{source}`, SageMaker can't assume the role for {}; use `{}`",
-                locked.join(", "),
+                "`SourceArn`: with `{source}`, SageMaker can't assume the role for {what}; use `{}`",
                 every_resource(context)
             ));
         }
@@ -155,7 +155,7 @@ impl Trust {
     /// <https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html>
     pub fn document(&self, context: ReadContext<'_>, capabilities: &Capabilities) -> Document {
         let account = || json!({ "aws:SourceAccount": context.place.account });
-        let mut names = capabilities.names().filter(|name| !ASSUMES_NOTHING.contains(name)).peekable();
+        let mut names = assumed(capabilities).peekable();
         let tells = names.peek().is_some() && names.all(|name| SENDS_SOURCE.iter().any(|(one, _)| *one == name));
         let operator = |operator: &str| if tells { operator.to_owned() } else { format!("{operator}IfExists") };
         let mut condition = Map::from_iter([(operator("StringEquals"), account())]);
@@ -195,14 +195,21 @@ fn allowed(reader: &Reader<'_>, name: &'static str, closed: &[&'static str], con
             // Nothing close is suggested: a trust is no place for a guess.
             let all: Vec<String> = closed.iter().map(|name| format!("`{name}`")).collect();
             reader.invalid(&path, &text, &format!("one of {}", all.join(", ")));
-        } else if !context.guardrails.allows_trust(&text) {
-            reader
-                .report(format!("`{path}`: found {}, which the deployer's `AllowedTrust` does not have", shown(&text)));
-        } else {
-            allowed.push(text);
+            continue;
         }
+        if !context.guardrails.allows_trust(&text) {
+            // An existing role keeps what the deployer no longer allows.
+            let what = shown(&text);
+            reader.tighten(format!("`{name}`: found {what}, which the deployer's `AllowedTrust` does not have"));
+        }
+        allowed.push(text);
     }
     allowed
+}
+
+/// Returns the capabilities for which SageMaker assumes the role.
+fn assumed(capabilities: &Capabilities) -> impl Iterator<Item = &'static str> {
+    capabilities.names().filter(|name| !ASSUMES_NOTHING.contains(name))
 }
 
 /// Reads `SourceArn`: an ARN or a pattern of SageMaker resources of this account.
