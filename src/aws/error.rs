@@ -75,7 +75,8 @@ pub fn unreadable(call: &'static str) -> AwsError {
     lost(call, "the reply could not be read")
 }
 
-fn lost(call: &'static str, message: &str) -> AwsError {
+/// Builds the error of a call whose outcome is unknown, because no usable reply arrived.
+pub fn lost(call: &'static str, message: &str) -> AwsError {
     AwsError {
         kind: FaultKind::Transient,
         outcome_unknown: true,

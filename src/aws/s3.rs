@@ -17,6 +17,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 
+use crate::aws::error::{lost, unreadable};
 use crate::http::counting::EXPECTED_OWNER;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::response_url::s3_suffix;
@@ -138,23 +139,13 @@ impl Objects for ObjectClient {
 async fn whole(body: SdkBody, most: usize, call: &'static str) -> Result<Option<Vec<u8>>, AwsError> {
     let (mut parts, mut bytes) = (ByteStream::new(body), Vec::new());
     while let Some(part) = parts.next().await {
-        let part = part.map_err(|_| lost(call, "the reply could not be read"))?;
+        let part = part.map_err(|_| unreadable(call))?;
         if bytes.len() + part.len() > most {
             return Ok(None);
         }
         bytes.extend_from_slice(&part);
     }
     Ok(Some(bytes))
-}
-
-fn lost(call: &'static str, message: &str) -> AwsError {
-    AwsError {
-        kind: FaultKind::Transient,
-        outcome_unknown: true,
-        call,
-        code: String::new(),
-        message: message.to_owned(),
-    }
 }
 
 /// Classifies an error reply by its code. Nothing else of the body gets into the error.

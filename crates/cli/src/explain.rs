@@ -283,7 +283,7 @@ fn normal(condition: Option<&Value>) -> String {
 pub fn changes(step: &Step, before: &State) -> Vec<Change> {
     let empty = Document::from_statements(Vec::new());
     match step {
-        Step::SetPolicyDocument { arn, document } => {
+        Step::SetPolicyDocument { arn, document, .. } => {
             let prior = before.policies.get(arn).map_or(&empty, |policy| &policy.document);
             between(prior, document)
         }

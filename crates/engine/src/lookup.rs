@@ -62,10 +62,10 @@ pub async fn find(
 }
 
 impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
-    /// Finds the role as [`find`] does.
+    /// Finds the role as [`find`] does. Returns it with a warning, where there is one.
     ///
-    /// An Update that leaves the source as it is, or that rolls back, may keep what an earlier version of this function
-    /// found. What this version reads besides then keeps no stack from rolling back.
+    /// An Update that leaves the source as it is, or that rolls back, may look it up as an earlier version of this
+    /// function did. What this version reads besides then keeps no stack from rolling back.
     ///
     /// # Errors
     /// As [`find`].
@@ -76,20 +76,24 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         context: ReadContext<'_>,
         itself: &[&str],
         deadline: Instant,
-    ) -> Result<String, String> {
+    ) -> Result<(String, Option<String>), String> {
         let found = find(&self.iam, &self.sagemaker, source, context.place, itself, deadline).await;
-        let (Err(why), Some(earlier)) = (&found, source.earlier()) else { return found };
-        let Operation::Update { old_properties, .. } = &request.operation else { return found };
+        let why = match (found, source.earlier()) {
+            (Ok(role), _) => return Ok((role, None)),
+            (Err(why), None) => return Err(why),
+            (Err(why), Some(_)) => why,
+        };
+        let Operation::Update { old_properties, .. } = &request.operation else { return Err(why) };
         let is_kept = old_properties.get(PROPERTY) == request.properties.get(PROPERTY)
             || is_rolling_back(&self.stacks, &context.owner.stack_id, deadline).await == Some(true);
-        if !is_kept {
-            return found;
-        }
-        let kept = find(&self.iam, &self.sagemaker, &earlier, context.place, itself, deadline).await;
-        if kept.is_ok() {
-            tracing::warn!(reason = why, "execution role found as an earlier version found it");
-        }
-        kept.or(found)
+        let Some(earlier) = source.earlier().filter(|_| is_kept) else { return Err(why) };
+        let role = find(&self.iam, &self.sagemaker, &earlier, context.place, itself, deadline).await;
+        let role = role.map_err(|_| why)?;
+        let warning = format!(
+            "`{PROPERTY}`: {source}: a model of an instance pool has another role, which this resource does not pass, \
+             or is absent; set `SageMakerExecutionRoleArns`"
+        );
+        Ok((role, Some(warning)))
     }
 }
 

@@ -174,7 +174,7 @@ impl Iam for IamClient {
                 let call = client.untag_policy().policy_arn(arn).set_tag_keys(Some(keys.iter().cloned().collect()));
                 classify("iam:UntagPolicy", call.send().await).map(drop)
             }
-            Step::SetPolicyDocument { arn, document } => self.set_policy_document(arn, document).await,
+            Step::SetPolicyDocument { arn, document, .. } => self.set_policy_document(arn, document).await,
             Step::DeletePolicy { arn } => self.delete_policy(arn).await,
             Step::CreateRole { role, made } => {
                 let call = client

@@ -108,23 +108,23 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 /// The time is the product of both lengths. This bound matters because patterns come from templates.
 pub fn overlap(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
-    // `row[j]` says whether the rest of `one` and `other[j..]` overlap.
-    let ends = |rest: &[u8]| rest.iter().all(|b| *b == b'*');
-    let mut row: Vec<bool> = (0..=other.len()).map(|j| other.get(j..).is_some_and(ends)).collect();
-    for (i, a) in one.iter().enumerate().rev() {
-        let mut next = vec![one.get(i..).is_some_and(ends); other.len() + 1];
-        for (j, b) in other.iter().enumerate().rev() {
-            let at = |row: &[bool], j: usize| row.get(j).copied().unwrap_or_default();
-            let meets = if *a == b'*' || *b == b'*' {
-                at(&row, j) || at(&next, j + 1)
-            } else {
-                (a == b || *a == b'?' || *b == b'?') && at(&row, j + 1)
-            };
-            if let Some(cell) = next.get_mut(j) {
-                *cell = meets;
-            }
+    let is_open = |pattern: &[u8]| pattern.iter().all(|b| *b == b'*');
+    // What `one` is compared with when all of it is matched: the rest of `other` has to be stars.
+    let mut row: Vec<bool> = (0..=other.len()).map(|j| other.get(j..).is_some_and(is_open)).collect();
+    let mut rest_is_open = true;
+    for a in one.iter().rev() {
+        rest_is_open &= *a == b'*';
+        let mut next = rest_is_open;
+        let mut below = row.last().copied().unwrap_or_default();
+        if let Some(last) = row.last_mut() {
+            *last = rest_is_open;
         }
-        row = next;
+        for (b, cell) in other.iter().zip(&mut row).rev() {
+            let meets =
+                if *a == b'*' || *b == b'*' { *cell || next } else { (a == b || *a == b'?' || *b == b'?') && below };
+            below = std::mem::replace(cell, meets);
+            next = meets;
+        }
     }
     row.first().copied().unwrap_or_default()
 }

@@ -12,6 +12,8 @@ pub const POLICY_NAME_LENGTH: usize = 128;
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const POLICY_SIZE: usize = 6_144;
 
+/// The largest size of a trust policy that the quota can be raised to, in characters.
+pub const TRUST_POLICY_SIZE: usize = 4_096;
 /// The default quota of managed policies that are attached to one role (`PoliciesPerRole`).
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const MANAGED_POLICIES_PER_ROLE: usize = 10;

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::iam::quota::{INLINE_SIZE_PER_ROLE, MANAGED_POLICIES_PER_ROLE, TAGS_PER_ENTITY};
-use crate::plan::step::Step;
+use crate::plan::step::{Step, Turn};
 use crate::state::{Role, State, Tags};
 
 /// Returns the steps from `observed` to `desired`. It is safe to stop after any of them.
@@ -24,7 +24,8 @@ use crate::state::{Role, State, Tags};
 /// 2. The new permissions boundary: without it, the function may not write the rest.
 /// 3. A narrower trust policy.
 /// 4. Everything that grants, and the description and maximum session duration. A policy whose statements may move to
-///    another policy of the role loses them after the other has them.
+///    another policy of the role is set after the other one. Policies that both gain and lose are set side by side, since
+///    none of them can be first.
 /// 5. A wider trust policy.
 /// 6. The removal of the boundary.
 /// 7. The removal of tags.
@@ -32,7 +33,7 @@ use crate::state::{Role, State, Tags};
 /// Policies are created before they are attached, and deleted after they are detached.
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     let mut steps = Vec::new();
-    let mut late = Vec::new();
+    let (mut late, mut losing) = (Vec::new(), Vec::new());
     let mut last = Vec::new();
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
@@ -52,16 +53,25 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
                     steps.push(Step::TagPolicy { arn: arn.clone(), tags: add });
                 }
                 if want.document != have.document {
-                    let when = if gives_away(arn, desired, observed) { &mut late } else { &mut steps };
-                    when.push(Step::SetPolicyDocument { arn: arn.clone(), document: want.document.clone() });
+                    let turn = turn(arn, desired, observed);
+                    let when = match turn {
+                        Turn::First => &mut steps,
+                        Turn::Second => &mut late,
+                        Turn::Last => &mut losing,
+                    };
+                    let document = want.document.clone();
+                    when.push(Step::SetPolicyDocument { arn: arn.clone(), document, turn });
                 }
             }
         }
     }
+    late.append(&mut losing);
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
             let is_trust_set = steps.iter().any(|step| matches!(step, Step::SetTrust { role, .. } if role == name));
-            steps.extend(grants(name, want, have));
+            let (first, then) = grants(name, want, have);
+            steps.extend(first);
+            late.extend(then);
             late.extend(openings(name, want, have, is_trust_set));
             last.extend(untag(name, want, have));
         } else {
@@ -70,7 +80,8 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
             }
             let made = want.bare();
             steps.push(Step::CreateRole { role: name.clone(), made: made.clone() });
-            steps.extend(grants(name, want, &made));
+            let (first, then) = grants(name, want, &made);
+            steps.extend(first.into_iter().chain(then));
         }
     }
     steps.extend(late);
@@ -115,12 +126,14 @@ fn restrictions(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     steps
 }
 
-/// Whether the policy loses a statement, while another policy of a role that has both is still to be created, changed
-/// or attached: the statement may move there. A larger grant is split into more policies, for one.
-fn gives_away(arn: &str, desired: &State, observed: &State) -> bool {
-    let (Some(want), Some(have)) = (desired.policies.get(arn), observed.policies.get(arn)) else { return false };
+/// When the document of the policy is set.
+///
+/// It is not the first one if it loses a statement, and the statement may move to another policy of the same role. That
+/// policy is still to be created, changed or attached. A larger grant is split into more policies, for one.
+fn turn(arn: &str, desired: &State, observed: &State) -> Turn {
+    let (Some(want), Some(have)) = (desired.policies.get(arn), observed.policies.get(arn)) else { return Turn::First };
     if want.document.has_statements_of(&have.document) {
-        return false;
+        return Turn::First;
     }
     let is_due = |role: &Name, other: &String| {
         let wanted = desired.policies.get(other).map(|policy| &policy.document);
@@ -129,13 +142,20 @@ fn gives_away(arn: &str, desired: &State, observed: &State) -> bool {
         other != arn && wanted.is_some() && (differs || !is_attached)
     };
     let mut roles = desired.roles.iter().filter(|(_, role)| role.attached.contains(arn));
-    roles.any(|(name, role)| role.attached.iter().any(|other| is_due(name, other)))
+    if !roles.any(|(name, role)| role.attached.iter().any(|other| is_due(name, other))) {
+        Turn::First
+    } else if have.document.has_statements_of(&want.document) {
+        Turn::Last
+    } else {
+        Turn::Second
+    }
 }
 
-/// The steps that change what the role may do, and its details.
-fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
+/// The steps that change what the role may do, and its details. The second list removes what the role was granted, after
+/// all policies have what they gain.
+fn grants(role: &Name, want: &Role, have: &Role) -> (Vec<Step>, Vec<Step>) {
     let role = || role.clone();
-    let mut steps = Vec::new();
+    let (mut steps, mut last) = (Vec::new(), Vec::new());
 
     let attach = want.attached.difference(&have.attached).map(|arn| Step::Attach { role: role(), arn: arn.clone() });
     let detach = have.attached.difference(&want.attached).map(|arn| Step::Detach { role: role(), arn: arn.clone() });
@@ -162,7 +182,8 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
     if crowded {
         steps.extend(detach.chain(delete).chain(attach).chain(put));
     } else {
-        steps.extend(attach.chain(put).chain(detach).chain(delete));
+        steps.extend(attach.chain(put));
+        last.extend(detach.chain(delete));
     }
 
     if (&want.description, want.max_session_duration) != (&have.description, have.max_session_duration) {
@@ -172,7 +193,7 @@ fn grants(role: &Name, want: &Role, have: &Role) -> Vec<Step> {
             max_session_duration: want.max_session_duration,
         });
     }
-    steps
+    (steps, last)
 }
 
 /// The steps that open a role that stays to others: a wider trust policy, and the removal of its boundary.

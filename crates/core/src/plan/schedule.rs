@@ -23,13 +23,6 @@ pub fn next_round(steps: &[Step]) -> Vec<Step> {
         .collect()
 }
 
-/// Returns the ARN without the number of a policy that holds a part of a large grant: `…/Name-Policy` for
-/// `…/Name-Policy-2`.
-fn unnumbered(arn: &str) -> &str {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    arn.rsplit_once('-').filter(|(_, number)| is_number(number)).map_or(arn, |(stem, _)| stem)
-}
-
 impl Step {
     fn waits_for(&self, earlier: &Self) -> bool {
         let policy = self.policy();
@@ -40,9 +33,9 @@ impl Step {
             // The new document may grant more to every role that the policy is attached to. The steps that restrict
             // those roles come first.
             //
-            // A statement may move between the policies that hold one grant. The plan first sets the one that gains it.
-            Self::SetPolicyDocument { arn, .. } => match earlier {
-                Self::SetPolicyDocument { arn: other, .. } => unnumbered(arn) == unnumbered(other),
+            // A document that may lose a statement to another policy waits until the other one has it.
+            Self::SetPolicyDocument { turn, .. } => match earlier {
+                Self::SetPolicyDocument { turn: other, .. } => other < turn,
                 other => matches!(other.entity(), Entity::Role(_)),
             },
             // A statement of the detached policy may have moved into the new document.

@@ -7,6 +7,18 @@ use crate::iam::document::Document;
 use crate::iam::name::Name;
 use crate::state::{Entity, Policy, Role, Tags};
 
+/// When a document is set, where its statements may move to another policy of the same role. That policy gets them
+/// first, so that the role never lacks them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// The document loses no statement that may move.
+    First,
+    /// The document both gains and loses statements.
+    Second,
+    /// The document only loses statements.
+    Last,
+}
+
 /// One change that IAM can make. Sending a step twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -37,6 +49,8 @@ pub enum Step {
         arn: String,
         /// The document of the default version.
         document: Document,
+        /// When the step runs among those that set documents.
+        turn: Turn,
     },
     /// Deletes a customer-managed policy with all its versions.
     DeletePolicy {

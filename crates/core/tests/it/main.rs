@@ -8,6 +8,7 @@
 )]
 
 mod apis;
+mod arns;
 mod beginnings;
 mod declared;
 mod guardrails;

@@ -101,11 +101,20 @@ fn allowed(state: &State) -> BTreeSet<String> {
 
 #[test]
 fn a_statement_that_moves_to_another_policy_is_never_missing() {
-    let moves: [(&Policies<'_>, &Policies<'_>); 4] = [
+    let moves: [(&Policies<'_>, &Policies<'_>); 6] = [
         (&[("P", &["s3:A", "s3:B"])], &[("P", &["s3:A", "s3:C"]), ("P-2", &["s3:B"])]),
         (&[("P", &["s3:A"]), ("P-2", &["s3:B", "s3:D"])], &[("P", &["s3:A", "s3:B"])]),
         (&[("P", &["s3:A", "s3:B"]), ("P-2", &["s3:C"])], &[("P", &["s3:A"]), ("P-2", &["s3:B", "s3:C"])]),
         (&[("P", &["s3:A", "s3:B"])], &[("P", &["s3:A"]), ("P-2", &["s3:B"]), ("P-3", &["s3:C"])]),
+        // A policy goes while another one both gains and loses.
+        (
+            &[("P", &["s3:A"]), ("P-2", &["s3:B"]), ("P-3", &["s3:C"])],
+            &[("P", &["s3:A", "s3:B"]), ("P-2", &["s3:C", "s3:D"])],
+        ),
+        (
+            &[("churn-1", &["s3:A", "s3:B"]), ("churn-1-2", &["s3:C"])],
+            &[("churn-1", &["s3:A"]), ("churn-1-2", &["s3:B", "s3:C"])],
+        ),
     ];
     for (before, end) in moves.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]) {
         let (mut state, end) = (with_policies(before), with_policies(end));

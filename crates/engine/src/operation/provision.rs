@@ -103,7 +103,9 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Ports<I, S, M, O> {
         if let Some(source) = spec.source.as_ref().filter(|_| is_open(&spec, &errors)) {
             let itself = [spec.physical_id.as_str(), physical_id.as_str()];
             let finding = self.find_role(request, source, context, &itself, deadlines.work);
-            found = timed(Phase::Observe, finding).await.map_err(&fail)?;
+            let warning;
+            (found, warning) = timed(Phase::Observe, finding).await.map_err(&fail)?;
+            warnings.extend(warning);
             tracing::info!(%source, role = found, "execution role found");
             known = ReadContext { found: Some(&found), ..context };
             (spec, errors) = parse(known)?;

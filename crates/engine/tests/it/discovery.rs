@@ -268,6 +268,8 @@ async fn an_update_that_leaves_the_endpoint_is_not_refused_for_instance_pools() 
         configure(&stage, config);
         let response = stage.send(&update(ROLE, &two, &one)).await.success();
         assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], role("model"), "{config}");
+        let told = response.0["Data"]["Warnings"].as_str().unwrap();
+        assert!(told.contains("a model of an instance pool has another role"), "{told}");
         assert_eq!(passed(&stage), format!("[{:?}]", role("model")), "{config}");
         assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "two");
     }
@@ -287,6 +289,8 @@ async fn a_changed_endpoint_is_refused_for_instance_pools_but_not_in_a_rollback(
         stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
         let response = stage.send(&event).await.success();
         assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], role("model"), "{config}");
+        let told = response.0["Data"]["Warnings"].as_str().unwrap();
+        assert!(told.contains("a model of an instance pool has another role"), "{told}");
         assert_eq!(passed(&stage), format!("[{:?}]", role("model")), "{config}");
         assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "two");
     }

@@ -340,7 +340,7 @@ impl Iam for Fake {
 
     async fn execute(&self, step: &Step) -> Result<(), AwsError> {
         let asked = match step {
-            Step::SetPolicyDocument { arn, document } => return self.set_policy_document(arn, document).await,
+            Step::SetPolicyDocument { arn, document, .. } => return self.set_policy_document(arn, document).await,
             Step::DeletePolicy { arn } => return self.delete_policy(arn).await,
             Step::CreatePolicy { arn, policy } => {
                 let (path, name) = arn.split_once(":policy").unwrap().1.rsplit_once('/').unwrap();

@@ -241,7 +241,9 @@ fn pass_itself(
              choose another `RoleName`, or set `PassSelf: false`"
         ));
     }
-    for service in [SERVICE].into_iter().chain(trust.services.iter().map(String::as_str)) {
+    // A role that keeps a trust which the deployer no longer allows does not pass itself there.
+    let services = trust.services.iter().map(String::as_str).filter(|service| context.guardrails.allows_trust(service));
+    for service in [SERVICE].into_iter().chain(services) {
         required.pass_role_grants.push(PassRoleGrant {
             state: "PassSelf".to_owned(),
             role: role.clone(),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::iam::arn::{Arn, matches, overlap};
 use crate::iam::document::Document;
+use crate::iam::quota::TRUST_POLICY_SIZE;
 use crate::resource::execution_role::capability::Capabilities;
 use crate::resource::properties::Reader;
 use crate::resource::spec::ReadContext;
@@ -200,7 +201,9 @@ fn allowed(reader: &Reader<'_>, name: &'static str, closed: &[&'static str], con
         if !context.guardrails.allows_trust(&text) {
             // An existing role keeps what the deployer no longer allows.
             let what = shown(&text);
-            reader.tighten(format!("`{name}`: found {what}, which the deployer's `AllowedTrust` does not have"));
+            reader.tighten(format!(
+                "`{name}`: found {what}, which the deployer's `AllowedTrust` does not have; ask the deployer to add it"
+            ));
         }
         allowed.push(text);
     }
@@ -217,6 +220,7 @@ fn source_arn(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<String> {
     let place = context.place;
     let source = reader.text("SourceArn")?;
     let arn = Arn::parse(&source).filter(|arn| arn.service == "sagemaker" && arn.partition == place.partition);
+    let arn = arn.filter(|_| source.len() <= TRUST_POLICY_SIZE);
     if arn.is_some_and(|arn| arn.account == place.account) && !source.contains('$') {
         return Some(source);
     }
