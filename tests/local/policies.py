@@ -57,6 +57,10 @@ SURPLUS = {
     ("cloudformation:CreateStackInstances", "*::type/resource/*"): "the ARN of a public type has no account",
     ("bedrock:TagResource", "*:marketplace/*"): "AWS lists the tags of an endpoint with the operation alone",
     ("bedrock-agentcore:InvokeAgentRuntime", "*:harness/*"): "the guide grants it on the ARN of the harness",
+    ("ec2:CreateNetworkInterface*", "[*]"): "SageMaker refuses a processing job in a VPC if resources limit the grant",
+    ("ec2:DeleteNetworkInterface*", "[*]"): "SageMaker refuses a processing job in a VPC if resources limit the grant",
+    ("cloudwatch:DescribeAlarms", "[*]"): "a composite alarm needs the permission on every resource",
+    ("sagemaker:ListModelPackages", "[*]"): "the call names the group of the packages, or none",
     ("states:InvokeHTTPEndpoint", "states:HTTP*"): "documented with the HTTP task; the reference has the keys alone",
 }
 # Resource types that the reference requires although one of several is enough: globs of an action and of a type.
