@@ -219,9 +219,7 @@ class Judge:
             names = self.known(where, patterns, condition)
             for name in names:
                 reached.setdefault(name, set()).update(resources)
-                if not taken(name) and "*" not in resources:
-                    self.find(where, f"`{name}` takes no resource, so it needs `*`, not {sorted(resources)}")
-                elif taken(name) and "*" in resources and name not in free and not explained(SURPLUS, name, "*"):
+                if taken(name) and "*" in resources and name not in free and not explained(SURPLUS, name, "*"):
                     self.find(where, f"`{name}` is granted on `*`, and takes {sorted(taken(name))}")
             kinds = [kind for name in names for kind in taken(name).values()]
             for resource in kinds and sorted(set(resources) - {"*"}):
@@ -229,6 +227,8 @@ class Judge:
                         and not any(explained(SURPLUS, name, resource) for name in names):
                     self.find(where, f"no action of {names} takes `{resource}`")
         for name, resources in reached.items():
+            if not taken(name) and "*" not in resources:
+                self.find(where, f"`{name}` takes no resource, so it needs `*`, not {sorted(resources)}")
             lacking = {kind for kind, one in taken(name).items() if not any(is_a(on, one) for on in resources)}
             needed = {kind for kind in lacking
                       if taken(name)[kind]["required"] and not explained(ALTERNATIVES, name, kind)}
@@ -380,7 +380,9 @@ def main():
         documents = [*golden["policies"].values(), *golden["inline"].values()]
         given = [path.with_name(path.name.replace(".policy.", f".{kind}.")) for kind in ("asl", "properties")]
         called = re.findall(r"\baws-sdk:(\w+):(\w+)", "".join(one.read_text() for one in given if one.exists()))
-        judge.grants(path.name, [(listed(one["Action"]), listed(one["Resource"]), one.get("Condition"))
+        # A policy variable stands for one part of an ARN.
+        judge.grants(path.name, [(listed(one["Action"]), [re.sub(r"\$\{[\w:]+\}", "x", on) for on in listed(one["Resource"])],
+                                  one.get("Condition"))
                                  for document in documents for one in document["Statement"]],
                      {action for api in called for action in sdk_actions(":".join(api))})
         for document in documents:
