@@ -135,7 +135,7 @@ corpus: .tools/e2e/.installed ## Run every definition and template below DIR thr
 	.tools/e2e/bin/python tests/local/corpus.py $(or $(DIR),$(error DIR: name the folder)) --fail-on crashed,dropped | tee target/corpus.md
 	$(call publish,corpus.md,corpus,make corpus DIR=$(DIR)) <target/corpus.md
 
-generate: .tools/apis/.installed ## Write the table of APIs, the schemas and the generated tables of the documentation anew
+generate: .tools/apis/.installed ## Write the table of APIs, the template, the schemas and the generated tables of the documentation anew
 	.tools/apis/bin/python crates/core/apis/generate.py
 	cargo run --quiet --locked --package mlops-roles-generate
 

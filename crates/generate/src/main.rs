@@ -1,4 +1,5 @@
-//! Writes what is generated in this repository: a JSON Schema of each resource type, and tables of the documentation.
+//! Writes what is generated in this repository: `template.yaml`, a JSON Schema of each resource type, and tables of the
+//! documentation.
 //!
 //! The schemas are for editors and for the rules in `lint/`.
 
@@ -6,16 +7,18 @@
 
 mod common;
 mod deploy_target;
+mod error;
 mod execution_role;
 mod forms;
 mod mlops_roles;
 mod page;
 mod role_set;
 mod service_catalog_roles;
+mod template;
 mod workflow_role;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs, io};
 
@@ -26,29 +29,27 @@ use serde_json::Value;
 
 use ::mlops_roles_core::resource;
 
+use error::Error;
 use page::Sources;
 
-/// The message for arguments that are not valid.
-const USAGE: &str = "usage: generate [--check], in the root of the repository";
 /// The folders whose pages have generated parts.
 const PAGES: [&str; 2] = ["docs/reference", "docs/evidence"];
 
-/// Writes the schemas and the generated parts of the documentation, or checks them with `--check`.
+/// Writes the template, the schemas and the generated parts of the documentation, or checks them with `--check`.
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let checks = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--check"] => true,
-        [] => false,
-        _ => return failed(USAGE),
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--check"] => files().and_then(check),
+        [] => files().and_then(write),
+        _ => Err(Error::Arguments),
     };
-    let done = files().and_then(|files| if checks { check(files) } else { write(files) });
     done.map_or_else(|why| failed(&why), |()| ExitCode::SUCCESS)
 }
 
 /// Writes the message to the standard error and returns the exit code of a failure.
 ///
 /// An error of that write is ignored, because no place is left to report it.
-fn failed(why: &str) -> ExitCode {
+fn failed(why: &Error) -> ExitCode {
     let _ = writeln!(io::stderr(), "{why}");
     ExitCode::FAILURE
 }
@@ -57,9 +58,9 @@ fn failed(why: &str) -> ExitCode {
 ///
 /// # Errors
 /// When a file can't be written.
-fn write(files: Vec<(PathBuf, String)>) -> Result<(), String> {
+fn write(files: Vec<(PathBuf, String)>) -> Result<(), Error> {
     for (path, text) in files {
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        fs::write(&path, text).map_err(Error::of_file(&path))?;
     }
     Ok(())
 }
@@ -68,37 +69,41 @@ fn write(files: Vec<(PathBuf, String)>) -> Result<(), String> {
 ///
 /// # Errors
 /// When a file is absent or differs; the message names all such files.
-fn check(files: Vec<(PathBuf, String)>) -> Result<(), String> {
-    let differing = files.into_iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
-    let differing: Vec<String> =
-        differing.map(|(path, _)| format!("{}: is not up to date; run `make generate`", path.display())).collect();
-    if differing.is_empty() { Ok(()) } else { Err(differing.join("\n")) }
+fn check(files: Vec<(PathBuf, String)>) -> Result<(), Error> {
+    let stale = files.into_iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
+    let stale: Vec<PathBuf> = stale.map(|(path, _)| path).collect();
+    if stale.is_empty() { Ok(()) } else { Err(Error::Stale(stale)) }
 }
 
 /// Returns the path and text of each generated file.
 ///
 /// # Errors
-/// When a page can't be read, asks for what does not exist, or lacks what a page must have.
-fn files() -> Result<Vec<(PathBuf, String)>, String> {
+/// When a part of the template or a page can't be read, asks for what does not exist, or lacks what it must have.
+fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     let schemas = schemas();
     let mut files = Vec::new();
     for (name, schema) in &schemas {
-        let text = serde_json::to_string_pretty(schema).map_err(|error| format!("{name}: {error}"))?;
+        let text = serde_json::to_string_pretty(schema);
+        let text = text.map_err(|why| Error::Schema { name: name.clone(), why })?;
         files.push((PathBuf::from(format!("schemas/{name}.json")), text + "\n"));
     }
-    let mut sources = Sources::new(schemas.into_iter().map(|(name, schema)| (name, schema.to_value())).collect())?;
-    for folder in PAGES {
-        let entries = fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))?;
+    let schemas = schemas.into_iter().map(|(name, schema)| (name, schema.to_value())).collect();
+    let template = template::text()?;
+    // The pages have the tables of this text. The command line was compiled with the text before.
+    let mut sources = Sources::new(schemas, &template)?;
+    files.push((PathBuf::from(template::FILE), template));
+    for folder in PAGES.map(Path::new) {
+        let entries = fs::read_dir(folder).map_err(Error::of_file(folder))?;
         let mut pages: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         pages.sort();
         for page in pages {
-            let text = fs::read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
-            let text = sources.filled(&text).map_err(|why| format!("{}: {why}", page.display()))?;
+            let text = fs::read_to_string(&page).map_err(Error::of_file(&page))?;
+            let text = sources.filled(&page, &text)?;
             files.push((page, text));
         }
     }
     let missing = sources.missing();
-    if missing.is_empty() { Ok(files) } else { Err(format!("no page has: {}", missing.join(", "))) }
+    if missing.is_empty() { Ok(files) } else { Err(Error::MissingFromPages(missing)) }
 }
 
 /// Returns the name and schema of each resource type, such as `SageMakerExecutionRole`.

@@ -110,7 +110,7 @@ impl JsonSchema for Name {
 }
 
 /// Returns the role sets of this resource type: all but the one of `Custom::SageMakerDeployTarget`.
-fn sets() -> impl Iterator<Item = (&'static str, &'static RoleSet)> {
+pub fn sets() -> impl Iterator<Item = (&'static str, &'static RoleSet)> {
     let sets = catalog::names().filter(|name| *name != DEPLOY_TARGET);
     sets.filter_map(|name| Some((name, catalog::role_set(name).ok()?)))
 }

@@ -1,8 +1,9 @@
 //! Knows which actions the default permissions boundary of `template.yaml` denies besides the identity services.
 //!
 //! These actions give a role the permissions of other principals without a role to pass. An example is an update of the
-//! code of an existing function. `boundary.json` lists the actions. `tests/local/test_boundary.py` proves that
-//! `template.yaml` denies them and that no role of the catalog needs the standard ones.
+//! code of an existing function. `boundary.json` lists the actions, and `crates/generate` writes them to `template.yaml`.
+//! `tests/local/test_boundary.py` proves that the boundary denies them and that no role of the catalog needs the standard
+//! ones.
 //!
 //! `boundary.json` has three members:
 //!
@@ -80,6 +81,27 @@ impl BoundaryDenies {
         let overrides = &TABLE.overrides;
         let is_one = self != Self::None && overrides.actions.iter().any(|pattern| meets(pattern, action));
         overrides.members.keys().map(String::as_str).filter(move |_| is_one)
+    }
+
+    /// Lists the patterns of actions that are denied from this level on: `ecs:ExecuteCommand` from `Standard` on.
+    ///
+    /// Empty for the level `None`.
+    pub fn actions(self) -> &'static [String] {
+        match self {
+            Self::None => &[],
+            Self::Standard => &TABLE.standard,
+            Self::Strict => &TABLE.strict,
+        }
+    }
+
+    /// Lists the calls with an override that are denied from `Standard` on.
+    ///
+    /// Each item is a pattern of actions with the condition key of a member: `codebuild:StartBuild*` with
+    /// `codebuild:source.buildspec`.
+    pub fn overrides() -> impl Iterator<Item = (&'static str, &'static str)> {
+        let overrides = &TABLE.overrides;
+        let keys = move |action: &'static str| overrides.members.values().map(move |key| (action, key.as_str()));
+        overrides.actions.iter().map(String::as_str).flat_map(keys)
     }
 }
 

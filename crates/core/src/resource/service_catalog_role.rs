@@ -142,6 +142,11 @@ impl ServiceCatalogRole {
         Name::new(format!("{PREFIX}{}", self.suffix))
     }
 
+    /// Returns the attached AWS managed policy: the part of its ARN after `arn:aws:iam::aws:policy/`.
+    pub fn managed_policy(&self) -> &'static str {
+        self.managed
+    }
+
     /// Returns whether the role is the launch or the use role, which `Roles: LaunchAndUse` stands for.
     ///
     /// These two roles existed before projects had a role for each service.

@@ -19,8 +19,11 @@ mod resource_type;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::Value;
+
+use crate::error::{Error, PartError};
 
 /// The beginning of the comment that opens a generated part.
 const OPENS: &str = "<!-- generated: ";
@@ -38,12 +41,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Collects the sources.
+    /// Collects the sources: the schemas by name, and the text of the template.
     ///
     /// # Errors
-    /// When `template.yaml` can't be parsed.
-    pub fn new(schemas: BTreeMap<String, Value>) -> Result<Self, String> {
-        let template = mlops_roles_cli::document::parse(mlops_roles_cli::deployed::TEMPLATE)?;
+    /// When the template can't be parsed.
+    pub fn new(schemas: BTreeMap<String, Value>, template: &str) -> Result<Self, Error> {
+        let template = mlops_roles_cli::document::parse(template).map_err(|why| Error::Template(why.into()))?;
         Ok(Self { schemas, template, written: BTreeSet::new() })
     }
 
@@ -51,13 +54,16 @@ impl Sources {
     ///
     /// # Errors
     /// When a generated part has no end or asks for what does not exist.
-    pub fn filled(&mut self, page: &str) -> Result<String, String> {
+    pub fn filled(&mut self, page: &Path, text: &str) -> Result<String, Error> {
         let mut pieces = Vec::new();
-        let mut rest = page;
+        let mut rest = text;
         while let Some((before, after)) = rest.split_once(OPENS) {
-            let (asked, after) = after.split_once(" -->\n").ok_or_else(|| format!("`{OPENS}` without ` -->`"))?;
-            let (_, after) = after.split_once(CLOSES).ok_or_else(|| format!("`{asked}`: without `{CLOSES}`"))?;
-            let table = self.part(asked).map_err(|why| format!("`{asked}`: {why}"))?;
+            let (asked, after) = after.split_once(" -->\n").ok_or_else(|| Error::OpenComment(page.to_owned()))?;
+            let closed = after.split_once(CLOSES);
+            let (_, after) =
+                closed.ok_or_else(|| Error::OpenPart { page: page.to_owned(), asked: asked.to_owned() })?;
+            let table = self.part(asked);
+            let table = table.map_err(|why| Error::Part { page: page.to_owned(), asked: asked.to_owned(), why })?;
             pieces.push(format!("{before}{OPENS}{asked} -->\n\n{}\n\n{CLOSES}", table.trim_end()));
             rest = after;
         }
@@ -65,7 +71,7 @@ impl Sources {
         Ok(pieces.concat())
     }
 
-    fn part(&mut self, asked: &str) -> Result<String, String> {
+    fn part(&mut self, asked: &str) -> Result<String, PartError> {
         let words: Vec<&str> = asked.split(' ').collect();
         let (rows, names) = match words.as_slice() {
             ["properties", of, names @ ..] => resource_type::properties(self.schema(of)?, names)?,
@@ -78,7 +84,7 @@ impl Sources {
             ["integrations"] => integrations::integrations(),
             ["wildcards"] => integrations::wildcards(),
             ["coverage"] => integrations::coverage(),
-            _ => return Err("nothing of that name is generated".to_owned()),
+            _ => return Err(PartError::Unknown),
         };
         let kind = words.first().copied().unwrap_or_default();
         let of = match kind {
@@ -87,14 +93,14 @@ impl Sources {
         };
         for name in names {
             if !self.written.insert(format!("{kind} {of} {name}")) {
-                return Err(format!("`{name}` stands in another generated table already"));
+                return Err(PartError::Twice(name));
             }
         }
         Ok(rows)
     }
 
-    fn schema(&self, of: &str) -> Result<&Value, String> {
-        self.schemas.get(of).ok_or_else(|| format!("there is no resource type `{of}`"))
+    fn schema(&self, of: &str) -> Result<&Value, PartError> {
+        self.schemas.get(of).ok_or_else(|| PartError::NoType(of.to_owned()))
     }
 
     /// Lists what no page has: properties and attributes of a type, parameters, statements of a policy.

@@ -3,19 +3,20 @@
 use serde_json::Value;
 
 use super::table::{Part, code, codes, members, table, text};
+use crate::error::PartError;
 
 /// Returns the table of the named parameters, in that order.
 ///
 /// # Errors
 /// When the template has no such parameter, or a parameter has no description.
-pub fn parameters(template: &Value, names: &[&str]) -> Result<Part, String> {
+pub fn parameters(template: &Value, names: &[&str]) -> Result<Part, PartError> {
     let mut rows = Vec::new();
     for name in names {
         let found = template.pointer(&format!("/Parameters/{name}"));
-        let parameter = found.ok_or_else(|| format!("template.yaml has no parameter `{name}`"))?;
+        let parameter = found.ok_or_else(|| PartError::NoParameter((*name).to_owned()))?;
         let meaning = text(parameter, "Description");
         if meaning.is_empty() {
-            return Err(format!("parameter `{name}` of template.yaml has no description"));
+            return Err(PartError::NoDescription(format!("parameter `{name}` of template.yaml")));
         }
         rows.push([code(name), default(parameter), values(parameter), meaning.to_owned()]);
     }
@@ -51,12 +52,12 @@ fn values(parameter: &Value) -> String {
 ///
 /// # Errors
 /// When an output has no description.
-pub fn outputs(template: &Value) -> Result<Part, String> {
+pub fn outputs(template: &Value) -> Result<Part, PartError> {
     let mut rows = Vec::new();
     for (name, output) in members(template.get("Outputs")) {
         let meaning = text(output, "Description");
         if meaning.is_empty() {
-            return Err(format!("output `{name}` of template.yaml has no description"));
+            return Err(PartError::NoDescription(format!("output `{name}` of template.yaml")));
         }
         let export = output.pointer("/Export/Name/Fn::Sub").and_then(Value::as_str);
         let export = export.map(|name| code(&name.replace("${AWS::StackName}", "<stack>")));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::table::{Part, code, codes, list, members, table, text};
+use crate::error::PartError;
 
 /// What limits each statement, in words: the policy, the `Sid` and the limit. A test evaluates the statements themselves.
 const LIMITS: [(&str, &str, &str); 26] = [
@@ -56,12 +57,12 @@ const LIMITS: [(&str, &str, &str); 26] = [
 ///
 /// # Errors
 /// When the template has no such policy, or a statement of it has no limit in words.
-pub fn statements(template: &Value, policy: &str) -> Result<Part, String> {
+pub fn statements(template: &Value, policy: &str) -> Result<Part, PartError> {
     let (mut rows, mut names) = (Vec::new(), Vec::new());
     for statement in of_policy(template, policy) {
         let sid = text(statement, "Sid");
         let limit = LIMITS.iter().find(|(of, name, _)| (*of, *name) == (policy, sid));
-        let (.., limit) = limit.ok_or_else(|| format!("statement `{sid}` has no limit in `LIMITS`"))?;
+        let (.., limit) = limit.ok_or_else(|| PartError::NoLimit(sid.to_owned()))?;
         let mut actions: BTreeSet<&str> = list(statement.get("Action")).into_iter().collect();
         let all_but: Vec<&str> = list(statement.get("NotAction"));
         let mut told = codes(std::mem::take(&mut actions));
@@ -75,7 +76,7 @@ pub fn statements(template: &Value, policy: &str) -> Result<Part, String> {
         names.push(sid.to_owned());
     }
     if rows.is_empty() {
-        return Err(format!("template.yaml has no policy `{policy}` with statements"));
+        return Err(PartError::NoStatements(policy.to_owned()));
     }
     Ok((table(["statement", "actions", "limited to"], rows), names))
 }

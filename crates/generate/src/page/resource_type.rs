@@ -12,21 +12,22 @@ use mlops_roles_core::state::ownership::Owner;
 use serde_json::{Map, Value, json};
 
 use super::table::{Part, code, list, members, table, text};
+use crate::error::PartError;
 
 /// Returns the table of the named properties, or of all.
 ///
 /// # Errors
 /// When the type has no such property, or a property has no description.
-pub fn properties(schema: &Value, names: &[&str]) -> Result<Part, String> {
+pub fn properties(schema: &Value, names: &[&str]) -> Result<Part, PartError> {
     let required = list(schema.get("required"));
     let mut rows = Vec::new();
     let names = named(schema.get("properties"), names);
     for name in &names {
         let property = schema.pointer(&format!("/properties/{name}"));
-        let property = property.ok_or_else(|| format!("the type has no property `{name}`"))?;
+        let property = property.ok_or_else(|| PartError::NoProperty(name.clone()))?;
         let meaning = text(property, "description");
         if meaning.is_empty() {
-            return Err(format!("property `{name}` has no description"));
+            return Err(PartError::NoDescription(format!("property `{name}`")));
         }
         let default = match text(property, "x-default") {
             "" if required.contains(&name.as_str()) => "**required**",
@@ -42,12 +43,12 @@ pub fn properties(schema: &Value, names: &[&str]) -> Result<Part, String> {
 ///
 /// # Errors
 /// When the type has no such attribute.
-pub fn attributes(schema: &Value, names: &[&str]) -> Result<Part, String> {
+pub fn attributes(schema: &Value, names: &[&str]) -> Result<Part, PartError> {
     let mut rows = Vec::new();
     let names = named(schema.get("x-attributes"), names);
     for name in &names {
         let meaning = schema.pointer(&format!("/x-attributes/{name}")).and_then(Value::as_str);
-        let meaning = meaning.ok_or_else(|| format!("the type has no attribute `{name}`"))?;
+        let meaning = meaning.ok_or_else(|| PartError::NoAttribute(name.clone()))?;
         rows.push([code(name), meaning.to_owned()]);
     }
     Ok((table(["attribute", "value"], rows), names))
@@ -65,7 +66,7 @@ fn named(all: Option<&Value>, names: &[&str]) -> Vec<String> {
 ///
 /// # Errors
 /// When the function accepts every wrong value of a property.
-pub fn errors(of: &str, schema: &Value) -> Result<String, String> {
+pub fn errors(of: &str, schema: &Value) -> Result<String, PartError> {
     let sets = schema.pointer("/properties/RoleSet/enum").and_then(Value::as_array);
     // A role set has its properties only once it is named.
     let bases: Vec<Map<String, Value>> = match sets {
@@ -92,7 +93,7 @@ pub fn errors(of: &str, schema: &Value) -> Result<String, String> {
             reasons.retain(|reason| !is_general(reason));
         }
         if reasons.is_empty() {
-            return Err(format!("no wrong value of `{name}` is refused"));
+            return Err(PartError::NothingRefused(name.clone()));
         }
         rows.extend(reasons.into_iter().map(|(of, expected)| [of, expected]));
     }
@@ -100,9 +101,9 @@ pub fn errors(of: &str, schema: &Value) -> Result<String, String> {
 }
 
 /// Returns the errors about the property `name`, each as its path and the rest of the error.
-fn refusals(of: &str, name: &str, properties: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+fn refusals(of: &str, name: &str, properties: &Map<String, Value>) -> Result<Vec<(String, String)>, PartError> {
     let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/churn/7c1d";
-    let place = Place::from_arn(stack).ok_or("no place")?;
+    let place = Place::from_arn(stack).ok_or_else(|| PartError::NoContext("no place".to_owned()))?;
     let variables = BTreeMap::from([
         ("ROLE_NAME_PREFIXES", "AmazonSageMaker"),
         ("ROLE_PATHS", "/"),
@@ -110,7 +111,7 @@ fn refusals(of: &str, name: &str, properties: &Map<String, Value>) -> Result<Vec
         ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
     ]);
     let guardrails = Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned()));
-    let guardrails = guardrails.map_err(|error| error.to_string())?;
+    let guardrails = guardrails.map_err(|error| PartError::NoContext(error.to_string()))?;
     let owner = Owner { stack_id: stack.to_owned(), logical_id: "Role".to_owned() };
     let context = ReadContext { place: &place, guardrails: &guardrails, owner: &owner, existing: None, found: None };
     let errors = resource::parse(&format!("Custom::{of}"), properties, context).map_or_else(

@@ -5,5 +5,7 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod copy;
 mod pages;
 mod schemas;
+mod template;

@@ -1,36 +1,9 @@
-//! The program on a copy of the pages and schemas: what is not up to date, absent or doubled is found.
+//! The program on a copy of the pages: what is not up to date, absent or doubled is found.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-/// Copies the schemas and the pages with generated parts, and returns the folder.
-fn copy(name: &str) -> PathBuf {
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&to);
-    for folder in ["schemas", "docs/reference", "docs/evidence"] {
-        std::fs::create_dir_all(to.join(folder)).unwrap();
-        for entry in std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            std::fs::copy(&path, to.join(folder).join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    to
-}
-
-/// Changes a page, and returns what the program says about it.
-fn said(name: &str, page: &str, change: impl Fn(&str) -> String) -> String {
-    let folder = copy(name);
-    let path = folder.join(page);
-    let before = std::fs::read_to_string(&path).unwrap();
-    let after = change(&before);
-    assert_ne!(before, after, "the page has nothing to change");
-    std::fs::write(&path, after).unwrap();
-    let done = Command::new(env!("CARGO_BIN_EXE_generate")).arg("--check").current_dir(&folder).output().unwrap();
-    assert!(!done.status.success());
-    String::from_utf8(done.stderr).unwrap()
-}
+use crate::copy::{ROOT, said};
 
 #[test]
 fn what_differs_from_the_types_is_found_and_written_anew() {
