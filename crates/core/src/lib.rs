@@ -3,6 +3,7 @@
 //! The list shows the layers from the bottom up: a layer uses only the layers above it in this list.
 //!
 //! - [`text`]: how messages show values
+//! - [`table`]: the error that a table of this project is broken
 //! - [`iam`]: ARNs, names, policy documents and quotas
 //! - [`state`]: the roles and policies of an account, their ownership and the queries that read them
 //! - [`guardrails`]: the limits that the deployer of the function sets
@@ -22,4 +23,5 @@ pub mod plan;
 pub mod protocol;
 pub mod resource;
 pub mod state;
+pub mod table;
 pub mod text;

@@ -11,13 +11,15 @@ use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::integration::task_resources::Use;
 use crate::permissions::integration::undeclared::UndeclaredNeed;
+use crate::table::TableError;
 
 /// The name that stands for the state in the grants of keys.
 pub const STATE: &str = "(data keys)";
 
 /// The services whose callers need the key of the data. A table that can't be parsed is a bug, and a test reads it.
-static ROWS: LazyLock<Result<Vec<Row>, String>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("data_keys.json")).map_err(|error| error.to_string()));
+static ROWS: LazyLock<Result<Vec<Row>, TableError>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("data_keys.json")).map_err(|error| TableError::DataKeys(error.to_string()))
+});
 
 /// What the callers of a service need of the key that encrypts its data.
 #[derive(Debug, Deserialize)]
@@ -39,8 +41,8 @@ pub struct Row {
 /// Lists the rows of the table.
 ///
 /// # Errors
-/// Returns a message if the table is broken, which is a bug in this project.
-pub fn rows() -> Result<&'static [Row], String> {
+/// Fails if the table is broken, which is a bug in this project.
+pub fn rows() -> Result<&'static [Row], TableError> {
     ROWS.as_deref().map_err(Clone::clone)
 }
 
@@ -52,10 +54,7 @@ pub fn rows() -> Result<&'static [Row], String> {
 pub(super) fn required_by_data_keys(keys: Option<&[String]>, required: &mut RequiredPermissions) {
     let rows = match rows() {
         Ok(rows) => rows,
-        Err(error) => {
-            let why = format!("the table of data keys can't be parsed: {error}; report it as a bug");
-            return required.errors.push(why);
-        }
+        Err(why) => return required.errors.push(why.to_string()),
     };
     let Some(keys) = keys else {
         let touched: BTreeSet<&str> =

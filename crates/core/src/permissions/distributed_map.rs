@@ -3,13 +3,15 @@
 use serde_json::json;
 
 use crate::iam::arn::{Arn, Place, matches};
-use crate::permissions::asl::{DistributedMap, Found, Task, starts};
+use crate::permissions::asl::value::{Found, starts};
+use crate::permissions::asl::{DistributedMap, Task};
 use crate::permissions::features::Features;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, narrowed, narrowed_by};
 use crate::permissions::integration::task_resources::Use;
 use crate::permissions::integration::undeclared::UndeclaredNeed;
+use crate::permissions::state_error::StateError;
 
 /// Adds what a distributed map needs: it runs its iterations as executions of the same state machine.
 ///
@@ -22,11 +24,11 @@ pub(super) fn required_by_map(
 ) {
     let Place { partition, region, account } = context.place;
     match &features.state_machine {
-        None => required.errors.push(format!(
-            "state `{}`: `StateMachineName`: missing, expected the whole name, because a distributed map starts \
-             executions of its own state machine",
-            map.path
-        )),
+        None => {
+            let expected = "the whole name, because a distributed map starts executions of its own state machine";
+            let why = StateError::Missing { member: "StateMachineName".to_owned(), expected };
+            required.invalid(&map.path, &why);
+        }
         Some(name) => {
             let states = |rest: &str| format!("arn:{partition}:states:{region}:{account}:{rest}");
             let machine = vec![ResourcePattern::exact(states(&format!("stateMachine:{name}")))];
@@ -44,10 +46,12 @@ pub(super) fn required_by_map(
         }
     }
     for part in [&map.reader, &map.writer].into_iter().flatten() {
-        required.tightened.extend(missing(part).map(|why| format!("state `{}`: {why}", part.path)));
+        if let Some(why) = missing(part) {
+            required.tighten(&part.path, &why);
+        }
         match in_s3(map, part, context, required) {
             Ok(grants) => required.grants.extend(grants),
-            Err(why) => required.errors.push(format!("state `{}`: {why}", part.path)),
+            Err(why) => required.invalid(&part.path, &why),
         }
     }
 }
@@ -87,13 +91,13 @@ fn access_point(bucket: &str) -> Option<Arn<'_>> {
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html>
 ///
 /// # Errors
-/// Returns a message that names the member if the member has a wildcard, or if `Resource` is another one.
+/// Fails if a member has a wildcard, or if `Resource` is another one.
 fn in_s3(
     map: &DistributedMap,
     part: &Task,
     context: DeriveContext<'_>,
     required: &mut RequiredPermissions,
-) -> Result<Vec<Grant>, String> {
+) -> Result<Vec<Grant>, StateError> {
     // The ARN may name a region and an account, as that of a task.
     let operation = part.resource.rsplit_once(":s3:").filter(|(before, _)| !before.ends_with(":aws-sdk"));
     let bucket = Bucket::parse(map, part, context)?;
@@ -134,11 +138,10 @@ fn in_s3(
             let actions = &["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
             Ok(vec![Grant::of(&map.path, actions, bucket.object(&key, "Prefix"), None)])
         }
-        _ => Err(format!(
-            "`Resource`: found `{}`, expected an ARN that ends with `s3:getObject`, `s3:listObjectsV2` or \
-             `s3:putObject`",
-            part.resource
-        )),
+        _ => {
+            let expected = "an ARN that ends with `s3:getObject`, `s3:listObjectsV2` or `s3:putObject`";
+            Err(StateError::Unexpected { member: "Resource".to_owned(), found: part.resource.clone(), expected })
+        }
     }
 }
 
@@ -226,12 +229,12 @@ struct Bucket<'a> {
 }
 
 impl<'a> Bucket<'a> {
-    fn parse(map: &'a DistributedMap, part: &'a Task, context: DeriveContext<'a>) -> Result<Self, String> {
+    fn parse(map: &'a DistributedMap, part: &'a Task, context: DeriveContext<'a>) -> Result<Self, StateError> {
         for member in ["Bucket", "Key", "Prefix"] {
             if let Some(Found::Literal(text)) = part.arguments.at(member).first()
                 && text.contains(['*', '?'])
             {
-                return Err(format!("`{member}`: found `{text}`, expected a value without the wildcards `*` and `?`"));
+                return Err(StateError::Wildcard { member: member.to_owned(), found: text.clone() });
             }
         }
         let (name, whole) = starts(part.arguments.at("Bucket").into_iter().next());

@@ -8,6 +8,17 @@ use crate::iam::document::{Document, json};
 use crate::iam::quota::POLICY_SIZE;
 use crate::permissions::integration::required::{Grant, PassRoleGrant};
 
+/// A statement of one action on one resource is larger than a policy may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "one statement would have {size} characters, and IAM allows {most} in a policy; shorten the names of the resources",
+    most = POLICY_SIZE
+)]
+pub struct StatementTooLarge {
+    /// The size of a policy with the statement alone, in characters.
+    pub size: usize,
+}
+
 /// The characters that a policy document has around its statements, rounded up.
 const AROUND: usize = 40;
 
@@ -16,8 +27,8 @@ const AROUND: usize = 40;
 /// Each document fits IAM's quota for a managed policy, `POLICY_SIZE` characters.
 ///
 /// # Errors
-/// Returns a message with the size if a statement of one action on one resource is larger than the quota.
-pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, String> {
+/// Fails if a statement of one action on one resource is larger than the quota.
+pub fn documents(grants: &[Grant]) -> Result<Vec<Document>, StatementTooLarge> {
     let mut by_place: BTreeMap<(String, BTreeSet<String>), BTreeSet<String>> = BTreeMap::new();
     let condition = |grant: &Grant| grant.condition.as_ref().map_or_else(String::new, Value::to_string);
     for grant in grants {
@@ -152,22 +163,19 @@ fn without_covered(resources: &BTreeSet<String>) -> BTreeSet<String> {
 /// Shares out the actions over statements, each small enough for a document beside any one of the resources.
 ///
 /// # Errors
-/// Returns a message with the size if a statement of one action on one resource is larger than a policy.
+/// Fails if a statement of one action on one resource is larger than a policy.
 fn shared_actions<'a>(
     condition: &str,
     actions: &'a BTreeSet<String>,
     resources: &BTreeSet<String>,
-) -> Result<Vec<Vec<&'a String>>, String> {
+) -> Result<Vec<Vec<&'a String>>, StatementTooLarge> {
     let largest = |items: &BTreeSet<String>| items.iter().map(|item| listed(item)).max().unwrap_or_default();
     let total = |items: &BTreeSet<String>| items.iter().map(|item| listed(item)).sum::<usize>();
     let frame = AROUND + length(&statement(condition, &[], &[]));
     let one_resource = largest(resources);
     let size = frame + largest(actions) + one_resource;
     if size > POLICY_SIZE {
-        return Err(format!(
-            "one statement would have {size} characters, and IAM allows {POLICY_SIZE} in a policy; shorten the names \
-             of the resources"
-        ));
+        return Err(StatementTooLarge { size });
     }
     let room = POLICY_SIZE - frame;
     if total(actions) + one_resource <= room {

@@ -8,4 +8,5 @@ pub mod documents;
 pub mod features;
 pub mod integration;
 pub mod simulation;
+pub mod state_error;
 mod storable;

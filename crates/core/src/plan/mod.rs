@@ -32,58 +32,17 @@ use crate::state::{Role, State, Tags};
 ///
 /// Policies are created before they are attached, and deleted after they are detached.
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let (mut late, mut losing) = (Vec::new(), Vec::new());
-    let mut last = Vec::new();
+    let mut stages = Stages::default();
     for (name, want) in &desired.roles {
         if let Some(have) = kept(observed, name, want) {
-            steps.extend(restrictions(name, want, have));
+            stages.early.extend(restrictions(name, want, have));
         }
     }
-    for (arn, want) in &desired.policies {
-        match observed.policies.get(arn) {
-            None => steps.push(Step::CreatePolicy { arn: arn.clone(), policy: want.clone() }),
-            Some(have) => {
-                let (add, drop) = tag_changes(&want.tags, &have.tags);
-                if !drop.is_empty() {
-                    let when = if crowded_tags(&want.tags, &have.tags) { &mut steps } else { &mut last };
-                    when.push(Step::UntagPolicy { arn: arn.clone(), keys: drop });
-                }
-                if !add.is_empty() {
-                    steps.push(Step::TagPolicy { arn: arn.clone(), tags: add });
-                }
-                if want.document != have.document {
-                    let turn = turn(arn, desired, observed);
-                    let when = match turn {
-                        Turn::First => &mut steps,
-                        Turn::Second => &mut late,
-                        Turn::Last => &mut losing,
-                    };
-                    let document = want.document.clone();
-                    when.push(Step::SetPolicyDocument { arn: arn.clone(), document, turn });
-                }
-            }
-        }
-    }
-    late.append(&mut losing);
+    stages.set_policies(desired, observed);
     for (name, want) in &desired.roles {
-        if let Some(have) = kept(observed, name, want) {
-            let is_trust_set = steps.iter().any(|step| matches!(step, Step::SetTrust { role, .. } if role == name));
-            let (first, then) = grants(name, want, have);
-            steps.extend(first);
-            late.extend(then);
-            late.extend(openings(name, want, have, is_trust_set));
-            last.extend(untag(name, want, have));
-        } else {
-            if let Some(have) = observed.roles.get(name) {
-                steps.extend(teardown(name, have));
-            }
-            let made = want.bare();
-            steps.push(Step::CreateRole { role: name.clone(), made: made.clone() });
-            let (first, then) = grants(name, want, &made);
-            steps.extend(first.into_iter().chain(then));
-        }
+        stages.set_role(name, want, observed);
     }
+    let Stages { early: mut steps, late, last } = stages;
     steps.extend(late);
     for (name, have) in &observed.roles {
         if !desired.roles.contains_key(name) {
@@ -97,6 +56,70 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     }
     steps.extend(last);
     steps
+}
+
+/// The steps on the roles and policies of the desired state, in three stages.
+#[derive(Default)]
+struct Stages {
+    /// The steps that restrict roles, or grant and take nothing away.
+    early: Vec<Step>,
+    /// The steps that may take away what another policy of the role has by then, and those that open roles to others.
+    late: Vec<Step>,
+    /// The removal of tags, after everything else.
+    last: Vec<Step>,
+}
+
+impl Stages {
+    /// Adds the steps on the policies of the desired state.
+    fn set_policies(&mut self, desired: &State, observed: &State) {
+        // The documents that only lose statements come after those that also gain some.
+        let mut losing = Vec::new();
+        for (arn, want) in &desired.policies {
+            let Some(have) = observed.policies.get(arn) else {
+                self.early.push(Step::CreatePolicy { arn: arn.clone(), policy: want.clone() });
+                continue;
+            };
+            let (add, drop) = tag_changes(&want.tags, &have.tags);
+            if !drop.is_empty() {
+                let when = if crowded_tags(&want.tags, &have.tags) { &mut self.early } else { &mut self.last };
+                when.push(Step::UntagPolicy { arn: arn.clone(), keys: drop });
+            }
+            if !add.is_empty() {
+                self.early.push(Step::TagPolicy { arn: arn.clone(), tags: add });
+            }
+            if want.document != have.document {
+                let turn = turn(arn, desired, observed);
+                let when = match turn {
+                    Turn::First => &mut self.early,
+                    Turn::Second => &mut self.late,
+                    Turn::Last => &mut losing,
+                };
+                when.push(Step::SetPolicyDocument { arn: arn.clone(), document: want.document.clone(), turn });
+            }
+        }
+        self.late.append(&mut losing);
+    }
+
+    /// Adds the steps on a role of the desired state that come after its restrictions.
+    fn set_role(&mut self, name: &Name, want: &Role, observed: &State) {
+        if let Some(have) = kept(observed, name, want) {
+            let is_set = |step: &Step| matches!(step, Step::SetTrust { role, .. } if role == name);
+            let is_trust_set = self.early.iter().any(is_set);
+            let (first, then) = grants(name, want, have);
+            self.early.extend(first);
+            self.late.extend(then);
+            self.late.extend(openings(name, want, have, is_trust_set));
+            self.last.extend(untag(name, want, have));
+            return;
+        }
+        if let Some(have) = observed.roles.get(name) {
+            self.early.extend(teardown(name, have));
+        }
+        let made = want.bare();
+        self.early.push(Step::CreateRole { role: name.clone(), made: made.clone() });
+        let (first, then) = grants(name, want, &made);
+        self.early.extend(first.into_iter().chain(then));
+    }
 }
 
 /// The observed role, if it can stay. A role with another path can't: IAM fixes the path at creation.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::iam::arn::Arn;
 use crate::permissions::asl;
-use crate::permissions::asl::{Arguments, Machine, Task};
+use crate::permissions::asl::arguments::Arguments;
+use crate::permissions::asl::{Machine, Task};
 use crate::permissions::derive::derive;
 use crate::permissions::documents::{documents, pass_role};
 use crate::permissions::features::Features;
@@ -86,7 +87,7 @@ pub fn parse(
         !is_new
     });
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        errors.push(why);
+        errors.push(why.to_string());
         Vec::new()
     });
     for error in errors {

@@ -16,7 +16,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
-            reader.report(why);
+            reader.report(why.to_string());
             return ResourceSpec::default();
         }
     };

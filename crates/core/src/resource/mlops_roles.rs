@@ -25,7 +25,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     match catalog::role_set(name) {
         Ok(set) => role_set::parse(name, set, reader, context),
         Err(why) => {
-            reader.report(why);
+            reader.report(why.to_string());
             ResourceSpec::default()
         }
     }

@@ -163,7 +163,7 @@ fn derived(case: &Case) -> Derived {
     let required = derive(&machine, &features, context);
     errors.extend(required.errors);
     let granting = documents(&required.grants).unwrap_or_else(|error| {
-        errors.push(error);
+        errors.push(error.to_string());
         Vec::new()
     });
     let policies = granting.into_iter().chain(pass_role(&required.pass_role_grants));

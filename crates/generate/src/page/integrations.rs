@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mlops_roles_core::permissions::integration::{Integration, Need, all};
+use mlops_roles_core::permissions::integration::need::Need;
+use mlops_roles_core::permissions::integration::{Integration, all};
 
 use super::table::{Part, code, codes, table};
 

@@ -23,9 +23,11 @@
 //! roles and `declared` has `on`, `otherwise` and `why` of the need before: `*;!`. A need never begins with `^`. JSON
 //! has an escape such as `\u0023` for each character that would be a sign, `;` or `~`.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::permissions::integration::declarable::Declarable;
+use crate::table::TableError;
 
 /// The letters of the reasons for a wildcard.
 const REASONS: [(&str, &str); 8] = [
@@ -77,8 +79,8 @@ impl ApiNeed {
     /// Parses the needs of a line. `noun` is the first noun of the line, `prefix` that of the service in IAM.
     ///
     /// # Errors
-    /// Returns the part that is broken, or the error of its JSON.
-    pub(super) fn parse_all(text: &str, noun: &str, prefix: &str) -> Result<Vec<Self>, String> {
+    /// Fails if a part is broken, with the part or the error of its JSON.
+    pub(super) fn parse_all(text: &str, noun: &str, prefix: &str) -> Result<Vec<Self>, TableError> {
         let text = with_noun(text, noun);
         let mut needs: Vec<Self> = Vec::new();
         for one in text.split(';').filter(|one| !one.is_empty()) {
@@ -91,8 +93,8 @@ impl ApiNeed {
     /// Parses a need. `before` is the need before it.
     ///
     /// # Errors
-    /// Returns the part that is broken, or the error of its JSON.
-    fn parse(text: &str, before: Option<&Self>, prefix: &str) -> Result<Self, String> {
+    /// Fails if a part is broken, with the part or the error of its JSON.
+    fn parse(text: &str, before: Option<&Self>, prefix: &str) -> Result<Self, TableError> {
         let (mut need, mut rest) = (Self::default(), text);
         if let Some(tagging) = text.strip_prefix('!') {
             need.allow.push(format!("{prefix}:TagResource"));
@@ -120,17 +122,18 @@ impl ApiNeed {
     /// Adds a part to a need.
     ///
     /// # Errors
-    /// Returns the part if it is broken, or the error of its JSON.
-    fn add(&mut self, part: &str, prefix: &str) -> Result<(), String> {
+    /// Fails if the part is broken, with the part or the error of its JSON.
+    fn add(&mut self, part: &str, prefix: &str) -> Result<(), TableError> {
         let mut chars = part.chars();
         let sign = chars.next();
         let value = chars.as_str();
+        let broken = || TableError::Apis(part.to_owned());
         match (sign, value) {
             (Some(':' | '*'), _) => self.on.push(full(part, prefix)),
             (Some('>'), _) => self.on.push(full(value, prefix)),
             (Some('<'), _) => self.otherwise.push(full(value, prefix)),
             (Some('#'), _) => {
-                let (_, why) = REASONS.iter().find(|(letter, _)| *letter == value).ok_or_else(|| part.to_owned())?;
+                let (_, why) = REASONS.iter().find(|(letter, _)| *letter == value).ok_or_else(broken)?;
                 (*why).clone_into(&mut self.why);
             }
             (Some('+'), action) if action.contains(':') => self.allow.push(action.to_owned()),
@@ -148,12 +151,17 @@ impl ApiNeed {
                 };
                 members.push(member.to_owned());
             }
-            (Some('\''), _) => self.condition = serde_json::from_str(value).map_err(|error| error.to_string())?,
-            (Some('&'), _) => self.declared = serde_json::from_str(value).map_err(|error| error.to_string())?,
-            _ => return Err(part.to_owned()),
+            (Some('\''), _) => self.condition = parsed(value)?,
+            (Some('&'), _) => self.declared = parsed(value)?,
+            _ => return Err(broken()),
         }
         Ok(())
     }
+}
+
+/// Parses the JSON in a need.
+fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, TableError> {
+    serde_json::from_str(json).map_err(|error| TableError::Apis(error.to_string()))
 }
 
 /// A template with the prefix of the service if it begins with a colon.

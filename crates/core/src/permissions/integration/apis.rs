@@ -30,6 +30,8 @@
 use std::cmp::Ordering;
 
 use crate::permissions::integration::api_need::ApiNeed;
+use crate::permissions::state_error::StateError;
+use crate::table::TableError;
 use crate::text::{capital, closest};
 
 const TABLE: &str = include_str!("apis.txt");
@@ -99,9 +101,9 @@ pub fn find(name: &str) -> Option<Service> {
 }
 
 /// The error about a service that the table does not have, with the closest name if `is_hinted`.
-pub fn unknown(name: &str, is_hinted: bool) -> String {
-    let near = if is_hinted { hint(name, services().map(|service| service.name.to_owned())) } else { String::new() };
-    format!("`aws-sdk:{name}`: AWS has no such service{near}; correct the service")
+pub fn unknown(name: &str, is_hinted: bool) -> StateError {
+    let near = is_hinted.then(|| nearest(name, services().map(|service| service.name.to_owned()))).flatten();
+    StateError::UnknownService { service: name.to_owned(), near }
 }
 
 /// Lists all services.
@@ -119,14 +121,13 @@ impl Service {
     /// Finds an API by its name in the `Resource` of a task: `createEndpoint`.
     ///
     /// # Errors
-    /// Returns a message if the service has no such API, with the closest name if `is_hinted`.
-    pub fn api(&self, name: &str, is_hinted: bool) -> Result<Api, String> {
+    /// Fails if the service has no such API, with the closest name if `is_hinted`.
+    pub fn api(&self, name: &str, is_hinted: bool) -> Result<Api, StateError> {
         let (noun, entry) = self.line(name).ok_or_else(|| {
-            let near = if is_hinted { hint(name, self.apis()) } else { String::new() };
-            let date = date();
-            format!("`aws-sdk:{}:{name}`: the service has no such API{near} as of {date}; correct the API", self.name)
+            let near = is_hinted.then(|| nearest(name, self.apis())).flatten();
+            StateError::UnknownApi { service: self.name, api: name.to_owned(), near, date: date() }
         })?;
-        self.parsed(&noun, entry)
+        Ok(self.parsed(&noun, entry)?)
     }
 
     /// Whether the service has an API of this name.
@@ -168,8 +169,8 @@ impl Service {
     /// Parses what APIs need. `noun` is the first noun of their line.
     ///
     /// # Errors
-    /// Returns a message if the table is broken, which is a bug in this project. A test reads every line.
-    fn parsed(&self, noun: &str, entry: &'static str) -> Result<Api, String> {
+    /// Fails if the table is broken, which is a bug in this project. A test reads every line.
+    fn parsed(&self, noun: &str, entry: &'static str) -> Result<Api, TableError> {
         if let Some(reason) = entry.strip_prefix('-') {
             return Ok(Api::NoAction(reason));
         }
@@ -177,20 +178,18 @@ impl Service {
             return Ok(Api::Unsupported);
         }
         let (text, confirmed) = entry.strip_prefix('?').map_or((entry, true), |needs| (needs, false));
-        let broken = |error| format!("the table of APIs can't be parsed: {error}; report it as a bug");
-        let needs = ApiNeed::parse_all(text, noun, self.prefix).map_err(broken)?;
+        let needs = ApiNeed::parse_all(text, noun, self.prefix)?;
         Ok(Api::Known { needs, confirmed })
     }
 }
 
 /// The closest name for an error message. A longer name than any that AWS has gets none.
-fn hint(name: &str, all: impl Iterator<Item = String>) -> String {
+fn nearest(name: &str, all: impl Iterator<Item = String>) -> Option<String> {
     if name.len() > LONGEST_NAME {
-        return String::new();
+        return None;
     }
     let all: Vec<String> = all.collect();
-    let near = closest(name, all.iter().map(String::as_str));
-    near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+    closest(name, all.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The blocks of the services, separated by `\n@`.

@@ -1,11 +1,14 @@
 //! Whether a need of a table applies to a call.
 
 use crate::iam::arn::matches;
-use crate::permissions::asl::{Found, Task};
+use crate::permissions::asl::Task;
+use crate::permissions::asl::value::Found;
+use crate::permissions::integration::context::DeriveContext;
 
 /// A call with the members on which a need depends.
 pub(super) struct Call<'a> {
     pub task: &'a Task,
+    pub context: DeriveContext<'a>,
     pub given: &'a [String],
     pub also: &'a [String],
     pub lacking: &'a [String],

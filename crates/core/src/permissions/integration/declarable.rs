@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::iam::arn::{Arn, matches};
 use crate::permissions::integration::call::Call;
-use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::integration::task_resources::Use;
@@ -48,10 +47,10 @@ impl Declarable {
         call: &Call<'_>,
         actions: &BTreeSet<String>,
         to: &str,
-        context: DeriveContext<'_>,
         required: &mut RequiredPermissions,
     ) {
-        let (state, certain) = (&call.task.path, call.given.is_empty() || call.is_given());
+        let (state, context) = (&call.task.path, call.context);
+        let certain = call.given.is_empty() || call.is_given();
         if self.certain && !certain {
             return;
         }

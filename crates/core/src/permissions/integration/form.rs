@@ -100,21 +100,7 @@ pub(super) fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> 
             None => at(format!("{known}*")),
         },
         "arn" | "or" | "revision" | "task-definition" => at(format!("{known}*")),
-        "key" | "used-key" | "aliased-key" => {
-            let named = own.map_or(name, |arn| arn.resource);
-            // An alias does not tell the key, but a condition can name the alias.
-            let is_alias = named.starts_with("alias/");
-            match how {
-                "aliased-key" if is_alias => at("key/*".to_owned()),
-                "aliased-key" => Vec::new(),
-                "used-key" if is_alias => Vec::new(),
-                _ => {
-                    let id = if own.is_some() { named.strip_prefix("key/").unwrap_or_default() } else { named };
-                    let id = if is_alias || "alias/".starts_with(id) { "" } else { id };
-                    at(format!("key/{id}*"))
-                }
-            }
-        }
+        "key" | "used-key" | "aliased-key" => widened_key(name, how, own),
         "queue" => match begun_queue(prefix, place) {
             Some((region, account, name)) => whole(format!("arn:{partition}:sqs:{region}:{account}:{name}*")),
             None => part("*".to_owned()),
@@ -127,12 +113,7 @@ pub(super) fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> 
             at(format!("{kind}{}", up_to(name, ':')))
         }
         "api" if name.contains('.') => vec![begun_api(name, place)],
-        "connection-secret" => {
-            let connection = completed(prefix, "events", place);
-            let connection = connection.as_deref().and_then(begun);
-            let name = connection.and_then(|arn| arn.resource.strip_prefix("connection/")).unwrap_or_default();
-            vec![connection_secret(connection, &up_to(name, '/'))]
-        }
+        "connection-secret" => vec![begun_secret(prefix, place)],
         "base-model" if resource.is_some_and(|resource| resource.contains('/')) => at(format!("{known}*")),
         // A base model is a foundation model, which is of no account, or by its ARN a custom model.
         // <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelCustomizationJob.html>
@@ -145,14 +126,7 @@ pub(super) fn widened(prefix: &str, how: &str, service: &str, place: &Place) -> 
         "model" | "called-model" | "profile-models" | "router-models" | "marketplace-endpoint" => {
             widened_models(prefix, own, how, place)
         }
-        "bucket" | "objects" | "object" => {
-            let rest = prefix.strip_prefix("s3://").unwrap_or_default();
-            let resource = match (how, rest.split_once('/')) {
-                ("bucket", Some((bucket, _))) => bucket.to_owned(),
-                _ => format!("{rest}*"),
-            };
-            whole(format!("arn:{partition}:s3:::{resource}"))
-        }
+        "bucket" | "objects" | "object" => whole(format!("arn:{partition}:s3:::{}", begun_in_s3(prefix, how))),
         "path" => part(format!("{}*", name.strip_prefix('/').unwrap_or(name))),
         "" | "api" => part(format!("{name}*")),
         "connection" => {
@@ -175,6 +149,15 @@ fn s3(uri: &str, how: &str, place: &Place) -> Option<Vec<ArnPart>> {
     (!bucket.is_empty()).then(|| vec![ArnPart::Whole(format!("arn:{}:s3:::{resource}", place.partition))])
 }
 
+/// The bucket or the objects that the beginning of an S3 URI names, as an ARN ends with them.
+fn begun_in_s3(uri: &str, how: &str) -> String {
+    let rest = uri.strip_prefix("s3://").unwrap_or_default();
+    match (how, rest.split_once('/')) {
+        ("bucket", Some((bucket, _))) => bucket.to_owned(),
+        _ => format!("{rest}*"),
+    }
+}
+
 /// The key that a literal names. Returns `None` for an alias.
 fn key(text: &str, own: Option<Arn<'_>>) -> Option<Vec<ArnPart>> {
     if Arn::parse(text).is_some() {
@@ -195,6 +178,23 @@ fn used_key(text: &str, by_alias: bool, own: Option<Arn<'_>>) -> Option<Vec<ArnP
         (false, false) => key(text, own),
         _ => Some(Vec::new()),
     }
+}
+
+/// The keys that the beginning of a name or of an ARN names. `name` is empty for the beginning of an ARN.
+fn widened_key(name: &str, how: &str, own: Option<Arn<'_>>) -> Vec<ArnPart> {
+    let named = own.map_or(name, |arn| arn.resource);
+    // An alias does not tell the key, but a condition can name the alias.
+    let is_alias = named.starts_with("alias/");
+    let id = match how {
+        "aliased-key" if is_alias => "",
+        "aliased-key" => return Vec::new(),
+        "used-key" if is_alias => return Vec::new(),
+        _ => {
+            let id = if own.is_some() { named.strip_prefix("key/").unwrap_or_default() } else { named };
+            if is_alias || "alias/".starts_with(id) { "" } else { id }
+        }
+    };
+    vec![ArnPart::at(own, format!("key/{id}*"))]
 }
 
 /// The name or ARN that a literal is, and any revision of it if the literal has none. The last part has a revision.
@@ -296,6 +296,14 @@ fn connection(path: &str) -> String {
 fn connection_secret(connection: Option<Arn<'_>>, name: &str) -> ArnPart {
     let secret = connection.map(|arn| Arn { service: "secretsmanager", ..arn });
     ArnPart::at(secret, format!("secret:events!connection/{name}"))
+}
+
+/// The secret of a connection of which only the beginning of its ARN is known.
+fn begun_secret(prefix: &str, place: &Place) -> ArnPart {
+    let connection = completed(prefix, "events", place);
+    let connection = connection.as_deref().and_then(begun);
+    let name = connection.and_then(|arn| arn.resource.strip_prefix("connection/")).unwrap_or_default();
+    connection_secret(connection, &up_to(name, '/'))
 }
 
 /// The name that a text begins with: the whole name if its end is known too, else its beginning with a wildcard.

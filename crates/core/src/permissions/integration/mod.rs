@@ -31,46 +31,47 @@
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
-pub mod context;
-pub mod required;
-
-mod api_form;
 pub mod api_need;
 pub mod apis;
+pub mod context;
+pub mod declarable;
+pub mod need;
+pub mod required;
+pub mod resource_pattern;
+pub mod task_resources;
+pub mod undeclared;
+
+mod api_form;
 mod arn_part;
 mod arn_template;
 mod call;
-pub mod declarable;
+mod condition;
 mod form;
 mod model;
 mod passed_role;
-pub mod resource_pattern;
+mod placeholder;
 mod sdk;
-pub mod task_resources;
-pub mod undeclared;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::iam::arn::{Arn, Place};
 use crate::permissions::asl::Task;
-use crate::permissions::integration::arn_template::{Absent, ArnTemplate};
-use crate::permissions::integration::call::Call;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::declarable::Declarable;
+use crate::permissions::integration::need::Need;
 use crate::permissions::integration::passed_role::PassedRole;
-use crate::permissions::integration::required::{Grant, RequiredPermissions};
-use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
-use crate::permissions::integration::task_resources::Use;
+use crate::permissions::integration::required::RequiredPermissions;
+use crate::permissions::integration::resource_pattern::ResourcePattern;
+use crate::permissions::integration::target::Target;
+use crate::permissions::state_error::StateError;
+use crate::table::TableError;
 use crate::text::closest;
 
 /// The tables by service. A table that can't be parsed is a bug in this project, and a test reads them all.
-static TABLES: LazyLock<BTreeMap<&str, Result<Table, String>>> = LazyLock::new(|| {
-    let broken = |error| format!("the table of integrations can't be parsed: {error}; report it as a bug");
-    let parse = |text| serde_json::from_str(text).map_err(broken);
+static TABLES: LazyLock<BTreeMap<&str, Result<Table, TableError>>> = LazyLock::new(|| {
+    let parse = |text| serde_json::from_str(text).map_err(|error| TableError::Integrations(error.to_string()));
     FILES.into_iter().map(|(service, text)| (service, parse(text))).collect()
 });
 
@@ -123,59 +124,6 @@ pub struct Integration {
     pub grants: Vec<Need>,
 }
 
-/// A grant of a table: actions on resources, roles to pass, or a managed EventBridge rule.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a member of the tables, true in a few rows")]
-pub struct Need {
-    /// The IAM actions of every pattern: `sagemaker:CreateTrainingJob`.
-    pub allow: BTreeSet<String>,
-    /// Further IAM actions that only `.sync` needs.
-    pub sync: BTreeSet<String>,
-    /// The resources, as ARN templates: `sagemaker:training-job/{TrainingJobName|cased}`.
-    pub on: Vec<String>,
-    /// The reason for a wildcard in `on` itself, whatever the task says.
-    pub why: String,
-    /// Members of the call; the grant applies only if the call has one of them.
-    pub given: Vec<String>,
-    /// Members of the call; the grant applies only if an execution may have none of them.
-    pub lacking: Vec<String>,
-    /// Members of the call; the grant applies only if the call has one of them, and one of `given`.
-    pub also: Vec<String>,
-    /// Members of the call that may name the resource if the member in `on` is absent.
-    pub otherwise: Option<Vec<String>>,
-    /// The condition of the grant, with placeholders.
-    pub condition: Option<Value>,
-    /// The members of the call that name roles to pass.
-    pub pass: Vec<String>,
-    /// The service that the roles are passed to: `sagemaker.amazonaws.com`.
-    pub to: String,
-    /// Whether the members in `pass` name instance profiles, which hold the roles.
-    pub profile: bool,
-    /// Whether an earlier version lacked the grant, so that existing resources are spared the errors it leads to.
-    pub new: bool,
-    /// Whether a call that is known only at run time counts as one without the members in `pass`.
-    pub optional: bool,
-    /// Whether the service also has a name that ends in `.cn` in the partition `aws-cn`.
-    pub cn: bool,
-    /// The managed EventBridge rule by which Step Functions learns that a `.sync` task has ended.
-    pub rule: Option<String>,
-    /// When a call has a grant that is for what it writes. `None` if that does not matter.
-    pub writes: Option<Writes>,
-    /// What only the author of the definition can name. The actions are granted on what the author declares.
-    pub declared: Option<Declarable>,
-}
-
-/// When a call has a grant that is for what it writes.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Writes {
-    /// If it certainly fits `given`, or if `TaskResources` declares a `Write` for its state.
-    Given,
-    /// If `TaskResources` declares a `Write` for its state.
-    Declared,
-}
-
 /// Lists the optimised integrations: the service, the action and what its tasks need, in alphabetical order.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static Integration)> {
     let tables = TABLES.iter().filter_map(|(service, table)| Some((*service, table.as_ref().ok()?)));
@@ -191,7 +139,7 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
         let on = task
             .credentials
             .iter()
-            .map(|found| arn_template::role(found, PassedRole::of("Credentials.RoleArn"), &task.path, context));
+            .map(|found| PassedRole::of("Credentials.RoleArn").roles(found, &task.path, context));
         match on.collect::<Result<Vec<_>, _>>() {
             Ok(roles) => {
                 let roles = roles.into_iter().flatten().map(ResourcePattern::exact).collect();
@@ -242,189 +190,34 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
     }
 }
 
-/// What the `Resource` of a task names.
-enum Target<'a> {
-    /// An optimised integration. The pattern is empty for request-response.
-    Integration { service: &'a str, action: &'a str, pattern: &'a str },
-    /// An API that the task calls through the AWS SDK integration.
-    Sdk { service: &'a str, action: &'a str },
-    /// A Lambda function by its ARN.
-    Function(&'a str),
-    /// An activity, which needs no permission.
-    Activity,
-}
-
-impl<'a> Target<'a> {
-    fn parse(resource: &'a str, place: &Place) -> Result<Self, String> {
-        if resource.contains("${") {
-            return Err(format!(
-                "`Resource`: found `{resource}`, expected text without `${{Name}}`; write the value, or set it in \
-                 `DefinitionSubstitutions`, which applies only to `Definition`"
-            ));
-        }
-        let expected = "the ARN of an integration, a Lambda function or an activity";
-        let unknown = || format!("`Resource`: found `{resource}`, expected {expected}");
-        let arn = Arn::parse(resource).ok_or_else(unknown)?;
-        match arn.service {
-            "lambda" if arn.resource.starts_with("function:") => Ok(Self::Function(resource)),
-            "states" if arn.resource.starts_with("activity:") => Ok(Self::Activity),
-            "states" => {
-                let (service, rest) = arn.resource.split_once(':').ok_or_else(unknown)?;
-                // Templates of AWS also write an integration with a region and an account, as in `tts-converter` of
-                // <https://github.com/aws-samples/step-functions-workflows-collection>.
-                let plain = arn.region.is_empty() && arn.account.is_empty();
-                let placed = Place::from_arn(resource).is_some_and(|of| of.partition == place.partition);
-                // These are resources of Step Functions: `arn:aws:states:us-east-1:123456789012:stateMachine:churn`.
-                let own = ["execution", "express", "mapRun", "stateMachine"].contains(&service);
-                if own || !(plain || placed) {
-                    return Err(unknown());
-                }
-                if service == "aws-sdk" {
-                    let (service, action) = rest.split_once(':').ok_or_else(unknown)?;
-                    let action = action.strip_suffix(".waitForTaskToken").unwrap_or(action);
-                    if action.contains('.') {
-                        return Err(format!(
-                            "`Resource`: found `{resource}`, expected `aws-sdk:<service>:<action>`, alone or with \
-                             `.waitForTaskToken`"
-                        ));
-                    }
-                    return Ok(Self::Sdk { service, action });
-                }
-                let (action, pattern) = rest.split_once('.').unwrap_or((rest, ""));
-                Ok(Self::Integration { service, action, pattern })
-            }
-            _ => Err(unknown()),
-        }
-    }
-}
-
-fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Result<&'static Integration, String> {
+/// Finds what a table says of an integration. `express` says whether the task runs in an express child workflow.
+///
+/// # Errors
+/// Fails if Step Functions has no such integration or does not support its pattern, or if the table is broken.
+fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Result<&'static Integration, StateError> {
     let Some(table) = TABLES.get(service) else {
-        let hint = closest(service, TABLES.keys().copied());
-        let hint = hint.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
-        return Err(format!(
-            "`{service}`: Step Functions has no optimised integration with this service{hint}; correct the service, or \
-             call the API as `aws-sdk:<service>:<action>`"
-        ));
+        let near = closest(service, TABLES.keys().copied()).map(str::to_owned);
+        return Err(StateError::ServiceNotIntegrated { service: service.to_owned(), near });
     };
     let table = table.as_ref().map_err(Clone::clone)?;
-    let integration = table.get(action).ok_or_else(|| {
-        let near = closest(action, table.keys().map(String::as_str));
-        let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{service}:{near}`?)"));
-        format!(
-            "`{service}:{action}`: Step Functions has no such optimised integration{hint}; correct the action, or call \
-             the API as `aws-sdk:<service>:<action>`"
-        )
-    })?;
-    let known = match pattern {
+    let owned = || (service.to_owned(), action.to_owned(), pattern.to_owned());
+    let Some(integration) = table.get(action) else {
+        let near = closest(action, table.keys().map(String::as_str)).map(|near| format!("{service}:{near}"));
+        let (service, action, _) = owned();
+        return Err(StateError::ActionNotIntegrated { service, action, near });
+    };
+    let is_known = match pattern {
         "" => true,
         "waitForTaskToken" => integration.patterns.contains("token"),
         other => integration.patterns.contains(other),
     };
-    if !known {
-        return Err(format!(
-            "`{service}:{action}.{pattern}`: Step Functions does not support `.{pattern}` for this action; use another \
-             pattern, or none"
-        ));
+    if !is_known {
+        let (service, action, pattern) = owned();
+        return Err(StateError::UnsupportedPattern { service, action, pattern });
     }
     if express && !pattern.is_empty() {
-        return Err(format!(
-            "`{service}:{action}.{pattern}`: a distributed map of type `EXPRESS` does not support `.{pattern}`; remove \
-             it, or use the type `STANDARD`"
-        ));
+        let (service, action, pattern) = owned();
+        return Err(StateError::PatternInExpress { service, action, pattern });
     }
     Ok(integration)
-}
-
-impl Need {
-    fn require(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
-        if self.new {
-            let mut own = RequiredPermissions::default();
-            self.add(task, sync, context, &mut own);
-            return required.append(own.spared());
-        }
-        self.add(task, sync, context, required);
-    }
-
-    fn add(&self, task: &Task, sync: bool, context: DeriveContext<'_>, required: &mut RequiredPermissions) {
-        let state = &task.path;
-        let call = Call { task, given: &self.given, also: &self.also, lacking: &self.lacking };
-        let may_write = context.resources.get(state).is_some_and(|declared| !declared.arns(Use::Write).is_empty());
-        let writes = match self.writes {
-            None => true,
-            Some(Writes::Given) => may_write || call.is_given(),
-            Some(Writes::Declared) => may_write,
-        };
-        if !writes || !call.applies() {
-            return;
-        }
-        if let Some(declarable) = &self.declared {
-            return declarable.require(&call, &self.allow, &self.to, context, required);
-        }
-        if let Some(rule) = self.rule.as_ref().filter(|_| sync) {
-            required.grants.push(hears_of_end(state, rule, context.place));
-        }
-        for member in &self.pass {
-            if self.optional && !task.arguments.tells(member) {
-                required.pass_optional(state, member, &self.to, context);
-                continue;
-            }
-            let role = PassedRole { service: &self.to, is_profile: self.profile, ..PassedRole::of(member) };
-            required.pass(task, role, context);
-            if self.in_china(context) {
-                required.pass(task, PassedRole { service: &format!("{}.cn", self.to), ..role }, context);
-            }
-        }
-        let mut actions = self.allow.clone();
-        if sync {
-            actions.extend(self.sync.clone());
-        }
-        if actions.is_empty() || self.on.is_empty() {
-            return;
-        }
-        let stands_in =
-            |members: &Vec<String>| members.is_empty() || members.iter().any(|member| task.arguments.shows(member));
-        let absent = match &self.otherwise {
-            Some(members) if stands_in(members) => Absent::AtRunTime,
-            _ => Absent::Error,
-        };
-        let why = WildcardReason::Always(self.why.clone());
-        let mut resources = Vec::new();
-        for on in &self.on {
-            let in_china = self.in_china(context).then(|| on.replace(".amazonaws.com/", ".amazonaws.com.cn/"));
-            for on in [Some(on), in_china.as_ref()].into_iter().flatten() {
-                match ArnTemplate::parse(on).render(task, absent, &why, context) {
-                    Ok(patterns) => resources.extend(patterns),
-                    Err(why) => return required.invalid(state, &why),
-                }
-            }
-        }
-        let condition = self.condition.as_ref().map(|condition| arn_template::condition(condition, task, context));
-        match condition.transpose() {
-            Ok(mut condition) if !resources.is_empty() => {
-                if let Some(names) =
-                    condition.as_mut().and_then(|one| one.pointer_mut("/StringLike/iam:AWSServiceName"))
-                    && let Some(name) = names.as_str().filter(|_| self.in_china(context))
-                {
-                    *names = json!([name, format!("{name}.cn")]);
-                }
-                required.grant(state, actions, resources, condition);
-            }
-            Ok(_) => {}
-            Err(why) => required.invalid(state, &why),
-        }
-    }
-
-    /// Whether the name of the service has to be granted with and without `.cn`.
-    fn in_china(&self, context: DeriveContext<'_>) -> bool {
-        self.cn && context.place.partition == "aws-cn"
-    }
-}
-
-/// The grant for the EventBridge rule that Step Functions keeps to learn that a `.sync` task has ended.
-fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
-    let Place { partition, region, account } = place;
-    let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
-    let rule = ResourcePattern::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));
-    Grant::new(state, actions, vec![rule], None)
 }

@@ -1,13 +1,14 @@
 //! The required permissions of the states of a state machine: grants, and roles to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde_json::Value;
 
-use crate::permissions::asl::{Found, Task};
-use crate::permissions::integration::arn_template;
+use crate::permissions::asl::Task;
+use crate::permissions::asl::value::Found;
 use crate::permissions::integration::context::DeriveContext;
-use crate::permissions::integration::passed_role::PassedRole;
+use crate::permissions::integration::passed_role::{PassedRole, told_roles};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::integration::task_resources::Use;
 use crate::permissions::integration::undeclared::UndeclaredNeed;
@@ -105,12 +106,12 @@ impl RequiredPermissions {
     /// Adds a `PassRoleGrant` for each role that the member of the task names. Adds none if the member is absent.
     pub(super) fn pass(&mut self, task: &Task, passed: PassedRole<'_>, context: DeriveContext<'_>) {
         for found in task.arguments.at(passed.member) {
-            let is_told = !arn_template::told_roles(&task.path, context).is_empty();
+            let is_told = !told_roles(&task.path, context).is_empty();
             let is_open = matches!(found, Found::Expression { .. }) && !is_told;
             if is_open && self.pass_declared(&task.path, passed.service, context) {
                 continue;
             }
-            let roles = arn_template::role(&found, passed, &task.path, context);
+            let roles = passed.roles(&found, &task.path, context);
             match roles.map(|roles| of_profile(roles, &found, passed, task, context)) {
                 Ok(roles) => self.pass_role_grants.extend(roles.into_iter().map(|role| PassRoleGrant {
                     state: task.path.clone(),
@@ -182,17 +183,17 @@ impl RequiredPermissions {
     }
 
     /// Adds an error about a state that an earlier version did not report.
-    pub(super) fn tighten(&mut self, state: &str, what: &str) {
+    pub(crate) fn tighten(&mut self, state: &str, what: &dyn fmt::Display) {
         self.tightened.push(format!("state `{state}`: {what}"));
     }
 
     /// Adds a notice about a state.
-    pub(super) fn notice(&mut self, state: &str, what: &str) {
+    pub(super) fn notice(&mut self, state: &str, what: &dyn fmt::Display) {
         self.notices.push(format!("state `{state}`: {what}"));
     }
 
     /// Adds an error about a state.
-    pub(super) fn invalid(&mut self, state: &str, what: &str) {
+    pub(crate) fn invalid(&mut self, state: &str, what: &dyn fmt::Display) {
         self.errors.push(format!("state `{state}`: {what}"));
     }
 }
@@ -214,7 +215,7 @@ fn of_profile(
     task: &Task,
     context: DeriveContext<'_>,
 ) -> Vec<String> {
-    let told = arn_template::told_roles(&task.path, context);
+    let told = told_roles(&task.path, context);
     if !passed.is_profile || !matches!(found, Found::Literal(_)) || told.is_empty() {
         return same_name;
     }

@@ -11,16 +11,20 @@
 use std::collections::BTreeSet;
 
 use crate::iam::arn::{Arn, Place};
-use crate::permissions::asl::{Found, Task};
+use crate::permissions::asl::Task;
+use crate::permissions::asl::value::Found;
 use crate::permissions::integration::api_need::ApiNeed;
 use crate::permissions::integration::apis::{self, Api};
-use crate::permissions::integration::arn_template::{Absent, ArnTemplate, condition};
+use crate::permissions::integration::arn_template::ArnTemplate;
 use crate::permissions::integration::call::Call;
+use crate::permissions::integration::condition;
 use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
+use crate::permissions::integration::placeholder::{Absent, Rendering};
 use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
 use crate::permissions::integration::task_resources::{DeclaredRole, TaskResources, Use};
+use crate::permissions::state_error::StateError;
 use crate::text::capital;
 
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
@@ -29,7 +33,7 @@ const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 const MOST_HINTS: usize = 20;
 
 /// Adds what a task needs to call `action` of `service`, or an error if there is no such API.
-pub fn required_by(
+pub(super) fn required_by(
     task: &Task,
     service: &str,
     action: &str,
@@ -50,39 +54,9 @@ pub fn required_by(
         Some(found) => (found.prefix, true, found.api(action, is_hinted)),
         None => (service, false, Err(apis::unknown(service, is_hinted))),
     };
-    let call = ApiCall { task, own: format!("{prefix}:{}", capital(action)), context };
+    let call = ApiCall { task, service, action, own: format!("{prefix}:{}", capital(action)), context };
     match api {
-        Ok(Api::Known { needs, confirmed }) => {
-            if !confirmed {
-                required.notice(
-                    &task.path,
-                    &format!(
-                        "`{}` is not in the service authorization reference of {}, so the name of the action is not \
-                         confirmed",
-                        call.own,
-                        apis::date()
-                    ),
-                );
-            }
-            if service == "s3" {
-                call.session(required);
-            }
-            if needs.is_empty() {
-                call.require(&ApiNeed { on: vec!["*".to_owned()], ..ApiNeed::default() }, required);
-            }
-            let mut own = RequiredPermissions::default();
-            for need in &needs {
-                call.require(need, &mut own);
-            }
-            if own.is_empty() && !needs.is_empty() {
-                let why = format!(
-                    "`aws-sdk:{service}:{action}`: no permission in the table fits the members of this call; correct them"
-                );
-                required.tighten(&task.path, &why);
-                call.by_name(&[], required);
-            }
-            required.append(own);
-        }
+        Ok(Api::Known { needs, confirmed }) => call.known(&needs, confirmed, required),
         Ok(Api::NoAction(reason)) => {
             let what = format!("`aws-sdk:{service}:{action}` needs no permission of IAM ({reason})");
             required.notice(&task.path, &what);
@@ -93,49 +67,90 @@ pub fn required_by(
             required.tighten(&task.path, &why);
             call.by_name(&[], required);
         }
-        Err(why) => {
-            let Some(actions) = context.actions.get(&task.path) else {
-                let way_out = "or name its action in `TaskActions` if it is newer";
-                required.tighten(&task.path, &format!("{why}, {way_out}"));
-                return call.by_name(&[], required);
-            };
-            required.declared.insert(task.path.clone());
-            // An unknown service has one prefix, which no known service has.
-            let of = |action: &str| action.split_once(':').map_or("", |(service, _)| service).to_owned();
-            let expected =
-                if is_known { prefix.to_owned() } else { actions.first().map(|one| of(one)).unwrap_or_default() };
-            let is_taken = !is_known && apis::services().any(|service| service.prefix == expected);
-            if let Some(other) = actions.iter().find(|action| of(action) != expected || is_taken) {
-                let what =
-                    if is_known { format!("an action of `{prefix}`") } else { "actions of one new service".to_owned() };
-                let why = format!("`TaskActions`: found `{other}`, expected {what}");
-                required.tighten(&task.path, &why);
-                return;
-            }
-            call.by_name(actions, required);
-        }
+        Err(why) => call.unknown(&why, is_known.then_some(prefix), required),
     }
 }
 
 /// A call of an API.
 struct ApiCall<'a> {
     task: &'a Task,
+    /// The service and the API, as Step Functions writes them: `sagemaker` and `createEndpoint`.
+    service: &'a str,
+    action: &'a str,
     /// The action of the API's name: `sagemaker:CreateEndpoint`.
     own: String,
     context: DeriveContext<'a>,
 }
 
 impl ApiCall<'_> {
+    /// Adds what the table has for the API. `confirmed` says whether the reference has the API's action.
+    fn known(&self, needs: &[ApiNeed], confirmed: bool, required: &mut RequiredPermissions) {
+        if !confirmed {
+            required.notice(
+                &self.task.path,
+                &format!(
+                    "`{}` is not in the service authorization reference of {}, so the name of the action is not \
+                     confirmed",
+                    self.own,
+                    apis::date()
+                ),
+            );
+        }
+        if self.service == "s3" {
+            self.session(required);
+        }
+        if needs.is_empty() {
+            self.require(&ApiNeed { on: vec!["*".to_owned()], ..ApiNeed::default() }, required);
+        }
+        let mut own = RequiredPermissions::default();
+        for need in needs {
+            self.require(need, &mut own);
+        }
+        if own.is_empty() && !needs.is_empty() {
+            let why = format!(
+                "`aws-sdk:{}:{}`: no permission in the table fits the members of this call; correct them",
+                self.service, self.action
+            );
+            required.tighten(&self.task.path, &why);
+            self.by_name(&[], required);
+        }
+        required.append(own);
+    }
+
+    /// Adds what `TaskActions` tells of an API that the table lacks for the reason `why`, or that reason as an error.
+    /// `prefix` is the prefix of the service in IAM. `None` if the table lacks the service.
+    fn unknown(&self, why: &StateError, prefix: Option<&str>, required: &mut RequiredPermissions) {
+        let state = &self.task.path;
+        let Some(actions) = self.context.actions.get(state) else {
+            let way_out = "or name its action in `TaskActions` if it is newer";
+            required.tighten(state, &format!("{why}, {way_out}"));
+            return self.by_name(&[], required);
+        };
+        required.declared.insert(state.clone());
+        // An unknown service has one prefix, which no known service has.
+        let of = |action: &str| action.split_once(':').map_or("", |(service, _)| service).to_owned();
+        let first = || actions.first().map(|one| of(one)).unwrap_or_default();
+        let expected = prefix.map_or_else(first, str::to_owned);
+        let is_taken = prefix.is_none() && apis::services().any(|service| service.prefix == expected);
+        if let Some(other) = actions.iter().find(|action| of(action) != expected || is_taken) {
+            let what = prefix
+                .map_or_else(|| "actions of one new service".to_owned(), |prefix| format!("an action of `{prefix}`"));
+            required.tighten(state, &format!("`TaskActions`: found `{other}`, expected {what}"));
+            return;
+        }
+        self.by_name(actions, required);
+    }
+
     /// Adds what a need of the table says, if it applies to the call.
     fn require(&self, need: &ApiNeed, required: &mut RequiredPermissions) {
-        let ApiCall { task, own, context } = self;
-        let call = Call { task, given: &need.given, also: &need.also, lacking: &need.lacking };
+        let ApiCall { task, own, context, .. } = self;
+        let call = Call { task, context: *context, given: &need.given, also: &need.also, lacking: &need.lacking };
         if !call.applies() {
             return;
         }
         if let Some(declarable) = &need.declared {
             let actions = need.allow.iter().cloned().collect();
-            return declarable.require(&call, &actions, &need.to, *context, required);
+            return declarable.require(&call, &actions, &need.to, required);
         }
         for member in &need.pass {
             if need.optional && !task.arguments.tells(member) {
@@ -188,7 +203,7 @@ impl ApiCall<'_> {
         if resources.is_empty() {
             return;
         }
-        match need.condition.as_ref().map(|one| condition(one, task, *context)).transpose() {
+        match need.condition.as_ref().map(|one| condition::filled(one, task, *context)).transpose() {
             Ok(condition) => required.grant(&task.path, actions, resources, condition),
             Err(why) => required.tighten(&task.path, &why),
         }
@@ -244,9 +259,10 @@ impl ApiCall<'_> {
         why: &WildcardReason,
         required: &mut RequiredPermissions,
     ) -> Vec<ResourcePattern> {
+        let rendering = Rendering { task: self.task, absent, why, context: self.context };
         let mut resources = Vec::new();
         for on in templates {
-            match ArnTemplate::parse(on).render(self.task, absent, why, self.context) {
+            match ArnTemplate::parse(on).render(rendering) {
                 Ok(patterns) => resources.extend(patterns),
                 Err(why) => required.tighten(&self.task.path, &why),
             }

@@ -12,6 +12,7 @@ use crate::permissions::integration::required::Grant;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::resource::execution_role::bucket::Bucket;
 use crate::resource::properties::Reader;
+use crate::table::TableError;
 use crate::text::closest;
 
 /// The length of the longest `NamePrefix`, in characters: the longest names of SageMaker resources have as many.
@@ -24,11 +25,9 @@ const BY_PREFIX: &str = "the grant covers every name that begins with `NamePrefi
 const WITHOUT_RESOURCES: &str = "these actions have no resource-level permissions";
 
 /// The abilities of each capability; the error of parsing where the table is broken.
-static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, String>> = LazyLock::new(|| {
+static CAPABILITIES: LazyLock<Result<BTreeMap<String, Vec<Ability>>, TableError>> = LazyLock::new(|| {
     let text = include_str!("capabilities.json");
-    let broken =
-        |error: serde_json::Error| format!("the table of capabilities can't be parsed: {error}; report it as a bug");
-    serde_json::from_str(text).map_err(broken)
+    serde_json::from_str(text).map_err(|error| TableError::Capabilities(error.to_string()))
 });
 
 /// Returns the names of the capabilities, such as `Training`, in alphabetical order.
@@ -134,7 +133,7 @@ impl Capabilities {
         let table = match CAPABILITIES.as_ref() {
             Ok(table) => table,
             Err(why) => {
-                reader.report(why.clone());
+                reader.report(why.to_string());
                 return Self { asked: Vec::new() };
             }
         };

@@ -76,7 +76,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         pass_itself(reader, context, &properties, &trust, &mut required);
     }
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        reader.report(why);
+        reader.report(why.to_string());
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
