@@ -1,6 +1,8 @@
 //! Read-only access to the real AWS account.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -19,11 +21,43 @@ use mlops_roles_core::state::State;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_engine::decide::{Decision, decide, observe};
 use mlops_roles_engine::lookup::find;
-use mlops_roles_engine::port::Iam as _;
+use mlops_roles_engine::port::{AwsError, Iam as _};
 use tokio::time::Instant;
 
 /// The time limit for all reads of the account together.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Why the account can't be read, or what the function would refuse because of what it has.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The machine has no list of certificate authorities.
+    #[error("{0}")]
+    Authorities(io::Error),
+    /// CloudFormation refuses to describe a stack, or does not answer.
+    #[error("stack `{stack}`: can't be read: {error}")]
+    Stack { stack: String, error: AwsError },
+    /// There is no such stack.
+    #[error(
+        "stack `{stack}`: does not exist in the account and region of the credentials; correct `--stack-name`, \
+         `--deployment` or `--region`; for a stack that is not deployed yet, leave out `--against-account`"
+    )]
+    NoStack { stack: String },
+    /// The id of the stack is not an ARN.
+    #[error("stack `{stack}`: found the id `{id}`, expected the ARN of a stack")]
+    StackId { stack: String, id: String },
+    /// IAM refuses to describe a role, or does not answer.
+    #[error("role `{role}`: can't be read: {error}")]
+    Role { role: Name, error: AwsError },
+    /// The reason that the function would give.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl AccountError {
+    fn refused(reason: impl Display) -> Self {
+        Self::Refused(reason.to_string())
+    }
+}
 
 /// The clients for one AWS account and region, used for reads only.
 #[derive(Debug)]
@@ -39,8 +73,8 @@ impl Account {
     ///
     /// # Errors
     /// When the machine has no list of certificate authorities.
-    pub async fn open(region: Option<&str>) -> Result<Self, String> {
-        let http: SharedHttpConnector = ready_connector().map_err(|error| error.to_string())?;
+    pub async fn open(region: Option<&str>) -> Result<Self, AccountError> {
+        let http: SharedHttpConnector = ready_connector().map_err(AccountError::Authorities)?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client_fn(move |_, _| SharedHttpConnector::clone(&http)));
         if let Some(region) = region {
@@ -59,16 +93,12 @@ impl Account {
     ///
     /// # Errors
     /// When there is no such stack, or the credentials may not read it.
-    pub async fn stack(&self, name: &str) -> Result<(Stack, Place), String> {
-        let stack = self.stacks.stack(name).await.map_err(|error| format!("stack `{name}`: can't be read: {error}"))?;
-        let stack = stack.ok_or_else(|| {
-            format!(
-                "stack `{name}`: does not exist in the account and region of the credentials; correct `--stack-name`, \
-                 `--deployment` or `--region`; for a stack that is not deployed yet, leave out `--against-account`"
-            )
-        })?;
+    pub async fn stack(&self, name: &str) -> Result<(Stack, Place), AccountError> {
+        let stack = self.stacks.stack(name).await;
+        let stack = stack.map_err(|error| AccountError::Stack { stack: name.to_owned(), error })?;
+        let stack = stack.ok_or_else(|| AccountError::NoStack { stack: name.to_owned() })?;
         let place = Place::from_arn(&stack.id)
-            .ok_or_else(|| format!("stack `{name}`: found the id `{}`, expected the ARN of a stack", stack.id))?;
+            .ok_or_else(|| AccountError::StackId { stack: name.to_owned(), id: stack.id.clone() })?;
         Ok((stack, place))
     }
 
@@ -82,13 +112,13 @@ impl Account {
         stack: &Stack,
         roles: &[&str],
         place: &Place,
-    ) -> Result<BTreeMap<String, String>, String> {
+    ) -> Result<BTreeMap<String, String>, AccountError> {
         let mut values: BTreeMap<String, String> = stack.resources.clone();
         values.extend(stack.parameters.clone());
         for logical_id in roles {
             let Some(name) = stack.resources.get(*logical_id).map(Name::new) else { continue };
             let observed = self.iam.observe(&Query::for_roles([name.clone()])).await;
-            let observed = observed.map_err(|error| format!("role `{name}`: can't be read: {error}"))?;
+            let observed = observed.map_err(|error| AccountError::Role { role: name.clone(), error })?;
             if let Some(role) = observed.state.roles.get(&name) {
                 values.insert(format!("{logical_id}.Arn"), place.role_arn(&role.path, name.as_str()));
             }
@@ -100,16 +130,18 @@ impl Account {
     ///
     /// # Errors
     /// When the source leads to no role or to several, or AWS does not answer.
-    pub async fn find(&self, source: &Source, place: &Place, itself: &[&str]) -> Result<String, String> {
-        find(&self.iam, &self.sagemaker, source, place, itself, self.deadline).await
+    pub async fn find(&self, source: &Source, place: &Place, itself: &[&str]) -> Result<String, AccountError> {
+        let found = find(&self.iam, &self.sagemaker, source, place, itself, self.deadline).await;
+        found.map_err(AccountError::refused)
     }
 
     /// Observes the state of the account for a query.
     ///
     /// # Errors
     /// When IAM can't be read.
-    pub async fn observe(&self, query: &Query, context: ReadContext<'_>) -> Result<State, String> {
-        observe(&self.iam, query, context, self.deadline).await.map(|observed| observed.state)
+    pub async fn observe(&self, query: &Query, context: ReadContext<'_>) -> Result<State, AccountError> {
+        let observed = observe(&self.iam, query, context, self.deadline).await;
+        observed.map(|observed| observed.state).map_err(AccountError::refused)
     }
 
     /// Makes the decision that the function would make: the steps, and the states before and after.
@@ -121,7 +153,8 @@ impl Account {
         spec: &ResourceSpec,
         prior: &PriorState,
         context: ReadContext<'_>,
-    ) -> Result<Decision, String> {
-        decide(&self.iam, &self.stacks, spec, prior, context, self.deadline).await
+    ) -> Result<Decision, AccountError> {
+        let decided = decide(&self.iam, &self.stacks, spec, prior, context, self.deadline).await;
+        decided.map_err(AccountError::refused)
     }
 }

@@ -9,8 +9,8 @@ pub use mlops_roles_core::resource::definition_location::{PROPERTY as LOCATION, 
 use mlops_roles_core::text::shown;
 use serde_json::{Map, Value, json};
 
-use crate::document::as_json;
-use crate::repository::{Repository, text_of};
+use crate::document::{DocumentError, as_json};
+use crate::repository::{FileError, Repository, text_of};
 use crate::symbol::Symbols;
 use crate::template::Findings;
 
@@ -60,6 +60,36 @@ struct File<'a> {
     text: String,
 }
 
+/// Why the definition of a workflow role can't be read. `named_by` is what names the file: the option, or a property.
+#[derive(Debug, thiserror::Error)]
+enum DefinitionError {
+    /// The location is a URL.
+    #[error(
+        "`DefinitionS3Location`: found {}, expected `{{Bucket, Key, Version}}` or the path of a local file",
+        shown(.location)
+    )]
+    Url { location: String },
+    /// No local file is known for the object. `role` is the logical id of the role.
+    #[error(
+        "`DefinitionS3Location`: the program does not read S3; give the local file of the definition with \
+         `--definition {role}=FILE`"
+    )]
+    NoFile { role: String },
+    /// The file can't be read.
+    #[error("`{named_by}`: {problem}")]
+    File { named_by: String, problem: FileError },
+    /// The file has no definition.
+    #[error("`{named_by}`: {}: {problem}", shown(.path))]
+    Document { named_by: String, path: String, problem: DocumentError },
+    /// The file has another SHA-256 than the object. `role` is the logical id of the role.
+    #[error(
+        "`{named_by}`: found {} with the SHA-256 `{found}`, expected `{expected}` (`DefinitionSha256`); give the file \
+         that the object was uploaded from with `--definition {role}=FILE`, or correct `DefinitionSha256`",
+        shown(.path)
+    )]
+    OtherObject { named_by: String, path: String, found: Box<str>, expected: Box<str>, role: String },
+}
+
 impl Sources<'_> {
     /// Reads the definition that `DefinitionS3Location` leads to, and returns the text of the object. What is assumed
     /// becomes a note, and what can't be read becomes a fault.
@@ -97,7 +127,7 @@ impl Sources<'_> {
             let found = digest(read.as_deref().unwrap_or_default().as_bytes());
             properties.insert(SHA256.to_owned(), Value::from(found));
         }
-        let text = read.map_err(|why| findings.faults.insert(why)).ok();
+        let text = read.map_err(|error| findings.faults.insert(error.to_string())).ok();
         if location.is_object() {
             return text;
         }
@@ -122,15 +152,12 @@ impl Sources<'_> {
         sha256: Option<&str>,
         symbols: &RefCell<Symbols>,
         findings: &mut Findings,
-    ) -> Option<Result<String, String>> {
+    ) -> Option<Result<String, DefinitionError>> {
         match location {
             Value::String(text) if !symbols.borrow().is_in(text) => {
                 let repository = self.repository?;
                 if text.contains("://") {
-                    return Some(Err(format!(
-                        "`{LOCATION}`: found {}, expected `{{Bucket, Key, Version}}` or the path of a local file",
-                        shown(text)
-                    )));
+                    return Some(Err(DefinitionError::Url { location: text.clone() }));
                 }
                 findings.notes.insert(format!(
                     "`{LOCATION}`: {} is a local file, but the function takes only `{{Bucket, Key, Version}}`, and no \
@@ -156,11 +183,7 @@ impl Sources<'_> {
                         ));
                         local(repository, format!("{property}` of `{id}"), path)
                     }
-                    _ => Err(format!(
-                        "`{LOCATION}`: the program does not read S3; give the local file of the definition with \
-                         `--definition {}=FILE`",
-                        self.id
-                    )),
+                    _ => Err(DefinitionError::NoFile { role: self.id.to_owned() }),
                 };
                 Some(file.and_then(|file| self.object(file, sha256, findings)))
             }
@@ -169,19 +192,19 @@ impl Sources<'_> {
     }
 
     /// Returns the text of the object that was uploaded from a file.
-    fn object(&self, file: File<'_>, sha256: Option<&str>, findings: &mut Findings) -> Result<String, String> {
+    fn object(&self, file: File<'_>, sha256: Option<&str>, findings: &mut Findings) -> Result<String, DefinitionError> {
         // The function refuses a text of another form itself.
         let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if let Some(expected) = sha256.filter(is_digest) {
             let found = digest(file.text.as_bytes());
             if !found.eq_ignore_ascii_case(expected) {
-                return Err(format!(
-                    "`{}`: found {} with the SHA-256 `{found}`, expected `{expected}` (`{SHA256}`); give the file that \
-                     the object was uploaded from with `--definition {}=FILE`, or correct `{SHA256}`",
-                    file.named_by,
-                    shown(file.path),
-                    self.id
-                ));
+                return Err(DefinitionError::OtherObject {
+                    named_by: file.named_by,
+                    path: file.path.to_owned(),
+                    found: found.into(),
+                    expected: expected.into(),
+                    role: self.id.to_owned(),
+                });
             }
             // The file is the object, so the function's errors about its content apply.
             return Ok(file.text);
@@ -197,10 +220,12 @@ impl Sources<'_> {
     }
 
     /// Reads the file of `--definition`.
-    fn of_option<'f>(&self, path: &'f str) -> Result<File<'f>, String> {
+    fn of_option<'f>(&self, path: &'f str) -> Result<File<'f>, DefinitionError> {
         let named_by = format!("--definition {}", self.id);
-        let text = text_of(Path::new(path), path).map_err(|why| format!("`{named_by}`: {why}"))?;
-        Ok(File { named_by, path, text })
+        match text_of(Path::new(path), path) {
+            Ok(text) => Ok(File { named_by, path, text }),
+            Err(problem) => Err(DefinitionError::File { named_by, problem }),
+        }
     }
 
     /// A state machine with the local path that all state machines with this role have in common.
@@ -222,15 +247,21 @@ pub fn replace(properties: &mut Map<String, Value>, definition: Value) {
 
 impl File<'_> {
     /// The definition as text in JSON.
-    fn json(&self) -> Result<Cow<'_, str>, String> {
-        as_json(&self.text).map_err(|why| format!("`{}`: {}: {why}", self.named_by, shown(self.path)))
+    fn json(&self) -> Result<Cow<'_, str>, DefinitionError> {
+        as_json(&self.text).map_err(|problem| DefinitionError::Document {
+            named_by: self.named_by.clone(),
+            path: self.path.to_owned(),
+            problem,
+        })
     }
 }
 
 /// Reads a file of the repository. `named_by` is the property that names the file, for the error.
-fn local<'f>(repository: &Repository, named_by: String, path: &'f str) -> Result<File<'f>, String> {
-    let text = repository.read(path).map_err(|why| format!("`{named_by}`: {why}"))?;
-    Ok(File { named_by, path, text })
+fn local<'f>(repository: &Repository, named_by: String, path: &'f str) -> Result<File<'f>, DefinitionError> {
+    match repository.read(path) {
+        Ok(text) => Ok(File { named_by, path, text }),
+        Err(problem) => Err(DefinitionError::File { named_by, problem }),
+    }
 }
 
 /// The state machines of a template that run with the role of a resource, and have their definition in a file or an

@@ -1,11 +1,58 @@
 //! Parses the input file as one JSON value: JSON, or YAML with the short forms of CloudFormation's functions.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 
 use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
-use saphyr_parser::Parser;
+use saphyr_parser::{Parser, ScanError};
 use serde_json::{Map, Number, Value, json};
+
+/// Why a text is not a document. The place, such as the file, stands before this text in a message.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// The file can't be read.
+    #[error("can't be read: {0}")]
+    Unread(io::Error),
+    /// The file is none of the three kinds.
+    #[error(
+        "found none of the keys `Resources`, `RequestType` and `States`, expected a template, an event \
+         or a state machine definition"
+    )]
+    NoKind,
+    /// The file has to be a definition.
+    #[error("found no key `States`, expected a state machine definition")]
+    NoStates,
+    /// The text begins as JSON, but is neither JSON nor YAML.
+    #[error("is not valid JSON: {0}")]
+    Json(serde_json::Error),
+    /// The text is not YAML of the kind that the program supports.
+    #[error("can't be read as YAML: {0}")]
+    Yaml(YamlError),
+}
+
+/// Why a text is not YAML of the kind that the program supports.
+#[derive(Debug, thiserror::Error)]
+pub enum YamlError {
+    /// The text is not YAML.
+    #[error("{0}")]
+    Syntax(#[from] ScanError),
+    /// The text has no document, or more than one. Holds their number.
+    #[error("found {0} documents, expected 1")]
+    Documents(usize),
+    /// A key is a list or a mapping.
+    #[error("found a key that is not a string")]
+    Key,
+    /// A value has no counterpart in JSON.
+    #[error("found a value that this program does not support")]
+    Value,
+    /// A definition has a function of CloudFormation.
+    #[error(
+        "found a tag such as `!Sub`, expected a definition without functions of CloudFormation; write \
+         `${{NAME}}`, and give its value in `DefinitionSubstitutions`"
+    )]
+    Tag,
+}
 
 /// The input file, by what it holds.
 #[derive(Clone, Debug)]
@@ -23,20 +70,24 @@ impl Document {
     ///
     /// # Errors
     /// When the file can't be read, is neither JSON nor YAML, or is none of the three kinds.
-    pub fn parse(path: &Path) -> Result<Self, String> {
-        let about = |why: String| format!("`{}`: {why}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| about(format!("can't be read: {error}")))?;
-        let value = parse(&text).map_err(about)?;
+    pub fn parse(path: &Path) -> Result<Self, DocumentError> {
+        let text = std::fs::read_to_string(path).map_err(DocumentError::Unread)?;
+        let value = parse(&text)?;
         let has = |key| value.get(key).is_some();
         match () {
             () if has("Resources") => Ok(Self::Template(value)),
             () if has("RequestType") => Ok(Self::Event(value)),
-            () if has("States") => definition(&text).map(Self::Definition).map_err(about),
-            () => Err(format!(
-                "`{}`: found none of the keys `Resources`, `RequestType` and `States`, expected a template, an event \
-                 or a state machine definition",
-                path.display()
-            )),
+            () if has("States") => definition(&text).map(Self::Definition),
+            () => Err(DocumentError::NoKind),
+        }
+    }
+
+    /// The kind of the file with its article, for a message: `a template`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Template(_) => "a template",
+            Self::Event(_) => "an event",
+            Self::Definition(_) => "a state machine definition",
         }
     }
 }
@@ -45,7 +96,7 @@ impl Document {
 ///
 /// # Errors
 /// When the text is neither JSON nor YAML.
-pub fn parse(text: &str) -> Result<Value, String> {
+pub fn parse(text: &str) -> Result<Value, DocumentError> {
     parsed(text, Tags::Functions)
 }
 
@@ -54,12 +105,12 @@ pub fn parse(text: &str) -> Result<Value, String> {
 ///
 /// # Errors
 /// When the text is neither JSON nor YAML, has a function of CloudFormation as a tag, or has no `States`.
-pub fn definition(text: &str) -> Result<Value, String> {
+pub fn definition(text: &str) -> Result<Value, DocumentError> {
     match parsed(text, Tags::Refused) {
         Ok(value) if value.get("States").is_some() => Ok(value),
-        Ok(_) => Err("found no key `States`, expected a state machine definition".to_owned()),
+        Ok(_) => Err(DocumentError::NoStates),
         Err(_) if begins_as_json(text) && text.contains("${") && text.contains("\"States\"") => Ok(Value::from(text)),
-        Err(why) => Err(why),
+        Err(error) => Err(error),
     }
 }
 
@@ -67,7 +118,7 @@ pub fn definition(text: &str) -> Result<Value, String> {
 ///
 /// # Errors
 /// Those of [`definition`].
-pub fn as_json(text: &str) -> Result<Cow<'_, str>, String> {
+pub fn as_json(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     let value = definition(text)?;
     let is_json = value.is_string() || serde_json::from_str::<Value>(text).is_ok();
     Ok(if is_json { Cow::Borrowed(text) } else { Cow::Owned(value.to_string()) })
@@ -86,32 +137,32 @@ fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-fn parsed(text: &str, tags: Tags) -> Result<Value, String> {
+fn parsed(text: &str, tags: Tags) -> Result<Value, DocumentError> {
     if begins_as_json(text) {
         match serde_json::from_str(text) {
             Ok(value) => return Ok(value),
             // YAML may begin with `{` too.
-            Err(error) => return yaml(text, tags).map_err(|_| format!("is not valid JSON: {error}")),
+            Err(error) => return yaml(text, tags).map_err(|_| DocumentError::Json(error)),
         }
     }
-    yaml(text, tags).map_err(|why| format!("can't be read as YAML: {why}"))
+    yaml(text, tags).map_err(DocumentError::Yaml)
 }
 
-fn yaml(text: &str, tags: Tags) -> Result<Value, String> {
+fn yaml(text: &str, tags: Tags) -> Result<Value, YamlError> {
     let mut loader = YamlLoader::<Yaml>::default();
     // CloudFormation keeps a scalar as it is written: an account id that begins with a zero is not a number.
     loader.early_parse(false);
-    Parser::new_from_str(text).load(&mut loader, true).map_err(|error| error.to_string())?;
+    Parser::new_from_str(text).load(&mut loader, true)?;
     if let Some(error) = loader.error() {
-        return Err(error.to_string());
+        return Err(YamlError::Syntax(error.clone()));
     }
     match loader.into_documents().as_slice() {
         [one] => plain(one, tags),
-        more => Err(format!("found {} documents, expected 1", more.len())),
+        more => Err(YamlError::Documents(more.len())),
     }
 }
 
-fn plain(yaml: &Yaml, tags: Tags) -> Result<Value, String> {
+fn plain(yaml: &Yaml, tags: Tags) -> Result<Value, YamlError> {
     match yaml {
         Yaml::Representation(text, style, tag) => {
             let value = if *style == ScalarStyle::Plain { scalar(text) } else { Value::from(text.as_ref()) };
@@ -124,27 +175,23 @@ fn plain(yaml: &Yaml, tags: Tags) -> Result<Value, String> {
         Yaml::Mapping(members) => {
             let members = members.iter().map(|(key, value)| match key {
                 Yaml::Representation(key, ..) => Ok((key.to_string(), plain(value, tags)?)),
-                _ => Err("found a key that is not a string".to_owned()),
+                _ => Err(YamlError::Key),
             });
             Ok(Value::Object(members.collect::<Result<Map<_, _>, _>>()?))
         }
         Yaml::Tagged(tag, inner) => tagged(tag, &plain(inner, tags)?, "", tags),
-        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => {
-            Err("found a value that this program does not support".to_owned())
-        }
+        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => Err(YamlError::Value),
     }
 }
 
 /// Converts a value with a tag: `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`. A value with another kind of tag,
 /// such as `!!str`, keeps its text.
-fn tagged(tag: &Tag, value: &Value, text: &str, tags: Tags) -> Result<Value, String> {
+fn tagged(tag: &Tag, value: &Value, text: &str, tags: Tags) -> Result<Value, YamlError> {
     if tag.handle != "!" {
         return Ok(Value::from(text));
     }
     if tags == Tags::Refused {
-        return Err("found a tag such as `!Sub`, expected a definition without functions of CloudFormation; write \
-                    `${NAME}`, and give its value in `DefinitionSubstitutions`"
-            .to_owned());
+        return Err(YamlError::Tag);
     }
     Ok(match tag.suffix.as_str() {
         name @ ("Ref" | "Condition") => json!({ name: value }),

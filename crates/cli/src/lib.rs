@@ -6,13 +6,17 @@ mod account;
 mod definition;
 pub mod deployed;
 pub mod document;
+mod error;
 mod explain;
+mod guardrails;
 #[cfg(not(feature = "account"))]
 mod no_account;
 pub mod options;
+mod place;
 mod report;
 mod repository;
 mod scene;
+mod stack;
 mod subject;
 mod symbol;
 mod template;
@@ -22,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use error::Error;
 #[cfg(not(feature = "account"))]
 use no_account as account;
 use options::{Format, Options};
@@ -45,12 +50,12 @@ pub fn run() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(Box::pin(scene::reports(&options))),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Error::Runtime(error)),
     };
     let reports = match outcome {
         Ok(reports) => reports,
-        Err(why) => {
-            drop(writeln!(anstream::stderr(), "preview: {why}"));
+        Err(error) => {
+            drop(writeln!(anstream::stderr(), "preview: {error}"));
             return ExitCode::from(REFUSED);
         }
     };
@@ -69,8 +74,8 @@ pub fn run() -> ExitCode {
 fn print(reports: &[Report], format: Format) -> std::io::Result<()> {
     let mut out = anstream::stdout();
     match format {
-        Format::Text => reports.iter().try_for_each(|report| writeln!(out, "{}", report::text(report))),
-        Format::Markdown => reports.iter().try_for_each(|report| writeln!(out, "{}", report::markdown(report))),
+        Format::Text => reports.iter().try_for_each(|report| writeln!(out, "{}", report::text::render(report))),
+        Format::Markdown => reports.iter().try_for_each(|report| writeln!(out, "{}", report::markdown::render(report))),
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(reports)?),
     }
 }

@@ -15,6 +15,11 @@ use mlops_roles_engine::decide::Decision;
 #[derive(Debug)]
 pub enum Account {}
 
+/// Why no account can be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`--against-account`: this program was built without the AWS SDKs; build it with `--features account`")]
+pub struct AccountError;
+
 /// A stack with its parameters and resources.
 #[derive(Debug)]
 pub struct Stack {
@@ -28,12 +33,11 @@ pub struct Stack {
 
 #[expect(clippy::unused_async, reason = "has the signatures of `account.rs`")]
 impl Account {
-    pub async fn open(_region: Option<&str>) -> Result<Self, String> {
-        Err("`--against-account`: this program was built without the AWS SDKs; build it with `--features account`"
-            .to_owned())
+    pub async fn open(_region: Option<&str>) -> Result<Self, AccountError> {
+        Err(AccountError)
     }
 
-    pub async fn stack(&self, _name: &str) -> Result<(Stack, Place), String> {
+    pub async fn stack(&self, _name: &str) -> Result<(Stack, Place), AccountError> {
         match *self {}
     }
 
@@ -42,15 +46,15 @@ impl Account {
         _stack: &Stack,
         _roles: &[&str],
         _place: &Place,
-    ) -> Result<BTreeMap<String, String>, String> {
+    ) -> Result<BTreeMap<String, String>, AccountError> {
         match *self {}
     }
 
-    pub async fn find(&self, _source: &Source, _place: &Place, _itself: &[&str]) -> Result<String, String> {
+    pub async fn find(&self, _source: &Source, _place: &Place, _itself: &[&str]) -> Result<String, AccountError> {
         match *self {}
     }
 
-    pub async fn observe(&self, _query: &Query, _context: ReadContext<'_>) -> Result<State, String> {
+    pub async fn observe(&self, _query: &Query, _context: ReadContext<'_>) -> Result<State, AccountError> {
         match *self {}
     }
 
@@ -59,7 +63,7 @@ impl Account {
         _spec: &ResourceSpec,
         _prior: &PriorState,
         _context: ReadContext<'_>,
-    ) -> Result<Decision, String> {
+    ) -> Result<Decision, AccountError> {
         match *self {}
     }
 }

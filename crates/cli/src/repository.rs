@@ -10,6 +10,41 @@ use mlops_roles_core::text::shown;
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const LONGEST: u64 = 1_048_576;
 
+/// Why a file can't be read. Each variant has the path as the user wrote it, and none has content of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The path leads out of the repository.
+    #[error(
+        "found {}, which is outside the repository of the template, expected a file in it; copy the file there",
+        shown(.path)
+    )]
+    Outside { path: String },
+    /// The path is absolute.
+    #[error(
+        "found {}, expected a path that starts from the folder of the template; write a relative path",
+        shown(.path)
+    )]
+    Absolute { path: String },
+    /// There is no such file.
+    #[error("found {}, expected a file that exists; correct the path", shown(.path))]
+    Absent { path: String },
+    /// The path leads to something else. `kind` is `a folder`, or `a device or a pipe`.
+    #[error("found {}, which is {kind}, expected a file; correct the path", shown(.path))]
+    NotAFile { path: String, kind: &'static str },
+    /// The file is larger than a definition can be. The sizes are in bytes.
+    #[error(
+        "found {} with {size} bytes, expected at most {maximum}, the maximum of Step Functions; shorten the file",
+        shown(.path)
+    )]
+    TooLong { path: String, size: u64, maximum: u64 },
+    /// The file is not text in UTF-8.
+    #[error("found {}, expected text in UTF-8; save the file in this encoding", shown(.path))]
+    NotUtf8 { path: String },
+    /// The operating system refuses to read the file.
+    #[error("{}: can't be read: {error}", shown(.path))]
+    Unread { path: String, error: Error },
+}
+
 /// The repository of a template.
 #[derive(Clone, Debug)]
 pub struct Repository {
@@ -29,16 +64,11 @@ impl Repository {
     /// # Errors
     /// When the path is absolute or leads out of the repository, or the file can't be read. The message never has the
     /// content of the file.
-    pub fn read(&self, location: &str) -> Result<String, String> {
+    pub fn read(&self, location: &str) -> Result<String, FileError> {
         let here = self.folder.canonicalize();
-        let here = here.map_err(|error| unreadable(&self.folder.display().to_string(), &error))?;
+        let here = here.map_err(|error| unreadable(&self.folder.display().to_string(), error))?;
         let root = here.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(here.as_path());
-        let outside = || {
-            format!(
-                "found {}, which is outside the repository of the template, expected a file in it; copy the file there",
-                shown(location)
-            )
-        };
+        let outside = || FileError::Outside { path: location.to_owned() };
         // A path that leads out is not looked up, so that the message does not tell what is there.
         let mut depth = here.strip_prefix(root).map_or(0, |below| below.components().count());
         for component in Path::new(location).components() {
@@ -47,14 +77,11 @@ impl Repository {
                 Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(outside)?,
                 Component::CurDir => {}
                 Component::RootDir | Component::Prefix(_) => {
-                    return Err(format!(
-                        "found {}, expected a path that starts from the folder of the template; write a relative path",
-                        shown(location)
-                    ));
+                    return Err(FileError::Absolute { path: location.to_owned() });
                 }
             }
         }
-        let path = here.join(location).canonicalize().map_err(|error| unreadable(location, &error))?;
+        let path = here.join(location).canonicalize().map_err(|error| unreadable(location, error))?;
         if !path.starts_with(root) {
             return Err(outside());
         }
@@ -66,30 +93,26 @@ impl Repository {
 ///
 /// # Errors
 /// When there is no such file, or it is too large or not text. The message never has the content of the file.
-pub fn text_of(path: &Path, name: &str) -> Result<String, String> {
-    let unread = |error: Error| unreadable(name, &error);
+pub fn text_of(path: &Path, name: &str) -> Result<String, FileError> {
+    let unread = |error: Error| unreadable(name, error);
     // Opening a pipe would wait for a writer.
     let metadata = path.metadata().map_err(unread)?;
     if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
-        return Err(format!("found {}, which is {what}, expected a file; correct the path", shown(name)));
+        let kind = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(FileError::NotAFile { path: name.to_owned(), kind });
     }
     if metadata.len() > LONGEST {
-        return Err(format!(
-            "found {} with {} bytes, expected at most {LONGEST}, the maximum of Step Functions; shorten the file",
-            shown(name),
-            metadata.len()
-        ));
+        return Err(FileError::TooLong { path: name.to_owned(), size: metadata.len(), maximum: LONGEST });
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes)).map_err(unread)?;
-    String::from_utf8(bytes)
-        .map_err(|_| format!("found {}, expected text in UTF-8; save the file in this encoding", shown(name)))
+    String::from_utf8(bytes).map_err(|_| FileError::NotUtf8 { path: name.to_owned() })
 }
 
-fn unreadable(name: &str, error: &Error) -> String {
+fn unreadable(name: &str, error: Error) -> FileError {
+    let path = name.to_owned();
     match error.kind() {
-        ErrorKind::NotFound => format!("found {}, expected a file that exists; correct the path", shown(name)),
-        _ => format!("{}: can't be read: {error}", shown(name)),
+        ErrorKind::NotFound => FileError::Absent { path },
+        _ => FileError::Unread { path, error },
     }
 }

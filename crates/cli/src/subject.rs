@@ -24,6 +24,7 @@ use mlops_roles_core::state::query::Query;
 use serde_json::{Map, Value};
 
 use crate::definition::{Given, LOCATION, replace};
+use crate::error::Error;
 use crate::report::Report;
 use crate::scene::{STACK, Scene};
 use crate::symbol::Symbols;
@@ -96,7 +97,7 @@ impl Scene<'_> {
         kind: &str,
         properties: &Properties<'_>,
         request: Option<&Request>,
-    ) -> Result<Report, String> {
+    ) -> Result<Report, Error> {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
         let context = ReadContext {
             place: &self.place,
@@ -139,7 +140,7 @@ impl Scene<'_> {
                     let context = ReadContext { found: Some(&found), ..context };
                     read = Subject::parse(kind, &given, accepted.as_deref(), context);
                 }
-                Err(why) => read.errors.push(why),
+                Err(error) => read.errors.push(error.to_string()),
             }
         }
         if self.symbols.printed(&self.stack_id) != self.stack_id {
@@ -170,7 +171,8 @@ impl Scene<'_> {
             match self.course(&mut read, &mut report.notes, request, context).await {
                 Ok(course) => {
                     let why = read.reason(kind);
-                    report.tell(&course.desired, &read.spec.required, &course.steps, &course.before, why);
+                    report.tell_plan(&course.steps, &course.before);
+                    report.tell_state(&course.desired, &read.spec.required, why);
                     let names = |states: BTreeSet<&str>| states.into_iter().map(str::to_owned).collect();
                     let beyond = beyond_boundary(&read.spec.required, context.guardrails).into_iter();
                     report.beyond_boundary = beyond.map(|(action, of)| (action, names(of))).collect();
@@ -182,15 +184,13 @@ impl Scene<'_> {
                 Err(why) => report.refusals.push(why),
             }
         }
-        let unknown = serde_json::to_string(&report).map_err(|error| error.to_string())?;
+        let unknown = serde_json::to_string(&report)?;
         let unknown = symbols.unknown_in(&unknown);
         if self.account.is_some() && !unknown.is_empty() {
-            return Err(format!(
-                "resource `{id}`: the deployed value of `{}` is unknown; set it with `--set NAME=VALUE`",
-                unknown.join("`, `")
-            ));
+            let names = unknown.into_iter().map(str::to_owned).collect();
+            return Err(Error::UnknownValues { resource: id.to_owned(), names });
         }
-        report.printed(&|text| symbols.printed(text))
+        Ok(report.printed(&|text| symbols.printed(text))?)
     }
 
     /// The old properties of an Update, with the definition instead of its location if the new properties name the same
@@ -279,7 +279,7 @@ impl Scene<'_> {
                         let mut query = Query::default();
                         query.add(&prior.managed);
                         query.policies.extend(prior.alternate_arns.iter().map(|arn| (arn.clone(), false)));
-                        account.observe(&query, context).await?
+                        account.observe(&query, context).await.map_err(|error| error.to_string())?
                     }
                 };
                 prior.check_within_guardrails(&before, owner)?;
@@ -312,12 +312,12 @@ impl Scene<'_> {
         };
         if let Some(asked) = read.catalog.as_ref().filter(|asked| asked.on_create == OnCreate::Provision) {
             let query = Query::for_roles(asked.names());
-            let observed = account.observe(&query, context).await?;
+            let observed = account.observe(&query, context).await.map_err(|error| error.to_string())?;
             let others = observed.roles.iter().filter(|(_, role)| !owner.owns(&role.tags));
             let kept: BTreeSet<Name> = others.map(|(name, _)| name.clone()).collect();
             read.spec = ResourceSpec { physical_id: read.spec.physical_id.clone(), ..asked.spec(&kept, context) };
         }
-        let decided = account.decide(&read.spec, &prior, context).await?;
+        let decided = account.decide(&read.spec, &prior, context).await.map_err(|error| error.to_string())?;
         Ok(Course { steps: decided.steps, before: decided.before, desired: decided.desired })
     }
 }

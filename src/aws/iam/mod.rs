@@ -16,11 +16,12 @@ use futures_util::future::{try_join, try_join_all};
 use crate::aws::error::{classify, if_exists};
 use crate::aws::iam::throttle::Throttle;
 use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_core::state::Tags;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::query::Query;
+use mlops_roles_core::state::{self, Role, Tags};
 use mlops_roles_engine::port::{AwsError, Iam};
 
 /// The maximum number of versions of a managed policy.
@@ -108,6 +109,45 @@ impl IamClient {
         }
         delete().await.map(drop)
     }
+
+    async fn create_policy(&self, arn: &str, policy: &state::Policy) -> Result<(), AwsError> {
+        let (path, name) = path_and_name(arn);
+        let call = self.client.create_policy().policy_name(name).path(path);
+        let call = call.set_tags(Some(sdk_tags(&policy.tags))).policy_document(policy.document.to_string());
+        classify("iam:CreatePolicy", call.send().await).map(drop)
+    }
+
+    async fn create_role(&self, role: &Name, made: &Role) -> Result<(), AwsError> {
+        let call = self
+            .client
+            .create_role()
+            .role_name(role.as_str())
+            .path(&made.path)
+            .assume_role_policy_document(made.trust.to_string())
+            .set_description(Some(made.description.clone()).filter(|text| !text.is_empty()))
+            .max_session_duration(made.max_session_duration)
+            .set_permissions_boundary(made.boundary.clone())
+            .set_tags(Some(sdk_tags(&made.tags)));
+        classify("iam:CreateRole", call.send().await).map(drop)
+    }
+
+    async fn set_trust(&self, role: &Name, trust: &Document) -> Result<(), AwsError> {
+        let call = self.client.update_assume_role_policy().role_name(role.as_str());
+        let call = call.policy_document(trust.to_string());
+        classify("iam:UpdateAssumeRolePolicy", call.send().await).map(drop)
+    }
+
+    /// Sets the description and the maximum session duration, in seconds.
+    async fn update_role(&self, role: &Name, description: &str, seconds: i32) -> Result<(), AwsError> {
+        let call = self.client.update_role().role_name(role.as_str()).description(description);
+        classify("iam:UpdateRole", call.max_session_duration(seconds).send().await).map(drop)
+    }
+
+    async fn remove_from_instance_profile(&self, role: &Name, profile: &str) -> Result<(), AwsError> {
+        let call = self.client.remove_role_from_instance_profile().instance_profile_name(profile);
+        let reply = call.role_name(role.as_str()).send().await;
+        classify("iam:RemoveRoleFromInstanceProfile", reply).map(drop)
+    }
 }
 
 impl IamClient {
@@ -160,12 +200,7 @@ impl Iam for IamClient {
         self.throttle.turn().await;
         let client = &self.client;
         match step {
-            Step::CreatePolicy { arn, policy } => {
-                let (path, name) = path_and_name(arn);
-                let call = client.create_policy().policy_name(name).path(path).set_tags(Some(sdk_tags(&policy.tags)));
-                let call = call.policy_document(policy.document.to_string());
-                classify("iam:CreatePolicy", call.send().await).map(drop)
-            }
+            Step::CreatePolicy { arn, policy } => self.create_policy(arn, policy).await,
             Step::TagPolicy { arn, tags } => {
                 let call = client.tag_policy().policy_arn(arn).set_tags(Some(sdk_tags(tags)));
                 classify("iam:TagPolicy", call.send().await).map(drop)
@@ -176,18 +211,7 @@ impl Iam for IamClient {
             }
             Step::SetPolicyDocument { arn, document, .. } => self.set_policy_document(arn, document).await,
             Step::DeletePolicy { arn } => self.delete_policy(arn).await,
-            Step::CreateRole { role, made } => {
-                let call = client
-                    .create_role()
-                    .role_name(role.as_str())
-                    .path(&made.path)
-                    .assume_role_policy_document(made.trust.to_string())
-                    .set_description(Some(made.description.clone()).filter(|text| !text.is_empty()))
-                    .max_session_duration(made.max_session_duration)
-                    .set_permissions_boundary(made.boundary.clone())
-                    .set_tags(Some(sdk_tags(&made.tags)));
-                classify("iam:CreateRole", call.send().await).map(drop)
-            }
+            Step::CreateRole { role, made } => self.create_role(role, made).await,
             Step::TagRole { role, tags } => {
                 let call = client.tag_role().role_name(role.as_str()).set_tags(Some(sdk_tags(tags)));
                 classify("iam:TagRole", call.send().await).map(drop)
@@ -205,15 +229,9 @@ impl Iam for IamClient {
                 let call = client.delete_role_permissions_boundary().role_name(role.as_str());
                 classify("iam:DeleteRolePermissionsBoundary", call.send().await).map(drop)
             }
-            Step::SetTrust { role, trust } => {
-                let call = client.update_assume_role_policy().role_name(role.as_str());
-                let call = call.policy_document(trust.to_string());
-                classify("iam:UpdateAssumeRolePolicy", call.send().await).map(drop)
-            }
+            Step::SetTrust { role, trust } => self.set_trust(role, trust).await,
             Step::SetDetails { role, description, max_session_duration } => {
-                let call = client.update_role().role_name(role.as_str()).description(description);
-                let call = call.max_session_duration(*max_session_duration);
-                classify("iam:UpdateRole", call.send().await).map(drop)
+                self.update_role(role, description, *max_session_duration).await
             }
             Step::Attach { role, arn } => {
                 let call = client.attach_role_policy().role_name(role.as_str()).policy_arn(arn);
@@ -231,11 +249,7 @@ impl Iam for IamClient {
                 let call = client.delete_role_policy().role_name(role.as_str()).policy_name(name);
                 classify("iam:DeleteRolePolicy", call.send().await).map(drop)
             }
-            Step::RemoveFromInstanceProfile { role, profile } => {
-                let call = client.remove_role_from_instance_profile().instance_profile_name(profile);
-                let reply = call.role_name(role.as_str()).send().await;
-                classify("iam:RemoveRoleFromInstanceProfile", reply).map(drop)
-            }
+            Step::RemoveFromInstanceProfile { role, profile } => self.remove_from_instance_profile(role, profile).await,
             Step::DeleteRole { role } => {
                 classify("iam:DeleteRole", client.delete_role().role_name(role.as_str()).send().await).map(drop)
             }

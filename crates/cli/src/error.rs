@@ -1,0 +1,63 @@
+//! The error that ends the program without a report.
+
+use std::io;
+use std::path::PathBuf;
+
+use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::protocol::request::Broken;
+use mlops_roles_core::resource::TYPES;
+
+use crate::account::AccountError;
+use crate::document::DocumentError;
+use crate::options::OptionError;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refuses what the program needs to run.
+    #[error("{0}")]
+    Runtime(io::Error),
+    /// The input file can't be read.
+    #[error("`{}`: {problem}", .path.display())]
+    File { path: PathBuf, problem: DocumentError },
+    /// The template of the function can't be read, which would be a bug in this program.
+    #[error("{0}")]
+    FunctionTemplate(DocumentError),
+    /// An option can't be used as it is given.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The account can't be read.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The file has `RequestType`, but is not an event.
+    #[error("{}", .0.why)]
+    Event(Box<Broken>),
+    /// The `StackId` of the event is not the ARN of a stack.
+    #[error("`StackId`: found `{found}`, expected the ARN of a stack")]
+    StackId { found: String },
+    /// The stack of the event is not where the credentials lead to.
+    #[error(
+        "`StackId`: found `{found}`, expected a stack of {place}; use the credentials and the region of the \
+         stack"
+    )]
+    OtherPlace { found: String, place: Place },
+    /// A resource of the template has a type that is almost one of mlops-roles.
+    #[error("resource `{resource}`: `{kind}` is not a type of mlops-roles, did you mean `{near}`?")]
+    UnknownType { resource: String, kind: String, near: &'static str },
+    /// The template has nothing to preview.
+    #[error(
+        "the template has no resource of mlops-roles (`{}`); to preview the role of a state machine, give its \
+         definition instead of a template",
+        TYPES.join("`, `")
+    )]
+    NoResource,
+    /// The comparison with the account needs values that only the deployment knows. Holds their names.
+    #[error(
+        "resource `{resource}`: the deployed value of `{}` is unknown; set it with `--set NAME=VALUE`",
+        .names.join("`, `")
+    )]
+    UnknownValues { resource: String, names: Vec<String> },
+    /// The report can't be written as JSON, which would be a bug in this program.
+    #[error(transparent)]
+    Report(#[from] serde_json::Error),
+}

@@ -1,0 +1,209 @@
+//! Resolves the intrinsic functions of a template, as far as that is possible without deploying it. The rest becomes
+//! stand-ins of [`Symbols`].
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
+
+mod condition;
+mod intrinsic;
+mod reference;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use mlops_roles_core::guardrails::Guardrails;
+use mlops_roles_core::iam::arn::Place;
+use serde_json::{Map, Value};
+
+use crate::repository::Repository;
+use crate::symbol::{Position, Symbols, Unknown};
+
+/// What is known besides the template.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    /// The partition, region and account.
+    pub place: &'a Place,
+    /// The name of the stack; empty when it is unknown.
+    pub stack_name: &'a str,
+    /// The ARN of the stack.
+    pub stack_id: &'a str,
+    /// Parameters, physical ids, attributes (`Role.Arn`), imports and conditions, by name.
+    pub values: &'a BTreeMap<String, String>,
+    /// The files that locations of `AWS::Include` can name.
+    pub repository: &'a Repository,
+    /// The guardrails, for the shapes of unknown values; `None` while the guardrails themselves are being parsed.
+    pub guardrails: Option<&'a Guardrails>,
+}
+
+/// What was found while resolving.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// The assumptions.
+    pub notes: BTreeSet<String>,
+    /// What `CloudFormation` would refuse to deploy.
+    pub faults: BTreeSet<String>,
+    /// The names for which `--set` could have given a value.
+    pub asked: BTreeSet<String>,
+}
+
+/// One template, with one set of stand-ins for its unknown values.
+#[derive(Debug)]
+pub struct Template<'a> {
+    whole: &'a Value,
+    known: Known<'a>,
+    symbols: &'a RefCell<Symbols>,
+    findings: RefCell<Findings>,
+    /// The conditions and files that are being resolved, to detect a circle.
+    way: RefCell<Vec<String>>,
+}
+
+/// A value, or `None` for `AWS::NoValue`.
+type Resolved = Option<Value>;
+
+impl<'a> Template<'a> {
+    /// Reads a template with what is known besides it.
+    pub fn new(whole: &'a Value, known: Known<'a>, symbols: &'a RefCell<Symbols>) -> Self {
+        Self { whole, known, symbols, findings: RefCell::default(), way: RefCell::default() }
+    }
+
+    /// The logical id and the type of each resource.
+    pub fn resources(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let resources = self.whole.get("Resources").and_then(Value::as_object).into_iter().flatten();
+        resources.filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
+    }
+
+    /// The condition that switches the resource off.
+    pub fn switched_off(&self, id: &str) -> Option<String> {
+        let name = self.whole.get("Resources")?.get(id)?.get("Condition")?.as_str()?;
+        (!self.condition(name)).then(|| name.to_owned())
+    }
+
+    /// The properties that CloudFormation would send to the function, each resolved on its own.
+    pub fn properties(&self, id: &str) -> Value {
+        let properties = self.resource(id).and_then(|resource| resource.get("Properties"));
+        match properties {
+            Some(Value::Object(members)) if !members.contains_key("Fn::Transform") => {
+                // The function does not read which function is called.
+                let members = members.iter().filter(|(name, _)| *name != "ServiceToken");
+                let resolved = members.filter_map(|(name, value)| {
+                    self.symbols.borrow_mut().begin(name);
+                    Some((name.clone(), self.resolve(value, Position::Whole)?))
+                });
+                Value::Object(resolved.collect())
+            }
+            Some(other) => self.resolve(other, Position::Whole).unwrap_or_default(),
+            None => Value::Object(Map::new()),
+        }
+    }
+
+    /// A part of a resource, resolved.
+    pub fn part(&self, id: &str, path: &[&str]) -> Value {
+        let part = path.iter().try_fold(self.resource(id), |part, name| Some(part?.get(*name))).flatten();
+        part.and_then(|part| self.resolve(part, Position::Whole)).unwrap_or_default()
+    }
+
+    /// What was found while resolving.
+    pub fn findings(self) -> Findings {
+        self.findings.into_inner()
+    }
+
+    /// The names in the template for which `--set` can give a value.
+    pub fn names(&self) -> BTreeSet<String> {
+        let keys = |section: &str| self.section(section).into_iter().flat_map(Map::keys);
+        keys("Parameters").chain(keys("Conditions")).cloned().collect()
+    }
+
+    fn section(&self, section: &str) -> Option<&'a Map<String, Value>> {
+        self.whole.get(section).and_then(Value::as_object)
+    }
+
+    fn resource(&self, id: &str) -> Option<&'a Value> {
+        self.section("Resources")?.get(id)
+    }
+
+    fn note(&self, note: String) {
+        self.findings.borrow_mut().notes.insert(note);
+    }
+
+    fn fault(&self, fault: String) {
+        self.findings.borrow_mut().faults.insert(fault);
+    }
+
+    fn told(&self, name: &str) -> Option<&'a String> {
+        self.findings.borrow_mut().asked.insert(name.to_owned());
+        self.known.values.get(name)
+    }
+
+    fn unknown(&self, name: &str, kind: &str, position: Position) -> Value {
+        let name = self.symbols.borrow().printed(name);
+        if let Some(value) = self.told(&name) {
+            return Value::from(value.as_str());
+        }
+        let unknown = Unknown { name: &name, position, kind };
+        Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.guardrails))
+    }
+
+    /// Resolves a value that has the position in a longer text.
+    fn resolve(&self, value: &Value, position: Position) -> Resolved {
+        match value {
+            Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, position)).collect()),
+            Value::Object(members) => match members.iter().next() {
+                Some((name, argument)) if members.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
+                    // A function call that is malformed, or unknown here, becomes a stand-in that is printed as the
+                    // call is written.
+                    let done = self.function(name, argument, position);
+                    done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", position)))
+                }
+                _ => {
+                    let mut resolved = Map::new();
+                    for (name, value) in members {
+                        if name == "Fn::Transform" {
+                            // The members of an included file join the other members.
+                            let included = self.function(name, value, Position::Whole).flatten();
+                            resolved.extend(included.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
+                        } else if let Some(value) = self.resolve(value, Position::Whole) {
+                            resolved.insert(name.clone(), value);
+                        }
+                    }
+                    Some(Value::Object(resolved))
+                }
+            },
+            Value::String(text) => Some(Value::from(self.dynamic(text, position))),
+            Value::Bool(_) | Value::Number(_) => Some(Value::from(value.to_string())),
+            Value::Null => Some(Value::Null),
+        }
+    }
+
+    /// Replaces dynamic references such as `{{resolve:ssm:/team/topic}}`, which the deployment looks up, by stand-ins.
+    fn dynamic(&self, text: &str, position: Position) -> String {
+        let (mut done, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once("{{resolve:")
+            && let Some((reference, behind)) = after.split_once("}}")
+        {
+            let position = position.of(&format!("{done}{before}"), behind);
+            done.push_str(before);
+            done.push_str(&self::text(&self.unknown(&format!("resolve:{reference}"), "", position)));
+            rest = behind;
+        }
+        done + rest
+    }
+
+    /// Runs `act`, except when `what` is being resolved already: then adds an error and returns `None`.
+    fn once<T>(&self, what: &str, act: impl FnOnce() -> T) -> Option<T> {
+        if self.way.borrow().iter().any(|other| other == what) {
+            self.fault(format!("{what} has a circular reference"));
+            return None;
+        }
+        self.way.borrow_mut().push(what.to_owned());
+        let done = act();
+        self.way.borrow_mut().pop();
+        Some(done)
+    }
+}
+
+/// The text that is printed for a function call that stays unresolved.
+fn label(name: &str, argument: &Value) -> String {
+    format!("{} {argument}", name.strip_prefix("Fn::").unwrap_or(name))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
