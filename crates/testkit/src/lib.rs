@@ -23,6 +23,7 @@ pub mod fuzz_account;
 pub mod role_sets;
 pub mod service_catalog;
 pub mod signed;
+pub mod snapshot;
 pub mod stage;
 
 use std::path::{Path, PathBuf};

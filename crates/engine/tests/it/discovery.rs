@@ -1,119 +1,36 @@
 //! Tests that the execution role of something in SageMaker is found instead of given.
 
+mod account;
+mod instance_pools;
+
 use serde_json::{Value, json};
 
 use mlops_roles_core::guardrails::Guardrails;
 
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::{Fake, Mischief, Role};
+use mlops_roles_testkit::fake::{Mischief, Role};
 use mlops_roles_testkit::stage::{ROLE, Stage, create, delete, guardrails, update, with};
+
+use account::account;
 
 fn role(name: &str) -> String {
     format!("arn:aws:iam::123456789012:role/SageMaker-{name}")
 }
 
-/// An account in which each thing has a role of its own.
-fn account() -> Fake {
-    let fake = Fake::new();
-    fake.change(|books| {
-        let settings = |member: &str, name: &str| json!({ member: { "ExecutionRole": role(name) } });
-        let described = [
-            (
-                "DescribeDomain d-1",
-                json!({
-                    "DefaultUserSettings": { "ExecutionRole": role("domain") },
-                    "DefaultSpaceSettings": { "ExecutionRole": role("spaces") },
-                }),
-            ),
-            ("DescribeDomain d-2", json!({})),
-            ("DescribeUserProfile d-1/alice", settings("UserSettings", "alice")),
-            ("DescribeUserProfile d-1/bob", json!({})),
-            ("DescribeUserProfile d-2/carol", json!({ "UserSettings": {} })),
-            (
-                "DescribeSpace d-1/own",
-                json!({
-                    "SpaceSharingSettings": { "SharingType": "Private" },
-                    "OwnershipSettings": { "OwnerUserProfileName": "alice" },
-                }),
-            ),
-            (
-                "DescribeSpace d-1/all",
-                json!({
-                    "SpaceSharingSettings": { "SharingType": "Shared" },
-                    "OwnershipSettings": { "OwnerUserProfileName": "alice" },
-                }),
-            ),
-            ("DescribeNotebookInstance nb", json!({ "RoleArn": role("notebook") })),
-            ("DescribePipeline p", json!({ "RoleArn": role("pipeline") })),
-            ("DescribeTrainingJob job", json!({ "TrainingJobStatus": "Completed", "RoleArn": role("training") })),
-            ("DescribeTrainingJob serverless", json!({ "TrainingJobStatus": "Completed" })),
-            ("DescribeCluster alike", groups(&["cluster", "cluster"], &["cluster"])),
-            ("DescribeCluster mixed", groups(&["cluster"], &["restricted"])),
-            ("DescribeCluster restricted", groups(&[], &["restricted"])),
-            ("DescribeCluster bare", json!({ "ClusterRole": role("autoscaling"), "InstanceGroups": [] })),
-            (
-                "DescribeModelPackage MetadataOnly/package",
-                json!({ "ValidationSpecification": { "ValidationRole": role("validation") } }),
-            ),
-            ("DescribeModelPackage MetadataOnly/unvalidated", json!({ "ModelPackageStatus": "Completed" })),
-            ("DescribeEndpoint pooled", json!({ "EndpointConfigName": "with-pools" })),
-            ("DescribeEndpoint shadowed", json!({ "EndpointConfigName": "with-shadow-pools" })),
-            ("DescribeEndpointConfig with-pools", json!({ "ProductionVariants": [pooled("m1", &["m2", "m3"])] })),
-            (
-                "DescribeEndpointConfig with-shadow-pools",
-                json!({
-                    "ProductionVariants": [pooled("m1", &["m2"])],
-                    "ShadowProductionVariants": [pooled("m2", &["m3"])],
-                }),
-            ),
-            ("DescribeEndpointConfig with-gone-pool", json!({ "ProductionVariants": [pooled("m1", &["m2", "gone"])] })),
-            ("DescribeEndpointConfig of-another", variants(&["m3"])),
-            ("DescribeEndpoint configured", json!({ "EndpointConfigName": "with-role" })),
-            ("DescribeEndpoint alike", json!({ "EndpointConfigName": "two-alike" })),
-            ("DescribeEndpoint mixed", json!({ "EndpointConfigName": "two-different" })),
-            ("DescribeEndpoint broken", json!({ "EndpointConfigName": "of-a-model-that-went" })),
-            ("DescribeEndpointConfig with-role", json!({ "ExecutionRoleArn": role("config") })),
-            ("DescribeEndpointConfig two-alike", variants(&["m1", "m2"])),
-            ("DescribeEndpointConfig two-different", variants(&["m1", "m3"])),
-            ("DescribeEndpointConfig of-a-model-that-went", variants(&["gone"])),
-            ("DescribeModel m1", json!({ "ModelName": "m1", "ExecutionRoleArn": role("model") })),
-            ("DescribeModel m2", json!({ "ModelName": "m2", "ExecutionRoleArn": role("model") })),
-            ("DescribeModel m3", json!({ "ModelName": "m3", "ExecutionRoleArn": role("other") })),
-        ];
-        let described = described.into_iter().map(|(request, reply)| (request.to_owned(), reply)).collect();
-        books.regions.insert("us-east-1".into(), Region { described, ..Region::default() });
-        for name in ["stackSageMakerExecutionRole-1a", "otherSageMakerExecutionRole-2b", "otherSageMakerX"] {
-            let one = Role { name: name.into(), path: "/service-role/".into(), ..Role::default() };
-            books.roles.insert(name.to_lowercase(), one);
-        }
-    });
-    fake
-}
-
-fn variants(models: &[&str]) -> Value {
-    let variants = models.iter().map(|model| json!({ "VariantName": model, "ModelName": model }));
-    json!({ "ProductionVariants": variants.collect::<Vec<_>>() })
-}
-
-/// A variant with a model, and an instance pool for each model that overrides it.
-fn pooled(model: &str, overrides: &[&str]) -> Value {
-    let with_override = |model: &&str| json!({ "InstanceType": "ml.g5.xlarge", "ModelNameOverride": model });
-    let pools = [json!({ "InstanceType": "ml.m5.xlarge" })].into_iter().chain(overrides.iter().map(with_override));
-    json!({ "VariantName": model, "ModelName": model, "InstancePools": pools.collect::<Vec<_>>() })
-}
-
-/// A cluster with an instance group for each role, and restricted instance groups.
-fn groups(plain: &[&str], restricted: &[&str]) -> Value {
-    let groups = |names: &[&str]| names.iter().map(|name| json!({ "ExecutionRole": role(name) })).collect::<Vec<_>>();
-    json!({
-        "ClusterRole": role("autoscaling"),
-        "InstanceGroups": groups(plain),
-        "RestrictedInstanceGroups": groups(restricted),
-    })
-}
-
 fn asking(source: Value) -> Value {
     with(json!({ "SageMakerExecutionRoleArns": null, "SageMakerExecutionRole": source }))
+}
+
+/// Properties with the role of a notebook, and a task that takes its role from the input.
+fn training() -> Value {
+    let task = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sagemaker:createTrainingJob",
+        "Parameters": { "TrainingJobName": "churn", "RoleArn.$": "$.role" },
+        "End": true,
+    });
+    let mut asked = asking(json!({ "NotebookInstanceName": "nb" }));
+    asked["Definition"] = json!({ "StartAt": "Train", "States": { "Train": task } });
+    asked
 }
 
 /// The roles that the workflow role may pass.
@@ -226,104 +143,10 @@ async fn an_update_looks_again_and_a_changed_role_changes_the_grant() {
     assert_eq!(passed(&stage), format!("[{:?}]", role("new")));
 }
 
-/// The configurations that only instance pools keep from having one role, and what the reason says.
-const ONLY_POOLS: [(&str, &str); 2] =
-    [("with-pools", "found 2 roles"), ("with-gone-pool", "a resource that it refers to does not exist")];
-
-/// The properties with this endpoint and this description.
-fn of_endpoint(name: &str, description: &str) -> Value {
-    let mut asked = asking(json!({ "EndpointName": name }));
-    asked["Description"] = json!(description);
-    asked
-}
-
-/// Gives the endpoint `changing` this configuration.
-fn configure(stage: &Stage, config: &str) {
-    stage.fake.change(|books| {
-        let region = books.regions.get_mut("us-east-1").unwrap();
-        region.described.insert("DescribeEndpoint changing".into(), json!({ "EndpointConfigName": config }));
-    });
-}
-
-/// Sends the event, which has to be refused for a reason with this part and to change nothing.
-async fn refused(stage: &Stage, event: &Value, part: &str) {
-    let before = stage.fake.books();
-    let reason = stage.send(event).await.failure().reason().to_owned();
-    assert!(reason.contains(part) && reason.contains("nothing was changed"), "{part}: {reason}");
-    assert_eq!(stage.fake.books(), before, "{reason}");
-}
-
-/// An earlier version of the function did not read the models of instance pools.
-#[tokio::test(start_paused = true)]
-async fn an_update_that_leaves_the_endpoint_is_not_refused_for_instance_pools() {
-    for (config, part) in ONLY_POOLS {
-        let stage = Stage::new(account());
-        let (one, two) = (of_endpoint("changing", "one"), of_endpoint("changing", "two"));
-        configure(&stage, config);
-        refused(&stage, &create(&one), part).await;
-
-        configure(&stage, "of-another");
-        stage.send(&create(&one)).await.success();
-        assert_eq!(passed(&stage), format!("[{:?}]", role("other")));
-        configure(&stage, config);
-        let response = stage.send(&update(ROLE, &two, &one)).await.success();
-        assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], role("model"), "{config}");
-        let told = response.0["Data"]["Warnings"].as_str().unwrap();
-        assert!(told.contains("a model of an instance pool has another role"), "{told}");
-        assert_eq!(passed(&stage), format!("[{:?}]", role("model")), "{config}");
-        assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "two");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_changed_endpoint_is_refused_for_instance_pools_but_not_in_a_rollback() {
-    for (config, part) in ONLY_POOLS {
-        let stage = Stage::new(account());
-        let (old, new) = (of_endpoint("configured", "one"), of_endpoint("changing", "two"));
-        configure(&stage, config);
-        stage.send(&create(&old)).await.success();
-        let event = update(ROLE, &new, &old);
-        refused(&stage, &event, part).await;
-        assert_eq!(passed(&stage), format!("[{:?}]", role("config")), "{config}");
-
-        stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
-        let response = stage.send(&event).await.success();
-        assert_eq!(response.0["Data"]["SageMakerExecutionRoleArn"], role("model"), "{config}");
-        let told = response.0["Data"]["Warnings"].as_str().unwrap();
-        assert!(told.contains("a model of an instance pool has another role"), "{told}");
-        assert_eq!(passed(&stage), format!("[{:?}]", role("model")), "{config}");
-        assert_eq!(stage.fake.books().roles[&ROLE.to_lowercase()].description, "two");
-    }
-}
-
-/// An earlier version refused this too.
-#[tokio::test(start_paused = true)]
-async fn what_variants_themselves_keep_from_having_one_role_stays_refused() {
-    for (config, part) in [("two-different", "found 2 roles"), ("of-a-model-that-went", "does not exist")] {
-        let stage = Stage::new(account());
-        let (one, two) = (of_endpoint("changing", "one"), of_endpoint("changing", "two"));
-        configure(&stage, "of-another");
-        stage.send(&create(&one)).await.success();
-        configure(&stage, config);
-        let event = update(ROLE, &two, &one);
-        refused(&stage, &event, part).await;
-        stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
-        refused(&stage, &event, part).await;
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_found_role_serves_the_tasks_that_take_theirs_from_the_input() {
     let stage = Stage::new(account());
-    let task = json!({
-        "Type": "Task",
-        "Resource": "arn:aws:states:::sagemaker:createTrainingJob",
-        "Parameters": { "TrainingJobName": "churn", "RoleArn.$": "$.role" },
-        "End": true,
-    });
-    let mut asked = asking(json!({ "NotebookInstanceName": "nb" }));
-    asked["Definition"] = json!({ "StartAt": "Train", "States": { "Train": task } });
-    stage.send(&create(&asked)).await.success();
+    stage.send(&create(&training())).await.success();
     assert_eq!(passed(&stage), format!("[{:?}]", role("notebook")));
 }
 
@@ -392,14 +215,7 @@ async fn a_guardrails_is_asked_about_the_role_that_was_found_and_about_no_other(
     let mut stage = Stage::new(account());
     let passable = vec![role("notebook")];
     stage.handler.guardrails = Ok(Guardrails { passable_roles: passable, ..guardrails() });
-    let task = json!({
-        "Type": "Task",
-        "Resource": "arn:aws:states:::sagemaker:createTrainingJob",
-        "Parameters": { "TrainingJobName": "churn", "RoleArn.$": "$.role" },
-        "End": true,
-    });
-    let mut asked = asking(json!({ "NotebookInstanceName": "nb" }));
-    asked["Definition"] = json!({ "StartAt": "Train", "States": { "Train": task } });
+    let mut asked = training();
     stage.send(&create(&asked)).await.success();
     assert_eq!(passed(&stage), format!("[{:?}]", role("notebook")));
     asked["SageMakerExecutionRole"] = json!({ "PipelineName": "p" });

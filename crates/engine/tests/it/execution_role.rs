@@ -16,6 +16,7 @@ use mlops_roles_core::state::ownership::Owner;
 use crate::definitions::{Call, granted, json_of};
 use mlops_roles_testkit::fake::Fake;
 use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::snapshot::{assert_unchanged, json_text};
 use mlops_roles_testkit::stage::{STACK, Stage, create, delete, guardrails, update};
 
 const TYPE: &str = "Custom::SageMakerExecutionRole";
@@ -48,23 +49,15 @@ pub fn spec(properties: &Map<String, Value>) -> Result<ResourceSpec, String> {
 
 #[test]
 fn the_properties_lead_to_the_policies_beside_them() {
-    let bless = std::env::var_os("BLESS").is_some();
-    let mut different = Vec::new();
-    for name in names(&folder()) {
+    assert_unchanged(names(&folder()).into_iter().map(|name| {
         let spec = spec(&properties(&folder(), &name)).unwrap_or_else(|why| panic!("{name}: {why}"));
-        let (found, golden) = (granted(&spec), folder().join(format!("{name}.policy.json")));
         for grant in &spec.required.grants {
             for resource in grant.resources.iter().filter(|resource| resource.contains('*')) {
                 assert!(grant.wildcards.contains_key(resource), "{name}: no reason for {resource}");
             }
         }
-        if bless {
-            std::fs::write(&golden, format!("{found:#}\n")).unwrap();
-        } else if json_of(&golden).as_ref() != Some(&found) {
-            different.push(format!("{name}: {found:#}"));
-        }
-    }
-    assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
+        (folder().join(format!("{name}.policy.json")), json_text(&granted(&spec)))
+    }));
 }
 
 #[test]

@@ -31,9 +31,9 @@ fn theirs(books: &Books) -> Books {
     books
 }
 
-/// Asserts that success leads to the desired state. A failure leads back to the start, or for Delete to a state that
-/// the next Delete finishes.
-async fn finish(stage: &Stage, case: &Case, response: &Response, end: &Books, rolled_back: bool, what: &str) {
+/// Asserts that success leads to `end`, the account after the undisturbed case. A failure leads back to the start, or
+/// for Delete to a state that the next Delete finishes.
+async fn finish(stage: &Stage, (case, end): (&Case, &Books), response: &Response, rolled_back: bool, what: &str) {
     let books = stage.fake.books().meaning();
     assert_eq!(theirs(&books), theirs(&case.start.meaning()), "{what}: something foreign changed");
     if response.succeeded() {
@@ -81,7 +81,7 @@ async fn each_call_fails_once_in_each_way() {
             if !matches!(mischief, Mischief::Refused | Mischief::Panic) {
                 assert!(response.succeeded(), "{what}: a passing fault is got over: {}", response.0);
             }
-            finish(&stage, case, &response, end, mischief != Mischief::Panic, &what).await;
+            finish(&stage, (case, end), &response, mischief != Mischief::Panic, &what).await;
         }
     })
     .await;
@@ -94,7 +94,7 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
         stage.fake.restrict();
         stage.fake.fail(Fault { at, mischief: Mischief::LostAfter, sticky: false });
         let response = stage.send(&case.event).await.success();
-        finish(&stage, case, &response, end, true, &format!("{}, call {at}", case.name)).await;
+        finish(&stage, (case, end), &response, true, &format!("{}, call {at}", case.name)).await;
         for second in at + 1.. {
             let stage = case.stage();
             stage.fake.restrict();
@@ -104,7 +104,7 @@ async fn a_lost_reply_is_got_over_where_permissions_hang_on_tags_and_boundaries(
             let reached = stage.fake.calls().len() > second;
             let what = format!("{}, calls {at} and {second}", case.name);
             assert!(!response.reason().contains("rollback failed"), "{what}: {}", response.reason());
-            finish(&stage, case, &response, end, true, &what).await;
+            finish(&stage, (case, end), &response, true, &what).await;
             if !reached {
                 break;
             }
@@ -125,7 +125,7 @@ async fn each_call_fails_once_while_reads_lag() {
             tokio::time::sleep(lag).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
             assert!(response.succeeded() || mischief == Mischief::Refused, "{what}: {}", response.0);
-            finish(&stage, case, &response, end, true, &what).await;
+            finish(&stage, (case, end), &response, true, &what).await;
         }
     })
     .await;
@@ -148,7 +148,7 @@ async fn each_call_fails_for_good() {
             let response = stage.send(&case.event).await;
             let what = format!("{}, call {at} and its like, {mischief:?}", case.name);
             // The rollback may need the action that fails.
-            finish(&stage, case, &response, end, false, &what).await;
+            finish(&stage, (case, end), &response, false, &what).await;
         }
     })
     .await;
@@ -167,7 +167,7 @@ async fn a_second_failure_on_the_way_back_is_told_and_mended_by_what_follows() {
                 reached |= stage.fake.calls().len() > second;
                 let what = format!("{}, calls {first} and {second}, {mischief:?}", case.name);
                 let rolled_back = !response.reason().contains("rollback failed");
-                finish(&stage, case, &response, end, rolled_back, &what).await;
+                finish(&stage, (case, end), &response, rolled_back, &what).await;
             }
             if !reached {
                 break;

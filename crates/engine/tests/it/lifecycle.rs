@@ -1,14 +1,15 @@
 //! Tests Create, Update and Delete as stacks use them.
 
+mod deletion;
+mod replacement;
+
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
-use mlops_roles_testkit::stage::{
-    BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with,
-};
+use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, properties, update, with};
 
 fn key() -> String {
     ROLE.to_lowercase()
@@ -159,134 +160,6 @@ async fn a_role_deleted_by_hand_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replacement_stands_beside_the_old_role_until_cleanup() {
-    let stage = Stage::new(Fake::new());
-    stage.send(&create(&properties())).await.success();
-    let old = stage.fake.books();
-    let new = with(json!({ "RoleName": "AmazonSageMaker-Two" }));
-    let response = stage.send(&update(ROLE, &new, &properties())).await.success();
-    assert_eq!(response.id(), "AmazonSageMaker-Two");
-    assert_eq!(stage.fake.books().roles.len(), 2);
-    // Another resource of the stack fails: CloudFormation rolls back and then cleans up.
-    let back = stage.send(&update("AmazonSageMaker-Two", &properties(), &new)).await.success();
-    assert_eq!(back.id(), ROLE);
-    stage.send(&delete("AmazonSageMaker-Two", &new)).await.success();
-    assert_eq!(stage.fake.books(), old);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replacement_that_succeeds_leaves_the_new_role_alone_at_cleanup() {
-    let stage = Stage::new(Fake::new());
-    stage.send(&create(&properties())).await.success();
-    let new = with(json!({ "RoleName": "AmazonSageMaker-Two", "PolicyName": "AmazonSageMaker-TwoPolicy" }));
-    stage.send(&update(ROLE, &new, &properties())).await.success();
-    stage.send(&delete(ROLE, &properties())).await.success();
-    let books = stage.fake.books();
-    assert_eq!(books.roles.keys().collect::<Vec<_>>(), ["amazonsagemaker-two"]);
-    assert_eq!(books.policies.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replacement_whose_policy_keeps_its_name_is_refused_before_any_write() {
-    let stage = Stage::new(Fake::new());
-    let old = with(json!({ "PolicyName": "AmazonSageMaker-P" }));
-    stage.send(&create(&old)).await.success();
-    let books = stage.fake.books();
-    let new = with(json!({ "RoleName": "AmazonSageMaker-Two", "PolicyName": "AmazonSageMaker-P" }));
-    let response = stage.send(&update(ROLE, &new, &old)).await.failure();
-    assert_eq!(response.id(), ROLE, "a failed update keeps the id");
-    assert!(response.reason().contains("give `PolicyName` a new value too"), "{}", response.reason());
-    assert_eq!(stage.fake.books(), books);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_name_that_changes_by_case_alone_is_refused() {
-    let stage = Stage::new(Fake::new());
-    stage.send(&create(&properties())).await.success();
-    let books = stage.fake.books();
-    let new = with(json!({ "RoleName": "AmazonSageMaker-CHURN" }));
-    let response = stage.send(&update(ROLE, &new, &properties())).await.failure();
-    assert!(response.reason().contains("IAM ignores the case of names; set `RoleName`"), "{}", response.reason());
-    assert_eq!(stage.fake.books(), books);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_changed_path_under_the_same_name_is_refused() {
-    let mut stage = Stage::new(Fake::new());
-    stage.send(&create(&properties())).await.success();
-    let books = stage.fake.books();
-    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
-    let response = stage.send(&update(ROLE, &with(json!({ "Path": "/team/" })), &properties())).await.failure();
-    assert!(response.reason().contains("give `RoleName` a new value too, or keep path `/`"), "{}", response.reason());
-    assert_eq!(stage.fake.books(), books);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_changed_path_replaces_a_role_with_a_derived_name() {
-    let mut stage = Stage::new(Fake::new());
-    let nameless = with(json!({ "RoleName": null }));
-    let first = stage.send(&create(&nameless)).await.success();
-    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/".into(), "/team/".into()];
-    let moved = with(json!({ "RoleName": null, "Path": "/team/" }));
-    let second = stage.send(&update(first.id(), &moved, &nameless)).await.success();
-    assert_ne!(first.id(), second.id());
-    assert_eq!(second.0["Data"]["RoleArn"], format!("arn:aws:iam::123456789012:role/team/{}", second.id()));
-    assert_eq!(stage.fake.books().roles.len(), 2);
-    stage.send(&delete(first.id(), &nameless)).await.success();
-    assert_eq!(stage.fake.books().roles.keys().collect::<Vec<_>>(), [&second.id().to_lowercase()]);
-    assert_eq!(stage.fake.books().policies.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_new_default_path_moves_roles_and_cleans_up_at_the_old_one() {
-    let mut stage = Stage::new(Fake::new());
-    let nameless = with(json!({ "RoleName": null }));
-    let first = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/team/".into(), "/".into()];
-    let revised = with(json!({ "RoleName": null, "Revision": "2" }));
-    let second = stage.send(&update(&first, &revised, &nameless)).await.success().id().to_owned();
-    assert_ne!(first, second);
-    // The process of the cleanup ends after it has deleted the role. The policy at the old path is still found.
-    stage.fake.change(|books| drop(books.roles.remove(&first.to_lowercase())));
-    stage.send(&delete(&first, &nameless)).await.success();
-    let books = stage.fake.books();
-    assert_eq!(books.roles.keys().collect::<Vec<_>>(), [&second.to_lowercase()]);
-    assert!(books.policies.keys().all(|arn| arn.contains(":policy/team/")), "{:?}", books.policies.keys());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_replacement_that_could_not_be_cleaned_up_is_refused() {
-    let nameless = with(json!({ "RoleName": null }));
-    let revised = with(json!({ "RoleName": null, "Revision": "2" }));
-    let mut stage = Stage::new(Fake::new());
-    let id = stage.send(&create(&nameless)).await.success().id().to_owned();
-    let books = stage.fake.books();
-    stage.handler.guardrails.as_mut().unwrap().role_paths = vec!["/team/".into()];
-    let response = stage.send(&update(&id, &revised, &nameless)).await.failure();
-    assert!(response.reason().contains("`RolePaths`"), "{}", response.reason());
-    stage.handler.guardrails = Ok(mlops_roles_testkit::stage::guardrails());
-    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
-    let response = stage.send(&update(&id, &revised, &nameless)).await.failure();
-    assert!(response.reason().contains("`RoleNamePrefixes`"), "{}", response.reason());
-    assert_eq!(stage.fake.books(), books);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_policy_outside_the_prefixes_of_today_is_named_not_forgotten() {
-    let mut stage = Stage::new(Fake::new());
-    let named = with(json!({ "PolicyName": "TeamPolicy" }));
-    stage.send(&create(&named)).await.success();
-    let books = stage.fake.books();
-    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["AmazonSageMaker".into()];
-    for event in [delete(ROLE, &named), update(ROLE, &properties(), &named)] {
-        let response = stage.send(&event).await.failure();
-        let told = "policy/TeamPolicy` can't be deleted: the name is outside";
-        assert!(response.reason().contains(told), "{}", response.reason());
-        assert_eq!(stage.fake.books(), books);
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn derived_names_fit_and_tell_resources_apart() {
     let stage = Stage::new(Fake::new());
     let nameless = with(json!({ "RoleName": null }));
@@ -304,90 +177,6 @@ async fn derived_names_fit_and_tell_resources_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delete_detaches_what_others_attached_and_keeps_what_is_theirs() {
-    let fake = Fake::new();
-    fake.page(1);
-    let stage = Stage::new(fake);
-    stage.send(&create(&properties())).await.success();
-    let theirs = "arn:aws:iam::123456789012:policy/Theirs";
-    stage.fake.change(|books| {
-        let mut policy = books.policies[POLICY].clone();
-        policy.tags.clear();
-        policy.name = "Theirs".into();
-        books.policies.insert(theirs.into(), policy);
-        let role = books.roles.get_mut(&key()).unwrap();
-        role.attached.extend([theirs.to_owned(), "arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()]);
-        role.inline.insert("ByHand".into(), json!({}));
-        books.profiles.insert("Theirs".into(), Some(ROLE.into()));
-    });
-    stage.send(&delete(ROLE, &properties())).await.success();
-    let books = stage.fake.books();
-    assert!(books.roles.is_empty());
-    assert_eq!(books.policies.keys().collect::<Vec<_>>(), [theirs]);
-    assert_eq!(books.profiles["Theirs"], None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_policy_in_use_by_others_stops_delete_before_anything_is_removed() {
-    let stage = Stage::new(Fake::new());
-    stage.send(&create(&properties())).await.success();
-    stage.fake.change(|books| drop(books.users.insert("ann".into(), [POLICY.to_owned()].into())));
-    let books = stage.fake.books();
-    let response = stage.send(&delete(ROLE, &properties())).await.failure();
-    assert!(response.reason().contains("in use by user ann"), "{}", response.reason());
-    assert_eq!(stage.fake.books(), books);
-    for change in [json!({ "PolicyName": "AmazonSageMaker-P2" }), json!({ "RoleName": "AmazonSageMaker-R2" })] {
-        let response = stage.send(&update(ROLE, &with(change), &properties())).await.failure();
-        assert!(response.reason().contains("in use by user ann"), "{}", response.reason());
-        assert_eq!(stage.fake.books(), books);
-    }
-    stage.fake.change(|books| books.users.clear());
-    stage.send(&delete(ROLE, &properties())).await.success();
-    assert_eq!(stage.fake.books(), Books::default());
-}
-
-#[tokio::test(start_paused = true)]
-async fn delete_of_what_is_absent_succeeds() {
-    let stage = Stage::new(Fake::new());
-    for properties in
-        [properties(), json!({}), json!({ "RoleName": ["x"], "PolicyName": { "a": 1 } }), json!(7), Value::Null]
-    {
-        for id in [
-            ROLE,
-            "pipeline-WorkflowRole-1ABCDEFGHIJKL",
-            "pipeline-WorkflowRole-1abcDEFghi",
-            "not-created/WorkflowRole",
-            "2026/11/21/[$LATEST]abc",
-        ] {
-            assert_eq!(stage.send(&delete(id, &properties)).await.success().id(), id);
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn delete_finds_a_half_made_role_under_an_id_that_cloudformation_invented() {
-    for properties in [properties(), with(json!({ "RoleName": null }))] {
-        let stage = Stage::new(Fake::new());
-        stage.send(&create(&properties)).await.success();
-        stage.fake.change(|books| books.roles.values_mut().for_each(|role| role.attached.clear()));
-        stage.send(&delete("pipeline-WorkflowRole-1ABCDEFGHIJKL", &properties)).await.success();
-        assert_eq!(stage.fake.books(), Books::default());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_invented_id_that_begins_with_the_prefix_hides_nothing() {
-    for properties in [properties(), with(json!({ "RoleName": null }))] {
-        let stage = Stage::new(Fake::new());
-        let stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/AmazonSageMaker-churn/7c1d";
-        stage.send(&from_stack(create(&properties), stack)).await.success();
-        let late = delete("AmazonSageMaker-churn-WorkflowRole-1abcDEF", &properties);
-        stage.send(&from_stack(late, stack)).await.success();
-        assert_eq!(stage.fake.books(), Books::default());
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_principal_that_iam_does_not_know_yet_is_waited_for() {
     let stage = Stage::new(Fake::new());
     stage.send(&create(&properties())).await.success();
@@ -402,26 +191,6 @@ async fn first_write(stage: &Stage) -> usize {
     twin.send(&update(ROLE, &with(json!({ "StateMachineName": "churn" })), &properties())).await.success();
     let write = twin.fake.calls().iter().position(|call| call == "UpdateAssumeRolePolicy").unwrap();
     stage.fake.calls().len() + write - 1
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_new_prefix_of_the_deployer_does_not_hide_the_old_role_from_delete() {
-    let mut stage = Stage::new(Fake::new());
-    let nameless = with(json!({ "RoleName": null }));
-    let id = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
-    stage.send(&delete(&id, &nameless)).await.success();
-    assert_eq!(stage.fake.books(), Books::default());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_role_outside_the_prefixes_of_today_is_named_not_forgotten() {
-    let mut stage = Stage::new(Fake::new());
-    let nameless = with(json!({ "RoleName": null }));
-    let id = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into()];
-    let response = stage.send(&delete(&id, &nameless)).await.failure();
-    assert!(response.reason().contains("RoleNamePrefixes"), "{}", response.reason());
 }
 
 #[tokio::test(start_paused = true)]
@@ -473,30 +242,6 @@ async fn the_template_limits_the_time_that_an_event_may_take() {
     let started = Instant::now();
     stage.send(&create(&with(json!({ "ServiceTimeout": "60" })))).await.failure();
     assert!(started.elapsed() < Duration::from_secs(58), "{:?}", started.elapsed());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_policy_of_ours_is_found_by_its_attachment_when_its_name_is_lost() {
-    let stage = Stage::new(Fake::new());
-    let named = with(json!({ "PolicyName": "TeamPolicy" }));
-    stage.send(&create(&named)).await.success();
-    stage.send(&delete(ROLE, &json!({ "PolicyName": { "not": "text" } }))).await.success();
-    assert_eq!(stage.fake.books(), Books::default());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cleanup_that_comes_twice_leaves_the_role_that_took_the_place() {
-    let mut stage = Stage::new(Fake::new());
-    let nameless = with(json!({ "RoleName": null }));
-    let old = stage.send(&create(&nameless)).await.success().id().to_owned();
-    stage.handler.guardrails.as_mut().unwrap().role_name_prefixes = vec!["Team".into(), "AmazonSageMaker".into()];
-    let new = stage.send(&update(&old, &nameless, &nameless)).await.success().id().to_owned();
-    assert!(new.starts_with("Team-"), "{new}");
-    for _ in 0..3 {
-        stage.send(&delete(&old, &nameless)).await.success();
-        assert_eq!(stage.fake.books().roles.keys().collect::<Vec<_>>(), [&new.to_lowercase()]);
-        assert_eq!(stage.fake.books().policies.len(), 1);
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,7 @@ use mlops_roles_testkit::service_catalog::{
     ID, LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, solution, stage, updating,
     writes,
 };
+use mlops_roles_testkit::snapshot::{assert_unchanged, json_text};
 use mlops_roles_testkit::stage::STACK;
 
 /// The inline policy of `UseRole` that is the role set's, and the one that is added to it.
@@ -251,11 +252,7 @@ async fn provisioning_tells_who_uses_the_roles_that_were_there() {
 fn what_is_added_to_use_role_is_as_blessed() {
     let inline = inline_of_use_role("aws", "us-east-1");
     let found = json!({ "policies": {}, "inline": { format!("{USE}, {ADDED}"): parsed(&inline[ADDED]) } });
-    let golden = data("role_sets/UseRole.policy.json");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&golden, format!("{found:#}\n")).unwrap();
-    }
-    assert_eq!(json_of(&golden), Some(found), "not as blessed");
+    assert_unchanged([(data("role_sets/UseRole.policy.json"), json_text(&found))]);
 }
 
 #[test]

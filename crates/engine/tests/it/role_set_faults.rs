@@ -80,7 +80,7 @@ async fn cases() -> Vec<Case> {
     ]
 }
 
-async fn finish(stage: &Stage, case: &Case, response: &Response, end: &Books, rolled_back: bool, what: &str) {
+async fn finish(stage: &Stage, (case, end): (&Case, &Books), response: &Response, rolled_back: bool, what: &str) {
     let books = stage.fake.books().meaning();
     for (name, role) in foreign().meaning().roles {
         assert_eq!(books.roles.get(&name), Some(&role), "{what}: something foreign changed");
@@ -117,7 +117,7 @@ async fn a_failure_at_any_call_of_the_largest_set_leaves_all_or_nothing() {
             let response = stage.send(&case.event).await;
             let what = format!("{}, call {at}, {mischief:?}", case.name);
             assert!(response.succeeded() || mischief == Mischief::Refused, "{what}: {}", response.reason());
-            finish(&stage, case, &response, end, true, &what).await;
+            finish(&stage, (case, end), &response, true, &what).await;
         }
     })
     .await;
@@ -135,7 +135,7 @@ async fn an_action_that_fails_for_good_is_mended_by_what_follows() {
             let stage = stage(case.start.clone());
             stage.fake.break_action(&action, Mischief::Denied);
             let response = stage.send(&case.event).await;
-            finish(&stage, &case, &response, &end, false, &format!("{}, {action} for good", case.name)).await;
+            finish(&stage, (&case, &end), &response, false, &format!("{}, {action} for good", case.name)).await;
         }
     }
 }
@@ -184,7 +184,7 @@ async fn a_second_failure_on_the_way_back_of_a_set_is_mended_by_what_follows() {
                 let response = stage.send(&case.event).await;
                 let rolled_back = !response.reason().contains("rollback failed");
                 let what = format!("calls {first} and {second}, {mischief:?}");
-                finish(&stage, &case, &response, &end, rolled_back, &what).await;
+                finish(&stage, (&case, &end), &response, rolled_back, &what).await;
             }
         }
     }

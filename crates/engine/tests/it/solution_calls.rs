@@ -9,62 +9,18 @@ use std::collections::BTreeMap;
 use mlops_roles_core::catalog;
 use mlops_roles_core::catalog::{RoleSet, Statement};
 use mlops_roles_core::iam::arn::Place;
-use mlops_roles_core::iam::document::Document;
-use mlops_roles_core::iam::name::Name;
-use mlops_roles_core::resource::spec::ResourceSpec;
-use mlops_roles_testkit::fake::simulator::allows;
 use mlops_roles_testkit::fake::{ACCOUNT, Books};
 use mlops_roles_testkit::role_sets::{asking, of_type, stage};
 use mlops_roles_testkit::stage::{create, update};
 use serde_json::{Value, json};
 
-use crate::role_sets::{asked, every_statement, file, spec};
-
-/// A call, and whether each form allows it.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Call {
-    action: String,
-    resource: String,
-    #[serde(default)]
-    context: BTreeMap<String, Value>,
-    published: bool,
-    narrowed: bool,
-    /// The managed policy of AWS that allows the call. The documents of the set must not deny it.
-    by: Option<String>,
-    /// Which file of the solution calls it.
-    from: String,
-    /// Why a form denies it.
-    why: Option<String>,
-}
-
-/// The documents of a role, or of a policy that no role of the set has.
-fn documents_of(spec: &ResourceSpec, name: &str) -> Vec<Value> {
-    let own: Vec<&Document> = match spec.state.roles.get(&Name::new(name)) {
-        Some(role) => {
-            let scoped = role.attached.iter().filter_map(|arn| Some(&spec.state.policies.get(arn)?.document));
-            role.inline.values().chain(scoped).collect()
-        }
-        None => vec![&spec.state.policies[&format!("arn:aws:iam::{ACCOUNT}:policy/{name}")].document],
-    };
-    own.into_iter().map(|one| serde_json::from_str(&one.to_string()).unwrap()).collect()
-}
-
-/// Whether the role may make the call.
-fn may(spec: &ResourceSpec, name: &str, call: &Call) -> bool {
-    let mut documents = documents_of(spec, name);
-    if let Some(by) = &call.by {
-        let attached = &spec.state.roles[&Name::new(name)].attached;
-        assert!(attached.contains(&format!("arn:aws:iam::aws:policy/{by}")), "{name}: {call:?}");
-        let statement = json!({ "Effect": "Allow", "Action": [call.action], "Resource": ["*"] });
-        documents.push(json!({ "Version": "2012-10-17", "Statement": [statement] }));
-    }
-    allows(&documents, &call.action, &call.resource, &call.context)
-}
+use crate::role_sets::catalog::every_statement;
+use crate::role_sets::permissions::SetCall;
+use crate::role_sets::{asked, file, normal, spec};
 
 #[test]
 fn each_call_of_the_published_solutions_is_allowed_or_has_its_reason() {
-    let calls: BTreeMap<String, BTreeMap<String, Vec<Call>>> =
+    let calls: BTreeMap<String, BTreeMap<String, Vec<SetCall>>> =
         serde_json::from_value(file("solution_calls.json")).unwrap();
     let sets = asked();
     let (mut wrong, mut count) = (Vec::new(), 0);
@@ -74,11 +30,10 @@ fn each_call_of_the_published_solutions_is_allowed_or_has_its_reason() {
             let spec = spec(kind, &asking(properties, json!({ "Fidelity": fidelity }))).unwrap();
             for (name, call) in roles.iter().flat_map(|(name, calls)| calls.iter().map(move |call| (name, call))) {
                 count += 1;
-                assert!(!call.from.is_empty(), "{call:?}");
-                let allowed = call.published && call.narrowed;
+                assert!(call.from.as_ref().is_some_and(|file| !file.is_empty()), "{call:?}");
+                let allowed = ["AsPublished", "Narrowed"].into_iter().all(|form| call.is_expected(form));
                 assert_eq!(call.why.is_none(), allowed, "a denied call has its reason: {call:?}");
-                let expected = if fidelity == "Narrowed" { call.narrowed } else { call.published };
-                if may(&spec, name, call) != expected {
+                if call.is_allowed(&spec, name) != call.is_expected(fidelity) {
                     wrong.push(format!("{set}, {name}, {fidelity}: {call:?}"));
                 }
             }
@@ -86,11 +41,6 @@ fn each_call_of_the_published_solutions_is_allowed_or_has_its_reason() {
     }
     assert!(count > 900, "{count} calls");
     assert!(wrong.is_empty(), "{} of {count} calls:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-/// The document in normal form.
-fn normal(document: &Value) -> Value {
-    serde_json::from_str(&Document::new(document.clone()).to_string()).unwrap()
 }
 
 /// The statements of the set that its source lacks, in normal form, for a resource with these properties.

@@ -95,36 +95,33 @@ impl<'a> Hole<'a> {
 
     /// What a literal stands for in the ARN. Returns `None` if the member takes no such literal.
     pub(super) fn form(&self, text: &str) -> Option<Vec<Part>> {
-        let (how, kind) = (self.how, self.kind);
         let arn = Arn::parse(text);
+        let of_s3 = |arn: &Arn<'_>| arn.service == "s3";
         let own = arn.filter(|arn| arn.service == self.service);
-        let (is_arn, is_own) = (arn.is_some(), own.is_some());
-        let tail = own.map_or(text, |arn| arn.resource);
-        let last = tail.rsplit('/').next()?;
-        let piece = |text: String| Some(vec![Part::Piece(text)]);
-        let whole = |text: String| Some(vec![Part::Whole(text)]);
-        // A resource in the place of the ARN.
-        let there = |resource: String| {
-            Some(vec![match own {
-                Some(arn) => Part::At(format!("arn:aws:{}:{}:{}:", arn.service, arn.region, arn.account), resource),
-                None => Part::Piece(resource),
-            }])
-        };
-        let on_s3 = |path: &str| whole(format!("arn:aws:s3:::{path}"));
-        match how {
+        Some(match self.how {
             "any-arn" => whole(arn.map(|_| text.to_owned())?),
             "arn" | "cased-arn" => whole(own.map(|_| text.to_owned())?),
-            "object-arn" | "bucket-arn" => whole(arn.filter(|arn| arn.service == "s3").map(|_| text.to_owned())?),
-            "objects-below-arn" => whole(arn.filter(|arn| arn.service == "s3").map(|_| format!("{text}/*"))?),
+            "object-arn" | "bucket-arn" => whole(arn.filter(of_s3).map(|_| text.to_owned())?),
+            "objects-below-arn" => whole(arn.filter(of_s3).map(|_| format!("{text}/*"))?),
             "role" => whole(text.to_owned()),
-            "profile-models" | "profile" | "prompt" => Some(Vec::new()),
+            "profile-models" | "profile" | "prompt" => Vec::new(),
             "url-encoded" => piece(text.replace(':', "%3A").replace('/', "%2F").replace('-', "%2D")),
-            "object-in" if is_arn => whole(format!("{text}/object")),
+            "object-in" if arn.is_some() => whole(format!("{text}/object")),
             "short-id" => piece(if text.len() == 7 { text } else { "*" }.to_owned()),
             "" | "slug" | "object-in" => piece(text.to_owned()),
             // The other forms take no ARN of another service.
-            _ if is_arn && !is_own => None,
-            "full" if is_own => Some(vec![Part::Full(text.to_owned())]),
+            _ if arn.is_some() && own.is_none() => return None,
+            _ => return self.form_of_name(text, own),
+        })
+    }
+
+    /// What a name or an ARN of the own service stands for.
+    fn form_of_name(&self, text: &str, own: Option<Arn<'_>>) -> Option<Vec<Part>> {
+        let (kind, is_own) = (self.kind, own.is_some());
+        let tail = own.map_or(text, |arn| arn.resource);
+        let last = tail.rsplit('/').next()?;
+        Some(match self.how {
+            "full" if is_own => vec![Part::Full(text.to_owned())],
             "or" | "cased" | "known-by-arn" | "any-path" | "document" | "base-model" | "model" | "called-model"
                 if is_own =>
             {
@@ -132,39 +129,51 @@ impl<'a> Hole<'a> {
             }
             "or" | "cased" | "full" => piece(format!("{kind}{text}")),
             "known-by-arn" => piece(format!("{kind}*")),
-            "any-path" => Some(vec![Part::Piece(format!("{kind}{text}")), Part::Piece(format!("{kind}*/{text}"))]),
+            "any-path" => vec![Part::Piece(format!("{kind}{text}")), Part::Piece(format!("{kind}*/{text}"))],
             "document" => piece(format!("document/{text}")),
             "base-model" | "model" | "called-model" => {
                 whole(format!("arn:aws:bedrock:us-east-1::foundation-model/{text}"))
             }
-            "last-segment" => there(format!("{kind}{last}")),
-            "before-colon" => there(format!("{kind}{}", last.split(':').next()?)),
-            "aliased-key" if tail.starts_with("alias/") => there("key/*".to_owned()),
-            "aliased-key" => Some(Vec::new()),
-            "used-key" if tail.starts_with("alias/") => Some(Vec::new()),
-            "key" if tail.starts_with("alias/") => None,
-            "key" | "used-key" => there(format!("key/{}", tail.trim_start_matches("key/"))),
-            "revision" if is_own => Some(vec![Part::Whole(text.to_owned()), Part::Whole(format!("{text}:*"))]),
-            "revision" => Some(vec![Part::Piece(format!("{kind}{text}")), Part::Piece(format!("{kind}{text}:*"))]),
+            "last-segment" => there(own, format!("{kind}{last}")),
+            "before-colon" => there(own, format!("{kind}{}", last.split(':').next()?)),
+            "aliased-key" if tail.starts_with("alias/") => there(own, "key/*".to_owned()),
+            "aliased-key" => Vec::new(),
+            "used-key" if tail.starts_with("alias/") => Vec::new(),
+            "key" if tail.starts_with("alias/") => return None,
+            "key" | "used-key" => there(own, format!("key/{}", tail.trim_start_matches("key/"))),
+            "revision" if is_own => vec![Part::Whole(text.to_owned()), Part::Whole(format!("{text}:*"))],
+            "revision" => vec![Part::Piece(format!("{kind}{text}")), Part::Piece(format!("{kind}{text}:*"))],
             "task-definition" if is_own => whole(format!("{text}:*")),
             "task-definition" => piece(format!("task-definition/{text}:*")),
             "function" | "function-name" => {
                 let arn = if is_own { text.to_owned() } else { format!("arn:aws:lambda:{HERE}:function:{text}") };
-                let any = (how == "function").then(|| Part::Whole(format!("{arn}:*")));
-                Some([Part::Whole(arn)].into_iter().chain(any).collect())
+                let any = (self.how == "function").then(|| Part::Whole(format!("{arn}:*")));
+                [Part::Whole(arn)].into_iter().chain(any).collect()
             }
+            _ => return self.form_of_url(text, own),
+        })
+    }
+
+    /// What a URL, an object of Amazon S3 or another long form stands for.
+    fn form_of_url(&self, text: &str, own: Option<Arn<'_>>) -> Option<Vec<Part>> {
+        let kind = self.kind;
+        let tail = own.map_or(text, |arn| arn.resource);
+        let last = tail.rsplit('/').next()?;
+        Some(match self.how {
             "queue" => {
                 text.strip_prefix("https://sqs.")?;
                 whole(format!("arn:aws:sqs:{ELSEWHERE}:{last}"))
             }
-            "report-group" => there(format!("{kind}{}", own?.resource.strip_prefix("report/")?.split(':').next()?)),
-            "state-machine" => there(format!("{kind}{}", own?.resource.split(':').nth(1)?)),
+            "report-group" => {
+                there(own, format!("{kind}{}", own?.resource.strip_prefix("report/")?.split(':').next()?))
+            }
+            "state-machine" => there(own, format!("{kind}{}", own?.resource.split(':').nth(1)?)),
             "api" => whole(format!("arn:aws:execute-api:eu-west-1:123456789012:{}", text.split('.').next()?)),
             "path" => piece(text.trim_start_matches('/').to_owned()),
             "without-scheme" => piece(text.trim_start_matches("https://").to_owned()),
             "email" => {
                 let domain = text.split_once('@').map(|(_, domain)| domain);
-                Some([text].into_iter().chain(domain).map(|one| Part::Piece(format!("identity/{one}"))).collect())
+                [text].into_iter().chain(domain).map(|one| Part::Piece(format!("identity/{one}"))).collect()
             }
             "bucket" => on_s3(text.strip_prefix("s3://")?.split('/').next()?),
             "object" => on_s3(text.strip_prefix("s3://")?),
@@ -174,22 +183,42 @@ impl<'a> Hole<'a> {
                 None => on_s3(&text.strip_prefix("https://")?.replace(".s3.amazonaws.com", "")),
             },
             "copy-source" => on_s3(text),
-            "parent" => there(format!("{kind}{}", own?.resource.split_once('/')?.1.rsplit_once('/')?.0)),
-            "retyped" => there(format!("{kind}{}", tail.split_once('/').map_or(tail, |(_, rest)| rest))),
-            "secret" if is_own => Some(vec![Part::Whole(text.to_owned()), Part::Whole(format!("{text}-??????"))]),
+            "parent" => there(own, format!("{kind}{}", own?.resource.split_once('/')?.1.rsplit_once('/')?.0)),
+            "retyped" => there(own, format!("{kind}{}", tail.split_once('/').map_or(tail, |(_, rest)| rest))),
+            "secret" if own.is_some() => vec![Part::Whole(text.to_owned()), Part::Whole(format!("{text}-??????"))],
             "secret" => piece(format!("secret:{text}-??????")),
-            "parameter" if is_own => there(tail.to_owned()),
+            "parameter" if own.is_some() => there(own, tail.to_owned()),
             "parameter" => piece(format!("parameter/{}", text.split(':').next()?)),
-            "bus" => there(format!("{}/", tail.trim_start_matches("event-bus/"))),
+            "bus" => there(own, format!("{}/", tail.trim_start_matches("event-bus/"))),
             "resolved-parameter" => {
                 let parameter = text.strip_prefix("resolve:ssm:");
-                Some(parameter.map(|name| Part::Piece(format!("parameter/{name}"))).into_iter().collect())
+                parameter.map(|name| Part::Piece(format!("parameter/{name}"))).into_iter().collect()
             }
             "image-repository" => {
                 let name = text.split_once(".amazonaws.com/")?.1.split(':').next()?;
                 whole(format!("arn:aws:ecr:{ELSEWHERE}:repository/{name}"))
             }
-            _ => None,
-        }
+            _ => return None,
+        })
     }
+}
+
+fn piece(text: String) -> Vec<Part> {
+    vec![Part::Piece(text)]
+}
+
+fn whole(text: String) -> Vec<Part> {
+    vec![Part::Whole(text)]
+}
+
+/// A resource in the place of the ARN.
+fn there(own: Option<Arn<'_>>, resource: String) -> Vec<Part> {
+    vec![match own {
+        Some(arn) => Part::At(format!("arn:aws:{}:{}:{}:", arn.service, arn.region, arn.account), resource),
+        None => Part::Piece(resource),
+    }]
+}
+
+fn on_s3(path: &str) -> Vec<Part> {
+    whole(format!("arn:aws:s3:::{path}"))
 }
