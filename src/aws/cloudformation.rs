@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackResource as Resource};
 
 use crate::aws::error::classify;
+use mlops_roles_core::protocol::resource_status::ResourceStatus as Status;
 use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::port::{AwsError, Holder, StackResource, Stacks};
 
@@ -113,16 +114,16 @@ impl Stacks for CloudFormationClient {
         Ok(reply.and_then(|reply| reply.stack_resource_detail).map(|detail| StackResource {
             physical_id: detail.physical_resource_id.unwrap_or_default(),
             resource_type: detail.resource_type.unwrap_or_default(),
-            status: detail.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            status: detail.resource_status.map(|status| Status::from(status.as_str())).unwrap_or_default(),
             since: detail.last_updated_timestamp.map(|at| at.secs()),
         }))
     }
 
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError> {
+    async fn status(&self, stack_id: &str) -> Result<Option<Status>, AwsError> {
         let reply = self.client.describe_stacks().stack_name(stack_id).send().await;
         let reply = unknown_is_none(classify("cloudformation:DescribeStacks", reply))?;
         let stacks = reply.and_then(|reply| reply.stacks).unwrap_or_default();
-        Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| status.as_str().to_owned()))
+        Ok(stacks.first().and_then(|stack| stack.stack_status()).map(|status| Status::from(status.as_str())))
     }
 }
 

@@ -8,13 +8,15 @@ import boto3
 import pytest
 
 import local
+import service_catalog
 from local import ACCOUNT, REGION, ROOT, allow, document, unique
-from conftest import APP
+from conftest import APP, CATALOGUING_APP
 
 READS = ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "cloudformation:DescribeStackResources",
          "iam:GetRole", "iam:ListRoleTags", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy",
          "iam:ListInstanceProfilesForRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyTags",
-         "iam:ListEntitiesForPolicy"]
+         "iam:ListEntitiesForPolicy", "cloudformation:DescribeStackResource", "iam:ListPolicies", "sagemaker:ListProjects",
+         "sagemaker:DescribeProject", "sagemaker:GetSagemakerServicecatalogPortfolioStatus"]
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,8 @@ def preview(aws, binary, reader, tmp_path):
             what.write_text(text)
         before = aws.world()
         done = subprocess.run([binary, what, "--against-account", *arguments], capture_output=True, text=True,
-                              env={"AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION, **reader, **environment})
+                              env={"AWS_ENDPOINT_URL": aws.endpoint, "AWS_ENDPOINT_URL_SAGEMAKER": aws.sagemaker_endpoint,
+                                   "AWS_REGION": REGION, **reader, **environment})
         assert aws.world() == before
         return done.returncode, done.stdout + done.stderr
     return run
@@ -108,6 +111,59 @@ def test_what_is_not_ours_is_refused_as_the_function_would(aws, events, preview,
     code, said = preview(event)
     assert code == 1 and f"role `{name}` exists and is not managed by this resource" in said, said
     aws.iam.delete_role(RoleName=name)
+
+
+@pytest.fixture
+def deleted(aws, events):
+    """Makes the Delete event of the resource `Workflow` of a stack."""
+    def make(stack_id, body, physical_id=None):
+        stack = stack_id.split("/")[1]
+        return events("delete.json") | {
+            "StackId": stack_id, "LogicalResourceId": "Workflow",
+            "PhysicalResourceId": physical_id or aws.resource_id(stack, "Workflow"),
+            "ResourceProperties": body["Resources"]["Workflow"]["Properties"]}
+    return make
+
+
+def test_a_delete_is_refused_where_the_function_would_refuse_it(aws, stack, template, preview, deleted):
+    body = template()
+    stack_id, _ = stack(body)
+    event = deleted(stack_id, body)
+    role, theirs = event["PhysicalResourceId"], unique("theirs")
+    policy = local.policy_arn(f"{role}-Policy")
+    code, said = preview(event)
+    assert code == 2 and f"delete role `{role}`" in said and f"delete policy `{policy}`" in said, said
+    aws.make_role(theirs)
+    aws.iam.attach_role_policy(RoleName=theirs, PolicyArn=policy)
+    code, said = preview(event)
+    aws.delete_role(theirs)
+    assert code == 1 and f"policy `{policy}` is in use by role {theirs}; detach it there first; nothing was deleted" in said, said
+
+
+def test_a_delete_leaves_what_lives_under_another_id(aws, stack, template, preview, deleted):
+    body = template()
+    stack_id, _ = stack(body)
+    # CloudFormation invents such an id for a Create that got no response.
+    event = deleted(stack_id, body, f"{stack_id.split('/')[1]}-Workflow-1ABCDEFGHIJKL")
+    code, said = preview(event)
+    assert code == 0 and "no changes" in said, said
+
+
+def test_the_service_catalog_roles_that_the_function_would_delete_are_told(aws, cataloguing, events, preview):
+    service_catalog.by_the_solution(aws)
+    aws.set_sagemaker({})
+    properties = {"ServiceToken": cataloguing["ServiceToken"], "Regions": [REGION]}
+    event = events("delete.json") | {
+        "ResourceType": service_catalog.TYPE, "LogicalResourceId": "ServiceCatalog",
+        "PhysicalResourceId": "SageMakerServiceCatalogRoles/ServiceCatalog", "ResourceProperties": properties}
+    code, said = preview(event, "--deployment", CATALOGUING_APP)
+    assert code == 2 and all(f"delete role `{name}`" in said for name in (service_catalog.LAUNCH, service_catalog.USE)), said
+    aws.set_sagemaker({REGION: {"projects": [{"name": "churn", "status": "CreateCompleted"}]}})
+    code, said = preview(event, "--deployment", CATALOGUING_APP)
+    for name in (service_catalog.LAUNCH, service_catalog.USE):
+        aws.delete_role(name)
+    aws.set_sagemaker({})
+    assert code == 1 and f"found: project `churn` (CreateCompleted) in {REGION}" in said, said
 
 
 def test_what_only_the_deployment_knows_has_to_be_said(aws, stack, template, preview, function):

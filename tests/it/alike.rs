@@ -1,9 +1,15 @@
-//! Tests that the two faces of the fake account behave alike: what tests show through the port holds for the real
-//! clients on the wire.
+//! Tests that the two faces of the account in memory behave alike: what tests show through the port holds for the real
+//! clients on the wire. `steps` and `questions` compare single calls of the ports, and this file compares whole events.
 
+mod questions;
+mod steps;
+mod trace;
+
+use mlops_roles_testkit::account::{Books, Face, Fake, Fault, Mischief};
 use mlops_roles_testkit::cases::{Case, ONCE, cases};
-use mlops_roles_testkit::fake::{Books, Face, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::Stage;
+
+use self::trace::numbered;
 
 /// The calls of an event, the response to it, and the account afterwards.
 struct Outcome {
@@ -29,13 +35,6 @@ async fn of_port(case: &Case, fault: Option<Fault>) -> Outcome {
 async fn of_wire(case: &Case, fault: Option<Fault>) -> Outcome {
     let fake = Fake::with(case.start.clone());
     outcome(Face::wire(&fake), fake, case, fault).await
-}
-
-/// Each call as its action and the number of earlier calls of that action: concurrent calls have no order that both
-/// faces share.
-fn numbered(calls: &[String]) -> Vec<(&String, usize)> {
-    let earlier = |at: usize| calls.iter().take(at).filter(|call| **call == calls[at]).count();
-    (0..calls.len()).map(|at| (&calls[at], earlier(at))).collect()
 }
 
 /// Runs every case without faults, and with each of its calls failing once in each way.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use mlops_roles_engine::retry::PROPAGATION_TIMEOUT;
 
-use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
+use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::service_catalog;
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, properties, update, with};
 

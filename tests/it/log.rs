@@ -3,7 +3,7 @@
 use mlops_roles::log;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::protocol::response_url::ResponseUrl;
-use mlops_roles_testkit::fake::{Fake, Fault, Mischief};
+use mlops_roles_testkit::account::{Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{ROLE, SECRET, Stage, create, delete, properties, with};
 use serde_json::json;
 use std::io;

@@ -13,7 +13,7 @@ use mlops_roles::log;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::definition_location::{Location, MAX_BYTES};
 use mlops_roles_engine::port::{AwsError, FaultKind, Objects};
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{Stage, create, properties, with};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,6 +1,6 @@
 //! Tests the forms in which IAM's policy simulator has answered.
 
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{Stage, create, with};
 use serde_json::json;
 

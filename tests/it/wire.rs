@@ -27,6 +27,7 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::Entity;
 use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::policy_user::PolicyUser;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{Policy, Role, State, Tags};
 use mlops_roles_engine::port::{FaultKind, Iam, SageMaker};
@@ -217,8 +218,8 @@ async fn refusals(account: &IamClient) {
     }
     let kind = async |step: Step| account.execute(&step).await.unwrap_err();
     let role = Name::new("AmazonSageMaker-Wire");
-    assert_eq!(account.users_of_policy(ARN).await.unwrap(), ["role AmazonSageMaker-Wire"]);
-    assert_eq!(account.users_of_policy(&format!("{ARN}-absent")).await.unwrap(), Vec::<String>::new());
+    assert_eq!(account.users_of_policy(ARN).await.unwrap(), [PolicyUser::Role(role.clone())]);
+    assert_eq!(account.users_of_policy(&format!("{ARN}-absent")).await.unwrap(), Vec::<PolicyUser>::new());
     let conflict = kind(Step::DeleteRole { role: role.clone() }).await;
     assert_eq!((conflict.kind, conflict.code.as_str()), (FaultKind::MaybePropagating, "DeleteConflict"));
     let absent = kind(Step::DeleteRole { role: Name::new("AmazonSageMaker-Absent") }).await;

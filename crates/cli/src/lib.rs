@@ -3,6 +3,7 @@
 
 #[cfg(feature = "account")]
 mod account;
+mod course;
 mod definition;
 pub mod deployed;
 pub mod document;
@@ -13,9 +14,11 @@ mod guardrails;
 mod no_account;
 pub mod options;
 mod place;
+mod preview;
 mod report;
 mod repository;
 mod scene;
+mod shape;
 mod stack;
 mod subject;
 mod symbol;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::execution_role_source::Source;
-use mlops_roles_core::resource::prior::PriorState;
-use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
-use mlops_roles_core::state::State;
-use mlops_roles_core::state::query::Query;
-use mlops_roles_engine::decide::Decision;
+use mlops_roles_core::resource::spec::ReadContext;
+use mlops_roles_engine::decide::decision::{Change, Decision};
+use mlops_roles_engine::decide::refusal::Refusal;
+use mlops_roles_engine::lookup::LookupError;
 
 /// The account that this build can't open.
 #[derive(Debug)]
@@ -50,20 +49,21 @@ impl Account {
         match *self {}
     }
 
-    pub async fn find(&self, _source: &Source, _place: &Place, _itself: &[&str]) -> Result<String, AccountError> {
-        match *self {}
-    }
-
-    pub async fn observe(&self, _query: &Query, _context: ReadContext<'_>) -> Result<State, AccountError> {
+    pub async fn find(
+        &self,
+        _source: &Source,
+        _context: ReadContext<'_>,
+        _itself: &[&str],
+    ) -> Result<String, LookupError> {
         match *self {}
     }
 
     pub async fn decide(
         &self,
-        _spec: &ResourceSpec,
-        _prior: &PriorState,
+        _kind: &str,
+        _change: Change<'_>,
         _context: ReadContext<'_>,
-    ) -> Result<Decision, AccountError> {
+    ) -> Result<Decision, Refusal> {
         match *self {}
     }
 }

@@ -8,78 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::resource::definition_location;
+use mlops_roles_core::resource::properties::ValidationError;
+
+use crate::shape::shapes;
+pub use crate::shape::{Position, Unknown};
 
 /// The stand-in for an unknown account. No other text is written like that.
 pub const ACCOUNT: &str = "907060504030";
 /// The number of the first unknown value. The others follow in order.
 const FIRST_NUMBER: usize = 700_905_000;
-
-/// Services whose ARNs are used as they are, with the name at the end.
-const SERVICES: [&str; 24] = [
-    "sns",
-    "sqs",
-    "dynamodb",
-    "s3",
-    "athena",
-    "batch",
-    "bedrock",
-    "bedrock-agentcore",
-    "codebuild",
-    "databrew",
-    "ecr",
-    "ecs",
-    "eks",
-    "elasticmapreduce",
-    "emr-containers",
-    "emr-serverless",
-    "events",
-    "execute-api",
-    "glue",
-    "logs",
-    "mediaconvert",
-    "sagemaker",
-    "secretsmanager",
-    "ssm",
-];
-/// Services whose ARNs are parsed, each with the start and the end of the ARN's resource part.
-const KINDS: [(&str, &str, &str); 10] = [
-    ("lambda", "function:", ""),
-    ("lambda", "function:", ":1"),
-    ("states", "stateMachine:", ""),
-    ("kms", "key/", ""),
-    ("events", "connection/", "/id"),
-    ("ecs", "task-definition/", ":1"),
-    ("batch", "job-definition/", ":1"),
-    ("codebuild", "report/", ":id"),
-    ("states", "activity:", ""),
-    ("cloudformation", "stack/", "/id"),
-];
-/// Resource types whose `Ref` is an ARN.
-const REF_IS_ARN: [&str; 12] = [
-    "AWS::Batch::ComputeEnvironment",
-    "AWS::Batch::JobDefinition",
-    "AWS::Batch::JobQueue",
-    "AWS::ECS::TaskDefinition",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::Lambda::Alias",
-    "AWS::Lambda::Version",
-    "AWS::SNS::Topic",
-    "AWS::SecretsManager::Secret",
-    "AWS::Serverless::StateMachine",
-    "AWS::StepFunctions::Activity",
-    "AWS::StepFunctions::StateMachine",
-];
-
-/// Resource types whose `Ref` is a name or an id. The properties that use it take both names and ARNs, or ARNs alone.
-const REF_IS_NAME: [&str; 7] = [
-    "AWS::DynamoDB::Table",
-    "AWS::ECR::Repository",
-    "AWS::IAM::Role",
-    "AWS::KMS::Key",
-    "AWS::S3::Bucket",
-    "Custom::SageMakerExecutionRole",
-    "Custom::StepFunctionsWorkflowRole",
-];
 
 /// One unknown value, as one property uses it.
 #[derive(Clone, Debug)]
@@ -95,43 +33,6 @@ struct Symbol {
     shapes: Vec<String>,
     /// The index of the current shape; past the last when no shape fits.
     shape: usize,
-}
-
-/// The position of a value in a longer text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Position {
-    /// The value is the whole text.
-    Whole,
-    /// The text begins with the value: `${Function.Arn}:live`.
-    Start,
-    /// The value follows other text.
-    Inside,
-}
-
-impl Position {
-    /// The position of a part of what has this position: between the text before it and the text behind it.
-    ///
-    /// A definition may be one text in JSON. There a value begins after a quote.
-    pub fn of(self, before: &str, behind: &str) -> Self {
-        match self {
-            _ if before.ends_with('"') && behind.starts_with('"') => Self::Whole,
-            _ if before.ends_with('"') => Self::Start,
-            _ if !before.is_empty() => Self::Inside,
-            Self::Whole if !behind.is_empty() => Self::Start,
-            position => position,
-        }
-    }
-}
-
-/// A request for a stand-in.
-#[derive(Clone, Copy, Debug)]
-pub struct Unknown<'a> {
-    /// The name of the value: `Topic`, `ExecutionRole.Arn`.
-    pub name: &'a str,
-    /// The position of the value in a longer text.
-    pub position: Position,
-    /// The type of the template's resource that has the value: `AWS::SNS::Topic`; empty when it belongs to no resource.
-    pub kind: &'a str,
 }
 
 /// All unknown values, in the order in which they were found.
@@ -170,11 +71,7 @@ impl Symbols {
         }
         let token = format!("Zq{:03}z", self.all.len());
         let number = (FIRST_NUMBER + self.all.len()).to_string();
-        let shapes = match position {
-            Position::Whole => shapes(&token, &number, unknown, place, guardrails),
-            Position::Start => starts(&token, &number, unknown, place, guardrails),
-            Position::Inside => parts(&token, &number, guardrails),
-        };
+        let shapes = shapes(&token, &number, unknown, place, guardrails);
         let (property, name) = (self.property.clone(), name.to_owned());
         let symbol = Symbol { property, name, token, number, shapes, shape: 0 };
         let text = symbol.text().to_owned();
@@ -184,10 +81,15 @@ impl Symbols {
     }
 
     /// Gives each unknown value that an error mentions its next shape. Returns `false` when no shape is left to try.
-    pub fn advance(&mut self, errors: &[String]) -> bool {
+    pub fn advance(&mut self, errors: &[ValidationError]) -> bool {
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let mut by_property: BTreeMap<&str, Mentioned<'_>> = BTreeMap::new();
-        for mistake in errors {
-            by_property.entry(about(mistake)).or_default().add(mistake, self.held(mistake));
+        for (error, text) in errors.iter().zip(&texts) {
+            let Some(property) = about(error) else { continue };
+            let mentioned = by_property.entry(property).or_default();
+            mentioned.blurred |= error.problem.hides_value();
+            mentioned.held.extend(self.held(text));
+            mentioned.quoted.extend(quoted(text));
         }
         let mut moved = false;
         for (i, symbol) in self.all.iter_mut().enumerate().filter(|(_, symbol)| symbol.fits()) {
@@ -202,17 +104,19 @@ impl Symbols {
 
     /// Divides errors into those that an unknown value may explain, and the others. A value may explain an error that
     /// mentions it, or that is about a property in which the value is hidden.
-    pub fn divided(&self, errors: &[String]) -> (Vec<String>, Vec<String>) {
+    pub fn divided<'e>(&self, errors: &'e [ValidationError]) -> (Vec<&'e ValidationError>, Vec<&'e ValidationError>) {
         let texts: BTreeSet<(&str, &str)> =
             self.all.iter().map(|symbol| (symbol.property.as_str(), symbol.text())).collect();
         let properties: BTreeSet<&str> = texts.iter().map(|(property, _)| *property).collect();
-        let may_explain = |mistake: &String| {
-            let property = about(mistake);
-            self.is_in(mistake)
-                || blurred(mistake) && properties.contains(property)
-                || quoted(mistake).any(|text| texts.contains(&(property, text)))
+        let may_explain = |error: &&ValidationError| {
+            let text = error.to_string();
+            let of_property = |property| {
+                error.problem.hides_value() && properties.contains(property)
+                    || quoted(&text).any(|quoted| texts.contains(&(property, quoted)))
+            };
+            self.is_in(&text) || about(error).is_some_and(of_property)
         };
-        errors.iter().cloned().partition(may_explain)
+        errors.iter().partition(may_explain)
     }
 
     /// Whether the text holds something that only a deployment knows.
@@ -310,32 +214,27 @@ struct Mentioned<'e> {
     quoted: BTreeSet<&'e str>,
 }
 
-impl<'e> Mentioned<'e> {
-    fn add(&mut self, mistake: &'e str, held: BTreeSet<usize>) {
-        self.blurred |= blurred(mistake);
-        self.held.extend(held);
-        self.quoted.extend(quoted(mistake));
-    }
-
+impl Mentioned<'_> {
     fn has(&self, index: usize, text: &str) -> bool {
         self.blurred || self.held.contains(&index) || self.quoted.contains(text)
     }
 }
 
-/// The property that an error is about.
-fn about(mistake: &str) -> &str {
-    property_of(mistake.split('`').nth(1).unwrap_or_default())
-}
-
-/// Whether an error hides which values it is about: it is about a text that is cut, or that can't be parsed at all.
-fn blurred(mistake: &str) -> bool {
-    mistake.contains('…') || mistake.contains("is not valid JSON")
+/// The property that an error is about. `None` for an error about the resource as a whole.
+///
+/// What a definition in Amazon S3 leads to depends on the values that fill it in, and they belong to `Definition`.
+fn about(error: &ValidationError) -> Option<&str> {
+    let path = error.paths.first()?;
+    match path.strip_prefix(definition_location::PROPERTY) {
+        Some(state) if state.is_empty() || state.starts_with(',') => Some("Definition"),
+        _ => Some(property_of(path)),
+    }
 }
 
 /// The texts between two backticks of an error.
-fn quoted(mistake: &str) -> impl Iterator<Item = &str> {
-    let parts = mistake.split('`').count();
-    mistake.split('`').take(parts.saturating_sub(1)).skip(1)
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split('`').count();
+    text.split('`').take(parts.saturating_sub(1)).skip(1)
 }
 
 /// The property that a path belongs to: `SageMakerExecutionRoleArns[0]` belongs to `SageMakerExecutionRoleArns`. The
@@ -350,112 +249,4 @@ fn property_of(path: &str) -> &str {
         | "Integrations" => "Definition",
         property => property,
     }
-}
-
-/// The shapes that a part of a text can have.
-fn parts(token: &str, number: &str, guardrails: Option<&Guardrails>) -> Vec<String> {
-    vec![token.to_owned(), number.to_owned(), format!("{}{token}", prefix(guardrails)), token.to_ascii_lowercase()]
-}
-
-/// The shapes that the beginning of a text can have: an ARN first if the value is one.
-fn starts(
-    token: &str,
-    number: &str,
-    unknown: Unknown<'_>,
-    place: &Place,
-    guardrails: Option<&Guardrails>,
-) -> Vec<String> {
-    let arns = shapes(token, number, unknown, place, guardrails).into_iter().filter(|shape| shape.starts_with("arn:"));
-    let (arns, parts) = (arns.collect::<Vec<_>>(), parts(token, number, guardrails));
-    if is_arn(unknown) { [arns, parts].concat() } else { [parts, arns].concat() }
-}
-
-fn prefix(guardrails: Option<&Guardrails>) -> &str {
-    guardrails.and_then(|guardrails| guardrails.role_name_prefixes.first()).map_or("", String::as_str)
-}
-
-/// The service as ARNs spell it: `AWS::SNS::Topic` belongs to `sns`.
-fn service(kind: &str) -> Option<String> {
-    let service = kind.split("::").nth(1)?.to_ascii_lowercase();
-    Some(match (service.as_str(), kind.rsplit("::").next()) {
-        ("serverless", Some("Function")) => "lambda".to_owned(),
-        ("serverless" | "stepfunctions", _) => "states".to_owned(),
-        _ => service,
-    })
-}
-
-/// Whether the value is probably an ARN, by its name or by the type of its resource.
-fn is_arn(unknown: Unknown<'_>) -> bool {
-    let Unknown { name, kind, .. } = unknown;
-    let says_arn = ["Arn", "ARN", "Arns", "ARNs", "arn", "arns"].iter().any(|end| name.ends_with(end));
-    if kind.is_empty() || name.contains('.') { says_arn } else { REF_IS_ARN.contains(&kind) }
-}
-
-/// Every shape that a property or a definition may ask for, the most likely first.
-fn shapes(
-    token: &str,
-    number: &str,
-    unknown: Unknown<'_>,
-    place: &Place,
-    guardrails: Option<&Guardrails>,
-) -> Vec<String> {
-    let Unknown { name, kind, .. } = unknown;
-    let Place { partition, region, account } = place;
-    let arn = |service: &str, resource: &str| match service {
-        "iam" => format!("arn:{partition}:iam::{account}:{resource}"),
-        "s3" => format!("arn:{partition}:s3:::{resource}"),
-        service => format!("arn:{partition}:{service}:{region}:{account}:{resource}"),
-    };
-    let prefix = prefix(guardrails);
-    // Buckets and repositories have names without upper case.
-    let names = [token.to_owned(), format!("{prefix}{token}"), token.to_ascii_lowercase()];
-
-    let mut arns: Vec<(&str, String)> = Vec::new();
-    for pattern in guardrails.iter().flat_map(|guardrails| &guardrails.passable_roles) {
-        // The token replaces the wildcard in the name of a pattern. A role without a wildcard stays as it is.
-        let pattern = pattern.replacen(":iam::*:", &format!(":iam::{account}:"), 1);
-        arns.push(("iam", pattern.replacen('*', token, 1).replace(['*', '?'], "x")));
-    }
-    arns.push(("iam", arn("iam", &format!("role/{prefix}{token}"))));
-    arns.push(("iam", arn("iam", &format!("policy/{token}"))));
-    arns.push(("ecr", arn("ecr", &format!("repository/{}", token.to_ascii_lowercase()))));
-    arns.extend(KINDS.map(|(service, start, end)| (service, arn(service, &format!("{start}{token}{end}")))));
-    arns.extend(SERVICES.map(|service| (service, arn(service, token))));
-    // The type's name has the service of its ARN. ARNs of that service come first, and for an alias or a version of a
-    // function those with a qualifier.
-    let service = service(kind);
-    let qualified = matches!(kind, "AWS::Lambda::Alias" | "AWS::Lambda::Version");
-    arns.sort_by_key(|(of, arn)| (service.as_deref() != Some(*of), qualified && !arn.ends_with(":1")));
-    let arns = arns.into_iter().map(|(_, arn)| arn);
-
-    // When the type tells the form, a stand-in of the other form would hide a mistake: `!Ref` of a role is not an ARN.
-    let attribute = name.split_once('.').map(|(_, attribute)| attribute);
-    let only_arns = !kind.is_empty() && attribute == Some("Arn");
-    let only_names = attribute.is_none() && REF_IS_NAME.contains(&kind);
-    let first: Vec<String> = match (only_arns, only_names, is_arn(unknown)) {
-        (true, ..) => arns.collect(),
-        (_, true, _) => names.into(),
-        (.., true) => arns.chain(names).collect(),
-        _ => names.into_iter().chain(arns).collect(),
-    };
-    let boundaries = guardrails
-        .iter()
-        .flat_map(|guardrails| [&guardrails.boundary].into_iter().chain(&guardrails.narrower_boundaries));
-    let managed = guardrails
-        .iter()
-        .flat_map(|guardrails| &guardrails.managed_policies)
-        .map(|pattern| pattern.replace('*', token));
-    let others = [
-        format!("https://sqs.{region}.amazonaws.com/{account}/{token}"),
-        format!("https://{token}.example.com"),
-        format!("s3://{token}/{token}"),
-        format!("subnet-{number}"),
-        format!("sg-{number}"),
-        "true".to_owned(),
-        "3600".to_owned(),
-        "60".to_owned(),
-        region.clone(),
-    ];
-    let paths = guardrails.iter().map(|guardrails| guardrails.default_path().to_owned());
-    first.into_iter().chain(boundaries.cloned()).chain(managed).chain(others).chain(paths).collect()
 }

@@ -21,12 +21,18 @@ pub fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 /// A value of more than 80 characters is cut, followed by its length in characters. This leaves room in the message for
 /// the other errors.
 pub fn shown(found: &str) -> String {
+    let cut = is_cut(found);
     let found = found.trim_matches('"');
-    if found.chars().count() <= SHOWN {
+    if !cut {
         return format!("`{found}`");
     }
     let start: String = found.chars().take(SHOWN).collect();
     format!("`{start}…` ({} characters)", found.chars().count())
+}
+
+/// Returns whether [`shown`] cuts the value.
+pub fn is_cut(found: &str) -> bool {
+    found.trim_matches('"').chars().count() > SHOWN
 }
 
 /// Formats a list for a message: each item in backticks, separated by commas.

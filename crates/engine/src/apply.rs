@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::execution::Execution;
-use crate::failure::{Cause, Failure, Stopped};
+use crate::failure::{Cause, StepFailure, Stopped};
 use crate::port::Iam;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
@@ -54,7 +54,7 @@ pub async fn apply(
         let mut failures = Vec::new();
         for (step, refusal) in refused {
             may_be_applied.extend(refusal.may_have_applied.then(|| step.clone()));
-            failures.push(Failure { step, cause: refusal.cause });
+            failures.push(StepFailure { step, cause: refusal.cause });
         }
         let outcome_unknown = may_be_applied.iter().filter(|step| step.creates()).map(Step::entity).collect();
         let reached = may_be_applied.iter().fold(execution.reached, after);

@@ -31,4 +31,9 @@ impl Deadlines {
             response: end - response / 10,
         }
     }
+
+    /// The deadlines of work that only reads: all parts end at the same time.
+    pub fn all_at(end: Instant) -> Self {
+        Self { work: end, rollback: end, watchdog: end, response: end }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::port::{Transport, TransportError};
+use crate::retry::Backoff;
 use crate::telemetry;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::response::Response;
@@ -12,10 +13,10 @@ use mlops_roles_core::protocol::response_url::{ResponseUrl, UntrustedUrl};
 
 /// How long one PUT may take before it counts as failed.
 const ONE_TRY: Duration = Duration::from_secs(10);
-/// The pause before the second try; each further pause doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The shortest pause before the second try.
+const FIRST_PAUSE: Duration = Duration::from_millis(150);
+/// The pause up to which the pauses double, without its random part.
+const LAST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Why the response was not delivered. The invocation fails, so that Lambda runs the event again; the next run finds
 /// the work done.
@@ -82,7 +83,7 @@ impl<T: Transport> ResponseSender<T> {
         let url = to.checked(self.endpoint.as_deref(), place)?;
         let body = response.body();
         telemetry::responding(response, body.len());
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::between(FIRST_PAUSE, LAST_PAUSE);
         let mut tries = 0;
         let mut last = "no time was left".to_owned();
         while Instant::now() < deadline {
@@ -106,8 +107,8 @@ impl<T: Transport> ResponseSender<T> {
                 Err(_) => "no reply arrived in time".clone_into(&mut last),
             }
             tracing::warn!(tries, error = last, "attempt to deliver the response failed");
+            let pause = backoff.next_pause();
             telemetry::pause(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
         Err(DeliveryError::OutOfTime { tries, last })
     }

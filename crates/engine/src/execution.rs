@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
 use crate::port::{AwsError, FaultKind, Iam};
-use crate::retry::{FIRST_PAUSE, LONGEST_PAUSE, PROPAGATION_TIMEOUT, query_of, wait_until_visible};
+use crate::retry::{Backoff, PROPAGATION_TIMEOUT, patience, query_of, wait_until_visible};
 use crate::telemetry;
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::step::Step;
@@ -40,7 +40,7 @@ pub struct Execution<'a, I> {
 
 /// The failure of a step that is not worth another try.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct StepRefusal {
     /// Why the step failed.
     pub cause: Cause,
     /// Whether IAM may have applied the step all the same: the outcome of a try is unknown, or the entity can't be
@@ -52,7 +52,7 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Tried {
     /// `Ok(true)`: the step is done. `Ok(false)`: it is worth a new plan and another try. `Err`: it is not.
-    pub outcome: Result<bool, Refusal>,
+    pub outcome: Result<bool, StepRefusal>,
     /// What a read of the step's entity showed in between. `None` where there was no such read.
     pub observed: Option<State>,
 }
@@ -60,7 +60,7 @@ pub struct Tried {
 impl<I: Iam> Execution<'_, I> {
     /// Tries the steps side by side, each once, and waits for all of them. Updates `reached` and `retry_states`.
     /// Returns the steps that are not worth another try.
-    pub async fn take(&mut self, steps: Vec<Step>) -> Vec<(Step, Refusal)> {
+    pub async fn take(&mut self, steps: Vec<Step>) -> Vec<(Step, StepRefusal)> {
         let retry_state = |step: &Step| {
             let at = self.retry_states.iter().position(|(retried, _)| retried == step);
             at.map_or_else(RetryState::default, |at| self.retry_states.swap_remove(at).1)
@@ -92,7 +92,7 @@ impl<I: Iam> Execution<'_, I> {
         step: &Step,
         retry_state: &mut RetryState,
         observed: &mut Option<State>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, StepRefusal> {
         let (iam, write_scope, deadline) = (self.iam, self.write_scope, self.deadline);
         let (propagation_timeout, step_timeout) = if self.rolling_back {
             (ROLLBACK_PROPAGATION_TIMEOUT, ROLLBACK_STEP_TIMEOUT)
@@ -101,7 +101,7 @@ impl<I: Iam> Execution<'_, I> {
         };
         let entity = step.entity();
         if Instant::now() >= deadline {
-            return Err(Refusal { cause: Cause::OutOfTime, may_have_applied: retry_state.outcome_unknown });
+            return Err(StepRefusal { cause: Cause::OutOfTime, may_have_applied: retry_state.outcome_unknown });
         }
         let outcome = timeout_at(deadline, iam.execute(step)).await;
         if let Ok(Ok(())) = outcome {
@@ -111,7 +111,7 @@ impl<I: Iam> Execution<'_, I> {
         let since = *retry_state.since.get_or_insert_with(Instant::now);
         retry_state.tries += 1;
         let Ok(Err(error)) = outcome else {
-            return Err(Refusal { cause: Cause::OutOfTime, may_have_applied: true });
+            return Err(StepRefusal { cause: Cause::OutOfTime, may_have_applied: true });
         };
         retry_state.outcome_unknown |= error.outcome_unknown;
         let may_have_applied = retry_state.outcome_unknown;
@@ -120,23 +120,20 @@ impl<I: Iam> Execution<'_, I> {
 
         if error.kind == FaultKind::AlreadyExists && step.creates() {
             let Some(there) = wait_until_visible(iam, &entity, deadline).await else {
-                return Err(Refusal { cause: Cause::Hidden(entity), may_have_applied: true });
+                return Err(StepRefusal { cause: Cause::Hidden(entity), may_have_applied: true });
             };
             if !write_scope.covers(&entity, &there.state) {
-                return Err(Refusal { cause: Cause::Foreign(entity), may_have_applied: false });
+                return Err(StepRefusal { cause: Cause::Foreign(entity), may_have_applied: false });
             }
             if !may_have_applied && !self.rolling_back {
-                return Err(Refusal { cause: Cause::Found(there.state), may_have_applied });
+                return Err(StepRefusal { cause: Cause::Found(there.state), may_have_applied });
             }
             *observed = Some(there.state);
             return Ok(false);
         }
-        let mut patience = match error.kind {
-            FaultKind::Transient => step_timeout,
-            FaultKind::NotFound | FaultKind::MaybePropagating => propagation_timeout,
-            FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
-        };
-        let pause = retry_state.pause();
+        // A step names what was observed or created before, so a reply that it is absent may be stale too.
+        let kind = if error.kind == FaultKind::NotFound { FaultKind::MaybePropagating } else { error.kind };
+        let mut patience = patience(kind, propagation_timeout, step_timeout);
         if step.removes() && self.is_gone(&entity, &error, observed).await {
             // The entity was observed, or this event created it. Unless an earlier try may have removed it, the read
             // may merely be stale.
@@ -147,8 +144,11 @@ impl<I: Iam> Execution<'_, I> {
             }
             patience = Duration::MAX;
         }
-        if waited.saturating_add(pause) > patience || Instant::now() + pause >= deadline {
-            return Err(Refusal { cause: error.into(), may_have_applied });
+        // The last try falls on the end of the timeout, whatever the random part of the pause.
+        let left = patience.saturating_sub(waited);
+        let pause = retry_state.backoff.next_pause().min(left);
+        if left.is_zero() || Instant::now() + pause >= deadline {
+            return Err(StepRefusal { cause: error.into(), may_have_applied });
         }
         telemetry::pause(pause).await;
         Ok(false)
@@ -181,13 +181,8 @@ pub struct RetryState {
     pub tries: u32,
     /// Whether the outcome of at least one try is unknown, so that IAM may have applied the step.
     pub outcome_unknown: bool,
-}
-
-impl RetryState {
-    /// The pause before the next try: it doubles with each failure, from `FIRST_PAUSE` up to `LONGEST_PAUSE`.
-    fn pause(&self) -> Duration {
-        LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(self.tries.saturating_sub(1).min(8)))
-    }
+    /// The pauses before the next tries.
+    pub backoff: Backoff,
 }
 
 /// Replaces the entity in the state by its observed state. Removes the entity where the observation does not hold it.

@@ -1,4 +1,4 @@
-//! Why a step or a read failed, and the state that an unfinished plan leaves behind.
+//! Why a step or a read failed, the state that an unfinished plan leaves behind, and what a failed event has touched.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,7 +15,7 @@ pub struct Stopped {
     /// The entities that may have been created: the outcome of their creation is unknown.
     pub outcome_unknown: BTreeSet<Entity>,
     /// The failures, at least one. Steps are tried side by side, so several can fail in one round.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<StepFailure>,
 }
 
 impl Stopped {
@@ -34,7 +34,7 @@ impl Stopped {
 /// A step that was not applied, and why.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("could not {step}: {cause}")]
-pub struct Failure {
+pub struct StepFailure {
     /// The step that was not applied.
     pub step: Step,
     /// Why it was not applied.
@@ -66,17 +66,80 @@ pub enum Cause {
     Kept,
 }
 
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Question {
+    /// The roles and policies of a query.
+    #[error("the roles and policies")]
+    RolesAndPolicies,
+    /// The resource in its stack.
+    #[error("the resource in its stack")]
+    ResourceInStack,
+    /// The status of the stack.
+    #[error("the status of the stack")]
+    StackStatus,
+    /// Whether the stack is updating the resource.
+    #[error("whether the stack is updating the resource")]
+    IsUpdating,
+    /// Who uses the policy with this ARN.
+    #[error("who uses policy `{0}`")]
+    UsersOfPolicy(String),
+}
+
+/// A question to the account that has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("could not read {question}: {cause}")]
+pub struct Unread {
+    /// What could not be read.
+    pub question: Question,
+    /// Why it could not be read.
+    pub cause: Cause,
+}
+
+impl Unread {
+    /// Returns a function that tells the cause of an unanswered question.
+    pub fn because(question: Question) -> impl FnOnce(Cause) -> Self {
+        |cause| Self { question, cause }
+    }
+}
+
+/// What a failed event has touched. Its text is the end of the reason.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Touched {
+    /// Nothing: the event failed before the first write.
+    #[error("nothing was changed")]
+    Nothing,
+    /// Nothing: the deletion failed before the first write.
+    #[error("nothing was deleted")]
+    NothingDeleted,
+    /// No role. A portfolio of SageMaker may be disabled.
+    #[error("no role was changed")]
+    NoRole,
+    /// What it touched is as it was before the event.
+    #[error("rolled back")]
+    RolledBack,
+    /// What another delivery of the event has made stays.
+    #[error("another delivery of this event succeeded, so nothing was rolled back")]
+    LeftToOtherDelivery,
+    /// What the resource has is gone, because the stack deletes the resource.
+    #[error("the stack deletes the resource, so its roles and policies were deleted or released")]
+    Deleted,
+    /// What the rollback could not undo is left.
+    #[error("{}", IncompleteRollback(.0))]
+    Partly(Vec<StepFailure>),
+}
+
 /// Displays the steps of a rollback that were not applied, as the end of a reason.
 ///
 /// `still in place` lists the entities that could not be deleted, and `not restored` the other steps, each with its
 /// cause. Either part is absent when it is empty.
 #[derive(Clone, Copy, Debug)]
-pub struct IncompleteRollback<'a>(pub &'a [Failure]);
+pub struct IncompleteRollback<'a>(pub &'a [StepFailure]);
 
 impl fmt::Display for IncompleteRollback<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut in_place, mut not_restored) = (Vec::new(), Vec::new());
-        for Failure { step, cause } in self.0 {
+        for StepFailure { step, cause } in self.0 {
             if step.deletes() {
                 in_place.push(format!("{} ({cause})", step.entity()));
             } else {
@@ -94,17 +157,7 @@ impl fmt::Display for IncompleteRollback<'_> {
     }
 }
 
-/// Displays failures as one sentence, separated by semicolons.
-#[derive(Clone, Copy, Debug)]
-pub struct Failures<'a>(pub &'a [Failure]);
-
-impl fmt::Display for Failures<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(i, failure)| {
-            if i > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{failure}")
-        })
-    }
+/// Joins the texts of a list by a separator: `one; two`.
+pub fn joined<T: fmt::Display>(all: &[T], separator: &str) -> String {
+    all.iter().map(T::to_string).collect::<Vec<_>>().join(separator)
 }

@@ -7,10 +7,13 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::timeout_at;
 
+use crate::context::Context;
 use crate::deadlines::Deadlines;
+use crate::decide::refusal::Refusal;
 use crate::deliver::{DeliveryError, ResponseSender};
-use crate::operation::outcome::{Done, Failed, failed, nothing};
-use crate::port::{Iam, Objects, Ports, SageMaker, Stacks, Transport};
+use crate::operation;
+use crate::operation::outcome::{Done, Failed, Failure};
+use crate::port::{Aws, Transport};
 use crate::staleness::{EventAge, check_staleness};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
@@ -19,14 +22,13 @@ use mlops_roles_core::iam::arn::{Arn, Place};
 use mlops_roles_core::protocol::request::{Operation, Request};
 use mlops_roles_core::protocol::response::Response;
 use mlops_roles_core::protocol::target::ResponseTarget;
-use mlops_roles_core::resource;
 use mlops_roles_core::resource::spec::ReadContext;
 
 /// The handler of the function. It serves one event at a time and keeps no state between events.
 #[derive(Clone, Debug)]
-pub struct Handler<I, S, M, O, T> {
+pub struct Handler<A, T> {
     /// The clients of IAM, CloudFormation, SageMaker and Amazon S3.
-    pub ports: Ports<I, S, M, O>,
+    pub ports: A,
     /// The deployer's guardrails, or what is wrong with the environment variables that set them. An error fails every
     /// event of the stacks that this function serves.
     pub guardrails: Result<Guardrails, MisconfiguredEnvironment>,
@@ -46,7 +48,7 @@ pub struct Invocation {
     pub now: i64,
 }
 
-impl<I: Iam, S: Stacks, M: SageMaker, O: Objects, T: Transport> Handler<I, S, M, O, T> {
+impl<A: Aws, T: Transport> Handler<A, T> {
     /// Processes the event and sends a response to CloudFormation, whatever the event contains and whatever goes wrong.
     ///
     /// # Errors
@@ -72,13 +74,13 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects, T: Transport> Handler<I, S, M,
             Err(broken) => {
                 tracing::error!(reason = broken.why, "event is not a custom resource request");
                 let Some(target) = broken.target else { return Err(DeliveryError::Nobody { why: broken.why }) };
-                let failed = failed(&target, broken.why);
+                let failed = Failed::with_id_of(&target, Failure::NotARequest(broken.why));
                 (target, Err(failed))
             }
         };
         let response = match outcome {
             Ok(done) => Response::success(&target, &done.physical_id, done.data),
-            Err(failed) => Response::failed(&target, &failed.physical_id, failed.reason),
+            Err(failed) => Response::failed(&target, &failed.physical_id, failed.failure.to_string()),
         };
         tracing::info!(
             status = ?response.status,
@@ -111,18 +113,8 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects, T: Transport> Handler<I, S, M,
         let work = AssertUnwindSafe(Box::pin(self.work(request, place, age, deadlines))).catch_unwind();
         match timeout_at(deadlines.watchdog, work).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => {
-                let reason = format!(
-                    "the function panicked, which is a bug: {}; changes may be incomplete; see the function's log, and \
-                     report the bug",
-                    message(&*panic)
-                );
-                Err(failed(&request.target, reason))
-            }
-            Err(_) => {
-                let why = "the function ran out of time; changes may be incomplete; see the function's log";
-                Err(failed(&request.target, why.to_owned()))
-            }
+            Ok(Err(panic)) => Err(Failed::with_id_of(&request.target, Failure::Panicked(message(&*panic)))),
+            Err(_) => Err(Failed::with_id_of(&request.target, Failure::OutOfTime)),
         }
     }
 
@@ -133,38 +125,25 @@ impl<I: Iam, S: Stacks, M: SageMaker, O: Objects, T: Transport> Handler<I, S, M,
         age: EventAge,
         deadlines: Deadlines,
     ) -> Result<Done, Failed> {
-        let fail = |reason: String| failed(&request.target, reason);
-        let place =
-            place.ok_or_else(|| fail("the ARN of the function can't be parsed; nothing was changed".to_owned()))?;
+        let refuse = |refusal: Refusal| Failed::with_id_of(&request.target, refusal);
+        let place = place.ok_or_else(|| refuse(Refusal::NoPlace))?;
         let stack_id = &request.target.stack_id;
         let is_stack = Arn::parse(stack_id).is_some_and(|arn| arn.service == "cloudformation");
         if !is_stack || Place::from_arn(stack_id).as_ref() != Some(place) {
             // The function never created anything for such a stack, so a Delete has nothing to delete.
             return match request.operation {
-                Operation::Delete { .. } => Ok(nothing(request)),
-                _ => Err(fail(format!(
-                    "stack `{stack_id}` does not belong to {place}, the only place that this function serves; deploy \
-                     the function in the account and region of the stack; nothing was changed"
-                ))),
+                Operation::Delete { .. } => Ok(Done::unchanged(&request.target)),
+                _ => Err(refuse(Refusal::OtherPlace { stack_id: stack_id.clone(), place: place.clone() })),
             };
         }
-        let guardrails = self.guardrails.as_ref().map_err(|error| fail(error.to_string()))?;
-        let staleness = check_staleness(&self.ports.stacks, request, age, guardrails.verifies_events, deadlines.work);
-        let asked = timed(Phase::Observe, staleness).await.map_err(fail)?;
+        let guardrails = self.guardrails.as_ref().map_err(|error| refuse(error.clone().into()))?;
+        let stacks = self.ports.stacks();
+        let staleness = check_staleness(stacks, request, age, guardrails.verifies_events, deadlines.work);
+        let asked = timed(Phase::Observe, staleness).await.map_err(|stale| refuse(stale.into()))?;
         let owner = request.owner();
-        let context = ReadContext { place, guardrails, owner: &owner, existing: None, found: None };
-        if request.resource_type == resource::service_catalog::TYPE {
-            return self.ports.service_catalog(request, asked, context, deadlines).await;
-        }
-        match &request.operation {
-            Operation::Create => self.ports.provision(request, asked, context, None, deadlines).await,
-            Operation::Update { physical_id, old_properties } => {
-                self.ports.provision(request, asked, context, Some((physical_id, old_properties)), deadlines).await
-            }
-            Operation::Delete { physical_id } => {
-                self.ports.delete(request, asked, context, physical_id, deadlines).await
-            }
-        }
+        let read = ReadContext { place, guardrails, owner: &owner, existing: None, found: None };
+        let cx = Context { aws: &self.ports, read, resource_type: &request.resource_type, deadlines };
+        operation::run(&cx, request, asked).await
     }
 }
 

@@ -5,16 +5,19 @@
 //! - [`telemetry`], [`deadlines`], [`port`]: what every other layer uses
 //! - [`failure`]: why a step or a read failed
 //! - [`retry`]: repeated calls to AWS
+//! - [`context`]: what all parts of the work use
 //! - [`execution`], [`apply`], [`rollback`]: how a plan is applied to IAM and rolled back
 //! - [`staleness`], [`preconditions`], [`lookup`], [`definition`], [`usage`], [`verify`]: checks against the account
 //! - [`decide`]: from the observed and the desired state to a plan
 //! - [`deliver`]: how the response reaches CloudFormation
+//! - [`transaction`]: a change that is completed or rolled back
 //! - [`operation`]: Create and Update, Delete, and the flow of the service-catalog type
 //! - [`handler`]: the flow of an event
 
 #![warn(missing_docs)]
 
 pub mod apply;
+pub mod context;
 pub mod deadlines;
 pub mod decide;
 pub mod definition;
@@ -30,5 +33,6 @@ pub mod retry;
 pub mod rollback;
 pub mod staleness;
 pub mod telemetry;
+pub mod transaction;
 pub mod usage;
 pub mod verify;

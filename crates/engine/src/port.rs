@@ -12,10 +12,12 @@ use url::Url;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::permissions::simulation::{Check, Simulated};
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::protocol::resource_status::ResourceStatus;
 use mlops_roles_core::resource::definition_location::Location;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::Owner;
+use mlops_roles_core::state::policy_user::PolicyUser;
 use mlops_roles_core::state::query::Query;
 
 /// How long one call to AWS may take before its reply counts as lost: 20 seconds.
@@ -43,12 +45,12 @@ pub trait Iam {
     /// When `iam:GetPolicy` fails for another reason than an absent policy.
     async fn has_policy(&self, arn: &str) -> Result<bool, AwsError>;
 
-    /// Returns who has the policy attached or as a permissions boundary: `role Name`, `user Name`, `group Name`. The
-    /// list is empty where the policy is absent.
+    /// Returns who has the policy attached or as a permissions boundary, sorted. The list is empty where the policy is
+    /// absent.
     ///
     /// # Errors
     /// When `iam:ListEntitiesForPolicy` fails for another reason than an absent policy.
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError>;
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<PolicyUser>, AwsError>;
 
     /// Simulates the check for the role: which actions IAM denies, and which actions the simulator can't judge.
     ///
@@ -70,7 +72,28 @@ pub trait Iam {
     async fn roles_named(&self, prefix: &str) -> Result<BTreeSet<String>, AwsError>;
 }
 
-/// The ports to the four AWS services that the engine uses.
+/// An account of AWS: the ports to the four services that the engine uses.
+pub trait Aws {
+    /// The port to IAM.
+    type Iam: Iam;
+    /// The port to CloudFormation.
+    type Stacks: Stacks;
+    /// The port to SageMaker, in any region.
+    type SageMaker: SageMaker;
+    /// The port to Amazon S3.
+    type Objects: Objects;
+
+    /// Returns the port to IAM.
+    fn iam(&self) -> &Self::Iam;
+    /// Returns the port to CloudFormation.
+    fn stacks(&self) -> &Self::Stacks;
+    /// Returns the port to SageMaker.
+    fn sagemaker(&self) -> &Self::SageMaker;
+    /// Returns the port to Amazon S3.
+    fn objects(&self) -> &Self::Objects;
+}
+
+/// The ports to the four AWS services, each of a type of its own.
 #[derive(Clone, Debug)]
 pub struct Ports<I, S, M, O> {
     /// The port to IAM.
@@ -81,6 +104,52 @@ pub struct Ports<I, S, M, O> {
     pub sagemaker: M,
     /// The port to Amazon S3.
     pub objects: O,
+}
+
+impl<T: Iam + Stacks + SageMaker + Objects> Aws for T {
+    type Iam = Self;
+    type Stacks = Self;
+    type SageMaker = Self;
+    type Objects = Self;
+
+    fn iam(&self) -> &Self {
+        self
+    }
+
+    fn stacks(&self) -> &Self {
+        self
+    }
+
+    fn sagemaker(&self) -> &Self {
+        self
+    }
+
+    fn objects(&self) -> &Self {
+        self
+    }
+}
+
+impl<I: Iam, S: Stacks, M: SageMaker, O: Objects> Aws for Ports<I, S, M, O> {
+    type Iam = I;
+    type Stacks = S;
+    type SageMaker = M;
+    type Objects = O;
+
+    fn iam(&self) -> &I {
+        &self.iam
+    }
+
+    fn stacks(&self) -> &S {
+        &self.stacks
+    }
+
+    fn sagemaker(&self) -> &M {
+        &self.sagemaker
+    }
+
+    fn objects(&self) -> &O {
+        &self.objects
+    }
 }
 
 /// The calls to Amazon S3.
@@ -195,8 +264,8 @@ pub struct StackResource {
     pub physical_id: String,
     /// The resource type: `Custom::StepFunctionsWorkflowRole`.
     pub resource_type: String,
-    /// The status in CloudFormation's words: `UPDATE_IN_PROGRESS`.
-    pub status: String,
+    /// The status: `UPDATE_IN_PROGRESS`.
+    pub status: ResourceStatus,
     /// When the resource reached that status, in seconds since the epoch. `None` where CloudFormation does not say.
     pub since: Option<i64>,
 }
@@ -234,12 +303,11 @@ pub trait Stacks {
     /// When `cloudformation:DescribeStackResources` fails for another reason than an absent stack or resource.
     async fn holds(&self, resource: &Owner) -> Result<bool, AwsError>;
 
-    /// Returns the status of the stack in CloudFormation's words: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` where
-    /// the stack does not exist.
+    /// Returns the status of the stack: `UPDATE_COMPLETE_CLEANUP_IN_PROGRESS`. `None` where the stack does not exist.
     ///
     /// # Errors
     /// When `cloudformation:DescribeStacks` fails for another reason than an absent stack.
-    async fn status(&self, stack_id: &str) -> Result<Option<String>, AwsError>;
+    async fn status(&self, stack_id: &str) -> Result<Option<ResourceStatus>, AwsError>;
 }
 
 /// The kind of an AWS error. It decides what the caller does next.

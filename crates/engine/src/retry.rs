@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::Cause;
@@ -14,10 +15,39 @@ use mlops_roles_core::state::{Entity, State};
 /// The propagation timeout, 30 seconds: how long a refusal that propagation could explain is not believed. Most changes
 /// in IAM show within seconds.
 pub const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(30);
-/// The pause before the first repetition: 250 milliseconds. Each further pause doubles.
-pub const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two tries: 4 seconds.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// The shortest pause before the first repetition of a call: 200 milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The pause up to which the pauses double, without its random part: 3 seconds.
+const LAST_PAUSE: Duration = Duration::from_secs(3);
+/// The longest pause between two tries, with its random part: 6 seconds.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(6);
+
+/// The pauses between the tries of a call. They double, and to each a random part of at most the same length is added.
+///
+/// A stack with twenty resources starts twenty functions at once, and their repetitions must not arrive at once too.
+#[derive(Debug)]
+pub struct Backoff(ExponentialBackoff);
+
+impl Backoff {
+    /// The pauses from `first` up to `last`, both without the random part.
+    pub fn between(first: Duration, last: Duration) -> Self {
+        let pauses = ExponentialBuilder::new().with_min_delay(first).with_max_delay(last);
+        Self(pauses.without_max_times().with_jitter().build())
+    }
+
+    /// Returns the length of the next pause.
+    pub fn next_pause(&mut self) -> Duration {
+        // The pauses never end, because their number is not limited.
+        self.0.next().unwrap_or(LONGEST_PAUSE)
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::between(FIRST_PAUSE, LAST_PAUSE)
+    }
+}
 
 /// Observes the entity until it is visible, at most until the propagation timeout or the deadline. Returns `None` where
 /// it stays invisible.
@@ -28,6 +58,7 @@ pub async fn wait_until_visible(iam: &impl Iam, entity: &Entity, deadline: Insta
 }
 
 /// Observes the query until the observation satisfies `shows`, at most until the propagation timeout or the deadline.
+/// The last read falls on that moment.
 ///
 /// Returns the observation that satisfied `shows`, or else the last one. Returns `None` where no read succeeded. A read
 /// that fails is repeated.
@@ -38,7 +69,7 @@ pub async fn poll_until(
     deadline: Instant,
 ) -> Option<Observation> {
     let mut until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::default();
     let mut last = None;
     loop {
         match timeout_at(deadline, iam.observe(query)).await {
@@ -50,11 +81,11 @@ pub async fn poll_until(
             }
             Ok(Err(_)) | Err(_) => {}
         }
-        if Instant::now() + pause >= until {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return last;
         }
-        telemetry::pause(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+        telemetry::pause(backoff.next_pause().min(left)).await;
     }
 }
 
@@ -68,24 +99,29 @@ pub async fn poll_until(
 /// deadline.
 pub async fn until<T>(deadline: Instant, ask: impl AsyncFn() -> Result<T, AwsError>) -> Result<T, Cause> {
     let started = Instant::now();
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::default();
     loop {
         let error = match timeout_at(deadline, ask()).await {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => error,
             Err(_) => return Err(Cause::OutOfTime),
         };
-        let patience = match error.kind {
-            FaultKind::Transient => Duration::MAX,
-            FaultKind::MaybePropagating => PROPAGATION_TIMEOUT,
-            FaultKind::NotFound | FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
-        };
-        if started.elapsed().saturating_add(pause) > patience || Instant::now() + pause >= deadline {
+        let left = patience(error.kind, PROPAGATION_TIMEOUT, Duration::MAX).saturating_sub(started.elapsed());
+        let pause = backoff.next_pause().min(left);
+        if left.is_zero() || Instant::now() + pause >= deadline {
             return Err(error.into());
         }
         tracing::warn!(%error, "call failed, trying again");
         telemetry::pause(pause).await;
-        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Returns how long to repeat a call that fails in this way: up to `transient` or `propagation`, or not at all.
+pub fn patience(kind: FaultKind, propagation: Duration, transient: Duration) -> Duration {
+    match kind {
+        FaultKind::Transient => transient,
+        FaultKind::MaybePropagating => propagation,
+        FaultKind::NotFound | FaultKind::AlreadyExists | FaultKind::Refused => Duration::ZERO,
     }
 }
 

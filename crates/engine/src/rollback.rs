@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::execution::{Execution, replace};
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, StepFailure};
 use crate::port::Iam;
 use crate::retry::{LONGEST_PAUSE, wait_until_visible};
 use mlops_roles_core::plan::after::after;
@@ -16,10 +16,19 @@ use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
 
-/// Rolls the account back from the state `reached` to the state `before`.
+/// Where a plan that could not be finished has stopped.
+#[derive(Debug)]
+pub struct Reached<'a> {
+    /// The state after the steps that IAM applied and those that it may have applied.
+    pub state: State,
+    /// The entities that may have been created. They are looked for first, and deleted only if they carry the owner's
+    /// tags.
+    pub outcome_unknown: &'a BTreeSet<Entity>,
+}
+
+/// Rolls the account back from the state reached to the state `before`.
 ///
-/// `outcome_unknown` holds the entities that may have been created. They are looked for first, and deleted only if they
-/// carry the owner's tags. A step that is refused is skipped, so that the other steps are still applied.
+/// A step that is refused is skipped, so that the other steps are still applied.
 ///
 /// # Errors
 /// The steps of the rollback that were not applied, each with its cause.
@@ -27,11 +36,11 @@ pub async fn roll_back(
     iam: &impl Iam,
     write_scope: &WriteScope<'_>,
     before: &State,
-    mut reached: State,
-    outcome_unknown: &BTreeSet<Entity>,
+    from: Reached<'_>,
     deadline: Instant,
-) -> Result<(), Vec<Failure>> {
-    let mut stuck: Vec<Failure> = Vec::new();
+) -> Result<(), Vec<StepFailure>> {
+    let Reached { state: mut reached, outcome_unknown } = from;
+    let mut stuck: Vec<StepFailure> = Vec::new();
     let found = join_all(outcome_unknown.iter().map(|entity| wait_until_visible(iam, entity, deadline))).await;
     for (entity, observed) in outcome_unknown.iter().zip(found) {
         match observed {
@@ -41,7 +50,7 @@ pub async fn roll_back(
             observed => {
                 // An entity that was not seen because time ran out may still exist.
                 if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
-                    stuck.push(Failure { step: deletion(entity), cause: Cause::OutOfTime });
+                    stuck.push(StepFailure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
                 tracing::warn!(%entity, foreign = observed.is_some(), "entity does not count as created by this event");
                 reached.remove(entity);
@@ -65,7 +74,7 @@ pub async fn roll_back(
         let refused = execution.take(taken).await.into_iter().map(|(step, refusal)| (step, refusal.cause));
         for (step, cause) in kept.into_iter().map(|step| (step, Cause::Kept)).chain(refused) {
             execution.reached = after(execution.reached, &step);
-            stuck.push(Failure { step, cause });
+            stuck.push(StepFailure { step, cause });
         }
     }
     if stuck.is_empty() { Ok(()) } else { Err(stuck) }

@@ -2,6 +2,7 @@
 //! asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::{join, join_all};
@@ -25,20 +26,71 @@ const AT_ONCE: usize = 4;
 /// The number of uses that a reason names; it only counts the others.
 pub const NAMED: usize = 20;
 
+/// A use of service-catalog roles, or what may be one.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RoleUse {
+    /// A project runs with the roles.
+    #[error("{0}")]
+    Project(ProjectInRegion),
+    /// SageMaker does not say what the project was created from.
+    #[error("{0}, for which SageMaker names no product or template")]
+    NoOrigin(ProjectInRegion),
+    /// The project was not read, because enough uses were known.
+    #[error("{0}, which was not read and may run with the roles")]
+    ProjectNotRead(ProjectInRegion),
+    /// The project could not be read.
+    #[error("{0}, which could not be read: {1}")]
+    ProjectUnread(ProjectInRegion, Cause),
+    /// The projects of the region could not be read.
+    #[error("could not read the projects in region {0}: {1}")]
+    ProjectsUnread(String, Cause),
+    /// The portfolio of the region could not be read.
+    #[error("could not read the portfolio in region {0}: {1}")]
+    PortfolioUnread(String, Cause),
+    /// The role was used a short time ago.
+    #[error("role `{role}` was last used {days} days ago in {region}")]
+    LastUsed {
+        /// The role.
+        role: Name,
+        /// The age of the last use, in days.
+        days: i64,
+        /// The region of the last use.
+        region: String,
+    },
+    /// The tags of the role name another owner.
+    #[error("role `{0}` belongs to {1}")]
+    Owned(Name, Owner),
+}
+
+/// A project, with its region.
+#[derive(Clone, Debug)]
+pub struct ProjectInRegion {
+    /// The project.
+    pub project: Project,
+    /// Its region.
+    pub region: String,
+}
+
+impl fmt::Display for ProjectInRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "project `{}` ({}) in {}", self.project.name, self.project.status, self.region)
+    }
+}
+
 /// The uses of the service-catalog roles.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Usage {
     regions: BTreeMap<String, InRegion>,
     /// Uses that count against one role and not against the others.
-    by_role: BTreeMap<Name, Vec<String>>,
+    by_role: BTreeMap<Name, Vec<RoleUse>>,
     /// Whether the portfolios are to be disabled. A region whose portfolio is unknown then counts as use.
     ends_portfolios: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InRegion {
-    /// The projects that run with service-catalog roles, or may: one text for each.
-    projects: Result<Vec<String>, Cause>,
+    /// The projects that run with service-catalog roles, or may.
+    projects: Result<Vec<RoleUse>, Cause>,
     /// Whether the portfolio is enabled. An enabled portfolio alone does not count as use.
     portfolio: Result<bool, Cause>,
 }
@@ -76,11 +128,11 @@ impl Usage {
             if let Some(last) = observed.metadata.get(name).and_then(|known| known.last_used.as_ref()) {
                 let ago = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(last.at) / SECONDS_A_DAY;
                 if days > 0 && ago <= days.into() {
-                    uses.push(format!("role `{name}` was last used {ago} days ago in {}", last.region));
+                    uses.push(RoleUse::LastUsed { role: name.clone(), days: ago, region: last.region.clone() });
                 }
             }
             if let Ownership::Foreign(other) = owner.ownership(&role.tags) {
-                uses.push(format!("role `{name}` belongs to {other}"));
+                uses.push(RoleUse::Owned(name.clone(), other));
             }
             if !uses.is_empty() {
                 self.by_role.insert(name.clone(), uses);
@@ -116,36 +168,37 @@ impl Usage {
         enabled.filter(|(_, region)| !self.has_use(region)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Records that the portfolio of the region is disabled.
-    pub fn portfolio_disabled(&mut self, region: &str) {
-        if let Some(region) = self.regions.get_mut(region) {
-            region.portfolio = Ok(false);
+    /// Records that the portfolios of the regions are disabled.
+    pub fn portfolios_disabled(&mut self, regions: &[String]) {
+        for region in regions {
+            if let Some(region) = self.regions.get_mut(region) {
+                region.portfolio = Ok(false);
+            }
         }
     }
 
-    /// Describes the uses, one text for each, and the questions that a region did not answer.
-    pub fn texts(&self) -> Vec<String> {
-        let mut texts = Vec::new();
+    /// Returns the uses, and the questions that a region did not answer.
+    pub fn uses(&self) -> Vec<RoleUse> {
+        let mut uses = Vec::new();
         for (name, region) in &self.regions {
-            let unread = |what: &str, cause: &Cause| format!("could not read the {what} in region {name}: {cause}");
             match &region.projects {
-                Ok(uses) => texts.extend(uses.iter().cloned()),
-                Err(cause) => texts.push(unread("projects", cause)),
+                Ok(projects) => uses.extend(projects.iter().cloned()),
+                Err(cause) => uses.push(RoleUse::ProjectsUnread(name.clone(), cause.clone())),
             }
-            if self.ends_portfolios {
-                texts.extend(region.portfolio.as_ref().err().map(|cause| unread("portfolio", cause)));
+            if let (true, Err(cause)) = (self.ends_portfolios, &region.portfolio) {
+                uses.push(RoleUse::PortfolioUnread(name.clone(), cause.clone()));
             }
         }
-        texts.extend(self.by_role.values().flatten().cloned());
-        texts
+        uses.extend(self.by_role.values().flatten().cloned());
+        uses
     }
 }
 
-/// Describes the projects of a region that run with service-catalog roles, or may: one text for each.
+/// Returns the projects of a region that run with service-catalog roles, or may.
 ///
 /// Every use counts against all roles. So where enough of them are known to be named, or a project can't be read, the
 /// other projects are not read: they may be uses.
-async fn uses(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Result<Vec<String>, Cause> {
+async fn uses(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Result<Vec<RoleUse>, Cause> {
     let (mut uses, mut unread) = (Vec::new(), false);
     for few in projects(sagemaker, region, until).await?.chunks(AT_ONCE) {
         let is_enough = unread || uses.len() >= NAMED;
@@ -157,14 +210,14 @@ async fn uses(sagemaker: &impl SageMaker, region: &str, until: Instant) -> Resul
         });
         for (project, origin) in few.iter().zip(join_all(asked).await) {
             unread |= origin.is_err();
-            let told = format!("project `{}` ({}) in {region}", project.name, project.status);
+            let project = ProjectInRegion { project: project.clone(), region: region.to_owned() };
             uses.extend(match origin {
                 Ok(Some(Origin::Gone)) => None,
                 Ok(Some(Origin::Templates(roles))) if !roles.iter().any(|role| is_service_catalog_role(role)) => None,
-                Ok(Some(Origin::Product | Origin::Templates(_))) => Some(told),
-                Ok(Some(Origin::Unknown)) => Some(format!("{told}, for which SageMaker names no product or template")),
-                Ok(None) => Some(format!("{told}, which was not read and may run with the roles")),
-                Err(cause) => Some(format!("{told}, which could not be read: {cause}")),
+                Ok(Some(Origin::Product | Origin::Templates(_))) => Some(RoleUse::Project(project)),
+                Ok(Some(Origin::Unknown)) => Some(RoleUse::NoOrigin(project)),
+                Ok(None) => Some(RoleUse::ProjectNotRead(project)),
+                Err(cause) => Some(RoleUse::ProjectUnread(project, cause)),
             });
         }
     }
@@ -191,10 +244,10 @@ async fn projects(sagemaker: &impl SageMaker, region: &str, until: Instant) -> R
     }
 }
 
-/// Joins the first `most` of the texts and counts the others: `a; b; 3 more`.
-pub fn summed_up(texts: &[String], most: usize) -> String {
-    let mut parts: Vec<String> = texts.iter().take(most).cloned().collect();
-    let more = texts.len() - parts.len();
+/// Joins the texts of the first `most` uses and counts the others: `a; b; 3 more`.
+pub fn summed_up(uses: &[RoleUse], most: usize) -> String {
+    let mut parts: Vec<String> = uses.iter().take(most).map(RoleUse::to_string).collect();
+    let more = uses.len() - parts.len();
     parts.extend((more > 0).then(|| format!("{more} more")));
     parts.join("; ")
 }

@@ -19,6 +19,47 @@ const NAMED: usize = 10;
 /// The pause between two rounds of simulation.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Why the permissions of a role are not verified.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotVerified {
+    /// IAM denies what the role must be allowed.
+    #[error("{}", shortened(.0))]
+    Denied(Vec<DeniedCall>),
+    /// The simulation failed.
+    #[error("could not verify the permissions: {0}")]
+    NotSimulated(Cause),
+    /// The simulator can judge none of the actions. Holds the reason by action.
+    #[error(
+        "could not verify any permission, because IAM's policy simulator can't evaluate the actions: {}; remove \
+         `VerifyPermissions` or `VerifyAccess`",
+        reasons(.0)
+    )]
+    NotJudged(BTreeMap<String, String>),
+}
+
+/// A call that IAM denies to the role.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{who} can't perform `{}` on `{}`: denied by {}", .denial.action, .denial.resource, .denial.side)]
+pub struct DeniedCall {
+    /// What makes the call: a state, or a capability.
+    pub who: String,
+    /// The action, the resource and the policy that denies it.
+    pub denial: Denial,
+}
+
+/// Names the first denials and counts the others.
+fn shortened(denied: &[DeniedCall]) -> String {
+    let mut named: Vec<String> = denied.iter().take(NAMED).map(DeniedCall::to_string).collect();
+    let more = denied.len().saturating_sub(NAMED);
+    named.extend((more > 0).then(|| format!("{more} more")));
+    named.join("; ")
+}
+
+fn reasons(unjudged: &BTreeMap<String, String>) -> String {
+    let reasons = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}"));
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
 /// Simulates the checks until nothing is denied, at most until the propagation timeout or the deadline. A role that was
 /// just created may not be visible yet.
 ///
@@ -32,7 +73,7 @@ pub async fn verify(
     role_arn: &str,
     checks: &[Check],
     deadline: Instant,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, NotVerified> {
     let until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
     // Each check with its latest result.
     let mut all: Vec<(&Check, Option<Simulated>)> = checks.iter().map(|check| (check, None)).collect();
@@ -42,7 +83,7 @@ pub async fn verify(
             match retry::until(deadline, async || iam.simulate(role_arn, check).await).await {
                 Ok(now) => *told = Some(now),
                 Err(Cause::Aws(error @ AwsError { kind: FaultKind::NotFound, .. })) => hidden = Some(error),
-                Err(cause) => return Err(format!("could not verify the permissions: {cause}")),
+                Err(cause) => return Err(NotVerified::NotSimulated(cause)),
             }
         }
         if !all.iter().any(|(_, told)| is_open(told.as_ref())) {
@@ -50,30 +91,21 @@ pub async fn verify(
         }
         if Instant::now() + PAUSE >= until {
             if let Some(error) = hidden {
-                return Err(format!("could not verify the permissions: {error}"));
+                return Err(NotVerified::NotSimulated(error.into()));
             }
-            let denied = all.iter().flat_map(|(check, told)| told.iter().map(move |told| (&check.who, &told.denials)));
-            let mut texts = denied.flat_map(|(who, denials)| {
-                denials.iter().map(move |Denial { action, resource, side }| {
-                    format!("{who} can't perform `{action}` on `{resource}`: denied by {side}")
-                })
+            let told = all.iter().flat_map(|(check, told)| told.iter().map(move |told| (&check.who, &told.denials)));
+            let denied = told.flat_map(|(who, denials)| {
+                denials.iter().map(|denial| DeniedCall { who: who.clone(), denial: denial.clone() })
             });
-            let mut named: Vec<String> = texts.by_ref().take(NAMED).collect();
-            let more = texts.count();
-            named.extend((more > 0).then(|| format!("{more} more")));
-            return Err(named.join("; "));
+            return Err(NotVerified::Denied(denied.collect()));
         }
         telemetry::pause(PAUSE).await;
     }
     let told = || all.iter().filter_map(|(_, told)| told.as_ref());
     let unjudged: BTreeMap<&String, &String> = told().flat_map(|told| &told.unjudged).collect();
     if told().all(|told| told.judged == 0) && !checks.is_empty() {
-        let why: Vec<String> = unjudged.iter().take(NAMED).map(|(action, why)| format!("`{action}`: {why}")).collect();
-        return Err(format!(
-            "could not verify any permission, because IAM's policy simulator can't evaluate the actions: {}; remove \
-             `VerifyPermissions` or `VerifyAccess`",
-            why.join("; ")
-        ));
+        let unjudged = unjudged.into_iter().map(|(action, why)| (action.clone(), why.clone()));
+        return Err(NotVerified::NotJudged(unjudged.collect()));
     }
     for (action, why) in &unjudged {
         tracing::warn!(action, reason = why, "action not verified");

@@ -1,12 +1,14 @@
 //! The operations into which the fault tests inject faults.
 
-use crate::fake::sagemaker::Region;
-use crate::fake::{Books, Fake, Mischief, Policy, Role};
-use crate::service_catalog::{asking, console, joined, neighbours, of_type, role};
-use crate::stage::{POLICY, ROLE, Stage, create, delete, update, with};
 use serde_json::{Value, json};
 
-const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
+use crate::account::sagemaker::Region;
+use crate::account::{Books, Fake, Mischief, Policy, Role};
+use crate::service_catalog::{LAUNCH, USE, asking, console, joined, neighbours, of_type, role};
+use crate::stage::{POLICY, ROLE, Stage, create, delete, update, with};
+
+/// The ARN of a policy that belongs to others.
+pub const FOREIGN: &str = "arn:aws:iam::123456789012:policy/Foreign";
 
 /// An operation, the account that it starts from, and what CloudFormation sends after the operation has failed.
 pub struct Case {
@@ -71,6 +73,29 @@ pub async fn cases() -> Vec<Case> {
     let old = with(
         json!({ "Tags": [{ "Key": "a", "Value": "1" }], "ManagedPolicyArns": ["arn:aws:iam::aws:policy/AmazonX"] }),
     );
+    let standing = made(&old).await;
+    let drifted = drifted(&standing);
+    let mut cases = changes(&old, &standing, &drifted);
+    cases.extend(deletions(&old, &standing, drifted));
+    cases.extend(adoption_cases().await);
+    cases.push(found_case());
+    cases.extend(several_policies_cases().await);
+    cases.extend(service_catalog_cases().await);
+    cases
+}
+
+/// The account with changes by hand: another version of the policy, and another inline policy.
+fn drifted(standing: &Books) -> Books {
+    let mut books = standing.clone();
+    let policy = books.policies.get_mut(POLICY).unwrap();
+    policy.versions.insert(2, json!({ "Version": "2012-10-17", "Statement": [] }));
+    (policy.default, policy.next) = (2, 3);
+    books.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Extra".into(), json!({}));
+    books
+}
+
+/// The operations that create or change a role, from the `old` properties, which led to `standing`.
+fn changes(old: &Value, standing: &Books, drifted: &Books) -> Vec<Case> {
     let new = with(json!({
         "PolicyName": "AmazonSageMaker-Renamed",
         "PassRolePolicyName": "Renamed",
@@ -80,21 +105,52 @@ pub async fn cases() -> Vec<Case> {
         "PermissionsBoundary": "arn:aws:iam::123456789012:policy/Narrow-boundary",
     }));
     let replacing = with(json!({ "RoleName": "AmazonSageMaker-Two" }));
-    let adopting = with(json!({ "AdoptExisting": "true" }));
-    let standing = made(&old).await;
-    let mut drifted = standing.clone();
-    {
-        let policy = drifted.policies.get_mut(POLICY).unwrap();
-        policy.versions.insert(2, json!({ "Version": "2012-10-17", "Statement": [] }));
-        (policy.default, policy.next) = (2, 3);
-    }
-    drifted.roles.get_mut(&ROLE.to_lowercase()).unwrap().inline.insert("Extra".into(), json!({}));
-    let mut crowded = drifted.clone();
+    let revised = with(json!({ "Revision": "2" }));
+    let updating = |name, start: &Books, new: &Value| Case {
+        name,
+        start: start.clone(),
+        event: update(ROLE, new, old),
+        after_failure: update(ROLE, old, new),
+        restored: standing.clone(),
+        forward: false,
+    };
+    vec![
+        Case {
+            name: "create",
+            start: foreign(),
+            event: create(old),
+            after_failure: delete(ROLE, old),
+            restored: foreign(),
+            forward: false,
+        },
+        updating("update", standing, &new),
+        updating("drift repaired", drifted, &revised),
+        updating("replacement", standing, &replacing),
+    ]
+}
+
+/// The operations that delete a role, also one to which others added something.
+fn deletions(old: &Value, standing: &Books, drifted: Books) -> [Case; 2] {
+    let mut crowded = drifted;
     let role = crowded.roles.get_mut(&ROLE.to_lowercase()).unwrap();
     role.attached.extend([FOREIGN.to_owned(), "arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()]);
     crowded.profiles.insert("Holds".into(), Some(ROLE.into()));
     let mut emptied = foreign();
     emptied.profiles.insert("Holds".into(), None);
+    let deleting = |name, start, restored| Case {
+        name,
+        start,
+        event: delete(ROLE, old),
+        after_failure: delete(ROLE, old),
+        restored,
+        forward: true,
+    };
+    [deleting("delete", standing.clone(), foreign()), deleting("delete with what others added", crowded, emptied)]
+}
+
+/// The adoption of a role that somebody created by hand, and its release.
+async fn adoption_cases() -> [Case; 2] {
+    let adopting = with(json!({ "AdoptExisting": "true" }));
     let mut hand = foreign();
     hand.roles.extend(by_hand().roles);
     hand.policies.insert(POLICY.into(), policy("AmazonSageMaker-Churn-Policy"));
@@ -103,39 +159,7 @@ pub async fn cases() -> Vec<Case> {
     let adopted = stage.fake.books();
     stage.send(&delete(ROLE, &adopting)).await.success();
     let released = stage.fake.books();
-    let mut cases = vec![
-        Case {
-            name: "create",
-            start: foreign(),
-            event: create(&old),
-            after_failure: delete(ROLE, &old),
-            restored: foreign(),
-            forward: false,
-        },
-        Case {
-            name: "update",
-            start: standing.clone(),
-            event: update(ROLE, &new, &old),
-            after_failure: update(ROLE, &old, &new),
-            restored: standing.clone(),
-            forward: false,
-        },
-        Case {
-            name: "drift repaired",
-            start: drifted.clone(),
-            event: update(ROLE, &with(json!({ "Revision": "2" })), &old),
-            after_failure: update(ROLE, &old, &with(json!({ "Revision": "2" }))),
-            restored: standing.clone(),
-            forward: false,
-        },
-        Case {
-            name: "replacement",
-            start: standing.clone(),
-            event: update(ROLE, &replacing, &old),
-            after_failure: update(ROLE, &old, &replacing),
-            restored: standing.clone(),
-            forward: false,
-        },
+    [
         Case {
             name: "adoption",
             start: hand.clone(),
@@ -145,22 +169,6 @@ pub async fn cases() -> Vec<Case> {
             forward: false,
         },
         Case {
-            name: "delete",
-            start: standing,
-            event: delete(ROLE, &old),
-            after_failure: delete(ROLE, &old),
-            restored: foreign(),
-            forward: true,
-        },
-        Case {
-            name: "delete with what others added",
-            start: crowded,
-            event: delete(ROLE, &old),
-            after_failure: delete(ROLE, &old),
-            restored: emptied,
-            forward: true,
-        },
-        Case {
             name: "release",
             start: adopted,
             event: delete(ROLE, &adopting),
@@ -168,11 +176,7 @@ pub async fn cases() -> Vec<Case> {
             restored: released,
             forward: true,
         },
-    ];
-    cases.push(found_case());
-    cases.extend(several_policies_cases().await);
-    cases.extend(service_catalog_cases().await);
-    cases
+    ]
 }
 
 /// The role and policies as somebody created them by the guide.
@@ -246,67 +250,78 @@ async fn several_policies_cases() -> Vec<Case> {
     ]
 }
 
-async fn service_catalog_cases() -> Vec<Case> {
-    let (launch, used) =
-        ("AmazonSageMakerServiceCatalogProductsLaunchRole", "amazonsagemakerservicecatalogproductsuserole");
-    let bystanders = joined(foreign(), neighbours());
-    let clean = asking(json!({ "OnCreate": "Delete", "DisablePortfolio": "true", "Regions": "us-east-1" }));
-    let mut full = joined(bystanders.clone(), console());
-    full.profiles.insert("Holds".into(), Some(launch.into()));
-    // The project has a role of its own, so it keeps nothing.
-    let template = json!({ "RoleARN": "arn:aws:iam::123456789012:role/AmazonSageMakerProjectsLaunchRole" });
-    let template = json!({ "TemplateProviderDetails": [{ "CfnTemplateProviderDetail": template }] });
-    let region = Region::with(&[("own", "CreateCompleted")]).describing("own", template);
-    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..region });
-    let mut emptied = full.clone();
-    emptied.roles.retain(|name, _| name != used && *name != launch.to_lowercase());
-    emptied.policies.clone_from(&bystanders.policies);
-    emptied.profiles.insert("Holds".into(), None);
-    emptied.regions.get_mut("us-east-1").unwrap().portfolio = false;
-    let mut torn_down = emptied.clone();
-    torn_down.regions.clone_from(&full.regions);
-
-    let supplying = asking(json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" }));
-    let mut lacking = bystanders;
-    lacking.roles.insert(launch.to_lowercase(), role(launch, "/", &["arn:aws:iam::aws:policy/Theirs"], &[]));
-    let stage = Stage::new(Fake::with(lacking.clone()));
-    let id = stage.send(&of_type(create(&supplying))).await.success().id().to_owned();
-    let supplied = stage.fake.books();
-    let keeping = asking(json!({ "IfInUse": "Keep", "OnDelete": "Keep", "Regions": "us-east-1" }));
-    let mut in_use = supplied.clone();
-    in_use.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
-    let mut released = in_use.clone();
-    released.roles.get_mut(used).unwrap().tags.clear();
-    let forward = |name, start: &Books, event: &Value, restored: &Books| Case {
+/// An operation that only goes forward: after a failure, CloudFormation sends the same event again.
+fn forward(name: &'static str, start: &Books, event: &Value, restored: &Books) -> Case {
+    Case {
         name,
         start: start.clone(),
         event: event.clone(),
         after_failure: event.clone(),
         restored: restored.clone(),
         forward: true,
+    }
+}
+
+async fn service_catalog_cases() -> Vec<Case> {
+    let bystanders = joined(foreign(), neighbours());
+    let clean = asking(json!({ "OnCreate": "Delete", "DisablePortfolio": "true", "Regions": "us-east-1" }));
+    let supplying = asking(json!({ "OnCreate": "Provision", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut lacking = bystanders.clone();
+    lacking.roles.insert(LAUNCH.to_lowercase(), role(LAUNCH, "/", &["arn:aws:iam::aws:policy/Theirs"], &[]));
+    let stage = Stage::new(Fake::with(lacking.clone()));
+    let id = stage.send(&of_type(create(&supplying))).await.success().id().to_owned();
+    let supplied = stage.fake.books();
+    let mut cases = clean_slate_cases(&bystanders, &clean, &id);
+    let provision = |name, event| Case {
+        name,
+        start: lacking.clone(),
+        event,
+        after_failure: of_type(delete(&id, &supplying)),
+        restored: lacking.clone(),
+        forward: false,
     };
+    cases.push(Case {
+        after_failure: of_type(delete("not-created/ServiceCatalog", &supplying)),
+        ..provision("provision", of_type(create(&supplying)))
+    });
+    cases.push(provision("provision by update", of_type(update(&id, &supplying, &clean))));
+    let deleted = of_type(delete(&id, &supplying));
+    cases.push(forward("delete what was provisioned", &supplied, &deleted, &lacking));
+    cases.push(release_case(supplied, &id));
+    cases
+}
+
+/// The deletion of the roles as the console made them, on Create and on Delete.
+fn clean_slate_cases(bystanders: &Books, clean: &Value, id: &str) -> Vec<Case> {
+    let mut full = joined(bystanders.clone(), console());
+    full.profiles.insert("Holds".into(), Some(LAUNCH.into()));
+    // The project has a role of its own, so it keeps nothing.
+    let template = json!({ "RoleARN": "arn:aws:iam::123456789012:role/AmazonSageMakerProjectsLaunchRole" });
+    let template = json!({ "TemplateProviderDetails": [{ "CfnTemplateProviderDetail": template }] });
+    let region = Region::with(&[("own", "CreateCompleted")]).describing("own", template);
+    full.regions.insert("us-east-1".into(), Region { portfolio: true, ..region });
+    let mut emptied = full.clone();
+    emptied.roles.retain(|name, _| *name != USE.to_lowercase() && *name != LAUNCH.to_lowercase());
+    emptied.policies.clone_from(&bystanders.policies);
+    emptied.profiles.insert("Holds".into(), None);
+    emptied.regions.get_mut("us-east-1").unwrap().portfolio = false;
+    let mut torn_down = emptied.clone();
+    torn_down.regions.clone_from(&full.regions);
+    let deleted = of_type(delete(id, &asking(json!({ "Regions": "us-east-1" }))));
     vec![
-        forward("clean slate", &full, &of_type(create(&clean)), &emptied),
-        forward("teardown", &full, &of_type(delete(&id, &asking(json!({ "Regions": "us-east-1" })))), &torn_down),
-        Case {
-            name: "provision",
-            start: lacking.clone(),
-            event: of_type(create(&supplying)),
-            after_failure: of_type(delete("not-created/ServiceCatalog", &supplying)),
-            restored: lacking.clone(),
-            forward: false,
-        },
-        Case {
-            name: "provision by update",
-            start: lacking.clone(),
-            event: of_type(update(&id, &supplying, &clean)),
-            after_failure: of_type(delete(&id, &supplying)),
-            restored: lacking.clone(),
-            forward: false,
-        },
-        forward("delete what was provisioned", &supplied, &of_type(delete(&id, &supplying)), &lacking),
-        forward("release of what is in use", &in_use, &of_type(delete(&id, &keeping)), &released),
+        forward("clean slate", &full, &of_type(create(clean)), &emptied),
+        forward("teardown", &full, &deleted, &torn_down),
     ]
+}
+
+/// The Delete of roles that a project uses.
+fn release_case(supplied: Books, id: &str) -> Case {
+    let keeping = asking(json!({ "IfInUse": "Keep", "OnDelete": "Keep", "Regions": "us-east-1" }));
+    let mut in_use = supplied;
+    in_use.regions.insert("us-east-1".into(), Region::with(&[("churn", "CreateCompleted")]));
+    let mut released = in_use.clone();
+    released.roles.get_mut(&USE.to_lowercase()).unwrap().tags.clear();
+    forward("release of what is in use", &in_use, &of_type(delete(id, &keeping)), &released)
 }
 
 impl Case {

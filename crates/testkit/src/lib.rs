@@ -1,7 +1,7 @@
-//! What the tests of all crates share: a fake account in memory, a stage that sends events to a handler, and the claims
-//! that the fuzzers check.
+//! What the tests of all crates share: an account in memory, a stage that sends events to a handler, and the claims that
+//! the fuzzers check.
 //!
-//! The fake account can be used in two ways: through the engine's ports, or over the wire by the real clients.
+//! The account can be used in two ways: through the engine's ports, or over the wire by the real clients.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,15 +11,15 @@
     clippy::needless_pass_by_value,
     clippy::new_without_default,
     clippy::return_self_not_must_use,
-    clippy::too_many_lines,
     missing_debug_implementations,
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+pub mod account;
 pub mod cases;
 pub mod claims;
-pub mod fake;
-pub mod fuzz_account;
+pub mod fixtures;
+pub mod mailbox;
 pub mod role_sets;
 pub mod service_catalog;
 pub mod signed;

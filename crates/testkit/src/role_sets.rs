@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use mlops_roles_core::guardrails::Guardrails;
 
+use crate::account::{Books, Fake};
 use crate::data;
-use crate::fake::{Books, Fake};
-use crate::stage::{Stage, guardrails};
+use crate::fixtures::{FUNCTION, guardrails};
+use crate::stage::Stage;
 
 /// A stage with a function that may provision every role set, in front of an account that holds `books`.
 pub fn stage(books: Books) -> Stage {
@@ -34,7 +35,7 @@ pub fn of_type(mut event: Value, kind: &str) -> Value {
 /// The properties with `more` added; null in `more` removes a property.
 pub fn asking(properties: &Value, more: Value) -> Value {
     let mut asked = json!({
-        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "ServiceToken": FUNCTION,
         "SettleSeconds": "0",
     });
     for given in [properties, &more] {

@@ -1,9 +1,12 @@
 //! The service-catalog roles as the console creates them, and the events of the resource type that deletes them.
 
-use crate::fake::{Books, Fake, Policy, Role};
-use crate::stage::{Response, Stage, create, delete, update};
-use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::account::{Books, Fake, Policy, Role};
+use crate::fixtures::FUNCTION;
+use crate::stage::{Response, Stage, create, delete, update};
 
 /// The resource type of the service-catalog roles.
 pub const TYPE: &str = "Custom::SageMakerServiceCatalogRoles";
@@ -39,7 +42,7 @@ pub const SUFFIXES: [&str; 11] = [
 /// The properties of the type, with `more` added.
 pub fn asking(more: Value) -> Value {
     let mut properties = json!({
-        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "ServiceToken": FUNCTION,
         "Regions": ["us-east-1", "eu-west-1"],
     });
     properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -16,7 +16,9 @@ pub fn assert_unchanged(found: impl IntoIterator<Item = (PathBuf, String)>) {
         let snapshot = Data::read_from(&file, Some(DataFormat::Text)).raw();
         assert.try_eq(None, Data::text(text), snapshot)
     });
-    let different: Vec<String> = compared.filter_map(|one| Some(one.err()?.to_string())).collect();
+    let compared: Vec<_> = compared.collect();
+    assert!(!compared.is_empty(), "no file was compared");
+    let different: Vec<String> = compared.into_iter().filter_map(|one| Some(one.err()?.to_string())).collect();
     assert!(different.is_empty(), "not as blessed:\n{}", different.join("\n"));
 }
 

@@ -1,84 +1,32 @@
-//! A stage for tests: a stack and its events, the handler in front of the fake account, and the responses that it sent.
+//! A stage for tests: a stack and its events, the handler in front of the account, and the responses that it sent.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use url::Url;
 
-use mlops_roles_core::guardrails::Guardrails;
-use mlops_roles_core::resource::execution_role::{trusted_actions, trusted_services};
 use mlops_roles_engine::deliver::{DeliveryError, ResponseSender};
 use mlops_roles_engine::handler::{Handler, Invocation};
-use mlops_roles_engine::port::{Ports, Transport, TransportError};
 
-use crate::fake::{ACCOUNT, Face, Fake};
+use crate::account::{Face, Fake};
+use crate::fixtures::{FUNCTION, PASSABLE};
 
-/// The ARN of the stack whose events the tests send.
-pub const STACK: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/pipeline/7c1d";
+pub use crate::fixtures::{BOUNDARY, STACK, TYPE, guardrails};
+pub use crate::mailbox::Mailbox;
+
 /// The signature in the response URL, which must never show in logs or messages.
 pub const SECRET: &str = "Signature=the-secret-of-the-response-url";
-/// The resource type of the events.
-pub const TYPE: &str = "Custom::StepFunctionsWorkflowRole";
-/// The permissions boundary that the guardrails set.
-pub const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/mlops-roles-Boundary";
 /// The name of the role in `properties`.
 pub const ROLE: &str = "AmazonSageMaker-Churn";
 /// The ARN of the policy that the properties in `properties` lead to.
 pub const POLICY: &str = "arn:aws:iam::123456789012:policy/AmazonSageMaker-Churn-Policy";
 
-/// A transport that keeps the responses it gets.
-#[derive(Clone, Debug, Default)]
-pub struct Mailbox(Arc<Mutex<Vec<Value>>>);
-
-impl Transport for Mailbox {
-    async fn put(&self, _url: &Url, body: &[u8]) -> Result<u16, TransportError> {
-        assert!(body.len() <= 4_096, "{} bytes", body.len());
-        self.0.lock().unwrap().push(serde_json::from_slice(body).unwrap());
-        Ok(200)
-    }
-}
-
-impl Mailbox {
-    /// Removes and returns the responses.
-    pub fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-/// The guardrails that most tests use.
-pub fn guardrails() -> Guardrails {
-    let trust = trusted_services().chain(trusted_actions()).collect::<Vec<_>>().join(",");
-    let variables = BTreeMap::from([
-        ("ROLE_NAME_PREFIXES", "AmazonSageMaker,Team"),
-        ("ROLE_PATHS", "/"),
-        ("PERMISSIONS_BOUNDARY_ARN", BOUNDARY),
-        (
-            "NARROWER_PERMISSIONS_BOUNDARY_ARNS",
-            "arn:aws:iam::123456789012:policy/Narrow-boundary,arn:aws:iam::123456789012:policy/Absent",
-        ),
-        ("PASSABLE_ROLE_ARNS", "arn:aws:iam::123456789012:role/*SageMaker*"),
-        ("ALLOWED_MANAGED_POLICY_ARNS", "arn:aws:iam::aws:policy/Amazon*"),
-        ("ALLOWED_TRUST", trust.as_str()),
-        (
-            "ENABLED_TYPES",
-            "Custom::StepFunctionsWorkflowRole,Custom::SageMakerExecutionRole,Custom::SageMakerServiceCatalogRoles,\
-             Custom::SageMakerMlopsRoles,Custom::SageMakerDeployTarget",
-        ),
-        ("ALLOW_ADOPTION", "true"),
-        ("DEFINITION_LOCATIONS", "arn:aws:s3:::artifacts/churn/*"),
-    ]);
-    Guardrails::from_environment(|name| variables.get(name).map(|text| (*text).to_owned())).unwrap()
-}
-
-/// A handler in front of the fake account, with the responses that it sent.
+/// A handler in front of the account in memory, with the responses that it sent.
 pub struct Stage {
     /// The account behind the handler.
     pub fake: Fake,
     /// The responses that were not taken yet.
     pub mailbox: Mailbox,
-    pub handler: Handler<Face, Face, Face, Face, Mailbox>,
+    pub handler: Handler<Face, Mailbox>,
     /// What Lambda tells the handler of the invocation: five minutes remain.
     pub invocation: Invocation,
 }
@@ -97,18 +45,13 @@ impl Stage {
 
     /// A stage in front of `face`; `account` is the account behind it.
     pub fn before(face: Face, account: Fake) -> Self {
+        // The random parts of pauses are the same for each stage: faults are placed by the number of calls.
+        fastrand::seed(0);
         let mailbox = Mailbox::default();
         let sender = ResponseSender { transport: mailbox.clone(), endpoint: None };
-        let handler = Handler {
-            ports: Ports { iam: face.clone(), stacks: face.clone(), sagemaker: face.clone(), objects: face },
-            guardrails: Ok(guardrails()),
-            sender,
-        };
-        let invocation = Invocation {
-            function_arn: format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:mlops-roles"),
-            remaining: Duration::from_mins(5),
-            now: 1_800_000_000,
-        };
+        let handler = Handler { ports: face, guardrails: Ok(guardrails()), sender };
+        let invocation =
+            Invocation { function_arn: FUNCTION.to_owned(), remaining: Duration::from_mins(5), now: 1_800_000_000 };
         Self { fake: account, mailbox, handler, invocation }
     }
 
@@ -179,9 +122,9 @@ impl Response {
 /// The properties that most tests start from.
 pub fn properties() -> Value {
     json!({
-        "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:mlops-roles",
+        "ServiceToken": FUNCTION,
         "RoleName": ROLE,
-        "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/MySageMakerRole",
+        "SageMakerExecutionRoleArns": PASSABLE,
         "SettleSeconds": "0",
     })
 }

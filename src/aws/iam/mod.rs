@@ -20,6 +20,7 @@ use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::permissions::simulation::{Check, Denial, Simulated};
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::observation::Observation;
+use mlops_roles_core::state::policy_user::PolicyUser;
 use mlops_roles_core::state::query::Query;
 use mlops_roles_core::state::{self, Role, Tags};
 use mlops_roles_engine::port::{AwsError, Iam};
@@ -261,17 +262,17 @@ impl Iam for IamClient {
         Ok(if_exists("iam:GetPolicy", reply)?.is_some())
     }
 
-    async fn users_of_policy(&self, arn: &str) -> Result<Vec<String>, AwsError> {
+    async fn users_of_policy(&self, arn: &str) -> Result<Vec<PolicyUser>, AwsError> {
         let ask = |marker| self.client.list_entities_for_policy().policy_arn(arn).set_marker(marker).send();
         let pages = self.pages(ask, |page| page.marker.clone().filter(|_| page.is_truncated)).await;
         let mut users = Vec::new();
         for page in if_exists("iam:ListEntitiesForPolicy", pages)?.unwrap_or_default() {
             let roles = page.policy_roles.unwrap_or_default().into_iter().filter_map(|role| role.role_name);
-            users.extend(roles.map(|name| format!("role {name}")));
+            users.extend(roles.map(|name| PolicyUser::Role(Name::new(&name))));
             let people = page.policy_users.unwrap_or_default().into_iter().filter_map(|user| user.user_name);
-            users.extend(people.map(|name| format!("user {name}")));
+            users.extend(people.map(PolicyUser::User));
             let groups = page.policy_groups.unwrap_or_default().into_iter().filter_map(|group| group.group_name);
-            users.extend(groups.map(|name| format!("group {name}")));
+            users.extend(groups.map(PolicyUser::Group));
         }
         users.sort();
         users.dedup();

@@ -128,23 +128,29 @@ fn seconds(value: &Value) -> Option<Duration> {
     (number > 0).then(|| Duration::from_secs(number))
 }
 
+/// The error for properties that are not an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnObject {
+    /// The properties have another JSON type. Holds that type, as a noun phrase.
+    #[error("the properties are {0}, expected an object")]
+    OfType(&'static str),
+    /// The properties are nested too deep for a JSON parser.
+    #[error("the properties are {TOO_DEEP}; give `Definition` as text")]
+    TooDeep,
+}
+
 /// Returns the properties as an object.
 ///
 /// # Errors
-/// When the properties are not an object. The message says what they are instead.
-pub fn object(properties: &Value) -> Result<&Map<String, Value>, String> {
-    properties.as_object().ok_or_else(|| {
-        let found = match properties {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
-            Value::String(text) if text == TOO_DEEP => {
-                return format!("the properties are {TOO_DEEP}; give `Definition` as text");
-            }
-            Value::String(_) => "text",
-            Value::Array(_) => "a list",
-            Value::Object(_) => "an object",
-        };
-        format!("the properties are {found}, expected an object")
+/// When the properties are not an object. The error says what they are instead.
+pub fn object(properties: &Value) -> Result<&Map<String, Value>, NotAnObject> {
+    Err(match properties {
+        Value::Object(members) => return Ok(members),
+        Value::String(text) if text == TOO_DEEP => NotAnObject::TooDeep,
+        Value::Null => NotAnObject::OfType("null"),
+        Value::Bool(_) => NotAnObject::OfType("a boolean"),
+        Value::Number(_) => NotAnObject::OfType("a number"),
+        Value::String(_) => NotAnObject::OfType("text"),
+        Value::Array(_) => NotAnObject::OfType("a list"),
     })
 }

@@ -19,12 +19,11 @@ use crate::permissions::simulation::Check;
 use crate::resource::by_state;
 use crate::resource::definition_location;
 use crate::resource::definition_location::{Location, MAX_BYTES};
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::spec::{Granted, ReadContext};
 use crate::resource::undeclared;
-use crate::text::shown;
 
 /// Parses `Definition`, `DefinitionS3Location` or `Integrations` and derives the policies of the role. Returns `None`
 /// where all three properties are absent. Validation errors go to `reader`.
@@ -67,7 +66,7 @@ pub fn parse(
         resources: &resources,
     };
     let mut required = derive(&machine, &features, of_tasks);
-    errors.append(&mut required.errors);
+    errors.extend(std::mem::take(&mut required.errors).into_iter().map(Problem::other));
     // The roles of other properties are checked already. Check only the roles that the definition itself names.
     required.pass_role_grants.retain(|PassRoleGrant { state, role, is_new, .. }| {
         let is_declared = |state: &str| {
@@ -78,23 +77,23 @@ pub fn parse(
             return true;
         }
         let Some(expected) = role::expected_to_pass(context, role, itself) else { return true };
-        let error = format!("`{name}, state {state}`: found {}, expected {expected}", shown(role));
+        let (path, problem) = (format!("{name}, state {state}"), Problem::invalid(role, &expected));
         if *is_new {
-            reader.tighten(error);
+            reader.tighten(&path, problem);
         } else {
-            reader.report(error);
+            reader.report(&path, problem);
         }
         !is_new
     });
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        errors.push(why.to_string());
+        errors.push(Problem::other(why));
         Vec::new()
     });
-    for error in errors {
-        reader.report(format!("`{name}`: {error}"));
+    for problem in errors {
+        reader.report(name, problem);
     }
     for error in std::mem::take(&mut required.tightened) {
-        reader.tighten(format!("`{name}`: {error}"));
+        reader.tighten(name, Problem::other(error));
     }
     undeclared::report(reader, &mut required, &format!("{text}{substitutions:?}"));
     let checks =
@@ -110,7 +109,7 @@ struct Source {
     /// Its text, without the substitutions.
     text: String,
     machine: Machine,
-    errors: Vec<String>,
+    errors: Vec<Problem>,
 }
 
 /// What the properties ask for.
@@ -132,10 +131,9 @@ fn source(reader: &Reader<'_>, substitutions: &BTreeMap<String, String>) -> Aske
         _ if reader.has(definition_location::PROPERTY) => {
             for (other, is_given) in [("Definition", definition.is_some()), ("Integrations", integrations.is_some())] {
                 if is_given {
-                    reader.report(format!(
-                        "`{other}`: not allowed with `{}`; remove one of the two",
-                        definition_location::PROPERTY
-                    ));
+                    let problem =
+                        format!("not allowed with `{}`; remove one of the two", definition_location::PROPERTY);
+                    reader.report(other, problem);
                 }
             }
             let Some(text) = reader.definition() else { return Asked::Unread };
@@ -154,9 +152,7 @@ fn source(reader: &Reader<'_>, substitutions: &BTreeMap<String, String>) -> Aske
                 "VerifyPermissions",
             ] {
                 if reader.has(name) {
-                    reader.report(format!(
-                        "`{name}`: allowed only with `Definition`, `DefinitionS3Location` or `Integrations`"
-                    ));
+                    reader.report(name, "allowed only with `Definition`, `DefinitionS3Location` or `Integrations`");
                 }
             }
             Asked::Nothing
@@ -164,14 +160,13 @@ fn source(reader: &Reader<'_>, substitutions: &BTreeMap<String, String>) -> Aske
         (Some(definition), None) => asked("Definition", definition.to_string(), machine(definition, substitutions)),
         (None, Some(integrations)) => asked("Integrations", integrations.to_string(), tasks(integrations)),
         (Some(_), Some(_)) => {
-            reader.report("`Integrations`: not allowed with `Definition`; remove one of the two".to_owned());
+            reader.report("Integrations", "not allowed with `Definition`; remove one of the two");
             Asked::Twice
         }
     }
 }
 
-fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
-    let none = |why| (Machine::default(), vec![why]);
+fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<Problem>) {
     let mut substituted = Substituted { values: substitutions, room: MAX_BYTES };
     let full = match definition {
         Value::String(text) => Value::String(substituted.text(text)),
@@ -182,27 +177,30 @@ fn machine(definition: &Value, substitutions: &BTreeMap<String, String>) -> (Mac
     }
     match full {
         Value::String(text) => match serde_json::from_str(&text) {
-            Ok(definition) => asl::parse(&definition),
-            Err(error) => none(format!("is not valid JSON: {error}")),
+            Ok(definition) => parsed(&definition),
+            Err(error) => none(Problem::NotJson(format!("is not valid JSON: {error}"))),
         },
-        other => asl::parse(&other),
+        other => parsed(&other),
     }
+}
+
+fn parsed(definition: &Value) -> (Machine, Vec<Problem>) {
+    let (machine, errors) = asl::parse(definition);
+    (machine, errors.into_iter().map(Problem::other).collect())
+}
+
+fn none(why: impl Into<Problem>) -> (Machine, Vec<Problem>) {
+    (Machine::default(), vec![why.into()])
 }
 
 /// Reads the definition from the text of an object. Only the errors of a state machine may name what the text has: the
 /// author of the template may not be allowed to read the object.
-fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<String>) {
-    let none = |why| (Machine::default(), vec![why]);
-    let is_none = || {
-        none(
-            "the object is not a state machine, expected a JSON object with `StartAt` and `States`; correct `Bucket` \
-             and `Key`"
-                .to_owned(),
-        )
-    };
+fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (Machine, Vec<Problem>) {
+    let no_machine = "the object is not a state machine, expected a JSON object with `StartAt` and `States`; correct \
+                      `Bucket` and `Key`";
     // Values must not make a state machine of another object, whose text would then be in error messages.
     if !text.contains("StartAt") || !text.contains("States") {
-        return is_none();
+        return none(no_machine);
     }
     let mut substituted = Substituted { values: substitutions, room: MAX_BYTES };
     let full = substituted.text(text);
@@ -213,17 +211,17 @@ fn machine_of_object(text: &str, substitutions: &BTreeMap<String, String>) -> (M
         Ok(read) => read,
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            return none(format!(
+            return none(Problem::NotJson(format!(
                 "the object is not valid JSON at line {line}, column {column}; correct it, or convert YAML with \
                  `yq -o=json machine.asl.yaml > machine.asl.json` and upload the result"
-            ));
+            )));
         }
     };
     let (start, states) = (read.get("StartAt"), read.get("States"));
     if !start.is_some_and(Value::is_string) || !states.is_some_and(Value::is_object) {
-        return is_none();
+        return none(no_machine);
     }
-    asl::parse(&read)
+    parsed(&read)
 }
 
 fn too_long() -> String {
@@ -232,10 +230,10 @@ fn too_long() -> String {
 
 /// Reads `Integrations`. Each item stands for a task: a resource such as `sagemaker:createTrainingJob.sync`, or
 /// `{Resource, Parameters}`.
-fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
+fn tasks(integrations: &Value) -> (Machine, Vec<Problem>) {
     let (mut machine, mut errors) = (Machine::default(), Vec::new());
     let Some(items) = integrations.as_array() else {
-        errors.push("found no list, expected a list of resource strings or `{Resource, Parameters}`".to_owned());
+        errors.push("found no list, expected a list of resource strings or `{Resource, Parameters}`".into());
         return (machine, errors);
     };
     for (i, item) in items.iter().enumerate() {
@@ -251,7 +249,8 @@ fn tasks(integrations: &Value) -> (Machine, Vec<String>) {
             _ => ("", Arguments::Unknown),
         };
         if resource.is_empty() {
-            errors.push(format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`"));
+            let problem = format!("{path}: found `{item}`, expected a resource string or `{{Resource, Parameters}}`");
+            errors.push(problem.into());
             continue;
         }
         let arn =

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::guardrails::Guardrails;
 use crate::iam::arn::Place;
 use crate::iam::document::hex;
-use crate::resource::properties::Reader;
-use crate::text::{listed, shown};
+use crate::resource::properties::{Problem, Reader, ValidationError};
+use crate::text::listed;
 
 /// The name of the property.
 pub const PROPERTY: &str = "DefinitionS3Location";
@@ -43,7 +43,26 @@ pub struct Location {
     /// The SHA-256 that the object must have, in lower-case hexadecimal. `None` where the author names none.
     pub sha256: Option<String>,
     /// The validation errors for which the deployer does not allow the location. It is not read then.
-    pub refusals: Vec<String>,
+    pub refusals: Vec<ValidationError>,
+}
+
+/// The error for an object whose content can't be a definition. It never quotes the content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableObject {
+    /// The SHA-256 differs from `DefinitionSha256`.
+    #[error(
+        "the object has the SHA-256 `{found}`, expected `{expected}` (`{SHA256}`); upload the object again, or correct \
+         `{SHA256}`"
+    )]
+    OtherSha256 {
+        /// The SHA-256 of the object, in lower-case hexadecimal.
+        found: String,
+        /// The SHA-256 that the author names.
+        expected: String,
+    },
+    /// The object is not UTF-8. Holds the offset of the first byte that is not, in bytes.
+    #[error("the object is not UTF-8 text: found another byte at offset {0}; upload it as UTF-8")]
+    NotUtf8(usize),
 }
 
 impl Location {
@@ -55,7 +74,7 @@ impl Location {
         let sha256 = sha256(reader);
         let Some(value) = reader.raw(PROPERTY) else {
             if reader.has(SHA256) {
-                reader.report(format!("`{SHA256}`: allowed only with `{PROPERTY}`"));
+                reader.report(SHA256, format!("allowed only with `{PROPERTY}`"));
             }
             return None;
         };
@@ -80,36 +99,33 @@ impl Location {
         let mut location = Self { bucket, key, version, sha256, refusals: Vec::new() };
         location.refusals = location.refused(reader, place, guardrails);
         for refusal in &location.refusals {
-            reader.report(refusal.clone());
+            reader.add(refusal.clone());
         }
         Some(location)
     }
 
     /// Lists why the deployer does not allow the location: where it is, or that its content may change unnoticed.
-    fn refused(&self, reader: &Reader<'_>, place: &Place, guardrails: &Guardrails) -> Vec<String> {
+    fn refused(&self, reader: &Reader<'_>, place: &Place, guardrails: &Guardrails) -> Vec<ValidationError> {
         let allowed = &guardrails.definitions.locations;
         let arn = self.arn(&place.partition);
         let mut refusals = Vec::new();
+        let mut refuse = |problem: Problem| refusals.push(ValidationError::new(PROPERTY, problem));
         if allowed.is_empty() {
-            refusals.push(format!(
-                "`{PROPERTY}`: not allowed, because the deployer's `DefinitionLocations` is empty; ask the deployer to \
-                 add `{arn}`, or use `Definition`"
-            ));
+            refuse(Problem::Other(format!(
+                "not allowed, because the deployer's `DefinitionLocations` is empty; ask the deployer to add `{arn}`, \
+                 or use `Definition`"
+            )));
         } else if !guardrails.definitions.allow(&arn) {
-            refusals.push(format!(
-                "`{PROPERTY}`: found {}, expected an object that matches one of {} (the deployer's \
-                 `DefinitionLocations`)",
-                shown(&arn),
-                listed(allowed)
-            ));
+            let expected =
+                format!("an object that matches one of {} (the deployer's `DefinitionLocations`)", listed(allowed));
+            refuse(Problem::invalid(&arn, &expected));
         }
         // An invalid `DefinitionSha256` has an error of its own.
         if !self.is_pinned() && !reader.has(SHA256) && !guardrails.definitions.allow_unpinned {
-            refusals.push(format!(
-                "`{PROPERTY}`: found neither `Version` nor `{SHA256}`, expected one of them: without it, whoever \
-                 writes the object changes what the role may do; add one, or ask the deployer to set \
-                 `AllowUnpinnedDefinitions`"
-            ));
+            refuse(Problem::Other(format!(
+                "found neither `Version` nor `{SHA256}`, expected one of them: without it, whoever writes the object \
+                 changes what the role may do; add one, or ask the deployer to set `AllowUnpinnedDefinitions`"
+            )));
         }
         refusals
     }
@@ -128,19 +144,13 @@ impl Location {
     /// Checks the content of the object, and returns it as text.
     ///
     /// # Errors
-    /// The SHA-256 differs from `DefinitionSha256`, or the bytes are not UTF-8. The error never quotes the content.
-    pub fn checked(&self, bytes: Vec<u8>) -> Result<String, String> {
+    /// The SHA-256 differs from `DefinitionSha256`, or the bytes are not UTF-8.
+    pub fn checked(&self, bytes: Vec<u8>) -> Result<String, UnusableObject> {
         let found = digest(&bytes);
         if let Some(expected) = self.sha256.as_ref().filter(|expected| **expected != found) {
-            return Err(format!(
-                "the object has the SHA-256 `{found}`, expected `{expected}` (`{SHA256}`); upload the object again, or \
-                 correct `{SHA256}`"
-            ));
+            return Err(UnusableObject::OtherSha256 { found, expected: expected.clone() });
         }
-        String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            format!("the object is not UTF-8 text: found another byte at offset {at}; upload it as UTF-8")
-        })
+        String::from_utf8(bytes).map_err(|error| UnusableObject::NotUtf8(error.utf8_error().valid_up_to()))
     }
 }
 

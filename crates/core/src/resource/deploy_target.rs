@@ -4,7 +4,7 @@
 
 use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 use crate::resource::role_set;
 use crate::resource::spec::{ReadContext, ResourceSpec};
 
@@ -16,7 +16,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let set = match catalog::role_set(DEPLOY_TARGET) {
         Ok(set) => set,
         Err(why) => {
-            reader.report(why.to_string());
+            reader.report("", Problem::other(why));
             return ResourceSpec::default();
         }
     };
@@ -24,10 +24,11 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let attached = spec.state.roles.values().flat_map(|role| &role.attached);
     for arn in attached.filter(|arn| !spec.state.policies.contains_key(*arn)) {
         if !context.guardrails.allows_managed_policy(arn) {
-            reader.report(format!(
-                "`ExecutionPolicy`: `{arn}` is not in the deployer's `AllowedManagedPolicyArns`; ask the deployer to \
-                 add it, or set `ExecutionPolicy: Scoped`"
-            ));
+            let problem = format!(
+                "`{arn}` is not in the deployer's `AllowedManagedPolicyArns`; ask the deployer to add it, or set \
+                 `ExecutionPolicy: Scoped`"
+            );
+            reader.report("ExecutionPolicy", problem);
         }
     }
     spec

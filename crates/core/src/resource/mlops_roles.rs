@@ -4,7 +4,7 @@
 
 use crate::catalog;
 use crate::catalog::DEPLOY_TARGET;
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 use crate::resource::role_set;
 use crate::resource::spec::{ReadContext, ResourceSpec};
 
@@ -18,14 +18,14 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let Some(name) = reader.choice("RoleSet", &names) else {
         if !reader.has("RoleSet") {
             let names: Vec<String> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
-            reader.report(format!("`RoleSet`: missing, expected one of {}", names.join(", ")));
+            reader.report("RoleSet", format!("missing, expected one of {}", names.join(", ")));
         }
         return ResourceSpec::default();
     };
     match catalog::role_set(name) {
         Ok(set) => role_set::parse(name, set, reader, context),
         Err(why) => {
-            reader.report(why.to_string());
+            reader.report("", Problem::other(why));
             ResourceSpec::default()
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod definition_location;
 pub mod execution_role_source;
+pub mod physical_id;
 pub mod prior;
 pub mod properties;
 pub mod spec;
@@ -76,17 +77,36 @@ pub fn is_set(resource_type: &str) -> bool {
     [deploy_target::TYPE, mlops_roles::TYPE].contains(&resource_type)
 }
 
-/// Returns the reason why this function can't provision a resource of this type, as text for the author: the type does
-/// not exist, or the deployer has not enabled it. Returns `None` for an enabled type.
-pub fn unavailable(resource_type: &str, guardrails: &Guardrails) -> Option<String> {
+/// The reason why this function can't provision a resource of a type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The type does not exist.
+    #[error("`{resource_type}` is not a resource type of this function{}", hint(*.closest))]
+    NoSuchType {
+        /// The type that was asked for.
+        resource_type: String,
+        /// The type that the author most likely means. `None` where no type has a similar name.
+        closest: Option<&'static str>,
+    },
+    /// The deployer has not enabled the type. Holds the type.
+    #[error("resource type `{0}` is disabled; ask the deployer to add it to `EnabledTypes`")]
+    Disabled(String),
+}
+
+/// The end of the message for a type that does not exist.
+fn hint(closest: Option<&str>) -> String {
+    closest.map_or_else(
+        || format!("; the types are `{}`", TYPES.join("`, `")),
+        |close| format!(", did you mean `{close}`?"),
+    )
+}
+
+/// Returns why this function can't provision a resource of this type. Returns `None` for an enabled type.
+pub fn unavailable(resource_type: &str, guardrails: &Guardrails) -> Option<Unavailable> {
     if !TYPES.contains(&resource_type) {
-        let hint = closest(resource_type, TYPES.into_iter()).map(|close| format!(", did you mean `{close}`?"));
-        return Some(format!(
-            "`{resource_type}` is not a resource type of this function{}",
-            hint.unwrap_or_else(|| format!("; the types are `{}`", TYPES.join("`, `")))
-        ));
+        let closest = closest(resource_type, TYPES.into_iter());
+        return Some(Unavailable::NoSuchType { resource_type: resource_type.to_owned(), closest });
     }
     let enabled = guardrails.types.iter().any(|enabled| enabled == resource_type);
-    (!enabled)
-        .then(|| format!("resource type `{resource_type}` is disabled; ask the deployer to add it to `EnabledTypes`"))
+    (!enabled).then(|| Unavailable::Disabled(resource_type.to_owned()))
 }

@@ -7,12 +7,102 @@ use serde_json::{Map, Value};
 use crate::iam::arn::Arn;
 use crate::iam::name::Name;
 use crate::resource;
-use crate::resource::role;
-use crate::resource::role_set::ID_PREFIX;
+use crate::resource::physical_id::PhysicalId;
 use crate::resource::spec::{ReadContext, ResourceSpec};
 use crate::state::State;
 use crate::state::ownership::Owner;
 use crate::text::listed;
+
+/// The reason why an event can't go on from its prior state. The text is for the author. The function finds it before its
+/// first write, so the caller ends the reason with what that means.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriorStateError {
+    /// An Update replaces a role whose name the deployer's `RoleNamePrefixes` no longer allow.
+    #[error(
+        "this update replaces role `{0}`, which the function can't delete: the name is outside the deployer's \
+         `RoleNamePrefixes`; ask the deployer to add its prefix, then try again"
+    )]
+    ReplacesRoleOutsidePrefixes(Name),
+    /// An Update replaces a role, and the old and the new role would have the same policy.
+    #[error(
+        "this update replaces role `{old}` with `{new}`, but both roles would have policy `{policy}`; give `PolicyName` \
+         a new value too"
+    )]
+    SharedPolicy {
+        /// The name of the old role.
+        old: Name,
+        /// The name of the new role.
+        new: String,
+        /// The ARN of the policy.
+        policy: String,
+    },
+    /// An Update replaces a role set with names that the deployer's `RoleNamePrefixes` no longer allow.
+    #[error(
+        "this update replaces role set `{id}`, which the function can't delete: these names are outside the deployer's \
+         `RoleNamePrefixes`: {}; ask the deployer to add their prefix, then try again",
+        listed(.names)
+    )]
+    ReplacesSetOutsidePrefixes {
+        /// The physical id of the old role set.
+        id: String,
+        /// The names of its roles and policies.
+        names: Vec<String>,
+    },
+    /// An Update replaces a role set, and the old and the new role set would share names.
+    #[error(
+        "this update replaces role set `{id}`, but both role sets would have {}; give these roles new names with \
+         `RoleNames` too",
+        listed(.shared)
+    )]
+    SharedNames {
+        /// The physical id of the old role set.
+        id: String,
+        /// The names of the roles and the ARNs of the policies.
+        shared: Vec<String>,
+    },
+    /// The properties lead to other names than the physical id of the role set stands for.
+    #[error(
+        "role set `{id}` has other names than the properties lead to, which are those of `{of_properties}`; deploy the \
+         version of the function that created the role set, then try again"
+    )]
+    OtherNames {
+        /// The physical id of the role set.
+        id: String,
+        /// The physical id that the properties lead to.
+        of_properties: String,
+    },
+    /// A Delete names a role whose name the deployer's `RoleNamePrefixes` no longer allow.
+    #[error(
+        "role `{0}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the deployer to add its \
+         prefix, then delete again"
+    )]
+    RoleOutsidePrefixes(Name),
+    /// A Delete names a role set with names that the deployer's `RoleNamePrefixes` no longer allow.
+    #[error(
+        "role set `{id}` can't be deleted: these names are outside the deployer's `RoleNamePrefixes`: {}; ask the \
+         deployer to add their prefix, then delete again",
+        listed(.names)
+    )]
+    SetOutsidePrefixes {
+        /// The physical id of the role set.
+        id: String,
+        /// The names of its roles and policies.
+        names: Vec<String>,
+    },
+    /// A policy is attached whose name the deployer's `RoleNamePrefixes` no longer allow. Holds its ARN.
+    #[error(
+        "policy `{0}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the deployer to add \
+         its prefix, then try again"
+    )]
+    PolicyOutsidePrefixes(String),
+}
+
+impl PriorStateError {
+    /// Returns whether the reason ends with "nothing was deleted" instead of "nothing was changed".
+    pub fn refuses_deletion(&self) -> bool {
+        matches!(self, Self::RoleOutsidePrefixes(_) | Self::SetOutsidePrefixes { .. })
+    }
+}
 
 /// The prior state: what the resource had before the event.
 #[derive(Clone, Debug, Default)]
@@ -33,15 +123,15 @@ impl PriorState {
     /// Returns the prior state for an Update to `spec`. `physical_id` and `properties` are those before the Update.
     ///
     /// # Errors
-    /// The update is a replacement that can't succeed, as text for the author. Either old and new entities would share
-    /// a name, or an old name is outside the deployer's `RoleNamePrefixes`, so that the function could not delete it.
+    /// The update is a replacement that can't succeed. Either old and new entities would share a name, or an old name is
+    /// outside the deployer's `RoleNamePrefixes`, so that the function could not delete it.
     pub fn from_update(
         kind: &str,
         spec: &ResourceSpec,
         physical_id: &str,
         properties: &Value,
         context: ReadContext<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, PriorStateError> {
         let empty = Map::new();
         let properties = properties.as_object().unwrap_or(&empty);
         let existing = Name::new(physical_id);
@@ -58,13 +148,11 @@ impl PriorState {
             });
         }
         if resource::is_set(kind) {
-            return Self::from_other_set(spec, physical_id, parse(None).unwrap_or_default());
+            let id = PhysicalId::parse(physical_id, properties, context);
+            return Self::from_other_set(spec, &id, parse(None).unwrap_or_default());
         }
         if !context.guardrails.allows_name(physical_id) {
-            return Err(format!(
-                "this update replaces role `{existing}`, which the function can't delete: the name is outside the \
-                 deployer's `RoleNamePrefixes`; ask the deployer to add its prefix, then try again; nothing was changed"
-            ));
+            return Err(PriorStateError::ReplacesRoleOutsidePrefixes(existing));
         }
         let prior = parse(Some(&existing)).unwrap_or_default();
         // How many policies a definition in Amazon S3 led to is not known.
@@ -72,11 +160,8 @@ impl PriorState {
         let names: Vec<Name> = prior.state.policies.keys().chain(further).map(|old| policy_name(old)).collect();
         let clash = |arn: &&String| names.contains(&policy_name(arn));
         if let Some(arn) = spec.state.policies.keys().find(clash) {
-            return Err(format!(
-                "this update replaces role `{existing}` with `{}`, but both roles would have policy `{arn}`; give \
-                 `PolicyName` a new value too; nothing was changed",
-                spec.physical_id
-            ));
+            let (new, policy) = (spec.physical_id.clone(), arn.clone());
+            return Err(PriorStateError::SharedPolicy { old: existing, new, policy });
         }
         Ok(Self { superseded: prior.state, ..Self::default() })
     }
@@ -86,26 +171,18 @@ impl PriorState {
     ///
     /// # Errors
     /// The two sets share a name, or the function could not delete the old set.
-    fn from_other_set(spec: &ResourceSpec, physical_id: &str, prior: ResourceSpec) -> Result<Self, String> {
-        let gone =
-            |what: &str| Err(format!("this update replaces role set `{physical_id}`, {what}; nothing was changed"));
+    fn from_other_set(spec: &ResourceSpec, id: &PhysicalId, prior: ResourceSpec) -> Result<Self, PriorStateError> {
         if !prior.names_outside_guardrails.is_empty() {
-            let names = listed(&prior.names_outside_guardrails);
-            return gone(&format!(
-                "which the function can't delete: these names are outside the deployer's `RoleNamePrefixes`: {names}; \
-                 ask the deployer to add their prefix, then try again"
-            ));
+            let names = prior.names_outside_guardrails;
+            return Err(PriorStateError::ReplacesSetOutsidePrefixes { id: id.to_string(), names });
         }
-        check_names(physical_id, &prior)?;
+        check_names(id, &prior)?;
         let roles = prior.state.roles.keys().filter(|name| spec.state.roles.contains_key(name)).map(Name::to_string);
         let is_kept = |arn: &&String| spec.state.policies.keys().any(|new| policy_name(new) == policy_name(arn));
         let policies = prior.state.policies.keys().filter(is_kept).cloned();
-        let both: Vec<String> = roles.chain(policies).collect();
-        if !both.is_empty() {
-            return gone(&format!(
-                "but both role sets would have {}; give these roles new names with `RoleNames` too",
-                listed(&both)
-            ));
+        let shared: Vec<String> = roles.chain(policies).collect();
+        if !shared.is_empty() {
+            return Err(PriorStateError::SharedNames { id: id.to_string(), shared });
         }
         Ok(Self { superseded: prior.state, ..Self::default() })
     }
@@ -118,10 +195,11 @@ impl PriorState {
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
     ) -> bool {
-        if resource::is_set(kind) {
-            return !physical_id.starts_with(ID_PREFIX);
+        match PhysicalId::parse(physical_id, properties, context) {
+            PhysicalId::RoleSet(_) => !resource::is_set(kind),
+            PhysicalId::Role(_) => resource::is_set(kind),
+            _ => true,
         }
-        !matches!(Id::parse(physical_id, properties, context), Id::Role(_))
     }
 
     /// Returns the prior state for a Delete of the resource with `physical_id` and `properties`.
@@ -130,34 +208,32 @@ impl PriorState {
     /// stands for is left out, so that it stays.
     ///
     /// # Errors
-    /// The function can't delete what the physical id stands for, as text for the author. Either a name is outside the
-    /// deployer's `RoleNamePrefixes`, or the properties do not lead to the names of the role set.
+    /// The function can't delete what the physical id stands for. Either a name is outside the deployer's
+    /// `RoleNamePrefixes`, or the properties do not lead to the names of the role set.
     pub fn from_delete(
         kind: &str,
         physical_id: &str,
         current_id: Option<&str>,
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, PriorStateError> {
         if !resource::TYPES.contains(&kind) {
             // The function creates nothing for a type that does not exist.
             return Ok(Self::default());
         }
+        let id = PhysicalId::parse(physical_id, properties, context);
         if resource::is_set(kind) {
-            return Self::from_set(kind, physical_id, current_id, properties, context);
+            return Self::from_set(kind, &id, current_id, properties, context);
         }
         // Delete only the role that the physical id names. Under the current rules the properties may lead to the role
         // that has replaced this one. The properties count only where CloudFormation may have invented the id.
-        let existing = match Id::parse(physical_id, properties, context) {
-            Id::Role(name) if !context.guardrails.allows_name(physical_id) => {
-                return Err(format!(
-                    "role `{name}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the \
-                     deployer to add its prefix, then delete again; nothing was deleted"
-                ));
+        let existing = match id {
+            PhysicalId::Role(name) if !context.guardrails.allows_name(physical_id) => {
+                return Err(PriorStateError::RoleOutsidePrefixes(name));
             }
-            Id::Role(name) => vec![Some(name)],
-            Id::Perhaps(name) => vec![Some(name), None],
-            Id::Nothing => vec![None],
+            PhysicalId::Role(name) => vec![Some(name)],
+            PhysicalId::RoleOrInvented(name) => vec![Some(name), None],
+            PhysicalId::RoleSet(_) | PhysicalId::ServiceCatalogRoles(_) | PhysicalId::Invented(_) => vec![None],
         };
         let mut prior = Self::default();
         let mut surplus_arns = Vec::new();
@@ -179,31 +255,27 @@ impl PriorState {
         Ok(prior)
     }
 
-    /// Returns the prior state for a Delete of a role set. A set that was created has an id with [`ID_PREFIX`]. Under
-    /// any other id its Create has failed, and the Delete removes whatever exists of the set.
+    /// Returns the prior state for a Delete of a role set. A set that was created has the id of a role set. Under any
+    /// other id its Create has failed, and the Delete removes whatever exists of the set.
     ///
     /// # Errors
     /// A name is outside the deployer's `RoleNamePrefixes`, or the properties do not lead to the names of the set.
     fn from_set(
         kind: &str,
-        physical_id: &str,
+        id: &PhysicalId,
         current_id: Option<&str>,
         properties: &Map<String, Value>,
         context: ReadContext<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, PriorStateError> {
         let Some((read, _)) = resource::parse(kind, properties, context) else { return Ok(Self::default()) };
         if current_id == Some(read.physical_id.as_str()) {
             return Ok(Self::default());
         }
-        let is_given_out = physical_id.starts_with(ID_PREFIX);
-        if is_given_out && !read.names_outside_guardrails.is_empty() {
-            return Err(format!(
-                "role set `{physical_id}` can't be deleted: these names are outside the deployer's `RoleNamePrefixes`: \
-                 {}; ask the deployer to add their prefix, then delete again; nothing was deleted",
-                listed(&read.names_outside_guardrails)
-            ));
+        if matches!(id, PhysicalId::RoleSet(_)) && !read.names_outside_guardrails.is_empty() {
+            let names = read.names_outside_guardrails;
+            return Err(PriorStateError::SetOutsidePrefixes { id: id.to_string(), names });
         }
-        check_names(physical_id, &read)?;
+        check_names(id, &read)?;
         Ok(Self { managed: read.state, ..Self::default() })
     }
 
@@ -211,63 +283,25 @@ impl PriorState {
     /// whose name the deployer's `RoleNamePrefixes` no longer allow, and must not leave it behind unnoticed.
     ///
     /// # Errors
-    /// Such a policy is attached to one of the owner's roles in `observed`, as text for the author.
-    pub fn check_within_guardrails(&self, observed: &State, owner: &Owner) -> Result<(), String> {
+    /// Such a policy is attached to one of the owner's roles in `observed`.
+    pub fn check_within_guardrails(&self, observed: &State, owner: &Owner) -> Result<(), PriorStateError> {
         let ours = owner.roles_of(observed).map(|(_, role)| role);
         let lost = |arn: &&String| self.names_outside_guardrails.iter().any(|name| policy_name(arn) == Name::new(name));
         match ours.flat_map(|role| &role.attached).find(lost) {
             None => Ok(()),
-            Some(arn) => Err(format!(
-                "policy `{arn}` can't be deleted: the name is outside the deployer's `RoleNamePrefixes`; ask the \
-                 deployer to add its prefix, then try again; nothing was changed"
-            )),
+            Some(arn) => Err(PriorStateError::PolicyOutsidePrefixes(arn.clone())),
         }
     }
 }
 
 /// Checks that the properties of a role set lead to the names that its physical id stands for. Otherwise the function
-/// would leave roles and policies behind under the other names. An id without [`ID_PREFIX`] passes.
-fn check_names(physical_id: &str, prior: &ResourceSpec) -> Result<(), String> {
-    if !physical_id.starts_with(ID_PREFIX) || prior.physical_id == physical_id {
+/// would leave roles and policies behind under the other names. An id that is not of a role set passes.
+fn check_names(id: &PhysicalId, prior: &ResourceSpec) -> Result<(), PriorStateError> {
+    let text = id.to_string();
+    if !matches!(id, PhysicalId::RoleSet(_)) || prior.physical_id == text {
         return Ok(());
     }
-    Err(format!(
-        "role set `{physical_id}` has other names than the properties lead to, which are those of `{}`; deploy the \
-         version of the function that created the role set, then try again; nothing was changed",
-        prior.physical_id
-    ))
-}
-
-/// What a physical id stands for.
-enum Id {
-    /// The name of a role, which this function returned as the physical id.
-    Role(Name),
-    /// Either the name of a role, or an id that CloudFormation invented for a Create that got no response. Such an id
-    /// is `stack-LogicalId-1ABCDEFGHIJKL`, with long names cut.
-    Perhaps(Name),
-    /// An id that can't be the name of a role of this project.
-    Nothing,
-}
-
-impl Id {
-    fn parse(physical_id: &str, properties: &Map<String, Value>, context: ReadContext<'_>) -> Self {
-        if !role::is_role_name(physical_id) {
-            return Self::Nothing;
-        }
-        let explicit = properties.get("RoleName").and_then(Value::as_str) == Some(physical_id);
-        let stack = context.owner.stack_id.split('/').nth(1).unwrap_or_default();
-        let start: String = stack.chars().take(8).collect();
-        let name = Name::new(physical_id);
-        if explicit || role::is_derived(physical_id, context) {
-            Self::Role(name)
-        } else if context.guardrails.allows_name(physical_id) {
-            Self::Perhaps(name)
-        } else if physical_id.starts_with(&start) {
-            Self::Nothing
-        } else {
-            Self::Role(name)
-        }
-    }
+    Err(PriorStateError::OtherNames { id: text, of_properties: prior.physical_id.clone() })
 }
 
 fn policy_name(arn: &str) -> Name {

@@ -10,20 +10,114 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use crate::state::Tags;
-use crate::text::{closest, shown};
+use crate::text::{closest, is_cut, listed, shown};
 
 /// The properties that CloudFormation or every resource type of this project has.
 const ALWAYS_KNOWN: [&str; 3] = ["ServiceToken", "ServiceTimeout", "Revision"];
+
+/// The error of one rule for properties. Two errors are equal if they are about the same properties and values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ValidationError {
+    /// The paths of the properties that the error is about, such as `Buckets[0].Name`. A path may end with a state of
+    /// the definition: `Definition, state Score`. Empty for an error about the resource as a whole.
+    pub paths: Vec<String>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with a property, as the rest of a sentence about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The property has the value `found` instead of `expected`, a noun phrase.
+    #[error("found {}, expected {expected}", shown(.found))]
+    Invalid {
+        /// The whole value. The message cuts a long one.
+        found: String,
+        /// What the property expects.
+        expected: String,
+    },
+    /// The properties lead to a name that IAM does not allow, because it is too long.
+    #[error(
+        "the name of `{id}` would be {}, which has {} characters, and IAM allows {longest}; choose shorter values, or \
+         set a name in `RoleNames`",
+        shown(.name),
+        .name.len()
+    )]
+    LongName {
+        /// The id of the role or policy in its role set.
+        id: String,
+        /// The whole name. The message cuts a long one.
+        name: String,
+        /// The maximum length, in characters.
+        longest: usize,
+    },
+    /// The text is not valid JSON.
+    #[error("{0}")]
+    NotJson(String),
+    /// Any other error.
+    #[error("{0}")]
+    Other(String),
+}
 
 /// The validation errors of the properties, in the order of reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct ValidationErrors {
     /// The errors that refuse a Create or Update.
-    pub errors: Vec<String>,
+    pub errors: Vec<ValidationError>,
     /// The errors of rules that an earlier version of this function did not have. A resource created under the earlier
     /// rules must stay updatable, also by a rollback, and deletable. [`ValidationErrors::tighten`] decides which of
     /// these errors count.
-    pub tightened: Vec<String>,
+    pub tightened: Vec<ValidationError>,
+}
+
+impl ValidationError {
+    /// Creates an error about the property at `path`, or about the resource as a whole if `path` is empty.
+    pub fn new(path: &str, problem: impl Into<Problem>) -> Self {
+        let paths = Some(path).filter(|path| !path.is_empty()).map(str::to_owned).into_iter().collect();
+        Self { paths, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for ValidationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.paths.is_empty() {
+            write!(f, "{}: ", listed(&self.paths))?;
+        }
+        self.problem.fmt(f)
+    }
+}
+
+impl Problem {
+    /// Creates the problem of a value `found` that is not what the property expects.
+    pub fn invalid(found: &str, expected: &str) -> Self {
+        Self::Invalid { found: found.to_owned(), expected: expected.to_owned() }
+    }
+
+    /// Wraps an error that nobody matches.
+    pub fn other(error: impl fmt::Display) -> Self {
+        Self::Other(error.to_string())
+    }
+
+    /// Returns whether the text hides which value is wrong: it cuts the value, or can't tell it at all.
+    pub fn hides_value(&self) -> bool {
+        match self {
+            Self::Invalid { found: value, .. } | Self::LongName { name: value, .. } => is_cut(value),
+            Self::NotJson(_) => true,
+            Self::Other(_) => false,
+        }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::Other(text)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Self {
+        Self::Other(text.to_owned())
+    }
 }
 
 impl ValidationErrors {
@@ -33,9 +127,9 @@ impl ValidationErrors {
     }
 
     /// Moves every tightened error that is not in `accepted` to `errors`. Returns the others, which become warnings.
-    pub fn tighten(&mut self, accepted: &[String]) -> Vec<String> {
-        let (kept, refused) = std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
-        let refused: Vec<String> = refused;
+    pub fn tighten(&mut self, accepted: &[ValidationError]) -> Vec<ValidationError> {
+        let (kept, refused): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.tightened).into_iter().partition(|one| accepted.contains(one));
         self.errors.extend(refused);
         kept
     }
@@ -44,7 +138,7 @@ impl ValidationErrors {
 impl fmt::Display for ValidationErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.errors.as_slice() {
-            [one] => f.write_str(one),
+            [one] => one.fmt(f),
             many => {
                 write!(f, "{} validation errors", many.len())?;
                 many.iter().enumerate().try_for_each(|(i, error)| write!(f, "; ({}) {error}", i + 1))
@@ -100,20 +194,17 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// Takes the errors of `object`, a reader that [`Reader::objects`] returned, with `path` before the property that
-    /// each error names.
+    /// Takes the errors of `object`, a reader that [`Reader::objects`] returned, with `path` before the paths of each
+    /// error.
     pub fn take(&self, path: &str, object: Self) {
-        let below = |error: String| match error.strip_prefix('`') {
-            Some(rest) => format!("`{path}.{rest}"),
-            None => error,
+        let below = |ValidationError { paths, problem }| ValidationError {
+            paths: paths.into_iter().map(|one| format!("{path}.{one}")).collect(),
+            problem,
         };
         let ValidationErrors { errors, tightened } = object.finish();
-        for error in errors {
-            self.report(below(error));
-        }
-        for error in tightened {
-            self.tighten(below(error));
-        }
+        let mut all = self.errors.borrow_mut();
+        all.errors.extend(errors.into_iter().map(below));
+        all.tightened.extend(tightened.into_iter().map(below));
     }
 
     fn get(&self, name: &'static str) -> Option<&'a Value> {
@@ -134,18 +225,28 @@ impl<'a> Reader<'a> {
 
     /// Reports that the property at `path` has the value `found` instead of `expected`, a noun phrase.
     pub fn invalid(&self, path: &str, found: &str, expected: &str) {
-        self.report(format!("`{path}`: found {}, expected {expected}", shown(found)));
+        self.report(path, Problem::invalid(found, expected));
     }
 
-    /// Reports an error in full text.
-    pub fn report(&self, error: String) {
+    /// Reports a problem of the property at `path`, or of the resource as a whole if `path` is empty.
+    pub fn report(&self, path: &str, problem: impl Into<Problem>) {
+        self.add(ValidationError::new(path, problem));
+    }
+
+    /// Reports an error.
+    pub fn add(&self, error: ValidationError) {
         self.errors.borrow_mut().errors.push(error);
     }
 
-    /// Reports an error of a rule that an earlier version of this function did not have. The text must name every value
-    /// that the error depends on. An Update whose old properties lead to the same text passes; an Update that leads to
-    /// another text is refused.
-    pub fn tighten(&self, error: String) {
+    /// Reports a problem as [`Reader::report`] does, of a rule that an earlier version of this function did not have.
+    pub fn tighten(&self, path: &str, problem: impl Into<Problem>) {
+        self.add_tightened(ValidationError::new(path, problem));
+    }
+
+    /// Reports an error of a rule that an earlier version of this function did not have. The error must have every value
+    /// that it depends on. An Update whose old properties lead to an equal error passes; an Update that leads to
+    /// another error is refused.
+    pub fn add_tightened(&self, error: ValidationError) {
         self.errors.borrow_mut().tightened.push(error);
     }
 
@@ -252,7 +353,7 @@ impl<'a> Reader<'a> {
                     if tags.keys().any(|seen| seen.eq_ignore_ascii_case(&key)) {
                         self.invalid(&path, &key, expected);
                     } else if tags.keys().any(|seen| seen.to_lowercase() == key.to_lowercase()) {
-                        self.tighten(format!("`{name}`: found {}, expected {expected}", shown(&key)));
+                        self.tighten(name, Problem::invalid(&key, expected));
                     }
                     tags.insert(key, value);
                 }
@@ -267,13 +368,14 @@ impl<'a> Reader<'a> {
         let mut errors = self.errors.into_inner();
         let known = self.known.into_inner();
         for name in self.map.keys().filter(|name| !known.contains(name.as_str())) {
-            errors.errors.push(match closest(name, known.iter().copied()) {
-                Some(close) => format!("`{name}`: no such property, did you mean `{close}`?"),
+            let problem = match closest(name, known.iter().copied()) {
+                Some(close) => format!("no such property, did you mean `{close}`?"),
                 None => format!(
-                    "`{name}`: no such property; the properties are {}",
+                    "no such property; the properties are {}",
                     known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
                 ),
-            });
+            };
+            errors.errors.push(ValidationError { paths: vec![name.clone()], problem: problem.into() });
         }
         errors
     }

@@ -64,7 +64,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> RoleProperties {
     let name = context.existing.cloned().or(asked).unwrap_or_else(|| derived_name(context, &path));
     if let Some(why) = reserved(&path, name.as_str(), "").filter(|_| context.existing.is_none()) {
         let missing = if told { "" } else { "missing, and " };
-        reader.tighten(format!("`RoleName`: {missing}{why}"));
+        reader.tighten("RoleName", format!("{missing}{why}"));
     }
     RoleProperties {
         name,
@@ -298,9 +298,10 @@ pub fn managed_policies(reader: &Reader<'_>, context: ReadContext<'_>) -> Vec<St
 pub fn within(reader: &Reader<'_>, what: &str, document: &Document, quota: usize) {
     let size = document.size();
     if size > quota {
-        reader.report(format!(
+        let problem = format!(
             "the {what} would have {size} characters, and IAM allows {quota}; choose shorter names, or name fewer roles"
-        ));
+        );
+        reader.report("", problem);
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::iam::arn::is_region;
 use crate::iam::name::Name;
+use crate::resource::physical_id::PhysicalId;
 use crate::resource::properties::Reader;
 use crate::resource::service_catalog_role;
 use crate::resource::service_catalog_role::{ROLES, ServiceCatalogRole};
@@ -85,23 +86,22 @@ impl ServiceCatalogRoles {
         let keeps_all = on_create == OnCreate::Keep && !deletes;
         if regions.is_none() && !keeps_all {
             reader.report(
-                "`Regions`: missing, expected all regions where projects may use the roles, because a deleted role is \
-                 missing in all of them (not needed with `OnCreate: Keep` and `OnDelete: Keep`)"
-                    .to_owned(),
+                "Regions",
+                "missing, expected all regions where projects may use the roles, because a deleted role is missing in \
+                 all of them (not needed with `OnCreate: Keep` and `OnDelete: Keep`)",
             );
         }
         if disable_portfolio && !deletes && on_create != OnCreate::Delete {
             reader.report(
-                "`DisablePortfolio`: `true` has no effect, because neither `OnCreate` nor `OnDelete` is `Delete`; \
-                 remove `DisablePortfolio`, or set `OnCreate` or `OnDelete` to `Delete`"
-                    .to_owned(),
+                "DisablePortfolio",
+                "`true` has no effect, because neither `OnCreate` nor `OnDelete` is `Delete`; remove \
+                 `DisablePortfolio`, or set `OnCreate` or `OnDelete` to `Delete`",
             );
         }
         if in_use_within > 0 && if_in_use == IfInUse::Delete {
             reader.report(
-                "`InUseWithinDays`: has no effect, because `IfInUse: Delete` deletes roles that are in use; remove one \
-                 of the two"
-                    .to_owned(),
+                "InUseWithinDays",
+                "has no effect, because `IfInUse: Delete` deletes roles that are in use; remove one of the two",
             );
         }
         Self {
@@ -179,4 +179,9 @@ fn regions(reader: &Reader<'_>, context: ReadContext<'_>) -> Option<BTreeSet<Str
         }
     }
     Some(regions)
+}
+
+/// Returns the physical id of a resource of this type with this logical id.
+pub fn physical_id(logical_id: &str) -> String {
+    PhysicalId::ServiceCatalogRoles(logical_id.to_owned()).to_string()
 }

@@ -31,8 +31,9 @@ const MOST_MANAGED_POLICIES: usize = 20;
 pub struct SingleRole {
     /// The properties of the role.
     pub properties: RoleProperties,
-    /// The default name of the inline policy with the `PassRole` grant, where `PassRolePolicyName` is absent.
-    pub inline_name: &'static str,
+    /// The default name of the inline policy with the `PassRole` grant, where `PassRolePolicyName` is absent. `None`
+    /// for a type whose role passes no role; such a type has neither the property nor the grant.
+    pub inline_name: Option<&'static str>,
 }
 
 impl SingleRole {
@@ -45,11 +46,12 @@ impl SingleRole {
         trust: Document,
         granted: Granted,
     ) -> ResourceSpec {
-        let (place, properties) = (context.place, self.properties);
+        let properties = self.properties;
         let mut names_outside_guardrails = Vec::new();
         let policy_name = role::policy_name(reader, context, "PolicyName", &mut names_outside_guardrails)
             .unwrap_or_else(|| format!("{}-Policy", properties.name));
-        let inline_name = role::inline_policy_name(reader, "PassRolePolicyName", self.inline_name);
+        let inline_name =
+            self.inline_name.map(|default| role::inline_policy_name(reader, "PassRolePolicyName", default));
         let managed = role::managed_policies(reader, context);
         let (adopt_existing, adopt_from) = adoption(reader, context);
         let propagation_wait = propagation_wait(reader);
@@ -57,60 +59,24 @@ impl SingleRole {
             role::within(reader, "inline policy with the PassRole grants", pass_role_grant, INLINE_SIZE_PER_ROLE);
         }
         let sha256 = policies_sha256(&granted.policies);
-        let numbered = |number| match number {
-            1 => policy_name.clone(),
-            more => format!("{policy_name}-{more}"),
-        };
+        let names = PolicyNames { first: policy_name, path: &properties.path, place: context.place };
         let count = granted.policies.len();
-        if count > 1 && numbered(count).len() > POLICY_NAME_LENGTH {
-            let (last, most) = (numbered(count), POLICY_NAME_LENGTH);
-            reader.report(format!(
-                "the grants need {count} policies, and the name of the last, `{last}`, would have more than {most} \
-                 characters; choose a shorter `PolicyName`"
-            ));
-        }
-        // Another version of this function has other tables and may have derived more policies from the same
-        // definition. A definition that can't be read any more leads to no policy at all, not even the first. Only the
-        // console guide's policy is always exactly one.
-        let is_guide = count == 1 && granted.required.grants.is_empty() && !granted.is_unread;
-        let surplus_arns = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
-        let surplus_arns: Vec<String> =
-            surplus_arns.map(|number| place.policy_arn(&properties.path, &numbered(number))).collect();
+        names.check(reader, count);
+        let surplus_arns = names.surplus(&granted);
         let policies: BTreeMap<String, Policy> = (1..)
-            .map(numbered)
             .zip(granted.policies)
-            .map(|(name, document)| {
-                let policy = Policy { document, tags: properties.tags.clone() };
-                (place.policy_arn(&properties.path, &name), policy)
-            })
+            .map(|(number, document)| (names.arn(number), Policy { document, tags: properties.tags.clone() }))
             .collect();
         let mut attached: BTreeSet<String> = managed.into_iter().chain(policies.keys().cloned()).collect();
-        if attached.len() > MOST_MANAGED_POLICIES {
-            let (all, ours) = (attached.len(), policies.len());
-            reader.report(format!(
-                "the role would have {all} managed policies, {ours} of them for its own grants, and IAM allows at most \
-                 {MOST_MANAGED_POLICIES} (10 unless the quota of the account was raised); list fewer in \
-                 `ManagedPolicyArns`, or name fewer resources"
-            ));
-        }
+        check_attached(reader, attached.len(), count);
         let notices = over_quota(attached.len()).into_iter().chain(granted.required.notices.clone()).collect();
         if granted.is_unread {
             // As old properties, the spec says which attached policies are not somebody else's.
             attached.extend(surplus_arns.iter().cloned());
         }
-
-        let beyond = beyond_boundary(&granted.required, context.guardrails);
-        let role_arn = place.role_arn(&properties.path, properties.name.as_str());
-        let attributes = BTreeMap::from([
-            ("RoleArn".to_owned(), role_arn),
-            ("RoleName".to_owned(), properties.name.to_string()),
-            ("PolicyArn".to_owned(), policies.keys().next().cloned().unwrap_or_default()),
-            ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
-            ("PolicySha256".to_owned(), sha256),
-            ("BeyondBoundary".to_owned(), beyond.into_keys().collect::<Vec<_>>().join(", ")),
-            (NOT_VERIFIED.to_owned(), String::new()),
-            (WARNINGS.to_owned(), String::new()),
-        ]);
+        let mut attributes = attributes(&properties, &policies, context);
+        let beyond = beyond_boundary(&granted.required, context.guardrails).into_keys().collect::<Vec<_>>().join(", ");
+        attributes.extend([("PolicySha256".to_owned(), sha256), ("BeyondBoundary".to_owned(), beyond)]);
         let boundary = properties.boundary;
         let role = Role {
             path: properties.path,
@@ -120,11 +86,7 @@ impl SingleRole {
             boundary: Some(boundary.clone()),
             tags: properties.tags,
             attached,
-            inline: granted
-                .pass_role_grant
-                .into_iter()
-                .map(|pass_role_grant| (inline_name.clone(), pass_role_grant))
-                .collect(),
+            inline: inline_name.into_iter().zip(granted.pass_role_grant).collect(),
             instance_profiles: BTreeSet::new(),
         };
         ResourceSpec {
@@ -146,6 +108,83 @@ impl SingleRole {
             ..ResourceSpec::default()
         }
     }
+}
+
+/// The names of the role's scoped policies.
+struct PolicyNames<'a> {
+    /// The name of the first policy. The others end in their numbers: `Name-2`.
+    first: String,
+    /// The path of the role and its policies.
+    path: &'a str,
+    place: &'a Place,
+}
+
+impl PolicyNames<'_> {
+    /// Returns the name of a policy. `number` counts from 1.
+    fn name(&self, number: usize) -> String {
+        match number {
+            1 => self.first.clone(),
+            more => format!("{}-{more}", self.first),
+        }
+    }
+
+    /// Returns the ARN of a policy. `number` counts from 1.
+    fn arn(&self, number: usize) -> String {
+        self.place.policy_arn(self.path, &self.name(number))
+    }
+
+    /// Reports a name that would be too long for the last of `count` policies.
+    fn check(&self, reader: &Reader<'_>, count: usize) {
+        let last = self.name(count);
+        if count > 1 && last.len() > POLICY_NAME_LENGTH {
+            let most = POLICY_NAME_LENGTH;
+            let problem = format!(
+                "the grants need {count} policies, and the name of the last, `{last}`, would have more than {most} \
+                 characters; choose a shorter `PolicyName`"
+            );
+            reader.report("", problem);
+        }
+    }
+
+    /// Returns the ARNs of the policies that the same properties may have led to before, beyond those of `granted`.
+    ///
+    /// Another version of this function has other tables and may have derived more policies from the same definition.
+    /// A definition that can't be read any more leads to no policy at all, not even the first. Only the console guide's
+    /// policy is always exactly one.
+    fn surplus(&self, granted: &Granted) -> Vec<String> {
+        let count = granted.policies.len();
+        let is_guide = count == 1 && granted.required.grants.is_empty() && !granted.is_unread;
+        let numbers = if is_guide { 0..0 } else { count + 1..MOST_MANAGED_POLICIES + 1 };
+        numbers.map(|number| self.arn(number)).collect()
+    }
+}
+
+/// Reports a role with more managed policies than IAM allows. `ours` is how many of them are its scoped policies.
+fn check_attached(reader: &Reader<'_>, all: usize, ours: usize) {
+    if all > MOST_MANAGED_POLICIES {
+        let problem = format!(
+            "the role would have {all} managed policies, {ours} of them for its own grants, and IAM allows at most \
+             {MOST_MANAGED_POLICIES} (10 unless the quota of the account was raised); list fewer in \
+             `ManagedPolicyArns`, or name fewer resources"
+        );
+        reader.report("", problem);
+    }
+}
+
+/// Returns the `Fn::GetAtt` attributes that name the role and its policies, and empty ones that the engine fills in.
+fn attributes(
+    properties: &RoleProperties,
+    policies: &BTreeMap<String, Policy>,
+    context: ReadContext<'_>,
+) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("RoleArn".to_owned(), context.place.role_arn(&properties.path, properties.name.as_str())),
+        ("RoleName".to_owned(), properties.name.to_string()),
+        ("PolicyArn".to_owned(), policies.keys().next().cloned().unwrap_or_default()),
+        ("PolicyArns".to_owned(), policies.keys().cloned().collect::<Vec<_>>().join(",")),
+        (NOT_VERIFIED.to_owned(), String::new()),
+        (WARNINGS.to_owned(), String::new()),
+    ])
 }
 
 /// Returns a notice for a role that needs more managed policies than IAM allows by default.

@@ -22,7 +22,7 @@ pub fn report(reader: &Reader<'_>, required: &mut RequiredPermissions, definitio
         let (certain, possible): (Vec<_>, Vec<_>) =
             without_repetition(needs).into_iter().partition(|need| need.required);
         if is_readable && let Some(first) = certain.first() {
-            reader.tighten(error(&first.state, &certain, &digest));
+            reader.tighten("TaskResources", problem(&first.state, &certain, &digest));
         }
         required.notices.extend(possible.into_iter().map(|need| match need.used {
             Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),
@@ -47,8 +47,8 @@ fn without_repetition(needs: &[UndeclaredNeed]) -> Vec<&UndeclaredNeed> {
     found
 }
 
-/// The error about a state that certainly needs more than the definition names, with the text to add.
-fn error(state: &str, needs: &[&UndeclaredNeed], digest: &str) -> String {
+/// The problem of a state that certainly needs more than the definition names, with the text to add.
+fn problem(state: &str, needs: &[&UndeclaredNeed], digest: &str) -> String {
     let mut lists = json!({});
     for need in needs {
         let arn = Value::from(format!("ARN of {}", need.what));
@@ -65,8 +65,8 @@ fn error(state: &str, needs: &[&UndeclaredNeed], digest: &str) -> String {
     }
     let told: Vec<String> = needs.iter().map(|need| format!("{} {}", need.used, need.what)).collect();
     format!(
-        "`TaskResources`: missing for state `{state}` of the definition (digest {digest}), which {}; add {}, with an \
-         empty list for what it does not need",
+        "missing for state `{state}` of the definition (digest {digest}), which {}; add {}, with an empty list for what \
+         it does not need",
         told.join(" and "),
         json!({ state: lists })
     )

@@ -35,9 +35,8 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let source = Source::parse(reader);
     let mut passed = role::passed_roles(reader, context, "SageMakerExecutionRoleArns", &properties);
     match (&source, context.found) {
-        _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader.report(
-            "`SageMakerExecutionRole`: not allowed with `SageMakerExecutionRoleArns`; remove one of the two".to_owned(),
-        ),
+        _ if reader.has("SageMakerExecutionRole") && !passed.is_empty() => reader
+            .report("SageMakerExecutionRole", "not allowed with `SageMakerExecutionRoleArns`; remove one of the two"),
         (Some(_), Some(found)) => {
             role::check_passable(reader, context, "SageMakerExecutionRole", found, &properties);
             passed.push(found.to_owned());
@@ -49,10 +48,9 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let granted = definition::parse(reader, context, &passed, state_machine.as_deref(), &properties);
     if granted.is_none() && passed.is_empty() && !reader.has("SageMakerExecutionRole") {
         reader.report(
-            "`SageMakerExecutionRoleArns`: missing, expected one ARN or a list of the roles that the workflow passes \
-             to SageMaker (not needed with `SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` or \
-             `Integrations`)"
-                .to_owned(),
+            "SageMakerExecutionRoleArns",
+            "missing, expected one ARN or a list of the roles that the workflow passes to SageMaker (not needed with \
+             `SageMakerExecutionRole`, `Definition`, `DefinitionS3Location` or `Integrations`)",
         );
     }
     let granted = granted.unwrap_or_else(|| Granted {
@@ -61,7 +59,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         ..Granted::default()
     });
     let trust = trust(place, state_machine.as_deref());
-    let made = SingleRole { properties, inline_name: PASS_ROLE_POLICY_NAME };
+    let made = SingleRole { properties, inline_name: Some(PASS_ROLE_POLICY_NAME) };
     let mut spec = made.spec(reader, context, trust, granted);
     // The attribute is empty for more than one role, because many ARNs would not fit the response.
     let one = if let [one] = passed.as_slice() { one.clone() } else { String::new() };

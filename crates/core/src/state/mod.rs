@@ -2,6 +2,7 @@
 
 pub mod observation;
 pub mod ownership;
+pub mod policy_user;
 pub mod query;
 
 use std::collections::{BTreeMap, BTreeSet};

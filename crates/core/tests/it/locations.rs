@@ -24,7 +24,7 @@ fn parsed(properties: &Value, guardrails: &Guardrails) -> (Option<Location>, Vec
     let place = Place { partition: "aws-cn".into(), region: "cn-north-1".into(), account: "123456789012".into() };
     let reader = Reader::new(properties.as_object().unwrap());
     let location = Location::parse(&reader, &place, guardrails);
-    (location, reader.finish().errors)
+    (location, reader.finish().errors.iter().map(ToString::to_string).collect())
 }
 
 fn located(bucket: &str, key: &str) -> Value {
@@ -109,10 +109,10 @@ fn the_content_is_text_with_the_expected_digest_and_no_error_quotes_it() {
     };
     let right = location(Some(digest(b"hidden")));
     assert_eq!(right.checked(b"hidden".to_vec()).unwrap(), "hidden");
-    let wrong = right.checked(b"hidden!".to_vec()).unwrap_err();
+    let wrong = right.checked(b"hidden!".to_vec()).unwrap_err().to_string();
     assert!(wrong.contains(&digest(b"hidden")) && wrong.contains(&digest(b"hidden!")), "{wrong}");
     assert!(!wrong.contains("hidden"), "{wrong}");
-    let binary = location(None).checked(b"hidden\xff".to_vec()).unwrap_err();
+    let binary = location(None).checked(b"hidden\xff".to_vec()).unwrap_err().to_string();
     assert!(binary.contains("at offset 6") && !binary.contains("hidden"), "{binary}");
     assert_eq!(location(None).to_string(), "object `k` of bucket `b`");
 }

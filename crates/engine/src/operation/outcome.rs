@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::failure::{Failures, Stopped};
+use crate::decide::refusal::Refusal;
+use crate::failure::{Cause, StepFailure, Touched, joined};
 use crate::telemetry;
+use crate::transaction::Interrupted;
 use mlops_roles_core::iam::name::Name;
-use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::protocol::response::{MAX_RESPONSE_BYTES, Response};
@@ -34,8 +35,63 @@ pub struct Done {
 pub struct Failed {
     /// The physical id that CloudFormation records. After a failed Create, the Delete that follows carries it.
     pub physical_id: String,
-    /// What went wrong, what was changed, and what to do about it. The events of the stack show this text.
-    pub reason: String,
+    /// What went wrong.
+    pub failure: Failure,
+}
+
+/// Why an event failed, with what it leaves and what to do about it. The events of the stack show the text.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The payload is not a custom resource request. Holds why.
+    #[error("{0}")]
+    NotARequest(String),
+    /// The function does not act on the event.
+    #[error("{}", .0.reason())]
+    Refused(#[from] Refusal),
+    /// A Create or Update was interrupted and rolled back.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// IAM returned no id for a role that was provisioned.
+    #[error("IAM returned no id for a role of this resource; the changes were not rolled back; report it as a bug")]
+    NoRoleId,
+    /// A deletion is not finished.
+    #[error(transparent)]
+    Unfinished(#[from] UnfinishedDeletion),
+    /// A portfolio could not be disabled, so no role was deleted.
+    #[error("could not disable the portfolio in {region}: {cause}; {}", Touched::NoRole)]
+    Portfolio {
+        /// The region of the portfolio.
+        region: String,
+        /// The error of SageMaker.
+        cause: Cause,
+    },
+    /// The function has a bug. Holds the message of the panic.
+    #[error(
+        "the function panicked, which is a bug: {0}; changes may be incomplete; see the function's log, and report the \
+         bug"
+    )]
+    Panicked(String),
+    /// The work did not end in time.
+    #[error("the function ran out of time; changes may be incomplete; see the function's log")]
+    OutOfTime,
+}
+
+/// What stopped a deletion, and which steps are left. Nothing was rolled back: the next attempt continues from there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}; the deletion is incomplete, and the next attempt continues from here; {}",
+    joined(.failures, "; "),
+    if .left.is_empty() {
+        "the last step may have been applied".to_owned()
+    } else {
+        format!("remaining steps: {}", joined(.left, ", "))
+    }
+)]
+pub struct UnfinishedDeletion {
+    /// The steps that failed.
+    pub failures: Vec<StepFailure>,
+    /// The steps that are left.
+    pub left: Vec<Step>,
 }
 
 impl Done {
@@ -48,16 +104,18 @@ impl Done {
         }
         Some(Self { physical_id: spec.physical_id.clone(), data })
     }
+
+    /// Builds a success without attributes that keeps the physical id of the response target.
+    pub fn unchanged(target: &ResponseTarget) -> Self {
+        Self { physical_id: target.physical_id.clone(), data: BTreeMap::new() }
+    }
 }
 
-/// Builds a failure that keeps the physical id of the response target.
-pub fn failed(target: &ResponseTarget, reason: String) -> Failed {
-    Failed { physical_id: target.physical_id.clone(), reason }
-}
-
-/// Builds a success without attributes that keeps the physical id of the response target.
-pub fn nothing(request: &Request) -> Done {
-    Done { physical_id: request.target.physical_id.clone(), data: BTreeMap::new() }
+impl Failed {
+    /// Builds a failure that keeps the physical id of the response target.
+    pub fn with_id_of(target: &ResponseTarget, failure: impl Into<Failure>) -> Self {
+        Self { physical_id: target.physical_id.clone(), failure: failure.into() }
+    }
 }
 
 /// Sets an attribute to the texts, as far as the response has room for them.
@@ -78,17 +136,11 @@ pub fn tell(request: &Request, spec: &mut ResourceSpec, attribute: &str, texts: 
 ///
 /// # Errors
 /// Fails when the response would have more than 4,096 bytes, the maximum that CloudFormation accepts.
-pub fn measure(request: &Request, spec: &ResourceSpec) -> Result<(), String> {
+pub fn measure(request: &Request, spec: &ResourceSpec) -> Result<(), Refusal> {
     let mut data = spec.attributes.clone();
     data.extend(spec.role_ids.keys().map(|attribute| ((*attribute).to_owned(), "x".repeat(LONGEST_ROLE_ID))));
     let size = Response::success(&request.target, &spec.physical_id, data).body().len();
-    if size <= MAX_RESPONSE_BYTES {
-        return Ok(());
-    }
-    Err(format!(
-        "the response would have {size} bytes, and CloudFormation accepts at most {MAX_RESPONSE_BYTES}; choose shorter \
-         names and paths; nothing was changed"
-    ))
+    if size <= MAX_RESPONSE_BYTES { Ok(()) } else { Err(Refusal::LongResponse { size }) }
 }
 
 /// Logs a plan, and the state before it of each entity that it changes. An operator can restore by hand from that log
@@ -110,16 +162,4 @@ pub fn show(steps: &[Step], before: &State, owner: &Owner) {
             tracing::info!(%arn, prior = ?policy, ?ownership, "policy before the change");
         }
     }
-}
-
-/// Describes what stopped a deletion and which steps are left. Nothing was rolled back: the next attempt continues from
-/// there.
-pub fn unfinished(stopped: &Stopped, desired: &State) -> String {
-    let left: Vec<String> = plan(desired, &stopped.reached).iter().map(Step::to_string).collect();
-    let failures = Failures(&stopped.failures);
-    let left = match left.as_slice() {
-        [] => "the last step may have been applied".to_owned(),
-        steps => format!("remaining steps: {}", steps.join(", ")),
-    };
-    format!("{failures}; the deletion is incomplete, and the next attempt continues from here; {left}")
 }

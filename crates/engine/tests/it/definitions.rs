@@ -14,7 +14,7 @@ use mlops_roles_core::resource;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
 
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::snapshot::{assert_unchanged, json_text};
 use mlops_roles_testkit::stage::{STACK, TYPE, guardrails};
 

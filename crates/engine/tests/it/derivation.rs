@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use mlops_roles_core::resource;
 use mlops_roles_core::resource::spec::ReadContext;
 
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, update, with};
 
 fn task(resource: &str, parameters: Value) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use mlops_roles_core::guardrails::Guardrails;
 
-use mlops_roles_testkit::fake::{Mischief, Role};
+use mlops_roles_testkit::account::{Mischief, Role};
 use mlops_roles_testkit::stage::{ROLE, Stage, create, delete, guardrails, update, with};
 
 use account::account;

@@ -6,7 +6,7 @@ use mlops_roles_core::iam::arn::{is_region, matches};
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::protocol::response_url::ResponseUrl;
 
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, properties, with};
 
 #[test]

@@ -4,7 +4,7 @@ use mlops_roles_testkit::repository;
 
 use serde_json::Value;
 
-use mlops_roles_testkit::fake::{Books, Fake};
+use mlops_roles_testkit::account::{Books, Fake};
 use mlops_roles_testkit::role_sets;
 use mlops_roles_testkit::service_catalog::console;
 use mlops_roles_testkit::stage::{Response, Stage};

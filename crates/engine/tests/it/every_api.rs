@@ -15,28 +15,18 @@ use mlops_roles_core::permissions::asl;
 use mlops_roles_core::permissions::derive::derive;
 use mlops_roles_core::permissions::documents::{documents, pass_role};
 use mlops_roles_core::permissions::features::Features;
-use mlops_roles_core::permissions::integration::all;
 use mlops_roles_core::permissions::integration::api_need::ApiNeed;
 use mlops_roles_core::permissions::integration::apis::{Api, Service, services};
 use mlops_roles_core::permissions::integration::context::DeriveContext;
+use mlops_roles_core::permissions::integration::{OPTIMISED, all};
 
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::simulator::allows;
 
 use forms::{HERE, Hole};
 use needs::{expected, found, has, put_at, scoped};
 
 /// The role in a member that has no other text.
 const ROLE: &str = "arn:aws:iam::123456789012:role/given";
-
-/// The tables of optimised integrations that another service of the SDK uses. Their needs replace those of the API.
-const OPTIMISED: [(&str, &str); 6] = [
-    ("bedrockruntime", "bedrock"),
-    ("emr", "elasticmapreduce"),
-    ("emrcontainers", "emr-containers"),
-    ("emrserverless", "emr-serverless"),
-    ("eventbridge", "events"),
-    ("sfn", "states"),
-];
 
 /// A reason why an API is not run.
 const OF_AWS: &str = "the evaluator takes no ARN of the account `aws`";

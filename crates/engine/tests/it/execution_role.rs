@@ -14,8 +14,8 @@ use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::Owner;
 
 use crate::definitions::{Call, granted, json_of};
-use mlops_roles_testkit::fake::Fake;
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::Fake;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::snapshot::{assert_unchanged, json_text};
 use mlops_roles_testkit::stage::{STACK, Stage, create, delete, guardrails, update};
 

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use mlops_roles_core::permissions::simulation::Check;
 use mlops_roles_core::resource::execution_role::capability_names;
 use mlops_roles_core::resource::spec::ResourceSpec;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::data;
-use mlops_roles_testkit::fake::simulator::allows;
 
 use crate::definitions::{granted, json_of};
 use crate::execution_role::spec;

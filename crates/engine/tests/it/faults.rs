@@ -2,12 +2,12 @@
 
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::plan::step::Step;
-use mlops_roles_engine::failure::{Cause, Failure, IncompleteRollback};
+use mlops_roles_engine::failure::{Cause, IncompleteRollback, StepFailure};
+use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::cases::Case;
 use mlops_roles_testkit::cases::ONCE;
 use mlops_roles_testkit::cases::cases;
 use mlops_roles_testkit::cases::foreign;
-use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::service_catalog::{joined, neighbours};
 use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, Response, Stage, create, delete, properties, update, with};
 use serde_json::json;
@@ -300,7 +300,7 @@ async fn a_failure_names_the_step_the_call_and_the_outcome() {
 
 #[test]
 fn a_rollback_that_failed_names_what_is_in_place_and_what_is_not_restored() {
-    let failure = |step| Failure { step, cause: Cause::OutOfTime };
+    let failure = |step| StepFailure { step, cause: Cause::OutOfTime };
     let role = failure(Step::DeleteRole { role: Name::new(ROLE) });
     let policy = failure(Step::DeletePolicy { arn: POLICY.to_owned() });
     let detached = failure(Step::Detach { role: Name::new(ROLE), arn: POLICY.to_owned() });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::simulator::allows;
 
 #[test]
 fn the_role_of_the_function_allows_what_it_is_for_and_nothing_beside() {

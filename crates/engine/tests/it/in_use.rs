@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::{Books, Fault, Mischief};
+use mlops_roles_testkit::account::sagemaker::Region;
+use mlops_roles_testkit::account::{Books, Fault, Mischief};
 use mlops_roles_testkit::service_catalog::{
     LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, role, solution, stage,
 };

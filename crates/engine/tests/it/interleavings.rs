@@ -4,8 +4,8 @@
 //! The state of a run is the account and everything that each of the two events has heard. A run does not continue from
 //! a state that another run has already reached.
 
-use mlops_roles_testkit::fake::gate::Gate;
-use mlops_roles_testkit::fake::{Books, Fake};
+use mlops_roles_testkit::account::gate::Gate;
+use mlops_roles_testkit::account::{Books, Fake};
 use mlops_roles_testkit::signed::{SENT, sent, sent_at};
 use mlops_roles_testkit::stage::{ROLE, Response, STACK, Stage, create, delete, from_stack, properties, update, with};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Tests events that arrive after CloudFormation has moved on, and events that CloudFormation never sent.
 
 use mlops_roles_engine::handler::Handler;
-use mlops_roles_testkit::fake::{Books, Fake, Mischief};
+use mlops_roles_testkit::account::{Books, Fake, Mischief};
 use mlops_roles_testkit::signed::SENT;
 use mlops_roles_testkit::signed::sent;
 use mlops_roles_testkit::signed::sent_at;

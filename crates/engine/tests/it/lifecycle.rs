@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
+use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, STACK, Stage, create, delete, properties, update, with};
 
 fn key() -> String {

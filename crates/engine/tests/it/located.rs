@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use mlops_roles_core::guardrails::{DefinitionObjects, Guardrails};
 use mlops_roles_core::resource::definition_location::digest;
+use mlops_roles_testkit::account::{Books, Fake, Mischief};
 use mlops_roles_testkit::cases::{ONCE, by_hand};
-use mlops_roles_testkit::fake::{Books, Fake, Mischief};
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, guardrails, update, with};
 
 /// A text in every definition that no message and no response may quote.

@@ -31,6 +31,7 @@ mod protocol;
 mod provision;
 mod races;
 mod response_url;
+mod retry;
 mod role_set_faults;
 mod role_sets;
 mod service_calls;

@@ -1,4 +1,4 @@
-//! Tests what a stack reports about the operation of an event: `staleness.rs` by itself.
+//! Tests what a stack reports about the operation of an event: `staleness` by itself.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use mlops_roles_core::protocol::request::Request;
-use mlops_roles_engine::staleness::{StackProgress, check_redelivery, stack_progress};
+use mlops_roles_engine::staleness::progress::{StackProgress, stack_progress};
+use mlops_roles_engine::staleness::{StaleEvent, check_redelivery};
 
-use mlops_roles_testkit::fake::{Fake, Mischief};
+use mlops_roles_testkit::account::{Fake, Mischief};
 use mlops_roles_testkit::signed::{SENT, sent};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, create, delete, properties, update, with};
 
@@ -58,7 +59,7 @@ async fn what_is_updated_was_created() {
         assert_eq!(ask(&fake, create(&properties()), None).await, StackProgress::Succeeded, "{status}");
         let event = request(create(&properties()));
         let again = check_redelivery(&fake, &event, false, Instant::now() + Duration::from_mins(3)).await;
-        assert!(again.unwrap_err().contains("the event is a redelivery"), "{status}");
+        assert!(matches!(again, Err(StaleEvent::Redelivery { .. })), "{status}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests that foreign entities are neither written to nor deleted, and that adopted entities are released.
 
+use mlops_roles_testkit::account::{ACCOUNT, Books, Fake, Policy};
 use mlops_roles_testkit::cases::by_hand;
-use mlops_roles_testkit::fake::{ACCOUNT, Books, Fake, Policy};
 use mlops_roles_testkit::stage::{BOUNDARY, POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::{Books, Mischief};
+use mlops_roles_testkit::account::sagemaker::Region;
+use mlops_roles_testkit::account::{Books, Mischief};
 use mlops_roles_testkit::service_catalog::{
     self, LAUNCH, USE, attribute, creating, deleting, joined, names, neighbours, solution, stage,
 };

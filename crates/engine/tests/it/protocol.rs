@@ -4,7 +4,7 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::protocol::request::{Request, payload};
 use mlops_roles_core::protocol::response::{MAX_RESPONSE_BYTES, Response};
 use mlops_roles_engine::deliver::DeliveryError;
-use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief};
+use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, TYPE, create, delete, from_stack, properties, update, with};
 use serde_json::{Value, json};
 use std::time::Duration;

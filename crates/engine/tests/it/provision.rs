@@ -12,9 +12,9 @@ use mlops_roles_core::iam::quota::INLINE_SIZE_PER_ROLE;
 use mlops_roles_core::resource::service_catalog_role::ROLES;
 
 use crate::definitions::json_of;
-use mlops_roles_testkit::fake::Books;
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::Books;
+use mlops_roles_testkit::account::sagemaker::Region;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::service_catalog::{
     ID, LAUNCH, USE, attribute, console, creating, deleting, joined, names, neighbours, solution, stage, updating,
     writes,

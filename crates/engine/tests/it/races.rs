@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use mlops_roles_testkit::fake::{Books, Fake, Fault, Mischief, Role};
+use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief, Role};
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use mlops_roles_testkit::account::{Books, Fault, Mischief};
 use mlops_roles_testkit::cases::foreign;
-use mlops_roles_testkit::fake::{Books, Fault, Mischief};
 use mlops_roles_testkit::role_sets::{asking, environment, of_type, stage};
 use mlops_roles_testkit::stage::{Response, Stage, create, delete, update};
 

@@ -20,8 +20,8 @@ use mlops_roles_core::resource::properties::ValidationErrors;
 use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::state::ownership::{Owner, TAG_KEYS};
 
+use mlops_roles_testkit::account::{ACCOUNT, Books};
 use mlops_roles_testkit::data;
-use mlops_roles_testkit::fake::{ACCOUNT, Books};
 use mlops_roles_testkit::role_sets::{asking, of_type, stage, wide};
 use mlops_roles_testkit::snapshot::{assert_unchanged, json_text};
 use mlops_roles_testkit::stage::{STACK, create};

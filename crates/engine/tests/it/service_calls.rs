@@ -17,7 +17,7 @@ use mlops_roles_core::permissions::integration::context::DeriveContext;
 use mlops_roles_core::permissions::integration::task_resources::{DeclaredRole, TaskResources};
 use mlops_roles_core::permissions::integration::{Integration, all};
 
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::simulator::allows;
 
 /// The forms of placeholders whose member takes an ARN. `cased` is not one of them: the APIs of SageMaker that have an
 /// optimized integration take the names of jobs, models and endpoints, not their ARNs.

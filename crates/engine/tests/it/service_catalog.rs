@@ -1,7 +1,7 @@
 //! Tests the resource type that deletes foreign roles: what is deleted and what stays.
 
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::{Books, Fault, Mischief, Policy, Role};
+use mlops_roles_testkit::account::sagemaker::Region;
+use mlops_roles_testkit::account::{Books, Fault, Mischief, Policy, Role};
 use mlops_roles_testkit::service_catalog::CONSOLE_POLICY;
 use mlops_roles_testkit::service_catalog::ID;
 use mlops_roles_testkit::service_catalog::LAUNCH;

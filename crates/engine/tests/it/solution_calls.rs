@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use mlops_roles_core::catalog;
 use mlops_roles_core::catalog::{RoleSet, Statement};
 use mlops_roles_core::iam::arn::Place;
-use mlops_roles_testkit::fake::{ACCOUNT, Books};
+use mlops_roles_testkit::account::{ACCOUNT, Books};
 use mlops_roles_testkit::role_sets::{asking, of_type, stage};
 use mlops_roles_testkit::stage::{create, update};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Tests the line that each event leaves in the log, and the metrics in it.
 
 use mlops_roles_engine::telemetry::Telemetry;
-use mlops_roles_testkit::fake::{Fake, Fault, Mischief};
+use mlops_roles_testkit::account::{Fake, Fault, Mischief};
 use mlops_roles_testkit::stage::{POLICY, ROLE, SECRET, STACK, Stage, TYPE, create, delete, properties, update, with};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -86,7 +86,8 @@ async fn what_fails_is_told_with_its_reason_its_retries_and_what_is_left_behind(
     let reason = told["Reason"].as_str().unwrap();
     assert!(reason.contains("; rollback failed; still in place: policy `"), "{told}");
     assert!(reason.contains("` (iam:DeletePolicy: ") && !reason.contains("not restored"), "{told}");
-    assert_eq!((&told["Retries"], &told["Waited"]), (&json!(1), &json!(250)));
+    assert_eq!(told["Retries"], 1);
+    assert!((200..400).contains(&told["Waited"].as_u64().unwrap()), "{}", told["Waited"]);
     assert!(told["Phases"]["UndoMs"].is_u64());
     assert_eq!(told["Unanswered"], 0);
 }

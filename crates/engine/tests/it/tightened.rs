@@ -10,7 +10,7 @@ mod tasks;
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::fake::{Books, Mischief};
+use mlops_roles_testkit::account::{Books, Mischief};
 use mlops_roles_testkit::role_sets::{asking, of_type, stage};
 use mlops_roles_testkit::stage::{Stage, create, delete, from_stack, update, with};
 

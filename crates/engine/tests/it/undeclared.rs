@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use mlops_roles_testkit::fake::simulator::allows;
-use mlops_roles_testkit::fake::{Books, Fake};
+use mlops_roles_testkit::account::simulator::allows;
+use mlops_roles_testkit::account::{Books, Fake};
 use mlops_roles_testkit::stage::{ROLE, STACK, Stage, create, delete, update, with};
 
 /// A role that the guardrails let pass.

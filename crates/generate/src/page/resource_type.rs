@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource;
-use mlops_roles_core::resource::properties::Reader;
+use mlops_roles_core::resource::properties::{Problem, Reader, ValidationError};
 use mlops_roles_core::resource::service_catalog::ServiceCatalogRoles;
 use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::ownership::Owner;
@@ -128,15 +128,15 @@ fn refusals(of: &str, name: &str, properties: &Map<String, Value>) -> Result<Vec
 /// Splits an error about the property `name` into its path and the rest. What was found is left out.
 ///
 /// ``"`Tags[0]`: found `x`, expected y"`` gives ``("`Tags[0]`", "expected y")``.
-fn split(error: &str, name: &str) -> Option<(String, String)> {
-    let (path, rest) = error.split_once("`: ")?;
-    let below = path.strip_prefix('`')?.strip_prefix(name)?;
-    let rest = match rest.split_once("`, expected ").or_else(|| rest.split_once(" characters), expected ")) {
-        Some((found, expected)) if found.starts_with("found `") => format!("expected {expected}"),
-        _ => rest.to_owned(),
+fn split(error: &ValidationError, name: &str) -> Option<(String, String)> {
+    let [path] = error.paths.as_slice() else { return None };
+    let below = path.strip_prefix(name)?;
+    let rest = match &error.problem {
+        Problem::Invalid { expected, .. } => format!("expected {expected}"),
+        other => other.to_string(),
     };
     let is_other = !below.is_empty() && !below.starts_with(['.', '[']) || rest.starts_with("no such property");
     // Names that derive from the wrong value are wrong too. The error about the value itself says what is expected.
     let is_derived = rest.contains("??");
-    (!is_other && !is_derived).then(|| (format!("{path}`").replace("?!", "…"), rest.replace("?!", "…")))
+    (!is_other && !is_derived).then(|| (format!("`{path}`").replace("?!", "…"), rest.replace("?!", "…")))
 }

@@ -112,7 +112,7 @@ fn errors(validator: &Validator, properties: &Value) -> Vec<String> {
 fn known(of: &str, changes: &Value) -> BTreeSet<String> {
     let mut properties = with(of, changes);
     properties.insert("%%%".to_owned(), json!(1));
-    let errors = reading(of, &properties).1.errors;
+    let errors: Vec<String> = reading(of, &properties).1.errors.iter().map(ToString::to_string).collect();
     let told = errors.iter().find_map(|mistake| mistake.split_once("the properties are ")).unwrap().1;
     told.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }

@@ -62,11 +62,14 @@ fn writes_of_roles_and_policies_keep_to_the_prefixes_and_paths() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
     let template = mlops_roles_cli::document::parse(&text).unwrap();
     let mut limited = Vec::new();
-    for policy in ["PoliciesPolicy", "FunctionPolicy", "RoleSetsPolicy"] {
-        let document = &template["Resources"][policy]["Properties"]["PolicyDocument"];
-        for statement in document["Statement"].as_array().unwrap() {
-            // Some statements depend on a condition.
-            let statement = statement.pointer("/Fn::If/1").unwrap_or(statement);
+    for (policy, resource) in template["Resources"].as_object().unwrap() {
+        // The service-catalog roles are named, whatever the prefixes and paths are.
+        let is_policy = ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].map(Value::from).contains(&resource["Type"]);
+        if !is_policy || policy == "PermissionsBoundary" || policy.starts_with("ServiceCatalog") {
+            continue;
+        }
+        let statements = resource["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap();
+        for statement in statements.iter().flat_map(branches) {
             let writes: Vec<&str> = actions(statement).into_iter().filter(|action| is_write(action)).collect();
             if writes.is_empty() || writes == ["iam:RemoveRoleFromInstanceProfile"] {
                 continue;
@@ -74,8 +77,7 @@ fn writes_of_roles_and_policies_keep_to_the_prefixes_and_paths() {
             for action in writes {
                 let kind = if action.contains("Role") { "role" } else { "policy" };
                 let limit = format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:{kind}${{Path}}${{P}}*");
-                for resource in statement["Resource"].as_array().unwrap() {
-                    let resource = resource.pointer("/Fn::If/1").unwrap_or(resource);
+                for resource in statement["Resource"].as_array().unwrap().iter().flat_map(branches) {
                     assert_eq!(resource["Fn::Sub"][0], limit, "{statement}");
                 }
             }
@@ -93,6 +95,12 @@ fn writes_of_roles_and_policies_keep_to_the_prefixes_and_paths() {
         "RoleSetsPolicy AttachInsideTheBoundary",
     ];
     assert_eq!(limited, expected);
+}
+
+/// Returns what the value can be, except nothing: both branches of a condition, or the value itself.
+fn branches(value: &Value) -> Vec<&Value> {
+    let Some(both) = value.get("Fn::If").and_then(Value::as_array) else { return vec![value] };
+    both.iter().skip(1).filter(|one| one["Ref"] != "AWS::NoValue").collect()
 }
 
 /// Returns the actions of a statement, which are one text or a list.

@@ -118,3 +118,17 @@ fn a_name_that_leaves_no_room_for_the_stacks_is_told_as_a_whole() {
     let said = printed(&["examples/pipeline.yaml", "--deployer", prefix]);
     assert!(said.contains("create role `${derived name}`") && !said.contains("ZqS"), "{said}");
 }
+
+/// An error that a value of the template may explain refuses nothing, and the plan stays.
+#[test]
+fn service_catalog_roles_by_a_parameter_have_a_plan() {
+    let template = written(
+        "catalog.json",
+        r#"{"Parameters":{"Roles":{"Type":"String"},"Use":{"Type":"String"}},
+        "Resources":{"Roles":{"Type":"Custom::SageMakerServiceCatalogRoles","Properties":{"ServiceToken":"x",
+        "OnCreate":"Provision","Regions":["eu-west-1"],"IfInUse":{"Ref":"Use"}}}}}"#,
+    );
+    let out = printed(&[&template, "--deployer", "EnabledTypes=Custom::SageMakerServiceCatalogRoles"]);
+    assert!(out.contains("Possible errors") && out.contains("`IfInUse`"), "{out}");
+    assert!(out.contains("create role `AmazonSageMakerServiceCatalogProductsLaunchRole`"), "{out}");
+}

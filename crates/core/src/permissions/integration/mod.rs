@@ -101,7 +101,7 @@ const FILES: [(&str, &str); 22] = [
 ];
 
 /// The services whose table of optimised integrations has another name than the service in the SDK.
-const OPTIMISED: [(&str, &str); 6] = [
+pub const OPTIMISED: [(&str, &str); 6] = [
     ("bedrockruntime", "bedrock"),
     ("emr", "elasticmapreduce"),
     ("emrcontainers", "emr-containers"),

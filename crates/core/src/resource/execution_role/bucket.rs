@@ -32,10 +32,10 @@ impl Bucket {
             let access = [("Read", (true, false)), ("Write", (false, true)), ("ReadWrite", (true, true))];
             let access = item.choice("Access", &access);
             if name.is_none() && !item.has("Name") {
-                item.report("`Name`: missing, expected the name of a bucket".to_owned());
+                item.report("Name", "missing, expected the name of a bucket");
             }
             if access.is_none() && !item.has("Access") {
-                item.report("`Access`: missing, expected `Read`, `Write` or `ReadWrite`".to_owned());
+                item.report("Access", "missing, expected `Read`, `Write` or `ReadWrite`");
             }
             if let Some(name) = name.as_ref().filter(|name| !is_bucket(name)) {
                 item.invalid(

@@ -11,7 +11,7 @@ use crate::iam::arn::Place;
 use crate::permissions::integration::required::Grant;
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::resource::execution_role::bucket::Bucket;
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 use crate::table::TableError;
 use crate::text::closest;
 
@@ -132,8 +132,8 @@ impl Capabilities {
     pub fn parse(reader: &Reader<'_>) -> Self {
         let table = match CAPABILITIES.as_ref() {
             Ok(table) => table,
-            Err(why) => {
-                reader.report(why.to_string());
+            Err(error) => {
+                reader.report("", Problem::other(error));
                 return Self { asked: Vec::new() };
             }
         };
@@ -149,13 +149,11 @@ impl Capabilities {
             reader.invalid(&path, &text, &format!("one of {}{near}", all.join(", ")));
         }
         if !asked.is_empty() && !reader.has("NamePrefix") {
-            reader.report(
-                "`NamePrefix`: missing, expected the prefix of the SageMaker names that `Capabilities` cover"
-                    .to_owned(),
-            );
+            reader
+                .report("NamePrefix", "missing, expected the prefix of the SageMaker names that `Capabilities` cover");
         }
         if !reader.has("Capabilities") && reader.has("NamePrefix") {
-            reader.report("`NamePrefix`: allowed only with `Capabilities`".to_owned());
+            reader.report("NamePrefix", "allowed only with `Capabilities`");
         }
         Self { asked }
     }
@@ -175,18 +173,17 @@ impl Capabilities {
         let are_named =
             reader.raw("GlueDatabases").is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
         for needs in ["Athena", "GlueTables"].into_iter().filter(|one| self.has(one) && !are_named) {
-            reader.report(format!(
-                "`GlueDatabases`: missing, expected the names of the databases for the capability `{needs}`"
-            ));
+            let problem = format!("missing, expected the names of the databases for the capability `{needs}`");
+            reader.report("GlueDatabases", problem);
         }
         if are_named && !self.has("Athena") && !self.has("GlueTables") {
-            reader.report("`GlueDatabases`: allowed only with the capability `Athena` or `GlueTables`".to_owned());
+            reader.report("GlueDatabases", "allowed only with the capability `Athena` or `GlueTables`");
         }
         if self.has("FeatureStoreOffline") && !named.buckets.iter().any(|bucket| bucket.writes) {
             reader.report(
-                "`Buckets`: missing, expected the bucket of the offline store with `Access: ReadWrite` or `Write` for \
-                 the capability `FeatureStoreOffline`"
-                    .to_owned(),
+                "Buckets",
+                "missing, expected the bucket of the offline store with `Access: ReadWrite` or `Write` for the \
+                 capability `FeatureStoreOffline`",
             );
         }
     }

@@ -21,7 +21,7 @@ use crate::resource::execution_role::bucket::Bucket;
 use crate::resource::execution_role::capability::{Capabilities, Named, name_prefix};
 use crate::resource::execution_role::network::Network;
 use crate::resource::execution_role::trust::{PassedTo, SERVICE, Trust};
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 use crate::resource::role;
 use crate::resource::role::RoleProperties;
 use crate::resource::single_role::SingleRole;
@@ -76,7 +76,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
         pass_itself(reader, context, &properties, &trust, &mut required);
     }
     let policies = documents(&required.grants).unwrap_or_else(|why| {
-        reader.report(why.to_string());
+        reader.report("", Problem::other(why));
         Vec::new()
     });
     let checks = if reader.flag("VerifyAccess").unwrap_or(false) {
@@ -87,7 +87,7 @@ pub fn parse(reader: &Reader<'_>, context: ReadContext<'_>) -> ResourceSpec {
     let trust = trust.document(context, &capabilities);
     let pass_role_grant = pass_role(&required.pass_role_grants);
     let granted = Granted { policies, pass_role_grant, required, checks, ..Granted::default() };
-    SingleRole { properties, inline_name: PASS_SELF_POLICY_NAME }.spec(reader, context, trust, granted)
+    SingleRole { properties, inline_name: Some(PASS_SELF_POLICY_NAME) }.spec(reader, context, trust, granted)
 }
 
 /// Lists the calls that the role is for, as questions to IAM's policy simulator.
@@ -236,10 +236,11 @@ fn pass_itself(
 ) {
     let role = context.place.role_arn(&properties.path, properties.name.as_str());
     if !context.guardrails.allows_passing(&role) {
-        reader.report(format!(
-            "`PassSelf`: role `{role}` can't pass itself, because it does not match the deployer's `PassableRoleArns`; \
-             choose another `RoleName`, or set `PassSelf: false`"
-        ));
+        let problem = format!(
+            "role `{role}` can't pass itself, because it does not match the deployer's `PassableRoleArns`; choose \
+             another `RoleName`, or set `PassSelf: false`"
+        );
+        reader.report("PassSelf", problem);
     }
     // A role that keeps a trust which the deployer no longer allows does not pass itself there.
     let services = trust.services.iter().map(String::as_str).filter(|service| context.guardrails.allows_trust(service));

@@ -7,7 +7,7 @@ use crate::permissions::integration::required::{Grant, RequiredPermissions};
 use crate::permissions::integration::resource_pattern::ResourcePattern;
 use crate::permissions::simulation::ContextEntry;
 use crate::resource::execution_role::access::Calls;
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Reader, ValidationError};
 
 /// The actions of EC2 that have no resource-level permissions. A model in a VPC needs `ec2:DescribeVpcEndpoints` too.
 /// <https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html>
@@ -66,17 +66,14 @@ impl Network {
         let given =
             |property| reader.raw(property).is_some_and(|value| value.as_array().is_none_or(|items| !items.is_empty()));
         if given("Subnets") != given("SecurityGroups") {
-            reader.report(
-                "`Subnets`, `SecurityGroups`: only one of the two is given, and a job in a VPC needs both; give both, \
-                 or neither"
-                    .to_owned(),
-            );
+            let problem = "only one of the two is given, and a job in a VPC needs both; give both, or neither";
+            let paths = ["Subnets", "SecurityGroups"].map(str::to_owned).into();
+            reader.add(ValidationError { paths, problem: problem.into() });
         }
         if is_limited && !given("Subnets") {
             reader.report(
-                "`LimitToSubnets`: `true` has no effect without `Subnets` and `SecurityGroups`; add them, or remove \
-                 `LimitToSubnets`"
-                    .to_owned(),
+                "LimitToSubnets",
+                "`true` has no effect without `Subnets` and `SecurityGroups`; add them, or remove `LimitToSubnets`",
             );
         }
         let has_both = !subnets.is_empty() && !groups.is_empty();
@@ -91,10 +88,11 @@ impl Network {
     /// <https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createprocessingjob-perms>
     pub fn check(&self, reader: &Reader<'_>, has: impl Fn(&str) -> bool) {
         for capability in PROCESSES.into_iter().filter(|one| self.is_limited && has(one)) {
-            reader.report(format!(
-                "`LimitToSubnets`: `true` does not go with `{capability}`, because SageMaker refuses to create a \
-                 processing job in a VPC if conditions or resources limit the network grants; remove one of the two"
-            ));
+            let problem = format!(
+                "`true` does not go with `{capability}`, because SageMaker refuses to create a processing job in a VPC \
+                 if conditions or resources limit the network grants; remove one of the two"
+            );
+            reader.report("LimitToSubnets", problem);
         }
     }
 

@@ -141,10 +141,11 @@ impl Trust {
             locked.push("any feature".to_owned());
         }
         for what in locked {
-            reader.tighten(format!(
-                "`SourceArn`: with `{source}`, SageMaker can't assume the role for {what}; use `{}`",
+            let problem = format!(
+                "with `{source}`, SageMaker can't assume the role for {what}; use `{}`",
                 every_resource(context)
-            ));
+            );
+            reader.tighten("SourceArn", problem);
         }
     }
 
@@ -201,9 +202,9 @@ fn allowed(reader: &Reader<'_>, name: &'static str, closed: &[&'static str], con
         if !context.guardrails.allows_trust(&text) {
             // An existing role keeps what the deployer no longer allows.
             let what = shown(&text);
-            reader.tighten(format!(
-                "`{name}`: found {what}, which the deployer's `AllowedTrust` does not have; ask the deployer to add it"
-            ));
+            let problem =
+                format!("found {what}, which the deployer's `AllowedTrust` does not have; ask the deployer to add it");
+            reader.tighten(name, problem);
         }
         allowed.push(text);
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use mlops_roles_core::guardrails::boundary::BoundaryDenies;
 
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{ROLE, Stage, create, update};
 
 use super::{asking, invoking, machine, task};

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::fake::sagemaker::Region;
-use mlops_roles_testkit::fake::{Fake, Role};
+use mlops_roles_testkit::account::sagemaker::Region;
+use mlops_roles_testkit::account::{Fake, Role};
 
 use super::role;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::stage::{ROLE, Stage, create, update};
+use mlops_roles_testkit::stage::{ROLE, Stage, create, guardrails, update};
 
 use super::account::account;
 use super::{asking, passed, role};
@@ -91,4 +91,28 @@ async fn what_variants_themselves_keep_from_having_one_role_stays_refused() {
         stage.fake.stack_status("UPDATE_ROLLBACK_IN_PROGRESS");
         refused(&stage, &event, part).await;
     }
+}
+
+/// What is read from Amazon S3 afterwards does not take the place of what the look-up had to say.
+#[tokio::test(start_paused = true)]
+async fn the_warning_stays_beside_a_definition_in_s3() {
+    let mut stage = Stage::new(account());
+    let mut allowing = guardrails();
+    allowing.definitions.locations = vec!["arn:aws:s3:::artifacts/*".to_owned()];
+    stage.handler.guardrails = Ok(allowing);
+    let definition = json!({ "StartAt": "Wait", "States": { "Wait": { "Type": "Wait", "Seconds": 1, "End": true } } });
+    let object = "artifacts/one.asl.json?versionId=1";
+    stage.fake.change(|books| drop(books.objects.insert(object.to_owned(), definition.to_string())));
+    let of_endpoint = |description: &str| {
+        let mut asked = of_endpoint("changing", description);
+        asked["DefinitionS3Location"] = json!({ "Bucket": "artifacts", "Key": "one.asl.json", "Version": "1" });
+        asked
+    };
+    let (one, two) = (of_endpoint("one"), of_endpoint("two"));
+    configure(&stage, "of-another");
+    stage.send(&create(&one)).await.success();
+    configure(&stage, "with-pools");
+    let response = stage.send(&update(ROLE, &two, &one)).await.success();
+    let told = response.0["Data"]["Warnings"].as_str().unwrap();
+    assert!(told.contains("a model of an instance pool has another role"), "{told}");
 }

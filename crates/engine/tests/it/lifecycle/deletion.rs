@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::fake::{Books, Fake};
+use mlops_roles_testkit::account::{Books, Fake};
 use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
 
 use super::key;

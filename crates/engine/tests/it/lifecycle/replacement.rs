@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use mlops_roles_testkit::fake::Fake;
+use mlops_roles_testkit::account::Fake;
 use mlops_roles_testkit::stage::{ROLE, Stage, create, delete, properties, update, with};
 
 #[tokio::test(start_paused = true)]

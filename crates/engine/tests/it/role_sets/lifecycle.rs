@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use mlops_roles_testkit::fake::Books;
+use mlops_roles_testkit::account::Books;
 use mlops_roles_testkit::role_sets::{asking, environment, of_type, stage, target_account};
 use mlops_roles_testkit::stage::{create, delete, update};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use mlops_roles_core::catalog;
 
-use mlops_roles_testkit::fake::ACCOUNT;
+use mlops_roles_testkit::account::ACCOUNT;
 use mlops_roles_testkit::repository;
 use mlops_roles_testkit::role_sets::{asking, wide};
 

@@ -8,8 +8,8 @@ use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::name::Name;
 use mlops_roles_core::resource::spec::ResourceSpec;
 
-use mlops_roles_testkit::fake::ACCOUNT;
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::ACCOUNT;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::role_sets::asking;
 
 use crate::definitions::Call;

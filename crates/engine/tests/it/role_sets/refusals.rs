@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use mlops_roles_testkit::fake::{ACCOUNT, Books};
+use mlops_roles_testkit::account::{ACCOUNT, Books};
 use mlops_roles_testkit::role_sets::{asking, environment, of_type, stage, target_account, wide};
 use mlops_roles_testkit::stage::{STACK, create, delete, from_stack, guardrails, update};
 

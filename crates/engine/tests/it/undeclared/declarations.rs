@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use mlops_roles_testkit::fake::Fake;
-use mlops_roles_testkit::fake::simulator::allows;
+use mlops_roles_testkit::account::Fake;
+use mlops_roles_testkit::account::simulator::allows;
 use mlops_roles_testkit::stage::{Stage, create};
 
 use super::{
