@@ -3,7 +3,7 @@
 use libfuzzer_sys::fuzzer_mutate;
 use serde_json::{Map, Value, json};
 
-/// Names of members that have a meaning somewhere.
+/// Names of members that have a meaning somewhere. `tests/local/test_lists.py` finds a property that is not here.
 const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType LogicalResourceId PhysicalResourceId \
     ResourceProperties OldResourceProperties ServiceToken ServiceTimeout SageMakerExecutionRoleArns SageMakerExecutionRole \
     DomainId UserProfileName SpaceName NotebookInstanceName EndpointName PipelineName RoleNamePrefix ClusterName TrainingJobName \
@@ -11,11 +11,16 @@ const KEYS: &str = "RequestType RequestId ResponseURL StackId ResourceType Logic
     Description MaxSessionDuration PermissionsBoundary Tags Key Value PolicyName PassRolePolicyName ManagedPolicyArns \
     StateMachineName AdoptExisting AdoptFrom SettleSeconds Revision Definition DefinitionSubstitutions Integrations Logging \
     Tracing KmsKeyArn ResourceOverrides TaskActions TaskResources DataKeys VerifyPermissions Buckets Name Prefix Access Capabilities NamePrefix Repositories \
-    Vpc Subnets SecurityGroups KmsKeyArns TrustedServices RoleSet EnvName EnvType RoleNames Regions OnCreate OnDelete IfInUse \
+    Subnets SecurityGroups TrustedServices RoleSet EnvName EnvType RoleNames Regions OnCreate OnDelete IfInUse \
     DisablePortfolio StartAt States Type Resource Parameters Arguments Next End Branches ItemProcessor Iterator \
     ProcessorConfig Mode ItemReader ResultWriter Credentials RoleArn FunctionName FunctionName.$ TrainingJobName.$ \
-    QueryLanguage Bucket Bucket.$ Image ImageUri";
-/// Values that have a meaning somewhere, and some that are likely to break a parser.
+    QueryLanguage Bucket Bucket.$ Image ImageUri GlueDatabases KmsKeys LimitToSubnets PassSelf SourceArn Topics TrustedActions \
+    VerifyAccess DefinitionS3Location DefinitionSha256 Version PassRoles Read Write Service ExecutionPolicy Fidelity \
+    ImageRepositoryArn ModelBucketName ModelS3KmsKeyArn PipelineExecutionRoleArn ResourcePrefix AdministratorAccountId \
+    AdministratorEnvName AdministratorEnvType CreateIamUserRoles CreateVPCFlowLogsRole SetupLambdaExecutionRoleName \
+    SetupStackSetExecutionRoleName StackSetAdministrationRoleName InUseWithinDays Roles ExecutionRole VPCFlowLogsRole";
+/// Values that have a meaning somewhere, and some that are likely to break a parser. `tests/local/test_lists.py` finds a
+/// resource type that is not here.
 const TEXTS: &str = "Create Update Delete SUCCESS Task Map Parallel Choice Pass Wait Succeed Fail JSONPath JSONata INLINE \
     DISTRIBUTED STANDARD EXPRESS true false Read Write ReadWrite Notebook Training Pipelines Keep Provision Custom::StepFunctionsWorkflowRole \
     Custom::SageMakerExecutionRole Custom::SageMakerServiceCatalogRoles Custom::SageMakerMlopsRoles \

@@ -3,7 +3,8 @@
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 
-/// Services whose ARNs are used as they are, with the name at the end.
+/// Services whose ARNs are used as they are, with the name at the end. A service is here if a property or a member of a
+/// task takes one of its ARNs.
 const SERVICES: [&str; 24] = [
     "sns",
     "sqs",
@@ -60,6 +61,7 @@ const REF_IS_ARN: [&str; 12] = [
 ];
 
 /// Resource types whose `Ref` is a name or an id. The properties that use it take both names and ARNs, or ARNs alone.
+/// `tests/local/test_lists.py` finds a type of one role that is not here.
 const REF_IS_NAME: [&str; 7] = [
     "AWS::DynamoDB::Table",
     "AWS::ECR::Repository",

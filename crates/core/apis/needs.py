@@ -14,7 +14,7 @@ from problems import report
 
 # The reasons why an API has no IAM action.
 WITHOUT_ACTION = {"always allowed", "bearer token", "no action", "retired", "unsigned"}
-# What a placeholder does with the value of its member; `arn_template.rs` describes them.
+# What a placeholder does with the value of its member; the heads of `form.rs` and `api_form.rs` describe them.
 HOWS = frozenset(
     """
     aliased-key any-arn any-path api arn base-model before-colon bucket bucket-arn bucket-of-arn bus called-model

@@ -3,6 +3,9 @@
 //!
 //! `tests/data/peers.json` has a row for each integration and pattern, and says of each difference who is right. Its
 //! header tells how to read it. A test that fails prints the JSON that the row should have.
+//!
+//! To add a row, write `{}` for `ours` and the grants of each peer. A peer without the integration has `null`. The test
+//! then prints `ours`.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

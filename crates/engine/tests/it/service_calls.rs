@@ -53,33 +53,47 @@ const SERVICE: &str = "iam:PassedToService";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// The name in the failures of the tests: `batch:submitJob, ARN`.
     name: String,
-    /// The page that the calls rest on.
+    /// The page of AWS that the calls rest on. The tables have no other source of a grant, except in `declared`.
     source: String,
-    /// The integration, the pattern, and the form of the name: `literal`, `expression` or `ARN`.
+    /// The integration, the pattern (empty, `sync`, `sync:2` or `token`), and the form of the name: `literal`,
+    /// `expression` or `ARN`.
     covers: Option<[String; 3]>,
     /// The only state, whose name is `S`.
     state: Option<Value>,
+    /// The whole definition, in place of `state`.
     definition: Option<Value>,
+    /// `StateMachineName` of the workflow role.
     state_machine: Option<String>,
+    /// `Logging` of the workflow role.
     #[serde(default)]
     logging: bool,
+    /// `Tracing` of the workflow role.
     #[serde(default)]
     tracing: bool,
+    /// `KmsKeyArn` of the workflow role.
     key: Option<String>,
+    /// `DataKeys` of the workflow role.
     data_keys: Option<Vec<String>>,
     /// `TaskResources` of the state `S`.
     #[serde(default)]
     declares: Option<Declares>,
+    /// `partition`, `region` and `account` of the state machine. `aws`, `us-east-1` and `123456789012` if absent.
     place: Option<BTreeMap<String, String>>,
+    /// `SageMakerExecutionRoleArns` of the workflow role.
     #[serde(default)]
     execution_roles: Vec<String>,
+    /// `ResourceOverrides` of the workflow role.
     #[serde(default)]
     overrides: BTreeMap<String, Vec<String>>,
-    /// The name that the definition tells, or the known beginning of it. Near misses change it where it occurs.
+    /// The name that the definition tells, or the known beginning of it. Near misses change it where it first occurs in
+    /// the resource of a call. A resource without it gets another end.
     known: Option<String>,
+    /// Calls that must be allowed. The test denies a near miss of each: another region, account, name or service.
     #[serde(default)]
     allows: Vec<Call>,
+    /// Further calls that must be denied. If a resource has several names, the near misses of all but `known` go here.
     #[serde(default)]
     denies: Vec<Call>,
     /// A text of an error.

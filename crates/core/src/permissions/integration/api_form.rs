@@ -1,4 +1,37 @@
 //! Turns the value of a member into a name or an ARN for the placeholders that only the table of APIs has.
+//!
+//! The words of `how` are those of `form.rs` and these. "The ARN" and "there" mean what they mean there:
+//!
+//! | `how` | value | becomes |
+//! |---|---|---|
+//! | `any-arn` | an ARN of any service | the ARN |
+//! | `full stack/` | `churn`; an ARN | `stack/churn`; the ARN, which replaces the whole template |
+//! | `known-by-arn custom-model/` | an ARN; `churn` | the ARN; `custom-model/*` |
+//! | `any-path role/` | `churn`; an ARN | `role/churn` and `role/*/churn`; the ARN |
+//! | `parent service/` | `arn:…:service-deployment/c/churn/1a` | `service/c/churn` there |
+//! | `retyped topic/` | `arn:…:cluster/churn/1a`; `churn` | `topic/churn/1a` there; `topic/churn` |
+//! | `secret` | `churn`; an ARN | `secret:churn-??????`; the ARN with `-??????`, and itself if it ends with an id |
+//! | `parameter` | `/churn/model:3` | `parameter/churn/model` there |
+//! | `resolved-parameter` | `resolve:ssm:churn` | `parameter/churn`; nothing for any other value |
+//! | `document` | `churn`; `AWS-RunShellScript`; an ARN | `document/churn`; the ARN of the public document; the ARN |
+//! | `bus` | `churn`; `default`; an ARN | `churn/`; nothing before the name of the rule; the same there |
+//! | `object-in` | `data`; the ARN of an access point or a bucket | `data`; the ARN with `/object`; the ARN |
+//! | `bucket-arn`, `object-arn` | an ARN of S3 | the ARN |
+//! | `objects-below-arn` | an ARN of S3 | the ARN with `/*` |
+//! | `bucket-of-arn` | `arn:aws:s3:::data/in` | the ARN of the bucket `data` |
+//! | `copy-source` | `data/in%20x?versionId=1` | the ARN of the object |
+//! | `object-url` | `s3://data/in`; `https://data.s3.amazonaws.com/in` | the ARN of the object |
+//! | `prompt` | the ARN of a prompt of Bedrock | the ARN; nothing for any other value |
+//! | `profile` | the ARN of an inference profile | the ARN; nothing for any other value |
+//! | `image-repository` | `123456789012.dkr.ecr.eu-west-1.amazonaws.com/churn:1` | the ARN of the repository |
+//! | `email` | `a@b.example.com` | `identity/` with the address, its domain, and the domains above |
+//! | `short-id` | `abc1234`; any other text | `abc1234`; `*` |
+//! | `slug` | `My image` | `my-image` |
+//! | `without-scheme` | `https://example.com/id` | `example.com/id` |
+//! | `url-encoded` | `arn:aws:…` | `arn%3Aaws%3A…` |
+//!
+//! A new word of the table of APIs also needs a place in `HOWS` of `crates/core/apis/needs.py`, and its literals in
+//! `crates/engine/tests/it/every_api/forms.rs`.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;

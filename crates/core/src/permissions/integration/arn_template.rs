@@ -4,8 +4,9 @@
 //! of the state machine. The member `TrainingJobName` of the call names the job.
 //!
 //! A placeholder has the form `{member|how=default}`. The function `turned` turns the value of the member into a name
-//! or an ARN, as `how` says. `default` is the value if the member is absent. With an empty default, the template then
-//! stands for no resource. A value that is known at run time only becomes its known beginning followed by a wildcard.
+//! or an ARN, as `how` says. Without `how`, the value is inserted unchanged. `form.rs` lists all words of `how`.
+//! `default` is the value if the member is absent. With an empty default, the template then stands for no resource. A
+//! value that is known at run time only becomes its known beginning followed by a wildcard.
 
 use std::collections::BTreeMap;
 

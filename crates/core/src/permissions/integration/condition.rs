@@ -1,4 +1,13 @@
 //! The conditions of grants, whose placeholders the values of a call replace.
+//!
+//! | `how` | literal | expression |
+//! |---|---|---|
+//! | empty, `any` | unchanged | `*` |
+//! | `beginning` | unchanged | the known beginning and `*` |
+//! | `role` | the ARN of the role | the roles that are told |
+//! | `alias` | `alias/churn`, also of its ARN | the known beginning of the alias and `*` |
+//! | `url` | the URL, and without its query | the known beginning and `*` |
+//! | `job-template` | the ARN of the template with this id | the same with the known beginning and `*` |
 
 use serde_json::Value;
 

@@ -1,4 +1,46 @@
 //! Turns the value of a member into a name or an ARN, as the `how` of a placeholder says.
+//!
+//! An empty `how` inserts the value unchanged. Any other is a word, and for some words a kind of resource follows. In
+//! this table, "the ARN" is one of the service of the template in this partition, and replaces all that precedes the
+//! placeholder. "There" is the region and account of the ARN, or our own for a name:
+//!
+//! | `how` | value | becomes |
+//! |---|---|---|
+//! | none | `churn` | `churn` |
+//! | `or table/` | `churn`; an ARN | `table/churn`; the ARN |
+//! | `arn job/` | an ARN | the ARN; a name is refused, and an expression becomes `job/*` |
+//! | `cased job/` | `Churn`; an ARN | `job/Churn` and `job/churn`; the ARN in both spellings |
+//! | `cased-arn` | an ARN | the ARN in both spellings; a name is refused |
+//! | `place job/` | `churn`; an ARN | `job/` there |
+//! | `last-segment task/` | `churn`; `arn:…:cluster/churn` | `task/churn` there; for SageMaker also in lower case |
+//! | `before-colon project/` | `churn:1a`; `arn:…:build/churn:1a` | `project/churn` there |
+//! | `report-group report-group/` | `arn:…:report/churn:1a` | `report-group/churn` there |
+//! | `state-machine execution:` | `arn:…:stateMachine:churn:live` | `execution:churn` there |
+//! | `revision job/` | `churn`; `churn:3`; an ARN | `job/churn` and `job/churn:*`; `job/churn:3`; the ARN likewise |
+//! | `task-definition` | `churn`; `churn:3` | `task-definition/churn:*`; `task-definition/churn:3` |
+//! | `function` | `churn`; `churn:live` | the ARN and the ARN with `:*`; the ARN with `:live` |
+//! | `function-name` | `churn` | the ARN alone; a name with a qualifier is refused |
+//! | `queue` | `https://sqs.eu-west-1.amazonaws.com/123456789012/churn` | the ARN of the queue |
+//! | `key` | `1a-2b`; the ARN of a key | `key/1a-2b`; the ARN; an alias is refused |
+//! | `used-key` | the same | the same; nothing for an alias |
+//! | `aliased-key` | `alias/churn` | `key/*`, for a grant with a condition; nothing for any other value |
+//! | `role` | the ARN of a role | the ARN; for an expression the roles that are told (see `passed_role.rs`) |
+//! | `bucket`, `object`, `objects` | `s3://data/in` | the ARN of `data`, of `data/in`, of `data/in*` |
+//! | `api` | `a1.execute-api.eu-west-1.amazonaws.com` | the ARN of the API up to its id, `a1` |
+//! | `path` | `/models/churn` | `models/churn` |
+//! | `connection` | `/%40connections/c1` | `@connections/c1` |
+//! | `connection-secret` | the ARN of a connection of EventBridge | the ARN of its secret, without the id at the end |
+//! | `base-model` | `amazon.x`; an ARN | the ARN of the foundation model; the ARN |
+//! | `model` | the id or ARN of a model, inference profile or prompt router | it, and the models behind it |
+//! | `called-model` | the same | the same; without the models if a condition limits them |
+//! | `profile-models` | the ARN of an application inference profile | its models; nothing for any other value |
+//! | `router-models` | the ARN of a prompt router | its models; nothing for any other value |
+//! | `marketplace-endpoint` | the ARN of an endpoint of SageMaker | the ARN; nothing for any other value |
+//!
+//! `api_form.rs` has the words that only the table of APIs has, and `condition.rs` those of conditions.
+//!
+//! A new word needs a line in `turned` and in `widened`. In `placeholder.rs` it needs its error in `expected`, and the
+//! reason for a wildcard in `covered`. Add its row to the table here.
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::integration::api_form;

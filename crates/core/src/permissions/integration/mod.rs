@@ -5,8 +5,9 @@
 //!
 //! - `allow`: the IAM actions of every pattern
 //! - `sync`: further IAM actions that only `.sync` needs
-//! - `on`: the resources, as ARN templates (see `arn_template.rs`)
-//! - `why`: the reason for a wildcard in `on`
+//! - `on`: the resources, as ARN templates (see `arn_template.rs`; what follows `|` in them is listed in `form.rs`)
+//! - `why`: the reason for a wildcard in `on`. For an action without resources, the reason is
+//!   "`batch:DescribeJobs` has no resource-level permissions"
 //! - `given`: members of the call; the grant applies only if the call has one of them
 //! - `lacking`: members of the call; the grant applies only if an execution may have none of them
 //! - `also`: like `given`; the grant applies only if the call has one of both lists
@@ -28,6 +29,9 @@
 //! `AuthType=IAM_ROLE` counts as present if the call has that literal there. `QueryString:SHOW,DROP VIEW` counts as
 //! present if the text is a statement of SQL that begins with these words. A value that is known at run time only is
 //! taken to fit `given` and `also`, but not `lacking`, unless its known beginning decides.
+//!
+//! Only `declared` has a place for a source. The source of any other grant is that of its case in
+//! `crates/engine/tests/data/service_calls`.
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html>
 
@@ -101,6 +105,9 @@ const FILES: [(&str, &str); 22] = [
 ];
 
 /// The services whose table of optimised integrations has another name than the service in the SDK.
+///
+/// An `aws-sdk:` task of such a service needs what the table of the integration says. That holds only if the API takes
+/// the members that the integration takes; otherwise leave the service out, or such tasks are refused.
 pub const OPTIMISED: [(&str, &str); 6] = [
     ("bedrockruntime", "bedrock"),
     ("emr", "elasticmapreduce"),
