@@ -14,6 +14,7 @@ use mlops_roles::aws::sagemaker::SageMakerClients;
 use mlops_roles::http::ready_connector;
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::iam::name::Name;
+use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_core::state::query::Query;
@@ -22,7 +23,7 @@ use mlops_roles_engine::deadlines::Deadlines;
 use mlops_roles_engine::decide::decide;
 use mlops_roles_engine::decide::decision::{Change, Decision};
 use mlops_roles_engine::decide::refusal::Refusal;
-use mlops_roles_engine::lookup::{LookupError, find};
+use mlops_roles_engine::lookup::{Found, LookupError, find_role};
 use mlops_roles_engine::port::{AwsError, Iam as _, Ports};
 use tokio::time::Instant;
 
@@ -130,10 +131,11 @@ impl Account {
     pub async fn find(
         &self,
         source: &Source,
+        request: Option<&Request>,
         context: ReadContext<'_>,
         itself: &[&str],
-    ) -> Result<String, LookupError> {
-        find(&self.context("", context), source, itself).await
+    ) -> Result<Found, LookupError> {
+        find_role(&self.context("", context), request, source, itself).await
     }
 
     /// Makes the decision that the function would make: the steps, and the states before and after.

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::protocol::request::Request;
 use mlops_roles_core::resource::execution_role_source::Source;
 use mlops_roles_core::resource::spec::ReadContext;
 use mlops_roles_engine::decide::decision::{Change, Decision};
 use mlops_roles_engine::decide::refusal::Refusal;
-use mlops_roles_engine::lookup::LookupError;
+use mlops_roles_engine::lookup::{Found, LookupError};
 
 /// The account that this build can't open.
 #[derive(Debug)]
@@ -52,9 +53,10 @@ impl Account {
     pub async fn find(
         &self,
         _source: &Source,
+        _request: Option<&Request>,
         _context: ReadContext<'_>,
         _itself: &[&str],
-    ) -> Result<String, LookupError> {
+    ) -> Result<Found, LookupError> {
         match *self {}
     }
 

@@ -18,7 +18,7 @@ use crate::definition::{Given, LOCATION};
 use crate::error::Error;
 use crate::report::Report;
 use crate::scene::{STACK, Scene};
-use crate::subject::{Subject, kept_from_before};
+use crate::subject::{Earlier, Subject};
 use crate::symbol::Symbols;
 
 /// Resolves the properties with the current stand-ins for unknown values.
@@ -40,8 +40,8 @@ struct Asked<'a> {
 struct Fitted<'a> {
     read: Subject,
     given: Given,
-    /// What the resource may keep. `None` when the resource exists but its earlier properties are unknown.
-    accepted: Option<Vec<ValidationError>>,
+    /// What the resource had before. `None` when the resource exists but its earlier properties are unknown.
+    earlier: Option<Earlier>,
     context: ReadContext<'a>,
 }
 
@@ -105,14 +105,14 @@ impl Scene<'_> {
             let is_checked = self.knows_locations() && !is_location_unknown(&given, &symbols.borrow());
             let guardrails = if is_checked { context.guardrails } else { any_object };
             let context = ReadContext { guardrails, ..context };
-            let accepted = (!asked.is_deployed).then(|| kept_from_before(asked.kind, asked.request, &given, context));
-            let mut read = Subject::parse(asked.kind, &given, accepted.as_deref(), context);
+            let earlier = (!asked.is_deployed).then(|| Earlier::parse(asked.kind, asked.request, &given, context));
+            let mut read = Subject::parse(asked.kind, &given, earlier.as_ref(), context);
             if asked.is_delete() {
                 // A Delete accepts properties of any shape.
                 read.errors.clear();
             }
             if read.errors.is_empty() || !symbols.borrow_mut().advance(&read.errors) {
-                return Fitted { read, given, accepted, context };
+                return Fitted { read, given, earlier, context };
             }
         }
     }
@@ -120,13 +120,14 @@ impl Scene<'_> {
     /// Finds the execution role in the account, if there is one and the properties fit, and parses them again with it.
     async fn look_up(&self, asked: &Asked<'_>, source: &Source, symbols: &Symbols, fitted: &mut Fitted<'_>) {
         let Some(account) = self.account.as_ref().filter(|_| fitted.read.errors.is_empty()) else { return };
-        let itself = [fitted.read.spec.physical_id.as_str()];
-        let found = account.find(source, fitted.context, &itself).await;
+        let before = asked.request.map_or("", |request| request.target.physical_id.as_str());
+        let itself = [fitted.read.spec.physical_id.as_str(), before];
+        let found = account.find(source, asked.request, fitted.context, &itself).await;
         match found {
             Ok(found) => {
                 let given = (asked.properties)(&RefCell::new(symbols.clone()));
-                let context = ReadContext { found: Some(&found), ..fitted.context };
-                fitted.read = Subject::parse(asked.kind, &given, fitted.accepted.as_deref(), context);
+                let context = ReadContext { found: Some(&found.role), ..fitted.context };
+                fitted.read = Subject::parse(asked.kind, &given, fitted.earlier.as_ref(), context);
             }
             Err(why) => {
                 fitted.read.errors.push(ValidationError::new("", Problem::Other(Refusal::from(why).reason())));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mlops_roles_core::protocol::request::{Operation, Request, object};
 use mlops_roles_core::resource;
+use mlops_roles_core::resource::definition_location::Location;
 use mlops_roles_core::resource::properties::{Problem, Reader, ValidationError};
 use mlops_roles_core::resource::service_catalog::{
     IfInUse, OnCreate, ServiceCatalogRoles, TYPE as SERVICE_CATALOG, physical_id,
@@ -30,9 +31,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Parses the properties. `accepted` lists what the resource had before and may keep, though a new resource could
-    /// not have it. It is `None` when the resource exists but its earlier properties are unknown.
-    pub fn parse(kind: &str, given: &Given, accepted: Option<&[ValidationError]>, context: ReadContext<'_>) -> Self {
+    /// Parses the properties. `earlier` is what the resource had before. It is `None` when the resource exists but its
+    /// earlier properties are unknown.
+    pub fn parse(kind: &str, given: &Given, earlier: Option<&Earlier>, context: ReadContext<'_>) -> Self {
         if let Some(why) = unavailable(kind, context.guardrails) {
             return Self::refused(match why {
                 Unavailable::Disabled(_) => Problem::Other(format!(
@@ -56,8 +57,14 @@ impl Subject {
         }
         match resource::parse_with_definition(kind, properties, context, given.object.as_deref()) {
             Some((spec, mut errors)) => {
-                let all = errors.tightened.clone();
-                let warnings = errors.tighten(accepted.unwrap_or(&all)).iter().map(ToString::to_string).collect();
+                // As the function, a resource may keep all that it had before, unless the update replaces it.
+                let accepted = match earlier {
+                    None => errors.tightened.clone(),
+                    Some(earlier) if earlier.physical_id != spec.physical_id => Vec::new(),
+                    Some(earlier) if !errors.tightened_is_in(&earlier.tightened) => Vec::new(),
+                    Some(earlier) => earlier.tightened.clone(),
+                };
+                let warnings = errors.tighten(&accepted).iter().map(ToString::to_string).collect();
                 Self { spec, catalog: None, object: given.object.clone(), errors: errors.errors, warnings }
             }
             None => Self::refused(format!("`{kind}` is not a resource type that creates roles")),
@@ -116,24 +123,38 @@ impl Subject {
     }
 }
 
-/// What the resource had before and may keep, although a new resource could not have it. What the old properties name
-/// in Amazon S3 counts only if the new properties name the same object, as for the function.
-pub fn kept_from_before(
-    kind: &str,
-    request: Option<&Request>,
-    given: &Given,
-    context: ReadContext<'_>,
-) -> Vec<ValidationError> {
-    let Some(Request { operation: Operation::Update { old_properties, .. }, .. }) = request else { return Vec::new() };
-    let is_same = given.object.is_some() && is_same_object(kind, old_properties, &given.properties, context);
-    let object = given.object.as_deref().filter(|_| is_same);
-    let old = old_properties.as_object();
-    let old = old.and_then(|old| resource::parse_with_definition(kind, old, context, object));
-    old.map(|(_, errors)| errors.tightened).unwrap_or_default()
+/// What the resource had before an Update. Empty for any other event.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    /// The physical id.
+    physical_id: String,
+    /// The errors of its properties that a new resource could not have.
+    tightened: Vec<ValidationError>,
 }
 
-/// Whether two lists of properties name the same object with a definition.
+impl Earlier {
+    /// Parses the old properties. What they name in Amazon S3 counts only if the new properties name the same object,
+    /// and if nobody can have changed it, as for the function.
+    pub fn parse(kind: &str, request: Option<&Request>, given: &Given, context: ReadContext<'_>) -> Self {
+        let Some(Request { operation: Operation::Update { physical_id, old_properties }, .. }) = request else {
+            return Self::default();
+        };
+        let is_pinned = located(kind, old_properties, context).is_some_and(|location| location.is_pinned());
+        let is_same = is_pinned && is_same_object(kind, old_properties, &given.properties, context);
+        let object = given.object.as_deref().filter(|_| is_same);
+        let old = old_properties.as_object();
+        let old = old.and_then(|old| resource::parse_with_definition(kind, old, context, object));
+        let tightened = old.map(|(_, errors)| errors.tightened).unwrap_or_default();
+        Self { physical_id: physical_id.clone(), tightened }
+    }
+}
+
+/// Returns the object with a definition that the properties name.
+fn located(kind: &str, properties: &Value, context: ReadContext<'_>) -> Option<Location> {
+    resource::parse(kind, properties.as_object()?, context)?.0.definition
+}
+
+/// Returns whether two lists of properties name the same object with a definition.
 pub fn is_same_object(kind: &str, one: &Value, other: &Value, context: ReadContext<'_>) -> bool {
-    let location = |properties: &Value| resource::parse(kind, properties.as_object()?, context)?.0.definition;
-    location(one).is_some_and(|of_one| location(other) == Some(of_one))
+    located(kind, one, context).is_some_and(|of_one| located(kind, other, context) == Some(of_one))
 }

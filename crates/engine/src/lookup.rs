@@ -73,12 +73,8 @@ pub enum LookupProblem {
 
 /// Returns the ARN of the one execution role of the source: `arn:aws:iam::123456789012:role/x`.
 ///
-/// `itself` holds the names, before and after the event, of the role that the look-up is for. That role never counts as
-/// the result, though its name may begin with the source's prefix.
-///
-/// # Errors
-/// When the source has no execution role or several, or when AWS refuses or does not answer the calls.
-pub async fn find<A: Aws>(cx: &Context<'_, A>, source: &Source, itself: &[&str]) -> Result<String, LookupError> {
+/// `itself` is as in [`find_role`].
+async fn find<A: Aws>(cx: &Context<'_, A>, source: &Source, itself: &[&str]) -> Result<String, LookupError> {
     let place = cx.read.place;
     let failed = |problem| LookupError { looked_up: source.clone(), problem };
     let asked = retry::until(cx.deadlines.work, async || match source {
@@ -106,16 +102,19 @@ pub struct Found {
     pub warning: Option<String>,
 }
 
-/// Finds the role as [`find`] does.
+/// Finds the one execution role of the source. `request` is the event; `None` for a resource of a template.
 ///
 /// An Update that leaves the source as it is, or that rolls back, may look it up as an earlier version of this function
 /// did. What this version reads besides then keeps no stack from rolling back.
 ///
+/// `itself` holds the names, before and after the event, of the role that the look-up is for. That role never counts as
+/// the result, though its name may begin with the source's prefix.
+///
 /// # Errors
-/// As [`find`].
+/// When the source has no execution role or several, or when AWS refuses or does not answer the calls.
 pub async fn find_role<A: Aws>(
     cx: &Context<'_, A>,
-    request: &Request,
+    request: Option<&Request>,
     source: &Source,
     itself: &[&str],
 ) -> Result<Found, LookupError> {
@@ -123,10 +122,12 @@ pub async fn find_role<A: Aws>(
         Ok(role) => return Ok(Found { role, warning: None }),
         Err(why) => why,
     };
-    let (Some(earlier), Operation::Update { old_properties, .. }) = (source.earlier(), &request.operation) else {
+    let (Some(earlier), Some(Request { operation: Operation::Update { old_properties, .. }, properties, .. })) =
+        (source.earlier(), request)
+    else {
         return Err(why);
     };
-    let is_kept = old_properties.get(PROPERTY) == request.properties.get(PROPERTY)
+    let is_kept = old_properties.get(PROPERTY) == properties.get(PROPERTY)
         || is_rolling_back(cx.aws.stacks(), &cx.read.owner.stack_id, cx.deadlines.work).await == Some(true);
     if !is_kept {
         return Err(why);

@@ -58,7 +58,7 @@ pub async fn wait_until_visible(iam: &impl Iam, entity: &Entity, deadline: Insta
 }
 
 /// Observes the query until the observation satisfies `shows`, at most until the propagation timeout or the deadline.
-/// The last read falls on that moment.
+/// The last read falls on the end of the timeout.
 ///
 /// Returns the observation that satisfied `shows`, or else the last one. Returns `None` where no read succeeded. A read
 /// that fails is repeated.
@@ -68,7 +68,7 @@ pub async fn poll_until(
     shows: impl Fn(&Observation) -> bool,
     deadline: Instant,
 ) -> Option<Observation> {
-    let mut until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
+    let mut until = Instant::now() + PROPAGATION_TIMEOUT;
     let mut backoff = Backoff::default();
     let mut last = None;
     loop {
@@ -77,15 +77,17 @@ pub async fn poll_until(
             Ok(Ok(observed)) => last = Some(observed),
             // While reads fail, nobody can tell whether the change shows: the timeout starts anew.
             Ok(Err(error)) if error.kind == FaultKind::Transient => {
-                until = deadline.min(Instant::now() + PROPAGATION_TIMEOUT);
+                until = Instant::now() + PROPAGATION_TIMEOUT;
             }
             Ok(Err(_)) | Err(_) => {}
         }
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let pause = backoff.next_pause().min(left);
+        // The time up to the deadline is left to what follows: a read at that moment would get no reply.
+        if left.is_zero() || Instant::now() + pause >= deadline {
             return last;
         }
-        telemetry::pause(backoff.next_pause().min(left)).await;
+        telemetry::pause(pause).await;
     }
 }
 

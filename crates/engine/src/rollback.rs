@@ -1,6 +1,7 @@
 //! Rolls the account back to the state before a plan that could not be finished.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -8,13 +9,17 @@ use tokio::time::Instant;
 use crate::execution::{Execution, replace};
 use crate::failure::{Cause, StepFailure};
 use crate::port::Iam;
-use crate::retry::{LONGEST_PAUSE, wait_until_visible};
+use crate::retry::{LONGEST_PAUSE, PROPAGATION_TIMEOUT, poll_until, query_of};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::next_round;
 use mlops_roles_core::plan::step::Step;
+use mlops_roles_core::state::observation::Observation;
 use mlops_roles_core::state::ownership::WriteScope;
 use mlops_roles_core::state::{Entity, State};
+
+/// The time that the look-up of entities leaves to the steps of the rollback: 10 seconds, but at most half of the time.
+const TIME_FOR_STEPS: Duration = Duration::from_secs(10);
 
 /// Where a plan that could not be finished has stopped.
 #[derive(Debug)]
@@ -41,18 +46,25 @@ pub async fn roll_back(
 ) -> Result<(), Vec<StepFailure>> {
     let Reached { state: mut reached, outcome_unknown } = from;
     let mut stuck: Vec<StepFailure> = Vec::new();
-    let found = join_all(outcome_unknown.iter().map(|entity| wait_until_visible(iam, entity, deadline))).await;
+    let began = Instant::now();
+    let left = deadline.saturating_duration_since(began);
+    let search_end = began + left - TIME_FOR_STEPS.min(left / 2);
+    let visible = |observed: &Observation| observed.state != State::default();
+    let search = async |entity: &Entity| poll_until(iam, &query_of(entity), visible, search_end).await;
+    let found = join_all(outcome_unknown.iter().map(search)).await;
+    let waited = began.elapsed();
     for (entity, observed) in outcome_unknown.iter().zip(found) {
         match observed {
             Some(observed) if write_scope.covers(entity, &observed.state) => {
                 replace(&mut reached, entity, observed.state);
             }
             observed => {
-                // An entity that was not seen because time ran out may still exist.
-                if observed.is_none() && Instant::now() + LONGEST_PAUSE >= deadline {
+                let foreign = observed.as_ref().is_some_and(visible);
+                // An entity that no read could look for, or that was not looked for long enough, may still exist.
+                if observed.is_none() || (!foreign && waited + LONGEST_PAUSE < PROPAGATION_TIMEOUT) {
                     stuck.push(StepFailure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
-                tracing::warn!(%entity, foreign = observed.is_some(), "entity does not count as created by this event");
+                tracing::warn!(%entity, foreign, "entity does not count as created by this event");
                 reached.remove(entity);
             }
         }

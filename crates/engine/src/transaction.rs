@@ -11,8 +11,9 @@ use crate::context::Context;
 use crate::decide::decision::Provision;
 use crate::failure::{StepFailure, Touched, joined};
 use crate::port::Aws;
-use crate::retry::{PROPAGATION_TIMEOUT, poll_until};
+use crate::retry::{LONGEST_PAUSE, PROPAGATION_TIMEOUT, poll_until};
 use crate::rollback::{Reached, roll_back};
+use crate::staleness::optional_deadline;
 use crate::staleness::progress::{StackProgress, Superseded, stack_progress};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
@@ -146,7 +147,8 @@ impl<'a, A: Aws> Transaction<'a, A> {
                 return Err(instead.into());
             }
             let Confirmed { observed, is_complete } = confirmed.map_err(Interruption::NotVisible)?;
-            if !is_complete && progress == StackProgress::Waiting && repeats > 0 {
+            let is_time = Instant::now() + LONGEST_PAUSE < self.cx.deadlines.work;
+            if !is_complete && progress == StackProgress::Waiting && repeats > 0 && is_time {
                 repeats -= 1;
                 // Propagation is over by now: whatever does not show, somebody else has changed in the meantime.
                 self.start_over(observed.state)?;
@@ -207,7 +209,9 @@ impl<'a, A: Aws> Transaction<'a, A> {
         // If IAM lagged for this read, it also lagged for any concurrent event that deletes the resource or rolls it
         // back: ask the stack again.
         if progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
-            progress = timed(Phase::Confirm, self.ask_stack(self.cx.deadlines.work)).await;
+            // The reads may have taken all time of the work.
+            let deadline = optional_deadline(self.cx.deadlines.rollback);
+            progress = timed(Phase::Confirm, self.ask_stack(deadline)).await;
         }
         (confirmed, progress)
     }

@@ -1,26 +1,19 @@
 //! Paces the calls to IAM, and repeats reads that IAM throttles.
 
-use std::time::Duration;
-
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::yield_now;
 
 use crate::aws::error::is_throttled;
+use mlops_roles_engine::retry::Backoff;
 use mlops_roles_engine::telemetry;
 
 /// The maximum number of reads side by side. The observation of one role and its policy takes seven.
 const AT_ONCE: usize = 16;
 
-/// The pause before each further try.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
+/// The number of further tries.
+const FURTHER_TRIES: usize = 5;
 
 /// Lets calls run side by side, but begin one after the other.
 #[derive(Debug)]
@@ -63,7 +56,9 @@ impl Throttle {
             return reply;
         }
         let _turn = self.turn.lock().await;
-        for pause in PAUSES {
+        let mut backoff = Backoff::default();
+        for _ in 0..FURTHER_TRIES {
+            let pause = backoff.next_pause();
             tracing::warn!(?pause, "IAM throttled the call, trying again");
             telemetry::pause(pause).await;
             reply = ask().await;

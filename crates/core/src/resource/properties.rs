@@ -126,6 +126,12 @@ impl ValidationErrors {
         self.errors.is_empty() && self.tightened.is_empty()
     }
 
+    /// Returns whether an update in place may keep its tightened errors: `earlier`, those of the properties before the
+    /// update, has all of them.
+    pub fn tightened_is_in(&self, earlier: &[ValidationError]) -> bool {
+        self.tightened.iter().all(|one| earlier.contains(one))
+    }
+
     /// Moves every tightened error that is not in `accepted` to `errors`. Returns the others, which become warnings.
     pub fn tighten(&mut self, accepted: &[ValidationError]) -> Vec<ValidationError> {
         let (kept, refused): (Vec<_>, Vec<_>) =

@@ -106,7 +106,7 @@ async fn look_up_role<A: Aws>(cx: &Context<'_, A>, request: &Request, read: &Par
         return Ok(None);
     };
     let itself = [read.spec.physical_id.as_str(), request.target.physical_id.as_str()];
-    let found = timed(Phase::Observe, find_role(cx, request, source, &itself)).await?;
+    let found = timed(Phase::Observe, find_role(cx, Some(request), source, &itself)).await?;
     tracing::info!(%source, role = found.role, "execution role found");
     Ok(Some(found))
 }
@@ -227,7 +227,7 @@ async fn accepted<A: Aws>(
         let told = retry::until(deadline, async || cx.aws.stacks().resource(cx.read.owner).await).await;
         let told = told.map_err(Unread::because(Question::IsUpdating))?;
         let Some(told) = told.filter(|told| told.is_updated(cx.resource_type)) else { continue };
-        if !replaces && told.physical_id == *physical_id && errors.tightened.iter().all(|one| old.contains(one)) {
+        if !replaces && told.physical_id == *physical_id && errors.tightened_is_in(&old) {
             return Ok(old);
         }
         let is_rolling_back = is_rolling_back(cx.aws.stacks(), &cx.read.owner.stack_id, deadline).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief, Role};
-use mlops_roles_testkit::stage::{POLICY, ROLE, Stage, create, delete, from_stack, properties, update, with};
+use mlops_roles_testkit::stage::{POLICY, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
 
@@ -80,7 +80,7 @@ async fn two_stacks_at_once_end_with_one_owner_at_the_most() {
             theirs.send(&other).await
         };
         let (a, b) = tokio::join!(ours.send(&event), second);
-        let owners: Vec<&str> = [(&a, mlops_roles_testkit::stage::STACK), (&b, OTHER)]
+        let owners: Vec<&str> = [(&a, STACK), (&b, OTHER)]
             .into_iter()
             .filter_map(|(response, stack)| response.succeeded().then_some(stack))
             .collect();
@@ -300,4 +300,40 @@ async fn what_is_found_beside_a_creation_that_was_lost_does_not_make_that_one_do
         assert_eq!(stage.fake.books(), Books::default(), "{mischief:?}");
     }
     assert!(lost >= 2, "a creation was lost and sent again");
+}
+
+/// The first read after the write is stale, and the reads after it are throttled until the end of the work.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_no_read_shows_is_not_forgotten() {
+    let event = update(ROLE, &with(json!({ "Description": "new" })), &properties());
+    let created = Stage::new(Fake::new());
+    created.send(&create(&properties())).await.success();
+    let before = created.fake.books();
+    // Reads show the account as it was before the update.
+    let begin = |seconds| {
+        let mut stage = Stage::new(Fake::with(before.clone()));
+        stage.fake.hold_as(ROLE, STACK, "WorkflowRole", "UPDATE_IN_PROGRESS");
+        stage.fake.lag(Duration::from_mins(10));
+        stage.invocation.remaining = Duration::from_secs(seconds);
+        stage
+    };
+    for seconds in [30, 60, 100, 300] {
+        let stage = begin(seconds);
+        stage.send(&event).await;
+        let calls = stage.fake.calls();
+        let written = calls.iter().position(|call| call == "UpdateRole").unwrap();
+        let mut reads = calls.iter().enumerate().filter(|(at, call)| *at > written && *call == "GetRole");
+        let (second, _) = reads.nth(1).unwrap();
+
+        let stage = begin(seconds);
+        stage.fake.fail(Fault { at: second, mischief: Mischief::Throttled, sticky: true });
+        let response = stage.send(&event).await;
+        let description = stage.fake.books().roles[&ROLE.to_lowercase()].description.clone();
+        if response.succeeded() {
+            assert_eq!(description, "new", "{seconds}");
+        } else {
+            let is_told = response.reason().contains("rollback failed");
+            assert!(is_told || stage.fake.books() == before, "{seconds}: {}", response.reason());
+        }
+    }
 }
