@@ -15,8 +15,8 @@ from conftest import APP, CATALOGUING_APP
 READS = ["cloudformation:DescribeStacks", "cloudformation:ListStackResources", "cloudformation:DescribeStackResources",
          "iam:GetRole", "iam:ListRoleTags", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy",
          "iam:ListInstanceProfilesForRole", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyTags",
-         "iam:ListEntitiesForPolicy", "cloudformation:DescribeStackResource", "iam:ListPolicies", "sagemaker:ListProjects",
-         "sagemaker:DescribeProject", "sagemaker:GetSagemakerServicecatalogPortfolioStatus"]
+         "iam:ListEntitiesForPolicy", "iam:ListPolicies", "iam:ListRoles", "cloudformation:DescribeStackResource",
+         "sagemaker:ListProjects", "sagemaker:DescribeProject", "sagemaker:GetSagemakerServicecatalogPortfolioStatus"]
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +111,22 @@ def test_what_is_not_ours_is_refused_as_the_function_would(aws, events, preview,
     code, said = preview(event)
     assert code == 1 and f"role `{name}` exists and is not managed by this resource" in said, said
     aws.iam.delete_role(RoleName=name)
+
+
+def test_the_replaced_role_is_not_among_those_that_a_prefix_finds(aws, events, preview):
+    prefix = unique("AmazonSageMaker")
+    names = f"{prefix}-old", f"{prefix}-execution"
+    for name in names:
+        aws.make_role(name)
+    event = events("update.json")
+    event |= {"PhysicalResourceId": names[0]}
+    for properties, name in (event["OldResourceProperties"], names[0]), (event["ResourceProperties"], f"{prefix}-new"):
+        properties.pop("SageMakerExecutionRoleArns", None)
+        properties |= {"RoleName": name, "PolicyName": f"{name}-Policy", "SageMakerExecutionRole": {"RoleNamePrefix": prefix}}
+    code, said = preview(event)
+    for name in names:
+        aws.delete_role(name)
+    assert code == 2 and local.role_arn(names[1]) in said, said
 
 
 @pytest.fixture
