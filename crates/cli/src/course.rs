@@ -145,9 +145,12 @@ fn told(decision: Decision, kind: &str, read: &mut Subject, notes: &mut Vec<Stri
             Course { steps: provision.steps, before: provision.before, desired: provision.desired }
         }
         Action::Delete(deletion) => {
-            notes.extend(deletion.portfolios.iter().map(|region| {
-                format!("before it deletes a role, the function disables SageMaker's portfolio in {region}")
-            }));
+            notes.extend(
+                deletion
+                    .portfolios
+                    .iter()
+                    .map(|region| format!("the function first disables SageMaker's portfolio in {region}")),
+            );
             Course { steps: deletion.steps, before: deletion.before, desired: State::default() }
         }
     }

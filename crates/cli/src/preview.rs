@@ -128,6 +128,7 @@ impl Scene<'_> {
                 let given = (asked.properties)(&RefCell::new(symbols.clone()));
                 let context = ReadContext { found: Some(&found.role), ..fitted.context };
                 fitted.read = Subject::parse(asked.kind, &given, fitted.earlier.as_ref(), context);
+                fitted.read.warnings.extend(found.warning);
             }
             Err(why) => {
                 fitted.read.errors.push(ValidationError::new("", Problem::Other(Refusal::from(why).reason())));

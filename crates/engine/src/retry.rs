@@ -83,7 +83,7 @@ pub async fn poll_until(
         }
         let left = until.saturating_duration_since(Instant::now());
         let pause = backoff.next_pause().min(left);
-        // The time up to the deadline is left to what follows: a read at that moment would get no reply.
+        // A read at the deadline would get no reply.
         if left.is_zero() || Instant::now() + pause >= deadline {
             return last;
         }

@@ -1,5 +1,6 @@
 //! Rolls the account back to the state before a plan that could not be finished.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 use crate::execution::{Execution, replace};
 use crate::failure::{Cause, StepFailure};
 use crate::port::Iam;
-use crate::retry::{LONGEST_PAUSE, PROPAGATION_TIMEOUT, poll_until, query_of};
+use crate::retry::{PROPAGATION_TIMEOUT, poll_until, query_of};
 use mlops_roles_core::plan::after::after;
 use mlops_roles_core::plan::plan;
 use mlops_roles_core::plan::schedule::next_round;
@@ -49,19 +50,24 @@ pub async fn roll_back(
     let began = Instant::now();
     let left = deadline.saturating_duration_since(began);
     let search_end = began + left - TIME_FOR_STEPS.min(left / 2);
-    let visible = |observed: &Observation| observed.state != State::default();
-    let search = async |entity: &Entity| poll_until(iam, &query_of(entity), visible, search_end).await;
+    let search = async |entity: &Entity| {
+        let last_read = Cell::new(None);
+        let shows = |observed: &Observation| {
+            last_read.set(Some(Instant::now()));
+            is_visible(observed)
+        };
+        (poll_until(iam, &query_of(entity), shows, search_end).await, last_read.get())
+    };
     let found = join_all(outcome_unknown.iter().map(search)).await;
-    let waited = began.elapsed();
-    for (entity, observed) in outcome_unknown.iter().zip(found) {
+    for (entity, (observed, last_read)) in outcome_unknown.iter().zip(found) {
         match observed {
             Some(observed) if write_scope.covers(entity, &observed.state) => {
                 replace(&mut reached, entity, observed.state);
             }
             observed => {
-                let foreign = observed.as_ref().is_some_and(visible);
+                let foreign = observed.as_ref().is_some_and(is_visible);
                 // An entity that no read could look for, or that was not looked for long enough, may still exist.
-                if observed.is_none() || (!foreign && waited + LONGEST_PAUSE < PROPAGATION_TIMEOUT) {
+                if !foreign && last_read.is_none_or(|read| read < began + PROPAGATION_TIMEOUT) {
                     stuck.push(StepFailure { step: deletion(entity), cause: Cause::OutOfTime });
                 }
                 tracing::warn!(%entity, foreign, "entity does not count as created by this event");
@@ -97,4 +103,8 @@ fn deletion(entity: &Entity) -> Step {
         Entity::Role(role) => Step::DeleteRole { role: role.clone() },
         Entity::Policy(arn) => Step::DeletePolicy { arn: arn.clone() },
     }
+}
+
+fn is_visible(observed: &Observation) -> bool {
+    observed.state != State::default()
 }

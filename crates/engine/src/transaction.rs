@@ -11,9 +11,8 @@ use crate::context::Context;
 use crate::decide::decision::Provision;
 use crate::failure::{StepFailure, Touched, joined};
 use crate::port::Aws;
-use crate::retry::{LONGEST_PAUSE, PROPAGATION_TIMEOUT, poll_until};
+use crate::retry::{PROPAGATION_TIMEOUT, poll_until};
 use crate::rollback::{Reached, roll_back};
-use crate::staleness::optional_deadline;
 use crate::staleness::progress::{StackProgress, Superseded, stack_progress};
 use crate::telemetry;
 use crate::telemetry::{Phase, timed};
@@ -35,6 +34,11 @@ const SLOW_CONFIRMATION: Duration = Duration::from_secs(1);
 /// The maximum number of times that the function applies the desired state again. It does so when the state does not
 /// show because somebody else changes the same entities at the same time.
 const REPEATS: u32 = 2;
+
+/// The time of the work that the confirmation leaves to a repetition: 10 seconds, but at most a third of what is left.
+const TIME_AFTER_CONFIRMATION: Duration = Duration::from_secs(10);
+/// The shortest time in which a repetition may succeed.
+const TIME_TO_REPEAT: Duration = Duration::from_secs(2);
 
 /// What keeps a transaction from its end.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -96,8 +100,10 @@ pub struct Transaction<'a, A> {
     was_rolling_back: Option<bool>,
     /// The state after the steps that were applied.
     reached: State,
-    /// The entities that may have been created without a reply.
+    /// The entities that this event may have created and that no read has shown.
     outcome_unknown: BTreeSet<Entity>,
+    /// The states that the event had reached when it started over, without the entities that did not show.
+    written: Vec<State>,
 }
 
 impl<'a, A: Aws> Transaction<'a, A> {
@@ -119,7 +125,8 @@ impl<'a, A: Aws> Transaction<'a, A> {
                 role.boundary = desired_boundary.or_else(|| Some(guardrails.boundary.clone()));
             }
         }
-        Self { cx, request, provision, was_rolling_back, reached, outcome_unknown: BTreeSet::new() }
+        let (outcome_unknown, written) = (BTreeSet::new(), Vec::new());
+        Self { cx, request, provision, was_rolling_back, reached, outcome_unknown, written }
     }
 
     /// Applies the plan, or rolls back to the state before it.
@@ -147,12 +154,14 @@ impl<'a, A: Aws> Transaction<'a, A> {
                 return Err(instead.into());
             }
             let Confirmed { observed, is_complete } = confirmed.map_err(Interruption::NotVisible)?;
-            let is_time = Instant::now() + LONGEST_PAUSE < self.cx.deadlines.work;
-            if !is_complete && progress == StackProgress::Waiting && repeats > 0 && is_time {
-                repeats -= 1;
+            if !is_complete && progress == StackProgress::Waiting {
                 // Propagation is over by now: whatever does not show, somebody else has changed in the meantime.
-                self.start_over(observed.state)?;
-                continue;
+                self.check_not_taken_over(&observed.state)?;
+                if repeats > 0 && Instant::now() + TIME_TO_REPEAT < self.cx.deadlines.work {
+                    repeats -= 1;
+                    self.start_over(observed.state);
+                    continue;
+                }
             }
             let Provision { spec, desired, .. } = &self.provision;
             let verified = verify_roles(&self.cx, spec, desired, self.was_rolling_back).await?;
@@ -175,13 +184,17 @@ impl<'a, A: Aws> Transaction<'a, A> {
                     let found = stopped.found();
                     self.reached = stopped.reached;
                     let Some(observed) = found else {
-                        self.outcome_unknown = stopped.outcome_unknown;
+                        self.outcome_unknown.extend(stopped.outcome_unknown);
                         return Err(Interruption::Refused(stopped.failures));
                     };
                     // Without IAM's lag, the first observation would have shown this entity. It belongs to the state
-                    // before the event, so a rollback must not delete it.
+                    // before the event, so a rollback must not delete it, unless this event has created it.
                     self.reached.merge(observed.clone());
-                    self.provision.before.merge(observed);
+                    let mut before = observed;
+                    for entity in &self.outcome_unknown {
+                        before.remove(entity);
+                    }
+                    self.provision.before.merge(before);
                     self.provision.desired = self.desired_from(&self.provision.before);
                 }
             }
@@ -203,17 +216,22 @@ impl<'a, A: Aws> Transaction<'a, A> {
 
     /// Confirms the changes, and asks the stack whether it still waits for them.
     async fn confirm_and_ask_stack(&self) -> (Result<Confirmed, Name>, StackProgress) {
-        let asked_at = Instant::now();
-        let (confirmed, mut progress) =
-            timed(Phase::Confirm, join(self.confirm(), self.ask_stack(self.cx.deadlines.work))).await;
+        let (asked_at, work) = (Instant::now(), self.cx.deadlines.work);
+        let confirmed = self.confirm(work - TIME_AFTER_CONFIRMATION.min(work.saturating_duration_since(asked_at) / 3));
+        let (confirmed, mut progress) = timed(Phase::Confirm, join(confirmed, self.ask_stack(work))).await;
         // If IAM lagged for this read, it also lagged for any concurrent event that deletes the resource or rolls it
         // back: ask the stack again.
-        if progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
+        if confirmed.is_ok() && progress == StackProgress::Waiting && asked_at.elapsed() >= SLOW_CONFIRMATION {
             // The reads may have taken all time of the work.
-            let deadline = optional_deadline(self.cx.deadlines.rollback);
-            progress = timed(Phase::Confirm, self.ask_stack(deadline)).await;
+            progress = timed(Phase::Confirm, self.ask_stack(work.max(self.third_of_rollback()))).await;
         }
         (confirmed, progress)
+    }
+
+    /// Returns until when to ask the stack, where a rollback may have to follow.
+    fn third_of_rollback(&self) -> Instant {
+        let now = Instant::now();
+        now + self.cx.deadlines.rollback.saturating_duration_since(now) / 3
     }
 
     async fn ask_stack(&self, deadline: Instant) -> StackProgress {
@@ -227,13 +245,13 @@ impl<'a, A: Aws> Transaction<'a, A> {
     ///
     /// # Errors
     /// Returns the name of a role that does not show at all.
-    async fn confirm(&self) -> Result<Confirmed, Name> {
+    async fn confirm(&self, deadline: Instant) -> Result<Confirmed, Name> {
         let Provision { spec, query, desired, .. } = &self.provision;
         let shows = |observed: &Observation| plan(desired, &observed.state).is_empty();
         let mut query = query.clone();
         query.expect_present(desired);
         query.skip_instance_profiles = true;
-        let observed = poll_until(self.cx.aws.iam(), &query, shows, self.cx.deadlines.work).await.unwrap_or_default();
+        let observed = poll_until(self.cx.aws.iam(), &query, shows, deadline).await.unwrap_or_default();
         let mut roles = spec.state.roles.keys();
         if let Some(hidden) = roles.find(|name| !observed.metadata.contains_key(name)) {
             return Err(hidden.clone());
@@ -246,22 +264,45 @@ impl<'a, A: Aws> Transaction<'a, A> {
         Ok(Confirmed { observed, is_complete: late.is_empty() })
     }
 
-    /// Makes a new desired state from the observed one.
+    /// Checks that nobody has taken the names of this resource.
     ///
     /// # Errors
     /// The entities of this resource are gone, and foreign entities have their names.
-    fn start_over(&mut self, observed: State) -> Result<(), Interruption> {
-        let foreign_entities = self.cx.read.owner.foreign_entities(&self.provision.spec.state, &observed);
+    fn check_not_taken_over(&mut self, observed: &State) -> Result<(), Interruption> {
+        let foreign_entities = self.cx.read.owner.foreign_entities(&self.provision.spec.state, observed);
         if foreign_entities.is_empty() {
-            self.provision.desired = self.desired_from(&observed);
-            self.reached = observed;
             return Ok(());
         }
         // This event must not roll back what is not its own.
         for entity in &foreign_entities {
             self.reached.remove(entity);
+            self.written.iter_mut().for_each(|written| written.remove(entity));
         }
         Err(Interruption::TakenOver(foreign_entities))
+    }
+
+    /// Makes a new desired state from the observed one.
+    ///
+    /// The observed state may also be an old one, so a rollback still has to undo what was written.
+    fn start_over(&mut self, observed: State) {
+        let mut written = std::mem::take(&mut self.reached);
+        let before = &self.provision.before;
+        let roles = written.roles.keys().filter(|name| !observed.roles.contains_key(*name));
+        let policies = written.policies.keys().filter(|arn| !observed.policies.contains_key(*arn));
+        let hidden = roles.cloned().map(Entity::Role).chain(policies.cloned().map(Entity::Policy));
+        for entity in hidden.collect::<Vec<_>>() {
+            written.remove(&entity);
+            let was_there = match &entity {
+                Entity::Role(name) => before.roles.contains_key(name),
+                Entity::Policy(arn) => before.policies.contains_key(arn),
+            };
+            if !was_there {
+                self.outcome_unknown.insert(entity);
+            }
+        }
+        self.written.push(written);
+        self.provision.desired = self.desired_from(&observed);
+        self.reached = observed;
     }
 
     /// Rolls back to the state before the event.
@@ -270,9 +311,8 @@ impl<'a, A: Aws> Transaction<'a, A> {
     /// releases what it adopted, since the Delete event may have come and gone. It asks the stack once more after the
     /// last write. If another delivery of the event has succeeded, what that delivery made stays.
     async fn roll_back(mut self) -> Touched {
-        let deadline = self.cx.deadlines.rollback;
         let deletes = |progress: &StackProgress| matches!(progress, StackProgress::MovedOn { deletes: true, .. });
-        let first = self.ask_stack(deadline).await;
+        let first = self.ask_stack(self.third_of_rollback()).await;
         if first == StackProgress::Succeeded {
             return Touched::LeftToOtherDelivery;
         }
@@ -280,7 +320,13 @@ impl<'a, A: Aws> Transaction<'a, A> {
         let mut is_deleted = deletes(&first);
         let target = if is_deleted { self.nothing_of_ours(&reached) } else { self.provision.before.clone() };
         let mut done = self.roll_back_to(&target, reached, &unknown).await;
-        if !is_deleted && deletes(&self.ask_stack(deadline).await) {
+        for written in std::mem::take(&mut self.written) {
+            let mut target = if is_deleted { self.nothing_of_ours(&written) } else { self.provision.before.clone() };
+            target.roles.retain(|name, _| written.roles.contains_key(name));
+            target.policies.retain(|arn, _| written.policies.contains_key(arn));
+            done = done.and(self.roll_back_to(&target, written, &BTreeSet::new()).await);
+        }
+        if !is_deleted && deletes(&self.ask_stack(self.cx.deadlines.rollback).await) {
             is_deleted = true;
             let nothing = self.nothing_of_ours(&target);
             // The reason must still report the steps of the first rollback that failed.

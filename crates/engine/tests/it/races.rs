@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use mlops_roles_testkit::account::{Books, Fake, Fault, Mischief, Role};
-use mlops_roles_testkit::stage::{POLICY, ROLE, STACK, Stage, create, delete, from_stack, properties, update, with};
+use mlops_roles_testkit::stage::{
+    POLICY, ROLE, Response, STACK, Stage, create, delete, from_stack, properties, update, with,
+};
 
 const OTHER: &str = "arn:aws:cloudformation:us-east-1:123456789012:stack/other/1a2b";
 
@@ -317,6 +319,15 @@ async fn a_write_that_no_read_shows_is_not_forgotten() {
         stage.invocation.remaining = Duration::from_secs(seconds);
         stage
     };
+    let assert_told = |stage: &Stage, response: &Response, what: &str| {
+        let description = stage.fake.books().roles[&ROLE.to_lowercase()].description.clone();
+        if response.succeeded() {
+            assert_eq!(description, "new", "{what}");
+        } else {
+            let is_told = response.reason().contains("rollback failed");
+            assert!(is_told || stage.fake.books() == before, "{what}: {}", response.reason());
+        }
+    };
     for seconds in [30, 60, 100, 300] {
         let stage = begin(seconds);
         stage.send(&event).await;
@@ -328,12 +339,16 @@ async fn a_write_that_no_read_shows_is_not_forgotten() {
         let stage = begin(seconds);
         stage.fake.fail(Fault { at: second, mischief: Mischief::Throttled, sticky: true });
         let response = stage.send(&event).await;
-        let description = stage.fake.books().roles[&ROLE.to_lowercase()].description.clone();
-        if response.succeeded() {
-            assert_eq!(description, "new", "{seconds}");
-        } else {
-            let is_told = response.reason().contains("rollback failed");
-            assert!(is_told || stage.fake.books() == before, "{seconds}: {}", response.reason());
+        assert_told(&stage, &response, &format!("{seconds}"));
+
+        // The second try to write is refused, and reads go on to show the old state.
+        for mischief in [Mischief::Throttled, Mischief::Denied, Mischief::Refused] {
+            let again = calls.iter().enumerate().filter(|(_, call)| *call == "UpdateRole").nth(1);
+            let Some((again, _)) = again else { continue };
+            let stage = begin(seconds);
+            stage.fake.fail(Fault { at: again, mischief, sticky: false });
+            let response = stage.send(&event).await;
+            assert_told(&stage, &response, &format!("{seconds}, {mischief:?}"));
         }
     }
 }
