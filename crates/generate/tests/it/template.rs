@@ -85,13 +85,13 @@ fn writes_of_roles_and_policies_keep_to_the_prefixes_and_paths() {
         }
     }
     let expected = [
-        "PoliciesPolicy SeeAndMakePolicies",
-        "PoliciesPolicy ChangeMarkedPolicies",
         "FunctionPolicy MarkRoles",
         "FunctionPolicy NarrowMarkedRoles",
         "FunctionPolicy WidenRolesInsideTheBoundary",
         "FunctionPolicy AttachInsideTheBoundary",
         "FunctionPolicy ReleaseFromTheBoundary",
+        "PoliciesPolicy SeeAndMakePolicies",
+        "PoliciesPolicy ChangeMarkedPolicies",
         "RoleSetsPolicy AttachInsideTheBoundary",
     ];
     assert_eq!(limited, expected);
