@@ -45,7 +45,7 @@ fn guardrails() -> Guardrails {
     ])
 }
 
-/// What the account holds before an event: entities of others, and the role that may be passed.
+/// What the account holds before an event: foreign entities, and the role that may be passed.
 fn before() -> Books {
     let mut books = foreign();
     books.roles.insert("mysagemakerrole".to_owned(), role("MySageMakerRole", "/", &[], &[]));

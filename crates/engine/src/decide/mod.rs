@@ -50,7 +50,7 @@ pub async fn decide<A: Aws>(cx: &Context<'_, A>, change: Change<'_>) -> Result<D
 /// Makes the plan without an account, as if the account had what the earlier properties asked for and nothing else.
 ///
 /// `unknown` are ARNs of policies that the earlier properties may have led to, and that the plan leaves out. The
-/// properties may have errors, which the caller has found. Service-catalog roles of others are not known, so none is
+/// properties may have errors, which the caller has found. Foreign service-catalog roles are not known, so none is
 /// deleted and none kept.
 ///
 /// # Errors
