@@ -23,7 +23,7 @@ ACCOUNTS = [digit * 12 for digit in "456"]
 SHORT, LONG = "4", "60"  # seconds; the function believes a refusal after 30 s, or when its time is up
 NEEDS = [(*statement, action, case) for statement, cases in CASES.items()
          for case, actions in cases.items() for action in actions.split()]
-# src/aws/cloudformation.rs has these for the command line alone (crates/cli/src/account.rs), which uses the user's own
+# src/aws/cloudformation.rs has these for the command line alone (crates/cli/src/plan/account.rs), which uses the user's own
 # role.
 OF_THE_PREVIEW = {"cloudformation:ListStackResources"}
 # The calls that Lambda makes for the function.

@@ -54,7 +54,7 @@ def test_the_fuzzers_know_each_resource_type_and_property():
 
 def test_the_command_line_knows_that_the_ref_of_one_role_is_its_name():
     of_one_role = {f"Custom::{name}" for name, schema in SCHEMAS.items() if "RoleName" in schema["x-attributes"]}
-    assert len(of_one_role) > 1 and of_one_role - list_of("crates/cli/src/shape.rs", "REF_IS_NAME") == set()
+    assert len(of_one_role) > 1 and of_one_role - list_of("crates/cli/src/input/shape.rs", "REF_IS_NAME") == set()
 
 
 @pytest.mark.parametrize("path, form", [

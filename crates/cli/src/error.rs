@@ -7,9 +7,9 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::request::Broken;
 use mlops_roles_core::resource::TYPES;
 
-use crate::account::AccountError;
-use crate::document::DocumentError;
+use crate::input::document::DocumentError;
 use crate::options::OptionError;
+use crate::plan::account::AccountError;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

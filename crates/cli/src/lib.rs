@@ -1,28 +1,10 @@
 //! The command line, which shows what mlops-roles would provision for a template, an event or a state machine
 //! definition. The command line never writes to AWS.
 
-#[cfg(feature = "account")]
-mod account;
-mod course;
-mod definition;
-pub mod deployed;
-pub mod document;
 mod error;
-mod explain;
-mod guardrails;
-#[cfg(not(feature = "account"))]
-mod no_account;
+pub mod input;
 pub mod options;
-mod place;
-mod preview;
-mod report;
-mod repository;
-mod scene;
-mod shape;
-mod stack;
-mod subject;
-mod symbol;
-mod template;
+pub mod plan;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,10 +12,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use error::Error;
-#[cfg(not(feature = "account"))]
-use no_account as account;
 use options::{Format, Options};
-use report::Report;
+use plan::report::Report;
+use plan::{report, scene};
 
 /// The exit code when the function would refuse a resource, or the input can't be read.
 const REFUSED: u8 = 1;

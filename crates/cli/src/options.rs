@@ -7,7 +7,7 @@ use mlops_roles_core::guardrails::MisconfiguredEnvironment;
 use mlops_roles_core::iam::arn::{is_region, partitions};
 use mlops_roles_core::text::listed;
 
-use crate::document::{Document, DocumentError};
+use crate::input::document::{Document, DocumentError};
 
 /// Shows what mlops-roles would do for a template, an event or a state machine definition, without writing to AWS.
 ///

@@ -46,7 +46,7 @@ impl Sources {
     /// # Errors
     /// When the template can't be parsed.
     pub fn new(schemas: BTreeMap<String, Value>, template: &str) -> Result<Self, Error> {
-        let template = mlops_roles_cli::document::parse(template).map_err(|why| Error::Template(why.into()))?;
+        let template = mlops_roles_cli::input::document::parse(template).map_err(|why| Error::Template(why.into()))?;
         Ok(Self { schemas, template, written: BTreeSet::new() })
     }
 

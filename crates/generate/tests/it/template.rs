@@ -60,7 +60,7 @@ fn each_file_of_the_folder_is_a_part() {
 #[test]
 fn writes_of_roles_and_policies_keep_to_the_prefixes_and_paths() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("template.yaml")).unwrap();
-    let template = mlops_roles_cli::document::parse(&text).unwrap();
+    let template = mlops_roles_cli::input::document::parse(&text).unwrap();
     let mut limited = Vec::new();
     for (policy, resource) in template["Resources"].as_object().unwrap() {
         // The service-catalog roles are named, whatever the prefixes and paths are.

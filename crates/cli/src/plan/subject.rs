@@ -13,7 +13,7 @@ use mlops_roles_core::resource::spec::{ReadContext, ResourceSpec};
 use mlops_roles_core::resource::{Unavailable, is_set, unavailable};
 use serde_json::Value;
 
-use crate::definition::Given;
+use crate::input::definition::Given;
 
 /// The properties as the function parses them.
 #[derive(Debug, Default)]

@@ -13,8 +13,8 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use serde_json::{Map, Value};
 
-use crate::repository::Repository;
-use crate::symbol::{Position, Symbols, Unknown};
+use crate::input::repository::Repository;
+use crate::input::symbol::{Position, Symbols, Unknown};
 
 /// What is known besides the template.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use mlops_roles_core::text::shown;
 use serde_json::Value;
 
 use super::{Resolved, Template, text};
-use crate::document::{DocumentError, parse};
-use crate::repository::FileError;
-use crate::symbol::Position;
+use crate::input::document::{DocumentError, parse};
+use crate::input::repository::FileError;
+use crate::input::symbol::Position;
 
 /// Why the file of an `AWS::Include` can't be included.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::resource::definition_location;
 use mlops_roles_core::resource::properties::ValidationError;
 
-use crate::shape::shapes;
-pub use crate::shape::{Position, Unknown};
+use crate::input::shape::shapes;
+pub use crate::input::shape::{Position, Unknown};
 
 /// The stand-in for an unknown account. No other text is written like that.
 pub const ACCOUNT: &str = "907060504030";

@@ -11,17 +11,17 @@ use mlops_roles_core::resource::{TYPES, workflow_role};
 use mlops_roles_core::text::closest;
 use serde_json::{Map, Value, json};
 
-use crate::account::Account;
-use crate::definition::{Given, Sources, machines};
-use crate::document::{Document, parse};
 use crate::error::Error;
-use crate::guardrails::{BOUNDARY, guardrails};
+use crate::input::definition::{Given, Sources, machines};
+use crate::input::document::{Document, parse};
+use crate::input::repository::Repository;
+use crate::input::symbol::{Position, Symbols, Unknown};
+use crate::input::template::{Findings, Known, Template};
 use crate::options::{OptionError, Options};
-use crate::report::Report;
-use crate::repository::Repository;
-use crate::stack::Stacks;
-use crate::symbol::{Position, Symbols, Unknown};
-use crate::template::{Findings, Known, Template};
+use crate::plan::account::Account;
+use crate::plan::guardrails::{BOUNDARY, guardrails};
+use crate::plan::report::Report;
+use crate::plan::stack::Stacks;
 
 /// The stand-in for the name of a stack that does not exist yet.
 pub const STACK: &str = "ZqStack";

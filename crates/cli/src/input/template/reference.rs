@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Known, Resolved, Template, text};
-use crate::symbol::Position;
+use crate::input::symbol::Position;
 
 /// The services whose resources have the attribute `Arn`. CloudFormation tells `Arn` from `arn`.
 const HAVE_ARN: [&str; 6] =

@@ -14,7 +14,7 @@ use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::explain::{Change, Grounds, Statement, changes, statements};
+use crate::plan::explain::{Change, Grounds, Statement, changes, statements};
 
 /// What the function would do about one resource.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

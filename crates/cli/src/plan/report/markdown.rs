@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{BEYOND, ERRORS, POSSIBLE_ERRORS, PlannedStep, Policy, Report, Role};
-use crate::explain::Statement;
+use crate::plan::explain::Statement;
 
 /// Renders a report as Markdown, for a comment on a change.
 pub fn render(report: &Report) -> String {

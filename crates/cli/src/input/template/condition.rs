@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Template, text};
-use crate::symbol::Position;
+use crate::input::symbol::Position;
 
 impl Template<'_> {
     /// Whether the condition holds. A condition that can't be decided is assumed to hold, with a note.

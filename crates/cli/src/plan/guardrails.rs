@@ -9,13 +9,13 @@ use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::text::closest;
 use serde_json::{Map, Value};
 
-use crate::deployed::TEMPLATE;
-use crate::document::parse;
 use crate::error::Error;
+use crate::input::document::parse;
+use crate::input::repository::Repository;
+use crate::input::symbol::Symbols;
+use crate::input::template::{Known, Template};
 use crate::options::{OptionError, Options};
-use crate::repository::Repository;
-use crate::symbol::Symbols;
-use crate::template::{Known, Template};
+use crate::plan::deployed::TEMPLATE;
 
 /// The stand-in for the name of the permissions boundary.
 pub const BOUNDARY: &str = "ZqBoundary";

@@ -13,13 +13,13 @@ use mlops_roles_core::state::ownership::Owner;
 use mlops_roles_engine::decide::refusal::Refusal;
 use serde_json::Value;
 
-use crate::course::Case;
-use crate::definition::{Given, LOCATION};
 use crate::error::Error;
-use crate::report::Report;
-use crate::scene::{STACK, Scene};
-use crate::subject::{Earlier, Subject};
-use crate::symbol::Symbols;
+use crate::input::definition::{Given, LOCATION};
+use crate::input::symbol::Symbols;
+use crate::plan::course::Case;
+use crate::plan::report::Report;
+use crate::plan::scene::{STACK, Scene};
+use crate::plan::subject::{Earlier, Subject};
 
 /// Resolves the properties with the current stand-ins for unknown values.
 pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> Given + 'a;

@@ -9,10 +9,10 @@ pub use mlops_roles_core::resource::definition_location::{PROPERTY as LOCATION, 
 use mlops_roles_core::text::shown;
 use serde_json::{Map, Value, json};
 
-use crate::document::{DocumentError, as_json};
-use crate::repository::{FileError, Repository, text_of};
-use crate::symbol::Symbols;
-use crate::template::Findings;
+use crate::input::document::{DocumentError, as_json};
+use crate::input::repository::{FileError, Repository, text_of};
+use crate::input::symbol::Symbols;
+use crate::input::template::Findings;
 
 /// A state machine of the template that has its definition in a file or an object.
 #[derive(Clone, Debug)]

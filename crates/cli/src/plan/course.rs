@@ -11,9 +11,9 @@ use mlops_roles_engine::decide::foresee;
 use mlops_roles_engine::decide::refusal::Refusal;
 use serde_json::{Map, Value};
 
-use crate::definition::{LOCATION, replace};
-use crate::scene::Scene;
-use crate::subject::{Subject, is_same_object};
+use crate::input::definition::{LOCATION, replace};
+use crate::plan::scene::Scene;
+use crate::plan::subject::{Subject, is_same_object};
 
 /// What the function would do, with the states before and after.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{BEYOND, ERRORS, POSSIBLE_ERRORS, Report};
-use crate::explain::Statement;
+use crate::plan::explain::Statement;
 
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
 use serde_json::Value;
 
-use crate::document::{Document, parse};
+use crate::input::document::{Document, parse};
+use crate::input::symbol::{ACCOUNT, Symbols};
 use crate::options::{OptionError, Options};
-use crate::symbol::{ACCOUNT, Symbols};
 
 /// The place of the deployment. An unknown region or account becomes a stand-in, and what is assumed becomes a note.
 ///

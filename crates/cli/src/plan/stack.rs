@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_roles_core::iam::arn::Place;
 use serde_json::Value;
 
-use crate::account::Account;
-use crate::document::Document;
 use crate::error::Error;
+use crate::input::document::Document;
+use crate::input::place::place;
+use crate::input::symbol::Symbols;
 use crate::options::{OptionError, Options};
-use crate::place::place;
-use crate::symbol::Symbols;
+use crate::plan::account::Account;
 
 /// The stacks of the function and of the file. Without `--against-account`, most of this is unknown and empty.
 #[derive(Debug)]

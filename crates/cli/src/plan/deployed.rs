@@ -1,4 +1,4 @@
 //! The application that deploys the function.
 
 /// The text of `template.yaml`, which defines the deployer's parameters and their defaults.
-pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../../template.yaml");
