@@ -15,7 +15,7 @@ DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # The test modules that `make test` does not repeat through the real clients: those that try everything, and those that
 # use one face or none. A name stands for every module whose name ends with it.
 ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery dns_cache execution_role faults interleavings \
-  law machines merging preview response_url role_set_faults schedule schemas simulation wire wire_faults)
+  law machines merging plan response_url role_set_faults schedule schemas simulation wire wire_faults)
 # The tests run in four processes, each with a local AWS of its own, because they wait most of the time.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny
@@ -49,12 +49,12 @@ else
   publish = cat >/dev/null
 endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless sdk-calls generate bench bench-preview corpus check checks $(CHECKS) campaign \
+.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless sdk-calls generate bench bench-plan corpus check checks $(CHECKS) campaign \
   fuzz reproduce loop sbom site clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
-	@echo 'With PUBLISH=1, bench, bench-preview, corpus, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
+	@echo 'With PUBLISH=1, bench, bench-plan, corpus, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
 
 tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest, Sphinx under .tools/
 
@@ -119,18 +119,18 @@ quick: ## Run the tests of core and engine, which need neither the AWS SDK nor a
 e2e-released: tools build ## Run the end-to-end tests with the released function
 	FUNCTION=released $(PYTEST) tests/e2e
 
-bless: ## Write the expected policies and previews of the tests anew, for a review
-	SNAPSHOTS=overwrite $(DEV_TEST) --test it -- definitions execution_role preview provision role_sets
+bless: ## Write the expected policies and plans of the tests anew, for a review
+	SNAPSHOTS=overwrite $(DEV_TEST) --test it -- definitions execution_role plan provision role_sets
 
 bench: tools build ## Measure the function and others that do the same work (needs Node.js; ROUNDS=10 rounds of each)
 	.tools/e2e/bin/python benches/run.py
 
-bench-preview: ## Time the preview of definitions with many states and with many resources
+bench-plan: ## Time the plan of definitions with many states and with many resources
 	cargo build --release --locked --quiet --package mlops-roles-cli
-	$(PYTHON) benches/preview.py target/release/preview | tee target/bench-preview.md
-	$(call publish,performance.md,bench-preview,make bench-preview) <target/bench-preview.md
+	$(PYTHON) benches/plan.py target/release/mlops-roles | tee target/bench-plan.md
+	$(call publish,performance.md,bench-plan,make bench-plan) <target/bench-plan.md
 
-corpus: .tools/e2e/.installed ## Run every definition and template below DIR through the preview, and count
+corpus: .tools/e2e/.installed ## Run every definition and template below DIR through the command line, and count
 	cargo build --release --locked --quiet --package mlops-roles-cli
 	.tools/e2e/bin/python tests/local/corpus.py $(or $(DIR),$(error DIR: name the folder)) --fail-on crashed,dropped | tee target/corpus.md
 	$(call publish,corpus.md,corpus,make corpus DIR=$(DIR)) <target/corpus.md

@@ -1,9 +1,9 @@
-"""Runs every state machine below a folder through the preview, and counts what comes of it.
+"""Runs every state machine below a folder through the command line, and counts what comes of it.
 
-    python corpus.py FOLDER [--preview PROGRAM] [--fail-on crashed,dropped]
+    python corpus.py FOLDER [--program PROGRAM] [--fail-on crashed,dropped]
 
 The command prints tables in Markdown, and writes all results to target/corpus.json. It exits with 1 if one of the
-outcomes of `--fail-on` occurred. `make corpus DIR=FOLDER` builds the preview first.
+outcomes of `--fail-on` occurred. `make corpus DIR=FOLDER` builds the program first.
 """
 
 import argparse
@@ -62,9 +62,9 @@ def iam_actions() -> set[str]:
     }
 
 
-def run(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
+def run(program: Path, file: Path, *arguments: str) -> dict[str, Any]:
     """One run: its outcome, the messages of a refusal, and the report."""
-    command = [str(preview), str(file), *GIVEN, *arguments]
+    command = [str(program), "plan", str(file), *GIVEN, *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -74,7 +74,7 @@ def run(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
     except ValueError:
         return {"outcome": "crashed", "messages": ["the output is not JSON"], "report": []}
     refusals = [message for one in report for message in one["refusals"]]
-    own = re.findall(r"^preview: (.+)", done.stderr, re.MULTILINE)
+    own = re.findall(r"^error: (.+)", done.stderr, re.MULTILINE)
     if done.returncode == 0 and report:
         return {"outcome": "derived", "messages": [], "report": report}
     if done.returncode == 1 and (refusals or own):
@@ -86,12 +86,12 @@ def run(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
     }
 
 
-def told(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
+def told(program: Path, file: Path, *arguments: str) -> dict[str, Any]:
     """A run, repeated with what only the author can tell if it is refused for want of that.
 
     Roles are told, and of all else that nothing more is needed. `undeclared` says whether that was so.
     """
-    result = run(preview, file, *arguments)
+    result = run(program, file, *arguments)
 
     def states(message: re.Pattern[str]) -> list[str]:
         return sorted({found[1] for one in result["messages"] if (found := message.search(one))})
@@ -105,11 +105,11 @@ def told(preview: Path, file: Path, *arguments: str) -> dict[str, Any]:
         for part in ("--property", f"{name}={json.dumps(value)}")
     ]
     if properties:
-        result = run(preview, file, *arguments, *properties)
+        result = run(program, file, *arguments, *properties)
     return result | {"undeclared": bool(undeclared)}
 
 
-def previewed(machine: Machine, preview: Path, folder: Path, number: int, actions: set[str]) -> dict[str, Any]:
+def planned(machine: Machine, program: Path, folder: Path, number: int, actions: set[str]) -> dict[str, Any]:
     """The result for one state machine: with the values of a deployment, and without them."""
     result: dict[str, Any] = {
         "file": machine.file,
@@ -139,10 +139,10 @@ def previewed(machine: Machine, preview: Path, folder: Path, number: int, action
         part
         for name, value in sorted(machine.values.items())
         if name in present
-        for part in ("--set", f"{name}={value}")
+        for part in ("--definition-substitution", f"{name}={value}")
     ]
-    done = told(preview, file, *switches, *sets)
-    without = told(preview, file, *switches) if sets else done
+    done = told(program, file, *switches, *sets)
+    without = told(program, file, *switches) if sets else done
     result |= {
         "outcome": done["outcome"],
         "messages": done["messages"],
@@ -284,25 +284,25 @@ def details(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def measure(folder: Path, preview: Path) -> list[dict[str, Any]]:
+def measure(folder: Path, program: Path) -> list[dict[str, Any]]:
     found, actions = machines(folder), iam_actions()
     with tempfile.TemporaryDirectory() as written, ThreadPoolExecutor(PROCESSES) as pool:
         return list(
-            pool.map(lambda item: previewed(item[1], preview, Path(written), item[0], actions), enumerate(found))
+            pool.map(lambda item: planned(item[1], program, Path(written), item[0], actions), enumerate(found))
         )
 
 
 def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--preview", type=Path, default=ROOT / "target/release/preview")
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/mlops-roles")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--fail-on", default="", help="counts that must be 0, separated by commas")
     options = parser.parse_args(arguments)
     fail_on = [name for name in options.fail_on.split(",") if name]
     if unknown := sorted(set(fail_on) - set(counts([]))):
         parser.error(f"--fail-on: no such count: {', '.join(unknown)}")
-    results = measure(options.folder, options.preview)
+    results = measure(options.folder, options.program)
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(results, indent=1))
     print(summary(results, options.folder))

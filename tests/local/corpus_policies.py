@@ -101,7 +101,7 @@ INTEGRATION = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:(?:(aws-sdk):)?([\w-]+):
 
 
 def tasks(definition: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tasks of a definition by their path, as the preview writes it."""
+    """The tasks of a definition by their path, as the command line writes it."""
     states = definition.get("States")
     for name, state in states.items() if isinstance(states, dict) else ():
         here = f"{path}{name}"

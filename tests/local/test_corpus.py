@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import corpus
-from corpus import counts, kind, kinds, previewed, summary
+from corpus import counts, kind, kinds, planned, summary
 from corpus_files import as_text, machines, parse
 from corpus_policies import allows, judged, main_call, statements, tasks
 
@@ -24,7 +24,7 @@ Resources:
     Type: AWS::Serverless::StateMachine
     Properties:
 """
-PREVIEW = """#!{python}
+PROGRAM = """#!{python}
 import json, sys
 text = open(sys.argv[1]).read()
 if "PANIC" in text:
@@ -32,7 +32,7 @@ if "PANIC" in text:
 if "TEXT" in text:
     print("no JSON"), sys.exit(0)
 if "FILE" in text:
-    print("preview: `x`: can't be read", file=sys.stderr), sys.exit(1)
+    print("error: `x`: can't be read", file=sys.stderr), sys.exit(1)
 refusals = ["`Definition`: state `A`: `Resource`: found `x` of 12, expected text"] if "REFUSE" in text else []
 if "ROLE" in text and not any("ResourceOverrides" in one for one in sys.argv):
     refusals = ["`Definition`: state `A`: `RoleArn`: the role is known only at run time; name the roles"]
@@ -44,10 +44,10 @@ sys.exit(1 if refusals else 0)
 
 
 @pytest.fixture
-def preview(tmp_path_factory):
-    """A program in the place of the preview: it grants the function of state `A` and nothing else."""
-    program = tmp_path_factory.mktemp("program") / "preview"
-    program.write_text(PREVIEW.format(python=sys.executable, function=FUNCTION))
+def program(tmp_path_factory):
+    """A program in the place of the command line: it grants the function of state `A` and nothing else."""
+    program = tmp_path_factory.mktemp("program") / "program"
+    program.write_text(PROGRAM.format(python=sys.executable, function=FUNCTION))
     program.chmod(0o755)
     return program
 
@@ -140,11 +140,11 @@ def test_a_file_that_a_template_names_counts_once(tmp_path):
         "Definition: {StartAt: A}",
     ],
 )
-def test_a_definition_that_is_not_in_the_files_is_unreadable(tmp_path, preview, properties):
+def test_a_definition_that_is_not_in_the_files_is_unreadable(tmp_path, program, properties):
     write(tmp_path, {"template.yaml": template(properties)})
     (machine,) = machines(tmp_path)
     assert machine.definition is None and machine.unreadable
-    assert previewed(machine, preview, tmp_path, 0, set())["outcome"] == "unreadable"
+    assert planned(machine, program, tmp_path, 0, set())["outcome"] == "unreadable"
 
 
 def test_the_state_machines_of_the_serverless_framework_are_found(tmp_path):
@@ -174,16 +174,16 @@ def test_functions_of_a_template_become_placeholders():
     ]
 
 
-def results(tmp_path, preview, **definitions):
+def results(tmp_path, program, **definitions):
     write(tmp_path, {f"repository/{name}.asl.json": text for name, text in definitions.items()})
-    return corpus.measure(tmp_path, preview)
+    return corpus.measure(tmp_path, program)
 
 
-def test_each_outcome_is_counted(tmp_path, preview):
+def test_each_outcome_is_counted(tmp_path, program):
     text = json.dumps(DEFINITION)
     found = results(
         tmp_path,
-        preview,
+        program,
         a=text,
         b=text.replace("Work", "REFUSE"),
         c=text.replace("Work", "PANIC"),
@@ -218,7 +218,7 @@ def test_each_outcome_is_counted(tmp_path, preview):
     assert "| crashed | 2 |" in text and "| `repository` |  | 7 | 2 | 2 | 2 | 1 | 6 | 0 |" in text
 
 
-def test_a_task_without_a_grant_is_dropped_unless_it_needs_none(tmp_path, preview):
+def test_a_task_without_a_grant_is_dropped_unless_it_needs_none(tmp_path, program):
     activity = "arn:aws:states:us-east-1:123456789012:activity:x"
     states = {
         "A": {"Type": "Task", "Resource": FUNCTION, "Next": "B"},
@@ -231,7 +231,7 @@ def test_a_task_without_a_grant_is_dropped_unless_it_needs_none(tmp_path, previe
             "End": True,
         },
     }
-    (one,) = results(tmp_path, preview, a=json.dumps({"StartAt": "A", "States": states}))
+    (one,) = results(tmp_path, program, a=json.dumps({"StartAt": "A", "States": states}))
     assert one["dropped"] == [["B", "arn:aws:states:::sns:publish"]]
     assert [call[:2] for call in one["main"]] == [
         ["A", "allowed"],
@@ -242,18 +242,18 @@ def test_a_task_without_a_grant_is_dropped_unless_it_needs_none(tmp_path, previe
 
 
 @pytest.mark.parametrize("fail_on, code", [("", 0), ("refused", 0), ("crashed", 1), ("refused,crashed", 1)])
-def test_the_exit_code_says_whether_an_outcome_occurred(tmp_path, preview, capsys, fail_on, code):
+def test_the_exit_code_says_whether_an_outcome_occurred(tmp_path, program, capsys, fail_on, code):
     write(tmp_path, {"a.asl.json": json.dumps(DEFINITION).replace("Work", "PANIC")})
     target = tmp_path / "target/results.json"
-    assert corpus.main(str(tmp_path), "--preview", str(preview), "--results", str(target), "--fail-on", fail_on) == code
+    assert corpus.main(str(tmp_path), "--program", str(program), "--results", str(target), "--fail-on", fail_on) == code
     assert json.loads(target.read_text())[0]["outcome"] == "crashed"
     printed = capsys.readouterr()
     assert "| crashed | 1 |" in printed.out and "crashed: a.asl.json" in printed.err
 
 
-def test_a_count_that_does_not_exist_is_refused(tmp_path, preview, capsys):
+def test_a_count_that_does_not_exist_is_refused(tmp_path, program, capsys):
     with pytest.raises(SystemExit):
-        corpus.main(str(tmp_path), "--preview", str(preview), "--fail-on", "crashed,lost")
+        corpus.main(str(tmp_path), "--program", str(program), "--fail-on", "crashed,lost")
     assert "no such count: lost" in capsys.readouterr().err
 
 

@@ -36,7 +36,7 @@ TABLE = "| new |\n|---|\n| 1 |\n"
 LINE = r"`ROUNDS=3 make bench`; \d{4}-\d\d-\d\d, commit 1234567, CPU, 2 cores, 24 GiB:"
 CPU = "processor\t: 0\nmodel name\t: Big  CPU @ 2.9GHz\n\nprocessor\t: 1\nmodel name\t: Big  CPU @ 2.9GHz\n"
 # By page: the names of the tables that the commands publish.
-PUBLISHED = {"performance.md": ["bench", "bench-delayed", "bench-conflicts", "bench-memory", "bench-preview"],
+PUBLISHED = {"performance.md": ["bench", "bench-delayed", "bench-conflicts", "bench-memory", "bench-plan"],
              "reliability.md": ["campaign", "fuzz", "reproduce"], "loop.md": ["loop", "ci"], "corpus.md": ["corpus"]}
 
 
@@ -192,16 +192,16 @@ def test_the_bench_publishes_the_tables_that_the_harness_prints():
 
 
 def test_the_bench_of_the_preview_previews_each_size_several_times(tmp_path):
-    preview = command(ROOT / "benches/preview.py")
-    program = tmp_path / "preview"
+    plan = command(ROOT / "benches/plan.py")
+    program = tmp_path / "plan"
     program.write_text(f"#!/bin/sh\necho \"$*\" >> {tmp_path}/runs\n")
     program.chmod(0o755)
-    rows = [*preview.rows(program, tmp_path)]
+    rows = [*plan.rows(program, tmp_path)]
     assert [re.fullmatch(r"\| ([\d,]+ .+) \| \d+ \| (?:\d+\.\d)? \|", row)[1] for row in rows] == [
-        f"{size:,} {name}" for name, (_, sizes) in preview.INPUTS.items() for size in sizes]
-    assert len((tmp_path / "runs").read_text().splitlines()) == preview.RUNS * len(rows)
-    for task, sizes in preview.INPUTS.values():
-        text = preview.definition(task, sizes[-1])
+        f"{size:,} {name}" for name, (_, sizes) in plan.INPUTS.items() for size in sizes]
+    assert len((tmp_path / "runs").read_text().splitlines()) == plan.RUNS * len(rows)
+    for task, sizes in plan.INPUTS.values():
+        text = plan.definition(task, sizes[-1])
         assert len(json.loads(text)["States"]) == sizes[-1] and len(text) <= 1_048_576
 
 

@@ -1,17 +1,20 @@
-//! The error that ends the program without a report.
+//! The errors that end a command.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mlops_roles_core::iam::arn::Place;
 use mlops_roles_core::protocol::request::Broken;
 use mlops_roles_core::resource::TYPES;
 
+use crate::config::ConfigError;
 use crate::input::document::DocumentError;
-use crate::options::OptionError;
+use crate::options::error::OptionError;
 use crate::plan::account::AccountError;
+use crate::policy::PolicyError;
+use crate::settings::SettingsError;
 
-/// Why there is no report.
+/// Why a command ends without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refuses what the program needs to run.
@@ -20,6 +23,21 @@ pub enum Error {
     /// The input file can't be read.
     #[error("`{}`: {problem}", .path.display())]
     File { path: PathBuf, problem: DocumentError },
+    /// One of several files leads to an error.
+    #[error("`{}`: {error}", .path.display())]
+    OfFile { path: PathBuf, error: Box<Error> },
+    /// Standard output can't be written.
+    #[error("standard output can't be written: {0}")]
+    Output(io::Error),
+    /// `man` names no command.
+    #[error("`{found}`: no such command, expected one of {commands}")]
+    NoCommand { found: String, commands: String },
+    /// There are no policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The settings of the repository can't be used.
+    #[error(transparent)]
+    Config(ConfigError),
     /// The template of the function can't be read, which would be a bug in this program.
     #[error("{0}")]
     FunctionTemplate(DocumentError),
@@ -46,8 +64,8 @@ pub enum Error {
     UnknownType { resource: String, kind: String, near: &'static str },
     /// The template has nothing to preview.
     #[error(
-        "the template has no resource of mlops-roles (`{}`); to preview the role of a state machine, give its \
-         definition instead of a template",
+        "the template has no resource of mlops-roles (`{}`); for the policies of a state machine of the template, use \
+         `mlops-roles policy`",
         TYPES.join("`, `")
     )]
     NoResource,
@@ -60,4 +78,23 @@ pub enum Error {
     /// The report can't be written as JSON, which would be a bug in this program.
     #[error(transparent)]
     Report(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// The error with the file that it is about, if it does not name it.
+    pub fn of_file(self, path: &Path) -> Self {
+        match self {
+            Self::File { .. } => self,
+            error => Self::OfFile { path: path.to_owned(), error: Box::new(error) },
+        }
+    }
+}
+
+impl From<SettingsError> for Error {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Config(error) => Self::Config(error),
+            SettingsError::Option(error) => Self::Option(error),
+        }
+    }
 }

@@ -85,6 +85,9 @@ pub enum PartError {
     /// There is no such resource type.
     #[error("there is no resource type `{0}`")]
     NoType(String),
+    /// The command line has no such command.
+    #[error("the command line has no command `{0}`")]
+    NoCommand(String),
     /// The resource type has no such property.
     #[error("the type has no property `{0}`")]
     NoProperty(String),

@@ -8,6 +8,9 @@ use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
 use saphyr_parser::{Parser, ScanError};
 use serde_json::{Map, Number, Value, json};
 
+/// The maximum size of a file, in bytes.
+pub const LONGEST: u64 = 10_485_760;
+
 /// Why a text is not a document. The place, such as the file, stands before this text in a message.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
@@ -66,18 +69,26 @@ pub enum Document {
 }
 
 impl Document {
-    /// Parses a file.
+    /// Reads the text of a file. `-` is standard input.
     ///
     /// # Errors
-    /// When the file can't be read, is neither JSON nor YAML, or is none of the three kinds.
-    pub fn parse(path: &Path) -> Result<Self, DocumentError> {
-        let text = std::fs::read_to_string(path).map_err(DocumentError::Unread)?;
-        let value = parse(&text)?;
+    /// When the file can't be read.
+    pub fn read(path: &Path) -> Result<String, DocumentError> {
+        let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+        text.map_err(DocumentError::Unread)
+    }
+
+    /// Parses the text of a file.
+    ///
+    /// # Errors
+    /// When the text is neither JSON nor YAML, or is none of the three kinds.
+    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+        let value = parse(text)?;
         let has = |key| value.get(key).is_some();
         match () {
             () if has("Resources") => Ok(Self::Template(value)),
             () if has("RequestType") => Ok(Self::Event(value)),
-            () if has("States") => definition(&text).map(Self::Definition),
+            () if has("States") => definition(text).map(Self::Definition),
             () => Err(DocumentError::NoKind),
         }
     }

@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 use mlops_roles_core::iam::arn::{Arn, Place, is_region, partition_of, partitions};
 use serde_json::Value;
 
-use crate::input::document::{Document, parse};
+use crate::input::document::Document;
 use crate::input::symbol::{ACCOUNT, Symbols};
-use crate::options::{OptionError, Options};
+use crate::options::error::OptionError;
+use crate::settings::Settings;
 
 /// The place of the deployment. An unknown region or account becomes a stand-in, and what is assumed becomes a note.
 ///
 /// # Errors
 /// When the partition does not exist, or the region does not belong to it.
 pub fn place(
-    options: &Options,
+    settings: &Settings<'_>,
     document: &Document,
     symbols: &mut Symbols,
     notes: &mut BTreeSet<String>,
 ) -> Result<Place, OptionError> {
-    let partition = match (&options.partition, &options.region) {
+    let partition = match (&settings.partition, &settings.region) {
         (Some(partition), _) => partition.clone(),
         (None, Some(region)) => partition_of(region).unwrap_or("aws").to_owned(),
         (None, None) => "aws".to_owned(),
@@ -27,8 +28,8 @@ pub fn place(
     if !partitions().any(|known| known == partition) {
         return Err(OptionError::Partition { partition });
     }
-    let declared = declared_arns(options, document);
-    let region = match &options.region {
+    let declared = declared_arns(settings, document);
+    let region = match &settings.region {
         Some(region) if is_region(region, &partition) => region.clone(),
         Some(region) => return Err(OptionError::Region { region: region.clone(), partition }),
         None => declared_region(&declared, &partition, notes).unwrap_or_else(|| {
@@ -40,7 +41,7 @@ pub fn place(
             stand_in
         }),
     };
-    let account = options.account.clone().or_else(|| {
+    let account = settings.account.clone().or_else(|| {
         let account = account_of(document)?;
         notes.insert(format!(
             "the account is assumed to be {account}, the account of the roles in the file; set `--account` if it is not"
@@ -68,7 +69,7 @@ fn account_of(document: &Document) -> Option<String> {
 
 /// The literal ARNs in `ResourceOverrides` and `DataKeys`, each with the name of the property. The function compares
 /// them with its place, so they tell where the file will be deployed.
-fn declared_arns(options: &Options, document: &Document) -> Vec<(&'static str, String)> {
+fn declared_arns(settings: &Settings<'_>, document: &Document) -> Vec<(&'static str, String)> {
     let mut arns = Vec::new();
     for name in ["ResourceOverrides", "DataKeys"] {
         let values: Vec<Value> = match document {
@@ -76,10 +77,7 @@ fn declared_arns(options: &Options, document: &Document) -> Vec<(&'static str, S
                 let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
                 resources.filter_map(|(_, resource)| resource.get("Properties")?.get(name).cloned()).collect()
             }
-            Document::Definition(_) => {
-                let given = options.property.iter().filter(|(of, _)| of == name);
-                given.filter_map(|(_, value)| parse(value).ok()).collect()
-            }
+            Document::Definition(_) => settings.properties.get(name).cloned().into_iter().collect(),
             Document::Event(_) => Vec::new(),
         };
         let text = Value::Array(values).to_string();

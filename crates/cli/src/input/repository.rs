@@ -59,6 +59,14 @@ impl Repository {
         Self { folder: folder.unwrap_or(Path::new(".")).to_owned() }
     }
 
+    /// The nearest file of this name, from the folder of the template upwards to the root of the repository.
+    pub fn nearest(&self, name: &str) -> Option<PathBuf> {
+        let here = self.folder.canonicalize().ok()?;
+        let root = root_of(&here);
+        let folders = here.ancestors().take_while(|folder| folder.starts_with(root));
+        folders.map(|folder| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    }
+
     /// Reads the text of a file. `location` is the path as the template has it.
     ///
     /// # Errors
@@ -67,7 +75,7 @@ impl Repository {
     pub fn read(&self, location: &str) -> Result<String, FileError> {
         let here = self.folder.canonicalize();
         let here = here.map_err(|error| unreadable(&self.folder.display().to_string(), error))?;
-        let root = here.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(here.as_path());
+        let root = root_of(&here);
         let outside = || FileError::Outside { path: location.to_owned() };
         // A path that leads out is not looked up, so that the message does not tell what is there.
         let mut depth = here.strip_prefix(root).map_or(0, |below| below.components().count());
@@ -87,6 +95,11 @@ impl Repository {
         }
         text_of(&path, location)
     }
+}
+
+/// The root of the repository of a folder: the nearest folder above it that has `.git`, else the folder itself.
+fn root_of(folder: &Path) -> &Path {
+    folder.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(folder)
 }
 
 /// Reads the text of a regular file of at most 1,048,576 bytes. `name` is the path as the user wrote it.

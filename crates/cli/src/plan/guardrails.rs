@@ -14,8 +14,9 @@ use crate::input::document::parse;
 use crate::input::repository::Repository;
 use crate::input::symbol::Symbols;
 use crate::input::template::{Known, Template};
-use crate::options::{OptionError, Options};
+use crate::options::error::OptionError;
 use crate::plan::deployed::TEMPLATE;
+use crate::settings::Settings;
 
 /// The stand-in for the name of the permissions boundary.
 pub const BOUNDARY: &str = "ZqBoundary";
@@ -25,12 +26,16 @@ pub const BOUNDARY: &str = "ZqBoundary";
 ///
 /// # Errors
 /// When `--deployer` names no parameter of the function, or a value that the parameter can't have.
-pub fn guardrails(place: &Place, function: &BTreeMap<String, String>, options: &Options) -> Result<Guardrails, Error> {
+pub fn guardrails(
+    place: &Place,
+    function: &BTreeMap<String, String>,
+    settings: &Settings<'_>,
+) -> Result<Guardrails, Error> {
     let template = parse(TEMPLATE).map_err(Error::FunctionTemplate)?;
     let mut values = function.clone();
     values.entry("PermissionsBoundary".to_owned()).or_insert_with(|| place.policy_arn("/", BOUNDARY));
     let parameters = template.get("Parameters").and_then(Value::as_object).cloned().unwrap_or_default();
-    for (name, value) in &options.deployer {
+    for (name, value) in &settings.deployer {
         check(name, value, &parameters)?;
         values.insert(name.clone(), value.clone());
     }
@@ -38,7 +43,7 @@ pub fn guardrails(place: &Place, function: &BTreeMap<String, String>, options: &
     let repository = Repository::of(Path::new(""));
     let known = Known {
         place,
-        stack_name: &options.deployment,
+        stack_name: &settings.deployment,
         stack_id: "",
         values: &values,
         repository: &repository,

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::input::definition::{Given, LOCATION};
 use crate::input::symbol::Symbols;
+use crate::input::template::Findings;
 use crate::plan::course::Case;
 use crate::plan::report::Report;
 use crate::plan::scene::{STACK, Scene};
@@ -59,13 +60,7 @@ impl Scene<'_> {
         request: Option<&Request>,
     ) -> Result<Report, Error> {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
-        let context = ReadContext {
-            place: &self.place,
-            guardrails: &self.guardrails,
-            owner: &owner,
-            existing: None,
-            found: None,
-        };
+        let context = self.context(&owner);
         let is_deployed = request.is_none() && self.deployed_ids.contains(id);
         let asked = Asked { kind, properties, request, is_deployed };
         let symbols = RefCell::new(self.symbols.clone());
@@ -88,6 +83,22 @@ impl Scene<'_> {
             return Err(Error::UnknownValues { resource: id.to_owned(), names });
         }
         Ok(report.printed(&|text| symbols.printed(text))?)
+    }
+
+    /// Parses the properties of a resource that does not exist yet, with the shapes that fit. Also returns what was
+    /// found on the way.
+    pub fn read(&self, id: &str, kind: &str, properties: &Properties<'_>) -> (Subject, Findings, Symbols) {
+        let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
+        let context = self.context(&owner);
+        let symbols = RefCell::new(self.symbols.clone());
+        let any_object = allowing_any_object(&self.guardrails);
+        let asked = Asked { kind, properties, request: None, is_deployed: false };
+        let fitted = self.fit(&asked, &symbols, &any_object, context);
+        (fitted.read, fitted.given.findings, symbols.into_inner())
+    }
+
+    fn context<'c>(&'c self, owner: &'c Owner) -> ReadContext<'c> {
+        ReadContext { place: &self.place, guardrails: &self.guardrails, owner, existing: None, found: None }
     }
 
     /// Parses the properties, with other shapes for the unknown values until they fit or no shape is left. `any_object`

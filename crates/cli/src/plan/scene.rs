@@ -13,15 +13,16 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::input::definition::{Given, Sources, machines};
-use crate::input::document::{Document, parse};
+use crate::input::document::Document;
 use crate::input::repository::Repository;
 use crate::input::symbol::{Position, Symbols, Unknown};
 use crate::input::template::{Findings, Known, Template};
-use crate::options::{OptionError, Options};
+use crate::options::error::OptionError;
 use crate::plan::account::Account;
 use crate::plan::guardrails::{BOUNDARY, guardrails};
 use crate::plan::report::Report;
 use crate::plan::stack::Stacks;
+use crate::settings::Settings;
 
 /// The stand-in for the name of a stack that does not exist yet.
 pub const STACK: &str = "ZqStack";
@@ -32,7 +33,8 @@ const WORKFLOW_ROLE: &str = "WorkflowRole";
 
 /// What all resources of the file share.
 pub struct Scene<'a> {
-    options: &'a Options,
+    /// The options and settings.
+    pub settings: &'a Settings<'a>,
     /// The real account, with `--against-account`.
     pub account: Option<Account>,
     /// The partition, region and account of the deployment.
@@ -48,23 +50,25 @@ pub struct Scene<'a> {
     /// The values from `--set` and from the deployed stack, by name.
     values: BTreeMap<String, String>,
     /// The files that the template can name.
-    repository: Repository,
+    pub repository: Repository,
     /// The stand-ins for the place and the stack, with the name that is printed for each.
     pub symbols: Symbols,
     /// The assumptions about the place.
-    notes: BTreeSet<String>,
+    pub notes: BTreeSet<String>,
+    /// The option that sets an unknown value of the file.
+    option: &'static str,
+    /// The names of the settings' substitutions that a definition of the template uses.
+    substituted: RefCell<BTreeSet<String>>,
 }
 
 /// Reports on each resource of the file.
 ///
 /// # Errors
-/// When the file can't be read, the options don't go together, or the account can't be read.
-pub async fn reports(options: &Options) -> Result<Vec<Report>, Error> {
-    let document = Document::parse(&options.file);
-    let document = document.map_err(|problem| Error::File { path: options.file.clone(), problem })?;
-    options.check(&document)?;
-    let scene = Scene::set(options, &document).await?;
-    match &document {
+/// When the options don't go together, or the account can't be read.
+pub async fn reports(settings: &Settings<'_>, document: &Document) -> Result<Vec<Report>, Error> {
+    settings.given.check(document, settings.against_account, false)?;
+    let scene = Scene::set(settings, document).await?;
+    match document {
         Document::Template(template) => scene.template(template).await,
         Document::Event(event) => Ok(vec![scene.event(event).await?]),
         Document::Definition(definition) => Ok(vec![scene.definition(definition).await?]),
@@ -72,15 +76,19 @@ pub async fn reports(options: &Options) -> Result<Vec<Report>, Error> {
 }
 
 impl<'a> Scene<'a> {
-    async fn set(options: &'a Options, document: &Document) -> Result<Self, Error> {
+    /// Collects what the resources share.
+    ///
+    /// # Errors
+    /// When the options don't go together, or the account can't be read.
+    pub async fn set(settings: &'a Settings<'a>, document: &Document) -> Result<Self, Error> {
         let account =
-            if options.against_account { Some(Account::open(options.region.as_deref()).await?) } else { None };
+            if settings.against_account { Some(Account::open(settings.region.as_deref()).await?) } else { None };
         let (mut symbols, mut notes) = (Symbols::default(), BTreeSet::new());
-        let stacks = Stacks::find(account.as_ref(), options, document, &mut symbols, &mut notes).await?;
+        let stacks = Stacks::find(account.as_ref(), settings, document, &mut symbols, &mut notes).await?;
         let Stacks { place, function, id, logical_ids: deployed_ids, mut values } = stacks;
         let boundary = place.policy_arn("/", BOUNDARY);
-        symbols.name(&boundary, &format!("{}-PermissionsBoundaryArn", options.deployment));
-        let stack_name = options.stack_name.clone().unwrap_or_default();
+        symbols.name(&boundary, &format!("{}-PermissionsBoundaryArn", settings.deployment));
+        let stack_name = settings.stack_name.clone().unwrap_or_default();
         let stack_id = id.unwrap_or_else(|| {
             let name = if stack_name.is_empty() { STACK } else { &stack_name };
             let Place { partition, region, account } = &place;
@@ -90,11 +98,11 @@ impl<'a> Scene<'a> {
             symbols.name(STACK_ID, "part of AWS::StackId");
             id
         });
-        let guardrails = guardrails(&place, &function, options)?;
-        values.extend(options.set.iter().cloned());
-        let repository = Repository::of(&options.file);
+        let guardrails = guardrails(&place, &function, settings)?;
+        values.extend(settings.set.clone());
+        let repository = Repository::of(&settings.file);
         Ok(Self {
-            options,
+            settings,
             account,
             place,
             guardrails,
@@ -105,6 +113,8 @@ impl<'a> Scene<'a> {
             repository,
             symbols,
             notes,
+            option: if matches!(document, Document::Definition(_)) { "--definition-substitution" } else { "--set" },
+            substituted: RefCell::default(),
         })
     }
 
@@ -112,7 +122,7 @@ impl<'a> Scene<'a> {
         let symbols = RefCell::new(self.symbols.clone());
         let all = self.with(whole, &symbols);
         let ours = self.resources(&all)?;
-        let asked = &self.options.resource;
+        let asked = &self.settings.given.resource;
         let mut names = all.names();
         let mut reports = Vec::new();
         for (id, kind) in ours {
@@ -129,8 +139,11 @@ impl<'a> Scene<'a> {
             }
             reports.push(self.resource(whole, id, kind).await?);
         }
+        if let Some((name, _)) = self.settings.given.definition_substitution.iter().find(|(name, _)| !self.uses(name)) {
+            return Err(OptionError::Substitution { name: name.clone() }.into());
+        }
         names.extend(all.findings().asked);
-        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains(name)) {
+        if let Some((name, _)) = self.settings.given.set.iter().find(|(name, _)| !names.contains(name)) {
             let near = closest(name, names.iter().map(String::as_str)).map(str::to_owned);
             return Err(OptionError::SetInTemplate { name: name.clone(), near }.into());
         }
@@ -151,12 +164,13 @@ impl<'a> Scene<'a> {
         if ours.is_empty() {
             return Err(Error::NoResource);
         }
-        if let Some(absent) = self.options.resource.iter().find(|asked| !ours.iter().any(|(id, _)| id == asked)) {
+        if let Some(absent) = self.settings.given.resource.iter().find(|asked| !ours.iter().any(|(id, _)| id == asked))
+        {
             let resources = ours.iter().map(|(id, _)| (*id).to_owned()).collect();
             return Err(OptionError::Resource { id: absent.clone(), resources }.into());
         }
         let roles = ours.iter().filter(|(_, kind)| *kind == workflow_role::TYPE);
-        self.options.check_definitions(roles.map(|(id, _)| (*id).to_owned()).collect())?;
+        self.settings.given.check_definitions(roles.map(|(id, _)| (*id).to_owned()).collect())?;
         Ok(ours)
     }
 
@@ -174,13 +188,36 @@ impl<'a> Scene<'a> {
                 let (given, repository) = (self.given(id), Some(&self.repository));
                 let sources = Sources { id, given, repository, machines: machines(whole, id) };
                 object = sources.fill_in(&mut properties, symbols, &mut findings);
+                self.substitute(&mut properties, object.as_deref());
             }
             Given { properties, object, findings }
         };
         self.report(id, kind, &properties, None).await
     }
 
-    fn with<'b>(&'b self, whole: &'b Value, symbols: &'b RefCell<Symbols>) -> Template<'b> {
+    /// Replaces the values of `DefinitionSubstitutions` by those that the settings have.
+    pub fn substitute(&self, properties: &mut Value, object: Option<&str>) {
+        let Some(properties) = properties.as_object_mut() else { return };
+        let definition = properties.get("Definition").map(Value::to_string).unwrap_or_default();
+        let definition = object.unwrap_or(&definition);
+        let named = |name: &str| definition.contains(&format!("${{{name}}}"));
+        let used: Vec<_> = self.settings.definition_substitutions.iter().filter(|(name, _)| named(name)).collect();
+        if used.is_empty() {
+            return;
+        }
+        let all = properties.entry("DefinitionSubstitutions").or_insert_with(|| json!({}));
+        for (name, value) in used {
+            self.substituted.borrow_mut().insert(name.clone());
+            all.as_object_mut().into_iter().for_each(|all| drop(all.insert(name.clone(), json!(value))));
+        }
+    }
+
+    /// Whether a definition of the template uses the substitution.
+    fn uses(&self, name: &str) -> bool {
+        self.substituted.borrow().contains(name)
+    }
+
+    pub fn with<'b>(&'b self, whole: &'b Value, symbols: &'b RefCell<Symbols>) -> Template<'b> {
         let known = Known {
             place: &self.place,
             stack_name: &self.stack_name,
@@ -192,14 +229,26 @@ impl<'a> Scene<'a> {
         Template::new(whole, known, symbols)
     }
 
+    /// The option that sets a value that is printed under a name.
+    pub fn option_for(&self, name: &str) -> String {
+        let name = name.strip_prefix("part of ").unwrap_or(name);
+        let name = name.strip_suffix(", in lower case").unwrap_or(name);
+        match name {
+            "AWS::AccountId" => "`--account`".to_owned(),
+            "AWS::Region" => "`--region`".to_owned(),
+            "AWS::StackName" | "AWS::StackId" => "`--stack-name`".to_owned(),
+            other => format!("`{} {other}=VALUE`", self.option),
+        }
+    }
+
     /// Whether the program knows the deployer's `DefinitionLocations`.
     pub fn knows_locations(&self) -> bool {
-        self.account.is_some() || self.options.deployer.iter().any(|(name, _)| name == "DefinitionLocations")
+        self.account.is_some() || self.settings.deployer.contains_key("DefinitionLocations")
     }
 
     /// The file that `--definition` gives for a resource.
-    fn given(&self, id: &str) -> Option<&str> {
-        self.options.definition.iter().rfind(|(of, _)| of == id).map(|(_, file)| file.as_str())
+    pub fn given(&self, id: &str) -> Option<&str> {
+        self.settings.given.definition.iter().rfind(|(of, _)| of == id).map(|(_, file)| file.as_str())
     }
 
     async fn event(&self, event: &Value) -> Result<Report, Error> {
@@ -208,7 +257,7 @@ impl<'a> Scene<'a> {
         // A Delete does not read the definition.
         let reads =
             request.resource_type == workflow_role::TYPE && !matches!(request.operation, Operation::Delete { .. });
-        self.options.check_definitions(reads.then(|| id.clone()).into_iter().collect())?;
+        self.settings.given.check_definitions(reads.then(|| id.clone()).into_iter().collect())?;
         let properties = |symbols: &RefCell<Symbols>| {
             let (mut properties, mut findings) = (request.properties.clone(), Findings::default());
             let mut object = None;
@@ -222,42 +271,39 @@ impl<'a> Scene<'a> {
     }
 
     async fn definition(&self, definition: &Value) -> Result<Report, Error> {
-        let mut given: Map<String, Value> = Map::new();
-        for (name, value) in &self.options.property {
-            if name.starts_with("Definition") {
-                return Err(OptionError::PropertyIsFile { name: name.clone() }.into());
-            }
-            let is_json = value.starts_with(['[', '{']);
-            let value = if is_json { parse(value) } else { Ok(json!(value)) };
-            let value = value.map_err(|problem| OptionError::Property { name: name.clone(), problem })?;
-            match given.get_mut(name) {
-                Some(Value::Array(items)) => items.push(value),
-                Some(one) => *one = json!([one.clone(), value]),
-                None => drop(given.insert(name.clone(), value)),
-            }
-        }
-        given.insert("Definition".to_owned(), definition.clone());
+        let properties = self.properties_of(definition)?;
+        self.report(WORKFLOW_ROLE, workflow_role::TYPE, &properties, None).await
+    }
+
+    /// What resolves the properties of the workflow role that a bare definition is for.
+    ///
+    /// # Errors
+    /// When an option has a name that the definition does not use.
+    pub fn properties_of(&self, definition: &Value) -> Result<impl Fn(&RefCell<Symbols>) -> Given, OptionError> {
         let text = definition.to_string();
-        let names = placeholders(&text);
-        if let Some((name, _)) = self.options.set.iter().find(|(name, _)| !names.contains_key(name.as_str())) {
-            return Err(OptionError::SetInDefinition { name: name.clone() }.into());
+        let names: BTreeMap<String, Position> =
+            placeholders(&text).into_iter().map(|(name, position)| (name.to_owned(), position)).collect();
+        let substitutions = &self.settings.given.definition_substitution;
+        if let Some((name, _)) = substitutions.iter().find(|(name, _)| !names.contains_key(name)) {
+            return Err(OptionError::Substitution { name: name.clone() });
         }
-        let properties = |symbols: &RefCell<Symbols>| {
+        let mut given = self.settings.properties.clone();
+        given.insert("Definition".to_owned(), definition.clone());
+        Ok(move |symbols: &RefCell<Symbols>| {
             let mut symbols = symbols.borrow_mut();
             symbols.begin("Definition");
             let mut value = |name: &str, position| {
                 let unknown = Unknown { name, position, kind: "" };
-                let known = self.values.get(name).cloned();
+                let known = self.settings.definition_substitutions.get(name).cloned();
                 known.unwrap_or_else(|| symbols.stand_in(unknown, &self.place, Some(&self.guardrails)))
             };
             let substitutions: Map<String, Value> =
-                names.iter().map(|(name, position)| ((*name).to_owned(), json!(value(name, *position)))).collect();
+                names.iter().map(|(name, position)| (name.clone(), json!(value(name, *position)))).collect();
             let mut properties = given.clone();
             properties.insert("DefinitionSubstitutions".to_owned(), Value::Object(substitutions));
             let findings = Findings { notes: self.notes.clone(), ..Findings::default() };
             Given { properties: Value::Object(properties), object: None, findings }
-        };
-        self.report(WORKFLOW_ROLE, workflow_role::TYPE, &properties, None).await
+        })
     }
 }
 

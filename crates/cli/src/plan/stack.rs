@@ -9,8 +9,9 @@ use crate::error::Error;
 use crate::input::document::Document;
 use crate::input::place::place;
 use crate::input::symbol::Symbols;
-use crate::options::{OptionError, Options};
+use crate::options::error::OptionError;
 use crate::plan::account::Account;
+use crate::settings::Settings;
 
 /// The stacks of the function and of the file. Without `--against-account`, most of this is unknown and empty.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Stacks {
     /// When the account can't be read, or the options, the file and the account don't go together.
     pub async fn find(
         account: Option<&Account>,
-        options: &Options,
+        settings: &Settings<'_>,
         document: &Document,
         symbols: &mut Symbols,
         notes: &mut BTreeSet<String>,
@@ -44,12 +45,12 @@ impl Stacks {
             _ => None,
         };
         match (account, id) {
-            (Some(account), id) => Self::read(account, options, document, id).await,
+            (Some(account), id) => Self::read(account, settings, document, id).await,
             (None, Some(id)) => {
                 let place = Place::from_arn(id).ok_or_else(|| Error::StackId { found: id.to_owned() })?;
                 Ok(Self::at(place, Some(id)))
             }
-            (None, None) => Ok(Self::at(place(options, document, symbols, notes)?, None)),
+            (None, None) => Ok(Self::at(place(settings, document, symbols, notes)?, None)),
         }
     }
 
@@ -65,9 +66,14 @@ impl Stacks {
     }
 
     /// Reads the stack of the function, and that of a template. `id` is the `StackId` of an event.
-    async fn read(account: &Account, options: &Options, document: &Document, id: Option<&str>) -> Result<Self, Error> {
-        let (function, place) = account.stack(&options.deployment).await?;
-        if let Some(asked) = options.account.as_ref().filter(|asked| **asked != place.account) {
+    async fn read(
+        account: &Account,
+        settings: &Settings<'_>,
+        document: &Document,
+        id: Option<&str>,
+    ) -> Result<Self, Error> {
+        let (function, place) = account.stack(&settings.deployment).await?;
+        if let Some(asked) = settings.account.as_ref().filter(|asked| **asked != place.account) {
             return Err(OptionError::Account { asked: asked.clone(), account: place.account }.into());
         }
         if let Some(found) = id.filter(|id| Place::from_arn(id).as_ref() != Some(&place)) {
@@ -77,7 +83,7 @@ impl Stacks {
         stacks.function.extend(function.resources);
         stacks.function.extend(function.parameters);
         if let Document::Template(template) = document {
-            let name = options.stack_name.as_ref().ok_or(OptionError::NoStackName)?;
+            let name = settings.stack_name.as_ref().ok_or(OptionError::NoStackName)?;
             let (found, _) = account.stack(name).await?;
             stacks.values = account.values(&found, &roles(template), &stacks.place).await?;
             stacks.logical_ids.extend(found.resources.into_keys());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::preview::{printed, refused};
+use crate::plan::{printed, refused};
 
 /// A definition with one task, which needs `sns:Publish` on the topic.
 const JSON: &str = r#"{"StartAt":"Tell","States":{"Tell":{"Type":"Task","Resource":"arn:aws:states:::sns:publish",
@@ -255,7 +255,7 @@ fn a_definition_is_read_as_json_and_as_yaml_without_functions() {
         .write("tag.asl.yaml", &YAML.replace("\"${TopicArn}\"", "!Ref Topic"));
     let topic = "TopicArn=arn:aws:sns:eu-west-1:123456789012:done";
     for file in ["churn.asl.json", "churn.asl.yaml"] {
-        assert!(printed(&[&repository.path(file), "--set", topic]).contains(GRANTED), "{file}");
+        assert!(printed(&[&repository.path(file), "--definition-substitution", topic]).contains(GRANTED), "{file}");
     }
     let said = refused(&[&repository.path("tag.asl.yaml")]);
     assert!(said.contains("found a tag such as `!Sub`, expected a definition without functions"), "{said}");

@@ -7,4 +7,4 @@
 )]
 
 mod definitions;
-mod preview;
+mod plan;

@@ -54,6 +54,9 @@ pub enum Problem {
     /// The text is not valid JSON.
     #[error("{0}")]
     NotJson(String),
+    /// A state certainly needs what neither the definition nor its author names.
+    #[error("{0}")]
+    Undeclared(String),
     /// Any other error.
     #[error("{0}")]
     Other(String),
@@ -103,7 +106,7 @@ impl Problem {
         match self {
             Self::Invalid { found: value, .. } | Self::LongName { name: value, .. } => is_cut(value),
             Self::NotJson(_) => true,
-            Self::Other(_) => false,
+            Self::Undeclared(_) | Self::Other(_) => false,
         }
     }
 }

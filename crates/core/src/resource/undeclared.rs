@@ -7,7 +7,7 @@ use crate::iam::document::hex;
 use crate::permissions::integration::required::RequiredPermissions;
 use crate::permissions::integration::task_resources::Use;
 use crate::permissions::integration::undeclared::UndeclaredNeed;
-use crate::resource::properties::Reader;
+use crate::resource::properties::{Problem, Reader};
 
 /// Reports the needs that states certainly have, and adds a notice for each need that they may have.
 ///
@@ -22,7 +22,7 @@ pub fn report(reader: &Reader<'_>, required: &mut RequiredPermissions, definitio
         let (certain, possible): (Vec<_>, Vec<_>) =
             without_repetition(needs).into_iter().partition(|need| need.required);
         if is_readable && let Some(first) = certain.first() {
-            reader.tighten("TaskResources", problem(&first.state, &certain, &digest));
+            reader.tighten("TaskResources", Problem::Undeclared(problem(&first.state, &certain, &digest)));
         }
         required.notices.extend(possible.into_iter().map(|need| match need.used {
             Use::Key => format!("name {} in `DataKeys`; an empty list says that there are none", need.what),

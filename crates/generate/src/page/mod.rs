@@ -79,7 +79,7 @@ impl Sources {
             ["errors", of] => (resource_type::errors(of, self.schema(of)?)?, vec!["all".to_owned()]),
             ["parameters", names @ ..] => parameters::parameters(&self.template, names)?,
             ["outputs"] => parameters::outputs(&self.template)?,
-            ["options"] => options::options(),
+            ["options", of] => options::options(of)?,
             ["permissions", policy] => permissions::statements(&self.template, policy)?,
             ["integrations"] => integrations::integrations(),
             ["wildcards"] => integrations::wildcards(),
@@ -88,7 +88,9 @@ impl Sources {
         };
         let kind = words.first().copied().unwrap_or_default();
         let of = match kind {
-            "properties" | "attributes" | "errors" | "permissions" => words.get(1).copied().unwrap_or_default(),
+            "properties" | "attributes" | "errors" | "options" | "permissions" => {
+                words.get(1).copied().unwrap_or_default()
+            }
             _ => "",
         };
         for name in names {
@@ -114,6 +116,7 @@ impl Sources {
         }
         all.extend(table::members(self.template.get("Parameters")).map(|(name, _)| format!("parameters  {name}")));
         all.extend(permissions::all(&self.template));
+        all.extend(options::commands().into_iter().map(|of| format!("options {of} all")));
         all.retain(|one| !self.written.contains(one));
         all
     }

@@ -1,18 +1,38 @@
 //! The options of the command line.
 
 use clap::builder::Str;
-use clap::{Arg, CommandFactory as _};
-use mlops_roles_cli::options::Options;
+use clap::{Arg, Args as _, Command, CommandFactory as _};
+use mlops_roles_cli::cli::Cli;
+use mlops_roles_cli::options::input::InputOptions;
 
 use super::table::{Part, code, codes, table};
+use crate::error::PartError;
 
-/// Returns the table of the options, in the order of `--help`.
-pub fn options() -> Part {
-    let mut command = Options::command();
-    // What clap adds itself: `--help` and `--version`.
-    command.build();
-    let rows = command.get_arguments().map(|arg| [name(arg), help(arg), default(arg)]).collect::<Vec<_>>();
-    (table(["option", "meaning", "default"], rows), Vec::new())
+/// What stands for the options of each command that reads a file.
+const INPUT: &str = "input";
+
+/// Returns the table of the options of a command, in the order of `--help`. The options that each command with a file
+/// has are a table of their own, `input`.
+///
+/// # Errors
+/// When there is no such command.
+pub fn options(of: &str) -> Result<Part, PartError> {
+    let input = InputOptions::augment_args(Command::new(INPUT));
+    let mut whole = Cli::command();
+    // What clap adds itself: `--help`.
+    whole.build();
+    let found = if of == INPUT { Some(&input) } else { whole.find_subcommand(of) };
+    let command = found.ok_or_else(|| PartError::NoCommand(of.to_owned()))?;
+    let is_own = |arg: &&Arg| of == INPUT || !input.get_arguments().any(|one| one.get_id() == arg.get_id());
+    let rows = command.get_arguments().filter(is_own).map(|arg| [name(arg), help(arg), default(arg)]);
+    Ok((table(["option", "meaning", "default"], rows.collect::<Vec<_>>()), vec!["all".to_owned()]))
+}
+
+/// Lists the commands that have options, and `input`.
+pub fn commands() -> Vec<String> {
+    let whole = Cli::command();
+    let commands = whole.get_subcommands().filter(|command| command.get_opts().next().is_some());
+    commands.map(|command| command.get_name().to_owned()).chain([INPUT.to_owned()]).collect()
 }
 
 fn name(arg: &Arg) -> String {

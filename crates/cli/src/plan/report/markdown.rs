@@ -30,6 +30,11 @@ pub fn render(report: &Report) -> String {
     out.0
 }
 
+/// The heading of the reports on one of several files.
+pub fn heading(file: &str) -> String {
+    format!("## {}\n\n", code(file))
+}
+
 struct Lines(String);
 
 impl Lines {

@@ -20,6 +20,9 @@ use crate::plan::explain::{Change, Grounds, Statement, changes, statements};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// The file, as it was named.
+    pub file: String,
+    /// The logical id of the resource.
     pub logical_id: String,
     pub resource_type: String,
     /// The physical id, which `Ref` will give.
@@ -125,19 +128,20 @@ impl Report {
     /// # Errors
     /// When two members get the same name, which would be a bug in this program.
     pub fn printed(&self, printed: &dyn Fn(&str) -> String) -> serde_json::Result<Self> {
-        serde_json::from_value(each_text(&serde_json::to_value(self)?, printed))
+        serde_json::from_value(mapped(&serde_json::to_value(self)?, printed))
     }
 }
 
-fn each_text(value: &Value, printed: &dyn Fn(&str) -> String) -> Value {
+/// A value with each of its texts mapped by `printed`.
+pub fn mapped(value: &Value, printed: &dyn Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(printed(text)),
-        Value::Array(items) => items.iter().map(|item| each_text(item, printed)).collect(),
+        Value::Array(items) => items.iter().map(|item| mapped(item, printed)).collect(),
         Value::Object(members) => {
-            members.iter().map(|(name, value)| (printed(name), each_text(value, printed))).collect::<BTreeMap<_, _>>()
+            { members.iter().map(|(name, value)| (printed(name), mapped(value, printed))).collect::<BTreeMap<_, _>>() }
+                .into_iter()
+                .collect()
         }
-        .into_iter()
-        .collect(),
         other => other.clone(),
     }
 }

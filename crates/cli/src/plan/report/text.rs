@@ -59,6 +59,13 @@ pub fn render(report: &Report) -> String {
     out.0
 }
 
+/// The line above the reports on one of several files.
+pub fn heading(file: &str) -> String {
+    let mut out = Lines(String::new());
+    out.line(0, TITLE, &format!("== {file} =="));
+    out.0 + "\n"
+}
+
 struct Lines(String);
 
 impl Lines {

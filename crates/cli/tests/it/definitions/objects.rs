@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use mlops_roles_core::resource::definition_location::digest;
 
 use super::{GRANTED, JSON, Repository, YAML, object, serverless};
-use crate::preview::{printed, refused};
+use crate::plan::{printed, refused};
 
 #[test]
 fn an_object_in_s3_is_replaced_by_the_file_of_the_option() {

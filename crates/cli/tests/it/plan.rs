@@ -1,4 +1,4 @@
-//! Tests the preview as a user runs it. The expected output is in `preview/`; `make bless` writes the current output
+//! Tests `mlops-roles plan` as a user runs it. The expected output is in `tests/data/plan`; `make bless` writes the current output
 //! there.
 
 mod statements;
@@ -27,8 +27,8 @@ const SETS: [&str; 3] = [
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
-    command.args(arguments).current_dir(ROOT).env_clear().output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-roles"));
+    command.arg("plan").args(arguments).current_dir(ROOT).env_clear().output().unwrap()
 }
 
 /// The standard output of a run that succeeds.
@@ -58,7 +58,7 @@ fn listed(arguments: &[&str]) -> Vec<String> {
 
 /// The files of the expected output of templates, each with the arguments that print it.
 fn of_templates() -> Vec<(&'static str, Vec<String>)> {
-    let functions = "tests/data/preview/functions.yaml";
+    let functions = "tests/data/plan/functions.yaml";
     let place = ["--account", "123456789012", "--region", "eu-west-1"];
     let role = format!("SageMakerExecutionRoleArn={EXECUTION_ROLE}");
     let roles = format!("ExecutionRoles={EXECUTION_ROLE},arn:aws:iam::123456789012:role/OtherSageMaker");
@@ -74,7 +74,7 @@ fn of_templates() -> Vec<(&'static str, Vec<String>)> {
         ("workflow.txt", listed(&["examples/workflow.yaml", "--stack-name", "churn"])),
         ("notebook.txt", listed(&["examples/notebook.yaml"])),
         ("functions.txt", listed(&[functions])),
-        ("symbols.txt", listed(&["tests/data/preview/symbols.yaml"])),
+        ("symbols.txt", listed(&["tests/data/plan/symbols.yaml"])),
         ("functions.json", listed(&[functions, "--format", "json"])),
         ("functions-told.txt", listed(&[&[functions][..], &told, &place].concat())),
         (
@@ -93,7 +93,7 @@ fn of_other_files() -> Vec<(&'static str, Vec<String>)> {
         "StateMachineName=churn",
         "--property",
         "Tracing=true",
-        "--set",
+        "--definition-substitution",
         "TopicArn=arn:aws:sns:eu-west-1:123456789012:done",
     ];
     let provision = ["events/service-catalog-provision.json", "--deployer", ALL_TYPES, "--format", "markdown"];
@@ -116,7 +116,7 @@ fn what_is_printed_is_what_was_blessed() {
             assert!(!found.contains(stand_in), "{found}");
         }
         assert!(!found.contains('\u{1b}'), "colours where there is no terminal: {found}");
-        (data("preview").join(name), found)
+        (data("plan").join(name), found)
     }));
 }
 
@@ -148,7 +148,7 @@ fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
 }
 
 #[test]
-fn what_can_not_be_previewed_is_said_with_what_to_change() {
+fn what_can_not_be_planned_is_said_with_what_to_change() {
     let empty = written("empty.yaml", "");
     let other = written("other.yaml", "Resources: { Topic: { Type: 'AWS::SNS::Topic' } }");
     let broken = written("broken.json", "{\"States\": {");
@@ -163,7 +163,10 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
             "`--resource Nobody`: the template has no such resource",
         ),
         (vec!["examples/pipeline.yaml", "--set", "Nothing=x"], "`--set Nothing`: no resource of mlops-roles"),
-        (vec!["examples/pipeline.asl.json", "--set", "Nothing=x"], "the definition has no `${Nothing}`"),
+        (
+            vec!["examples/pipeline.asl.json", "--definition-substitution", "Nothing=x"],
+            "the definition has no `${Nothing}`",
+        ),
         (vec!["examples/pipeline.yaml", "--property", "Path=/"], "`--property`: applies only to a state machine"),
         (vec!["examples/pipeline.yaml", "--deployer", "RolePath=/"], "did you mean `RolePaths`?"),
         (vec!["examples/pipeline.yaml", "--deployer", "AllowAdoption=yes"], "expected one of `true`, `false`"),
@@ -176,7 +179,7 @@ fn what_can_not_be_previewed_is_said_with_what_to_change() {
         (vec!["examples/pipeline.asl.json", "--property", "Definition=x"], "the file is the definition"),
         (vec!["examples/pipeline.yaml", "--account", "12"], "expected 12 digits"),
         (vec!["examples/pipeline.yaml", "--set", "x"], "expected NAME=VALUE"),
-        (vec![], "Usage: preview"),
+        (vec![], "Usage: mlops-roles plan"),
     ] {
         let said = refused(&arguments);
         assert!(said.contains(part), "{part} is missing in {said}");
@@ -213,8 +216,8 @@ fn a_role_that_is_found_is_never_told_by_what_stands_in_for_it() {
 
 #[test]
 fn colours_are_there_where_they_are_asked_for() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_preview"));
-    command.arg("examples/pipeline.yaml").current_dir(ROOT).env_clear();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-roles"));
+    command.arg("plan").arg("examples/pipeline.yaml").current_dir(ROOT).env_clear();
     let output = command.env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().contains("\u{1b}[1m"));
 }

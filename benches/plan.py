@@ -1,9 +1,9 @@
-"""Times `preview` for state machine definitions of several sizes.
+"""Times `mlops-roles plan` for state machine definitions of several sizes.
 
-    python3 benches/preview.py target/release/preview
+    python3 benches/plan.py target/release/mlops-roles
 
 The command prints a table: the median of several runs, and its ratio to that of the size before. A ratio near 2 for
-twice the size means that the time grows in proportion. `make bench-preview` builds the program first.
+twice the size means that the time grows in proportion. `make bench-plan` builds the program first.
 """
 
 import json
@@ -44,30 +44,30 @@ INPUTS = {
 }
 
 
-def seconds(preview, file):
+def seconds(program, file):
     started = time.perf_counter()
-    done = subprocess.run([preview, *PLACE, file], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([program, "plan", *PLACE, file], stdout=subprocess.PIPE, text=True, check=False)
     taken = time.perf_counter() - started
     if done.returncode:
-        sys.exit(f"preview failed:\n{done.stdout[:2000]}")
+        sys.exit(f"plan failed:\n{done.stdout[:2000]}")
     return taken
 
 
-def rows(preview, folder):
+def rows(program, folder):
     for name, (task, sizes) in INPUTS.items():
         before = None
         for size in sizes:
             file = folder / "definition.json"
             file.write_text(definition(task, size))
-            median = statistics.median(seconds(preview, file) for _ in range(RUNS))
+            median = statistics.median(seconds(program, file) for _ in range(RUNS))
             yield f"| {size:,} {name} | {1000 * median:.0f} | {f'{median / before:.1f}' if before else ''} |"
             before = median
 
 
-def main(preview):
+def main(program):
     print("| states or queues | ms | ratio to the size before |\n|---|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
-        for row in rows(preview, Path(folder)):
+        for row in rows(program, Path(folder)):
             print(row, flush=True)
 
 

@@ -1,0 +1,39 @@
+//! Prints to standard output and standard error.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::error::Error;
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Prints text to standard output. Colours reach only a terminal. Whoever closes the pipe has read enough: that is no
+/// error.
+///
+/// # Errors
+/// When the output can't be written, such as to a full disk.
+pub fn print(text: &str) -> Result<(), Error> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints an error to standard error.
+pub fn complain(error: &dyn Display) {
+    // Nothing is left to do if standard error can't be written.
+    drop(writeln!(anstream::stderr(), "{BAD}error:{BAD:#} {}", visible(&error.to_string())));
+}
+
+/// Prints a note to standard error.
+pub fn note(text: &str) {
+    drop(writeln!(anstream::stderr(), "note: {}", visible(text)));
+}
+
+/// The text without control characters other than line breaks: those of a file must not reach the terminal.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}

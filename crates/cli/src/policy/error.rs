@@ -1,0 +1,54 @@
+//! Why there are no policies.
+
+use std::io;
+use std::path::PathBuf;
+
+use mlops_roles_core::text::listed;
+
+/// Why there are no policies.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// No file is given.
+    #[error("FILE is missing; name a state machine definition or a template, or `-` for standard input")]
+    NoFile,
+    /// A file is given beside a query.
+    #[error("FILE: not allowed with `--format terraform-external`, whose query has `file`; leave FILE out")]
+    FileBesideQuery,
+    /// The file is an event.
+    #[error("the file is an event, expected a state machine definition or a template with a state machine")]
+    Event,
+    /// The template has no state machine.
+    #[error("the template has no state machine (`AWS::Serverless::StateMachine`, `AWS::StepFunctions::StateMachine`)")]
+    NoMachine,
+    /// The template has several state machines.
+    #[error("the template has several state machines; choose one of {} with `--resource`", listed(.ids))]
+    Several { ids: Vec<String> },
+    /// `--resource` names no state machine.
+    #[error("`--resource {id}`: the template has no such state machine, expected one of {}", listed(.ids))]
+    NotAMachine { id: String, ids: Vec<String> },
+    /// `--resource` is given more than once.
+    #[error("`--resource`: given {count} times; name one state machine")]
+    ManyResources { count: usize },
+    /// A property has no effect.
+    #[error(
+        "`--property {name}`: does not change the policies, expected one of {}",
+        listed(&super::PROPERTIES.map(str::to_owned))
+    )]
+    Property { name: String },
+    /// The policies can't be derived. Holds all errors.
+    #[error("{}", .problems.join("\n"))]
+    Refused { problems: Vec<String> },
+    /// The documents have values that only a deployment knows. Holds what sets each.
+    #[error(
+        "the policies have values that are unknown: {}; set {}, or keep the names with `--placeholders`",
+        listed(.names),
+        .options.join(", ")
+    )]
+    Unknown { names: Vec<String>, options: Vec<String> },
+    /// The query is no JSON object of strings.
+    #[error("the query on standard input: {problem}")]
+    Query { problem: String },
+    /// A file of the output can't be written.
+    #[error("`{}`: can't be written: {error}", .path.display())]
+    Output { path: PathBuf, error: io::Error },
+}

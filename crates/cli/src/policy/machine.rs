@@ -1,0 +1,151 @@
+//! A state machine of a template, as the workflow role for it would have it.
+
+use std::cell::RefCell;
+
+use mlops_roles_core::text::shown;
+use serde_json::{Map, Value, json};
+
+use super::PolicyError;
+use crate::input::definition::Given;
+use crate::input::document::as_json;
+use crate::input::repository::{Repository, text_of};
+use crate::input::symbol::Symbols;
+use crate::options::error::OptionError;
+use crate::plan::scene::Scene;
+use crate::settings::Settings;
+
+const SERVERLESS: &str = "AWS::Serverless::StateMachine";
+const STEP_FUNCTIONS: &str = "AWS::StepFunctions::StateMachine";
+
+/// A state machine of a template.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// The logical id.
+    pub id: &'a str,
+    /// Whether it is a resource of SAM.
+    is_serverless: bool,
+}
+
+impl<'a> Machine<'a> {
+    /// Finds the state machine that `--resource` names, or the only one of the template.
+    ///
+    /// # Errors
+    /// When the template has no such state machine, or several and none is named.
+    pub fn find(template: &'a Value, asked: &[String]) -> Result<Self, PolicyError> {
+        let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+        let machines: Vec<Self> = resources
+            .filter_map(|(id, resource)| match resource.get("Type")?.as_str()? {
+                SERVERLESS => Some(Self { id, is_serverless: true }),
+                STEP_FUNCTIONS => Some(Self { id, is_serverless: false }),
+                _ => None,
+            })
+            .collect();
+        let ids = || machines.iter().map(|machine| machine.id.to_owned()).collect();
+        match (machines.as_slice(), asked) {
+            ([], _) => Err(PolicyError::NoMachine),
+            ([only], []) => Ok(*only),
+            (_, []) => Err(PolicyError::Several { ids: ids() }),
+            (_, [id]) => {
+                let found = machines.iter().find(|machine| machine.id == id);
+                found.copied().ok_or_else(|| PolicyError::NotAMachine { id: id.clone(), ids: ids() })
+            }
+            (_, several) => Err(PolicyError::ManyResources { count: several.len() }),
+        }
+    }
+
+    /// Refuses a `--definition` for another resource.
+    ///
+    /// # Errors
+    /// Those of the first `--definition` that does not apply.
+    pub fn check(&self, settings: &Settings<'_>) -> Result<(), OptionError> {
+        settings.given.check_definitions(vec![self.id.to_owned()])
+    }
+
+    /// The properties of a workflow role for the state machine, resolved with the current stand-ins.
+    pub fn given(&self, scene: &Scene<'_>, whole: &Value, symbols: &RefCell<Symbols>) -> Given {
+        let template = scene.with(whole, symbols);
+        let part = |role_property: &str, path: &[&str]| {
+            symbols.borrow_mut().begin(role_property);
+            let value = template.part(self.id, &[&["Properties"], path].concat());
+            Some(value).filter(|value| !value.is_null())
+        };
+        let (name, logging, tracing) = if self.is_serverless {
+            ("Name", "Logging", "Tracing")
+        } else {
+            ("StateMachineName", "LoggingConfiguration", "TracingConfiguration")
+        };
+        let mut properties = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            properties.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("StateMachineName", part("StateMachineName", &[name]));
+        let level = part("Logging", &[logging, "Level"]);
+        set("Logging", level.map(|level| json!(level != "OFF")));
+        set("Tracing", part("Tracing", &[tracing, "Enabled"]));
+        set("KmsKeyArn", part("KmsKeyArn", &["EncryptionConfiguration", "KmsKeyId"]).map(|key| as_arn(key, scene)));
+        let inline = part("Definition", &["Definition"]).or_else(|| part("Definition", &["DefinitionString"]));
+        let location = part("Definition", &["DefinitionUri"]).or_else(|| part("Definition", &["DefinitionS3Location"]));
+        let substitutions = part("DefinitionSubstitutions", &["DefinitionSubstitutions"]);
+        set("DefinitionSubstitutions", substitutions);
+        let mut findings = template.findings();
+        match self.definition(inline, location, scene) {
+            Ok(definition) => set("Definition", Some(definition)),
+            Err(why) => {
+                findings.faults.insert(why);
+                set("Definition", Some(json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })));
+            }
+        }
+        properties.extend(scene.settings.properties.clone());
+        let is_named = properties.contains_key("StateMachineName");
+        let mut properties = Value::Object(properties);
+        scene.substitute(&mut properties, None);
+        findings.notes.extend(scene.notes.iter().cloned());
+        if !is_named {
+            findings.notes.insert(
+                "the state machine has no name, so the trust policy allows every state machine of the account and \
+                 region; set its name, or `--property StateMachineName=NAME`"
+                    .to_owned(),
+            );
+        }
+        Given { properties, object: None, findings }
+    }
+
+    /// The definition: inline, in a local file of the repository, or in the file of `--definition`.
+    fn definition(&self, inline: Option<Value>, location: Option<Value>, scene: &Scene<'_>) -> Result<Value, String> {
+        let id = self.id;
+        let file = |named_by: String, name: &str, text| {
+            let json = as_json(text).map_err(|problem| format!("{named_by}: {}: {problem}", shown(name)))?;
+            Ok(Value::from(json.into_owned()))
+        };
+        if let Some(path) = scene.given(id) {
+            let named_by = format!("`--definition {id}`");
+            let text = text_of(path.as_ref(), path).map_err(|problem| format!("{named_by}: {problem}"))?;
+            return file(named_by, path, &text);
+        }
+        match (inline, location) {
+            (Some(inline), _) => Ok(inline),
+            (None, Some(Value::String(path))) if !path.contains("://") => {
+                let named_by = format!("the definition of `{id}`");
+                let repository: &Repository = &scene.repository;
+                let text = repository.read(&path).map_err(|problem| format!("{named_by}: {problem}"))?;
+                file(named_by, &path, &text)
+            }
+            (None, Some(_)) => Err(format!(
+                "the definition of `{id}` is in S3, which the program does not read; give the local file with \
+                 `--definition {id}=FILE`"
+            )),
+            (None, None) => Err(format!("`{id}` has no definition; give the local file with `--definition {id}=FILE`")),
+        }
+    }
+}
+
+/// The ARN of a key that may be given by its id.
+fn as_arn(key: Value, scene: &Scene<'_>) -> Value {
+    let place = &scene.place;
+    match key.as_str() {
+        Some(id) if !id.contains([':', '/']) && !id.is_empty() => {
+            json!(format!("arn:{}:kms:{}:{}:key/{id}", place.partition, place.region, place.account))
+        }
+        _ => key,
+    }
+}

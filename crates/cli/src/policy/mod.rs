@@ -1,0 +1,125 @@
+//! `mlops-roles policy`: the policies that the role of a state machine needs, as plain IAM policy documents.
+
+mod directory;
+mod error;
+mod machine;
+mod query;
+mod result;
+
+use std::path::Path;
+
+use mlops_roles_core::guardrails::Guardrails;
+use mlops_roles_core::resource::properties::Problem;
+
+pub use error::PolicyError;
+pub use result::{Policies, Wildcard};
+
+use crate::REFUSED;
+use crate::error::Error;
+use crate::input::document::Document;
+use crate::options::policy::{Format, PolicyOptions};
+use crate::output::{complain, note, print};
+use crate::plan::scene::Scene;
+use crate::settings::Settings;
+use machine::Machine;
+use query::Query;
+use result::Derived;
+
+/// The properties of a workflow role that its policies depend on, besides the definition.
+const PROPERTIES: [&str; 10] = [
+    "DataKeys",
+    "DefinitionSubstitutions",
+    "KmsKeyArn",
+    "Logging",
+    "ResourceOverrides",
+    "SageMakerExecutionRoleArns",
+    "StateMachineName",
+    "TaskActions",
+    "TaskResources",
+    "Tracing",
+];
+
+/// Prints or writes the policies of a state machine, and returns the exit code.
+///
+/// # Errors
+/// When the policies can't be derived or written.
+pub fn run(options: &PolicyOptions) -> Result<u8, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    let asked = match options.format {
+        Format::Json => {
+            let file = options.file.as_ref().ok_or(PolicyError::NoFile)?;
+            Query::of_file(file, &options.input)
+        }
+        Format::TerraformExternal => Query::from_stdin(options)?,
+    };
+    let derived = runtime.block_on(Box::pin(derive(&asked, options.placeholders)))?;
+    let is_refused = (options.strict || derived.is_strict || asked.strict) && !derived.undeclared.is_empty();
+    for one in &derived.undeclared {
+        if is_refused { complain(one) } else { note(one) }
+    }
+    if is_refused {
+        return Ok(REFUSED);
+    }
+    for one in &derived.policies.notes {
+        note(one);
+    }
+    match (&options.output_dir, options.format) {
+        (Some(folder), _) => directory::write(folder, &derived.policies)?,
+        (None, Format::Json) => print(&format!("{}\n", serde_json::to_string_pretty(&derived.policies)?))?,
+        (None, Format::TerraformExternal) => print(&format!("{}\n", derived.policies.flat()?))?,
+    }
+    Ok(0)
+}
+
+/// Derives the policies of the state machine that a query asks for.
+async fn derive(asked: &Query, placeholders: bool) -> Result<Derived, Error> {
+    let file: &Path = asked.file.as_deref().unwrap_or(Path::new("-"));
+    let read = |problem| Error::File { path: file.to_owned(), problem };
+    let text = match &asked.definition {
+        Some(text) => text.clone(),
+        None => Document::read(file).map_err(read)?,
+    };
+    let document = Document::parse(&text).map_err(read)?;
+    let mut settings = Settings::new(file, &asked.input)?;
+    settings.deployer.clear();
+    let needless = asked.input.property.iter().find(|(name, _)| !PROPERTIES.contains(&name.as_str()));
+    if let Some((name, _)) = needless {
+        return Err(PolicyError::Property { name: name.clone() }.into());
+    }
+    settings.properties.retain(|name, _| PROPERTIES.contains(&name.as_str()));
+    settings.given.check(&document, false, true)?;
+    let mut scene = Scene::set(&settings, &document).await?;
+    scene.guardrails = without_limits(scene.guardrails);
+    let derived = match &document {
+        Document::Template(template) => {
+            let machine = Machine::find(template, &asked.input.resource)?;
+            machine.check(&settings)?;
+            scene.derived(machine.id, &|symbols| machine.given(&scene, template, symbols), placeholders)
+        }
+        Document::Definition(definition) => {
+            let properties = scene.properties_of(definition)?;
+            scene.derived(&stem(file), &properties, placeholders)
+        }
+        Document::Event(_) => return Err(PolicyError::Event.into()),
+    }?;
+    Ok(Derived { is_strict: settings.strict, ..derived })
+}
+
+/// The guardrails of somebody who deploys the policies without the function: whoever deploys sets the limits.
+fn without_limits(guardrails: Guardrails) -> Guardrails {
+    Guardrails { passable_roles: vec!["*".to_owned()], ..guardrails }
+}
+
+/// The name of a bare definition: `churn` for `machines/churn.asl.json`.
+fn stem(file: &Path) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match name.split('.').next() {
+        Some("" | "-") | None => "StateMachine".to_owned(),
+        Some(stem) => stem.to_owned(),
+    }
+}
+
+/// Whether the problem is only that nobody names what a state needs.
+fn is_undeclared(problem: &Problem) -> bool {
+    matches!(problem, Problem::Undeclared(_))
+}

@@ -1,0 +1,129 @@
+//! What is asked for: a file, or the query of Terraform's `external` data source.
+//! <https://registry.terraform.io/providers/hashicorp/external/latest/docs/data-sources/external>
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use mlops_roles_core::text::{closest, listed};
+use serde_json::{Map, Value, json};
+
+use super::PolicyError;
+use crate::input::document::LONGEST;
+use crate::options::input::InputOptions;
+use crate::options::policy::PolicyOptions;
+
+/// The members that a query may have.
+const MEMBERS: [&str; 13] = [
+    "account",
+    "definition",
+    "definition_substitutions",
+    "file",
+    "partition",
+    "properties",
+    "region",
+    "resource",
+    "set",
+    "stack_name",
+    "state_machine_name",
+    "strict",
+    "task_resources",
+];
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// The file with the state machine.
+    pub file: Option<PathBuf>,
+    /// The text of the definition, instead of a file.
+    pub definition: Option<String>,
+    /// What is known besides.
+    pub input: InputOptions,
+    /// Whether states must not need what nobody names.
+    pub strict: bool,
+}
+
+impl Query {
+    /// What the command line asks for.
+    pub fn of_file(file: &Path, input: &InputOptions) -> Self {
+        Self { file: Some(file.to_owned()), input: input.clone(), ..Self::default() }
+    }
+
+    /// Reads a query from standard input. Its members have priority over the options.
+    ///
+    /// # Errors
+    /// When the query is no JSON object of strings, or has wrong members.
+    pub fn from_stdin(options: &PolicyOptions) -> Result<Self, PolicyError> {
+        if options.file.is_some() {
+            return Err(PolicyError::FileBesideQuery);
+        }
+        let mut text = String::new();
+        let read = std::io::stdin().lock().take(LONGEST).read_to_string(&mut text);
+        read.map_err(|error| PolicyError::Query { problem: format!("can't be read: {error}") })?;
+        Self::parse(&text, &options.input)
+    }
+
+    fn parse(text: &str, input: &InputOptions) -> Result<Self, PolicyError> {
+        let query: BTreeMap<String, String> = serde_json::from_str(text)
+            .map_err(|error| PolicyError::Query { problem: format!("expected a JSON object of strings: {error}") })?;
+        let mut problems: Vec<String> =
+            query.keys().filter(|name| !MEMBERS.contains(&name.as_str())).map(|name| no_member(name)).collect();
+        let text = |name: &str| query.get(name).filter(|text| !text.is_empty()).cloned();
+        let mut object = |name: &str| {
+            let parsed = text(name).map_or_else(|| Ok(Map::new()), |text| serde_json::from_str(&text));
+            parsed.unwrap_or_else(|error| {
+                problems.push(format!("`{name}`: expected a JSON object as text: {error}"));
+                Map::new()
+            })
+        };
+        let mut input = input.clone();
+        input.definition_substitution.extend(pairs(object("definition_substitutions")));
+        input.set.extend(pairs(object("set")));
+        input.property.extend(pairs(object("properties")));
+        let task_resources = object("task_resources");
+        if !task_resources.is_empty() {
+            input.property.push(("TaskResources".to_owned(), Value::Object(task_resources).to_string()));
+        }
+        input.property.extend(text("state_machine_name").map(|name| ("StateMachineName".to_owned(), name)));
+        input.resource.extend(text("resource"));
+        for (name, own) in [
+            ("account", &mut input.account),
+            ("partition", &mut input.partition),
+            ("region", &mut input.region),
+            ("stack_name", &mut input.stack_name),
+        ] {
+            *own = text(name).or(own.take());
+        }
+        let (file, definition) = (text("file").map(PathBuf::from), text("definition"));
+        if file.is_some() == definition.is_some() {
+            problems.push("expected either `file` or `definition`".to_owned());
+        }
+        let strict = match text("strict").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                problems.push(format!("`strict`: found `{other}`, expected `true` or `false`"));
+                false
+            }
+        };
+        if problems.is_empty() {
+            return Ok(Self { file, definition, input, strict });
+        }
+        Err(PolicyError::Query { problem: problems.join("; ") })
+    }
+}
+
+fn no_member(name: &str) -> String {
+    match closest(name, MEMBERS.into_iter()) {
+        Some(near) => format!("`{name}`: no such member, did you mean `{near}`?"),
+        None => format!("`{name}`: no such member, expected one of {}", listed(&MEMBERS.map(str::to_owned))),
+    }
+}
+
+/// The members as NAME and VALUE of an option. What is no text stays JSON.
+fn pairs(members: Map<String, Value>) -> impl Iterator<Item = (String, String)> {
+    members.into_iter().map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| json!(value).to_string(), str::to_owned);
+        (name, text)
+    })
+}

@@ -1,0 +1,159 @@
+//! The policies of one state machine, as they are printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mlops_roles_core::iam::document::Document;
+use mlops_roles_core::permissions::integration::required::Grant;
+use mlops_roles_core::permissions::integration::undeclared::UndeclaredNeed;
+use mlops_roles_core::resource::workflow_role;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{PolicyError, is_undeclared};
+use crate::error::Error;
+use crate::input::symbol::Symbols;
+use crate::plan::report::mapped;
+use crate::plan::resource::Properties;
+use crate::plan::scene::Scene;
+
+/// The policies that the role of a state machine needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Policies {
+    /// The logical id of the state machine in the template, or the name of the file up to its first period.
+    pub state_machine: String,
+    /// The trust policy: Step Functions may assume the role for state machines of this account and region.
+    pub trust_policy: Value,
+    /// The scoped policies. Each fits IAM's quota for a managed policy. Empty if the states need nothing.
+    pub policies: Vec<Value>,
+    /// The policy that allows `iam:PassRole`, each role for its service. `null` if no role is passed.
+    pub pass_role_policy: Option<Value>,
+    /// The wildcards in the policies, with their reasons.
+    pub wildcards: Vec<Wildcard>,
+    /// What the states need and neither the definition nor its author names.
+    pub needs: Vec<UndeclaredNeed>,
+    /// Assumptions and warnings.
+    pub notes: Vec<String>,
+}
+
+/// A resource with a wildcard.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Wildcard {
+    /// The ARN in the policies.
+    pub arn: String,
+    /// Why the ARN has a wildcard.
+    pub reasons: BTreeSet<String>,
+    /// The paths of the states that need it.
+    pub states: BTreeSet<String>,
+}
+
+/// The policies, and what speaks against them.
+#[derive(Debug)]
+pub struct Derived {
+    /// The policies.
+    pub policies: Policies,
+    /// The problems of states that certainly need what nobody names.
+    pub undeclared: Vec<String>,
+    /// Whether the settings refuse such states.
+    pub is_strict: bool,
+}
+
+impl Policies {
+    /// The policies as one object of strings, as Terraform's `external` data source has it.
+    ///
+    /// # Errors
+    /// When a part can't be written as JSON, which would be a bug in this program.
+    pub fn flat(&self) -> serde_json::Result<String> {
+        let pass_role_policy = self.pass_role_policy.as_ref().map_or_else(String::new, Value::to_string);
+        serde_json::to_string(&json!({
+            "trust_policy": self.trust_policy.to_string(),
+            "policies": serde_json::to_string(&self.policies)?,
+            "pass_role_policy": pass_role_policy,
+            "wildcards": serde_json::to_string(&self.wildcards)?,
+            "needs": serde_json::to_string(&self.needs)?,
+            "notes": serde_json::to_string(&self.notes)?,
+        }))
+    }
+}
+
+impl Scene<'_> {
+    /// Derives the policies of one state machine from the properties of a workflow role for it.
+    ///
+    /// # Errors
+    /// When they can't be derived, or have a value that only a deployment knows and `placeholders` does not allow.
+    pub fn derived(&self, name: &str, properties: &Properties<'_>, placeholders: bool) -> Result<Derived, Error> {
+        let (mut read, findings, symbols) = self.read(name, workflow_role::TYPE, properties);
+        let (undeclared, errors): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut read.errors).into_iter().partition(|error| is_undeclared(&error.problem));
+        let (open, errors) = symbols.divided(&errors);
+        let mut problems: Vec<String> = findings.faults.into_iter().collect();
+        problems.extend(errors.into_iter().map(ToString::to_string));
+        if problems.is_empty() && !placeholders {
+            problems.extend(open.iter().map(ToString::to_string));
+        }
+        let printed = |texts: Vec<String>| texts.iter().map(|text| symbols.printed(text)).collect::<Vec<_>>();
+        if !problems.is_empty() {
+            return Err(PolicyError::Refused { problems: printed(problems) }.into());
+        }
+        let role = read.spec.state.roles.into_values().next();
+        let documents: Vec<&Document> = read.spec.state.policies.values().map(|policy| &policy.document).collect();
+        let pass_role = role.as_ref().and_then(|role| role.inline.values().next());
+        let trust = role.as_ref().map(|role| value(&role.trust)).unwrap_or_default();
+        let notes = findings.notes.into_iter().chain(open.into_iter().map(ToString::to_string));
+        let notes = notes.chain(read.warnings).chain(read.spec.notices).chain(symbols.assumptions());
+        let policies = Policies {
+            state_machine: name.to_owned(),
+            trust_policy: trust,
+            wildcards: wildcards(&read.spec.required.grants, &documents),
+            policies: documents.into_iter().map(value).collect(),
+            pass_role_policy: pass_role.map(value),
+            needs: read.spec.required.undeclared,
+            notes: notes.collect(),
+        };
+        self.check_known(&policies, &symbols, placeholders)?;
+        let policies = serde_json::from_value(mapped(&serde_json::to_value(policies)?, &|text| symbols.printed(text)))?;
+        let undeclared = printed(undeclared.iter().map(ToString::to_string).collect());
+        Ok(Derived { policies, undeclared, is_strict: false })
+    }
+
+    /// Refuses policies with values that only a deployment knows. With `placeholders`, only those that no template can
+    /// fill in.
+    fn check_known(&self, policies: &Policies, symbols: &Symbols, placeholders: bool) -> Result<(), PolicyError> {
+        let Policies { trust_policy, policies, pass_role_policy, .. } = policies;
+        let documents = json!([trust_policy, policies, pass_role_policy]).to_string();
+        let mut names: BTreeSet<String> = symbols.unknown_in(&documents).into_iter().map(str::to_owned).collect();
+        let printed = symbols.printed(&documents);
+        let parts = printed.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
+        names.extend(parts);
+        names.retain(|name| !placeholders || name.contains([' ', ',']));
+        if names.is_empty() {
+            return Ok(());
+        }
+        let options: BTreeSet<String> = names.iter().map(|name| self.option_for(name)).collect();
+        Err(PolicyError::Unknown { names: names.into_iter().collect(), options: options.into_iter().collect() })
+    }
+}
+
+fn value(document: &Document) -> Value {
+    serde_json::from_str(&document.to_string()).unwrap_or_default()
+}
+
+/// The wildcards that the documents have, with what the grants say of each.
+fn wildcards(grants: &[Grant], documents: &[&Document]) -> Vec<Wildcard> {
+    let texts: Vec<String> = documents.iter().map(ToString::to_string).collect();
+    let mut found: BTreeMap<&String, Wildcard> = BTreeMap::new();
+    for grant in grants {
+        for (arn, why) in &grant.wildcards {
+            let empty = || Wildcard { arn: arn.clone(), reasons: BTreeSet::new(), states: BTreeSet::new() };
+            let wildcard = found.entry(arn).or_insert_with(empty);
+            wildcard.reasons.insert(why.clone());
+            wildcard.states.insert(grant.state.clone());
+        }
+    }
+    let quoted = |arn: &str| Value::from(arn).to_string();
+    found.retain(|arn, _| texts.iter().any(|text| text.contains(&quoted(arn))));
+    found.into_values().collect()
+}

@@ -1,0 +1,125 @@
+//! What applies to one file: the options, and the settings of its repository.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Config, ConfigError};
+use crate::input::document::parse;
+use crate::input::repository::{Repository, text_of};
+use crate::options::error::OptionError;
+use crate::options::input::InputOptions;
+
+/// What applies to one file. An option has priority over the settings of the repository.
+#[derive(Clone, Debug)]
+pub struct Settings<'a> {
+    /// The file. `-` is standard input.
+    pub file: PathBuf,
+    /// The options as they are given. The program refuses those that don't apply to the file.
+    pub given: &'a InputOptions,
+    /// Whether the account is read.
+    pub against_account: bool,
+    /// Values that only a deployment knows, by name.
+    pub set: BTreeMap<String, String>,
+    /// The values of `${NAME}` in the definition, by name.
+    pub definition_substitutions: BTreeMap<String, String>,
+    /// The properties of the workflow role that a definition is for.
+    pub properties: Map<String, Value>,
+    /// The account to deploy to.
+    pub account: Option<String>,
+    /// The region to deploy to.
+    pub region: Option<String>,
+    /// The partition to deploy to.
+    pub partition: Option<String>,
+    /// The name of the stack that the file is deployed as.
+    pub stack_name: Option<String>,
+    /// The name of the stack that mlops-roles is deployed as.
+    pub deployment: String,
+    /// Deployer parameters, by name.
+    pub deployer: BTreeMap<String, String>,
+    /// Whether states must not need what nobody names.
+    pub strict: bool,
+}
+
+impl<'a> Settings<'a> {
+    /// Collects what applies to a file.
+    ///
+    /// # Errors
+    /// When the settings of the repository can't be used, or an option has a wrong value.
+    pub fn new(file: &Path, given: &'a InputOptions) -> Result<Self, SettingsError> {
+        let config = match &given.config {
+            Some(path) => Config::read(path)?,
+            None if given.no_config => Config::default(),
+            None => Config::find(file)?.unwrap_or_default(),
+        };
+        let mut properties = config.properties.clone();
+        properties.extend(task_resources(given, &config)?.map(|value| ("TaskResources".to_owned(), value)));
+        properties.extend(given_properties(given)?);
+        let both = |of_config: BTreeMap<String, String>, given: &[(String, String)]| {
+            of_config.into_iter().chain(given.iter().cloned()).collect()
+        };
+        let texts = |values: &BTreeMap<String, crate::config::Scalar>| {
+            values.iter().map(|(name, value)| (name.clone(), value.text())).collect()
+        };
+        Ok(Self {
+            file: file.to_owned(),
+            given,
+            against_account: false,
+            set: both(texts(&config.set), &given.set),
+            definition_substitutions: both(texts(&config.definition_substitutions), &given.definition_substitution),
+            properties,
+            account: given.account.clone().or(config.account),
+            region: given.region.clone().or(config.region),
+            partition: given.partition.clone().or(config.partition),
+            stack_name: given.stack_name.clone().or(config.stack_name),
+            deployment: config.deployment.unwrap_or_else(|| "mlops-roles".to_owned()),
+            deployer: config.deployer.iter().map(|(name, value)| (name.clone(), value.text())).collect(),
+            strict: config.strict,
+        })
+    }
+}
+
+/// Why it can't be told what applies to a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The settings of the repository can't be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An option has a wrong value.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+}
+
+/// Reads the file of `--task-resources`, or the file that the settings name.
+fn task_resources(given: &InputOptions, config: &Config) -> Result<Option<Value>, OptionError> {
+    let failed = |problem| OptionError::TaskResourcesFile { problem };
+    let (path, text) = match (&given.task_resources, &config.task_resources) {
+        (Some(path), _) => (path.clone(), text_of(path, &path.display().to_string()).map_err(failed)?),
+        (None, Some(name)) => (PathBuf::from(name), Repository::of(&config.path).read(name).map_err(failed)?),
+        (None, None) => return Ok(None),
+    };
+    parse(&text).map(Some).map_err(|problem| OptionError::TaskResourcesDocument { path, problem })
+}
+
+/// The properties of `--property`. A property that is given twice becomes a list.
+fn given_properties(given: &InputOptions) -> Result<Map<String, Value>, OptionError> {
+    let mut properties: Map<String, Value> = Map::new();
+    for (name, value) in &given.property {
+        if name.starts_with("Definition") {
+            return Err(OptionError::PropertyIsFile { name: name.clone() });
+        }
+        if name == "TaskResources" && given.task_resources.is_some() {
+            return Err(OptionError::TaskResourcesTwice);
+        }
+        let is_json = value.starts_with(['[', '{']);
+        let value = if is_json { parse(value) } else { Ok(json!(value)) };
+        let value = value.map_err(|problem| OptionError::Property { name: name.clone(), problem })?;
+        match properties.get_mut(name) {
+            Some(Value::Array(items)) => items.push(value),
+            Some(one) => *one = json!([one.clone(), value]),
+            None => drop(properties.insert(name.clone(), value)),
+        }
+    }
+    Ok(properties)
+}
