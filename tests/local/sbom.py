@@ -23,7 +23,7 @@ def main():
     components = json.loads(text)["components"]
     listed = {(one["name"], f"v{one['version']}") for one in components}
     mistakes = [f"missing: {one}" for one in sorted(linked() - listed)]
-    mistakes += [f"of the command line: {name}" for name in ("clap", "saphyr") if name in {one[0] for one in listed}]
+    mistakes += [f"of the command line: {name}" for name in ("clap", "saphyr-parser") if name in {one[0] for one in listed}]
     mistakes += [f"no hash: {one['name']}" for one in components
                  if not one.get("hashes") and not one["name"].startswith("mlops-roles-")]
     mistakes += [f"holds {path}" for path in (str(ROOT), str(Path.home())) if path in text]

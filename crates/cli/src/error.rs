@@ -69,6 +69,14 @@ pub enum Error {
         TYPES.join("`, `")
     )]
     NoResource,
+    /// The template has more resources than CloudFormation accepts.
+    #[error(
+        "the template has {found} resources, expected at most 500, the maximum of CloudFormation; divide the template"
+    )]
+    TooManyResources { found: usize },
+    /// The definition has more names than the program finds values for.
+    #[error("the definition has {found} different `${{NAME}}`, expected at most 20,000; use fewer of them")]
+    TooManyNames { found: usize },
     /// The comparison with the account needs values that only the deployment knows. Holds their names.
     #[error(
         "resource `{resource}`: the deployed value of `{}` is unknown; set it with `--set NAME=VALUE`",

@@ -1,22 +1,22 @@
 //! Parses the input file as one JSON value: JSON, or YAML with the short forms of CloudFormation's functions.
 
 use std::borrow::Cow;
-use std::io;
 use std::path::Path;
 
-use saphyr::{ScalarStyle, Tag, Yaml, YamlLoader};
-use saphyr_parser::{Parser, ScanError};
-use serde_json::{Map, Number, Value, json};
+use serde_json::Value;
 
-/// The maximum size of a file, in bytes.
-pub const LONGEST: u64 = 10_485_760;
+use crate::input::read::{ReadError, read};
+use crate::input::yaml::{self, Tags, YamlError};
+
+/// The maximum number of values in JSON.
+const VALUES: usize = 1_000_000;
 
 /// Why a text is not a document. The place, such as the file, stands before this text in a message.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// The file can't be read.
-    #[error("can't be read: {0}")]
-    Unread(io::Error),
+    #[error(transparent)]
+    Unread(#[from] ReadError),
     /// The file is none of the three kinds.
     #[error(
         "found none of the keys `Resources`, `RequestType` and `States`, expected a template, an event \
@@ -32,29 +32,9 @@ pub enum DocumentError {
     /// The text is not YAML of the kind that the program supports.
     #[error("can't be read as YAML: {0}")]
     Yaml(YamlError),
-}
-
-/// Why a text is not YAML of the kind that the program supports.
-#[derive(Debug, thiserror::Error)]
-pub enum YamlError {
-    /// The text is not YAML.
-    #[error("{0}")]
-    Syntax(#[from] ScanError),
-    /// The text has no document, or more than one. Holds their number.
-    #[error("found {0} documents, expected 1")]
-    Documents(usize),
-    /// A key is a list or a mapping.
-    #[error("found a key that is not a string")]
-    Key,
-    /// A value has no counterpart in JSON.
-    #[error("found a value that this program does not support")]
-    Value,
-    /// A definition has a function of CloudFormation.
-    #[error(
-        "found a tag such as `!Sub`, expected a definition without functions of CloudFormation; write \
-         `${{NAME}}`, and give its value in `DefinitionSubstitutions`"
-    )]
-    Tag,
+    /// The JSON has too many values.
+    #[error("found more than 1,000,000 values; divide the file")]
+    TooMuch,
 }
 
 /// The input file, by what it holds.
@@ -69,13 +49,12 @@ pub enum Document {
 }
 
 impl Document {
-    /// Reads the text of a file. `-` is standard input.
+    /// Reads the text of a file. The path `-` is the standard input.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the file can't be read, or is too large.
     pub fn read(path: &Path) -> Result<String, DocumentError> {
-        let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
-        text.map_err(DocumentError::Unread)
+        Ok(read(path)?)
     }
 
     /// Parses the text of a file.
@@ -135,94 +114,35 @@ pub fn as_json(text: &str) -> Result<Cow<'_, str>, DocumentError> {
     Ok(if is_json { Cow::Borrowed(text) } else { Cow::Owned(value.to_string()) })
 }
 
-/// What a tag such as `!Sub` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tags {
-    /// A function of CloudFormation.
-    Functions,
-    /// An error: Step Functions reads the file as it is.
-    Refused,
-}
-
 fn begins_as_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
 fn parsed(text: &str, tags: Tags) -> Result<Value, DocumentError> {
     if begins_as_json(text) {
+        if count(text) > VALUES {
+            return Err(DocumentError::TooMuch);
+        }
         match serde_json::from_str(text) {
             Ok(value) => return Ok(value),
             // YAML may begin with `{` too.
-            Err(error) => return yaml(text, tags).map_err(|_| DocumentError::Json(error)),
+            Err(error) => return yaml::parse(text, tags).map_err(|_| DocumentError::Json(error)),
         }
     }
-    yaml(text, tags).map_err(DocumentError::Yaml)
+    yaml::parse(text, tags).map_err(DocumentError::Yaml)
 }
 
-fn yaml(text: &str, tags: Tags) -> Result<Value, YamlError> {
-    let mut loader = YamlLoader::<Yaml>::default();
-    // CloudFormation keeps a scalar as it is written: an account id that begins with a zero is not a number.
-    loader.early_parse(false);
-    Parser::new_from_str(text).load(&mut loader, true)?;
-    if let Some(error) = loader.error() {
-        return Err(YamlError::Syntax(error.clone()));
-    }
-    match loader.into_documents().as_slice() {
-        [one] => plain(one, tags),
-        more => Err(YamlError::Documents(more.len())),
-    }
-}
-
-fn plain(yaml: &Yaml, tags: Tags) -> Result<Value, YamlError> {
-    match yaml {
-        Yaml::Representation(text, style, tag) => {
-            let value = if *style == ScalarStyle::Plain { scalar(text) } else { Value::from(text.as_ref()) };
-            match tag {
-                Some(tag) => tagged(tag, &value, text, tags),
-                None => Ok(value),
-            }
-        }
-        Yaml::Sequence(items) => items.iter().map(|item| plain(item, tags)).collect(),
-        Yaml::Mapping(members) => {
-            let members = members.iter().map(|(key, value)| match key {
-                Yaml::Representation(key, ..) => Ok((key.to_string(), plain(value, tags)?)),
-                _ => Err(YamlError::Key),
-            });
-            Ok(Value::Object(members.collect::<Result<Map<_, _>, _>>()?))
-        }
-        Yaml::Tagged(tag, inner) => tagged(tag, &plain(inner, tags)?, "", tags),
-        Yaml::Value(_) | Yaml::Alias(_) | Yaml::BadValue => Err(YamlError::Value),
-    }
-}
-
-/// Converts a value with a tag: `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`. A value with another kind of tag,
-/// such as `!!str`, keeps its text.
-fn tagged(tag: &Tag, value: &Value, text: &str, tags: Tags) -> Result<Value, YamlError> {
-    if tag.handle != "!" {
-        return Ok(Value::from(text));
-    }
-    if tags == Tags::Refused {
-        return Err(YamlError::Tag);
-    }
-    Ok(match tag.suffix.as_str() {
-        name @ ("Ref" | "Condition") => json!({ name: value }),
-        "GetAtt" => match text.split_once('.') {
-            Some((resource, attribute)) => json!({ "Fn::GetAtt": [resource, attribute] }),
-            None => json!({ "Fn::GetAtt": value }),
-        },
-        name => json!({ format!("Fn::{name}"): value }),
-    })
-}
-
-/// Converts a plain scalar by YAML's core schema. A number that JSON would write differently stays text.
-fn scalar(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" => Value::Null,
-        "true" | "True" => Value::Bool(true),
-        "false" | "False" => Value::Bool(false),
-        _ => {
-            let number = text.parse::<Number>().ok().filter(|number| number.to_string() == text);
-            number.map_or_else(|| Value::from(text), Value::Number)
+/// The number of values in JSON, estimated before they take memory: one for each comma, list and mapping.
+fn count(json: &str) -> usize {
+    let (mut values, mut in_text, mut is_escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => values += 1,
+            _ => {}
         }
     }
+    values
 }

@@ -3,7 +3,9 @@
 pub(crate) mod definition;
 pub mod document;
 pub(crate) mod place;
+pub(crate) mod read;
 pub(crate) mod repository;
 pub(crate) mod shape;
 pub(crate) mod symbol;
 pub(crate) mod template;
+pub(crate) mod yaml;

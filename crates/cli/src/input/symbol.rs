@@ -16,6 +16,8 @@ pub use crate::input::shape::{Position, Unknown};
 
 /// The stand-in for an unknown account. No other text is written like that.
 pub const ACCOUNT: &str = "907060504030";
+/// The maximum number of unknown values. Each takes about 5 KB, because it may have many shapes.
+pub const UNKNOWN: usize = 20_000;
 /// The number of the first unknown value. The others follow in order.
 const FIRST_NUMBER: usize = 700_905_000;
 
@@ -48,6 +50,16 @@ pub struct Symbols {
 }
 
 impl Symbols {
+    /// The number of unknown values. A value counts once for each property that uses it.
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The number of unknown values that the text holds.
+    pub fn count_in(&self, text: &str) -> usize {
+        self.held(text).len()
+    }
+
     /// Makes `text` print as `${name}` from now on.
     pub fn name(&mut self, text: &str, name: &str) {
         if !self.named.iter().any(|(known, _)| known == text) {

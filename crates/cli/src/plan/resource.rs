@@ -22,6 +22,12 @@ use crate::plan::report::Report;
 use crate::plan::scene::{STACK, Scene};
 use crate::plan::subject::{Earlier, Subject};
 
+/// The maximum number of times that the properties of one resource are parsed, each time with other shapes for unknown
+/// values. A value has about 70 shapes.
+const ROUNDS: usize = 1_000;
+/// The maximum number of values that are resolved in all of these rounds.
+const STEPS: usize = 20_000_000;
+
 /// Resolves the properties with the current stand-ins for unknown values.
 pub type Properties<'a> = dyn Fn(&RefCell<Symbols>) -> Given + 'a;
 
@@ -110,19 +116,23 @@ impl Scene<'_> {
         any_object: &'c Guardrails,
         context: ReadContext<'c>,
     ) -> Fitted<'c> {
+        let (mut rounds, mut steps) = (0, 0);
         loop {
             let mut given = (asked.properties)(symbols);
+            (rounds, steps) = (rounds + 1, steps + given.findings.steps);
             given.findings.notes.extend(unfilled(&given));
             let is_checked = self.knows_locations() && !is_location_unknown(&given, &symbols.borrow());
             let guardrails = if is_checked { context.guardrails } else { any_object };
             let context = ReadContext { guardrails, ..context };
             let earlier = (!asked.is_deployed).then(|| Earlier::parse(asked.kind, asked.request, &given, context));
             let mut read = Subject::parse(asked.kind, &given, earlier.as_ref(), context);
-            if asked.is_delete() {
-                // A Delete accepts properties of any shape.
+            if asked.is_delete() || given.findings.is_cut {
+                // A Delete accepts properties of any shape. The errors of incomplete properties would only distract.
                 read.errors.clear();
             }
-            if read.errors.is_empty() || !symbols.borrow_mut().advance(&read.errors) {
+            let is_last = rounds >= ROUNDS || steps >= STEPS;
+            if read.errors.is_empty() || is_last || !symbols.borrow_mut().advance(&read.errors) {
+                given.findings.notes.extend((is_last && !read.errors.is_empty()).then(|| STOPPED.to_owned()));
                 return Fitted { read, given, earlier, context };
             }
         }
@@ -219,6 +229,10 @@ impl Asked<'_> {
         matches!(self.request.map(|request| &request.operation), Some(Operation::Delete { .. }))
     }
 }
+
+/// The note on a search for values that ended before it was complete.
+const STOPPED: &str =
+    "the program did not try all values that may fit, because that takes too long; set values with `--set NAME=VALUE`";
 
 /// The guardrails of a deployer who allows each object with a definition.
 fn allowing_any_object(guardrails: &Guardrails) -> Guardrails {

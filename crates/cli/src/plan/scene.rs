@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::input::definition::{Given, Sources, machines};
 use crate::input::document::Document;
 use crate::input::repository::Repository;
-use crate::input::symbol::{Position, Symbols, Unknown};
+use crate::input::symbol::{Position, Symbols, UNKNOWN, Unknown};
 use crate::input::template::{Findings, Known, Template};
 use crate::options::error::OptionError;
 use crate::plan::account::Account;
@@ -28,6 +28,9 @@ use crate::settings::Settings;
 pub const STACK: &str = "ZqStack";
 /// The stand-in for the last part of that stack's id.
 const STACK_ID: &str = "ZqId";
+/// The maximum number of resources in a template.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const RESOURCES: usize = 500;
 /// The logical id of the workflow role that a bare definition is previewed as.
 const WORKFLOW_ROLE: &str = "WorkflowRole";
 
@@ -155,6 +158,10 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When there is none, a type is misspelled, or an option names a resource that is not among them.
     fn resources<'b>(&self, template: &Template<'b>) -> Result<Vec<(&'b str, &'b str)>, Error> {
+        let found = template.resources().count();
+        if found > RESOURCES {
+            return Err(Error::TooManyResources { found });
+        }
         let (ours, others): (Vec<_>, Vec<_>) = template.resources().partition(|(_, kind)| TYPES.contains(kind));
         for (id, kind) in others.into_iter().filter(|(_, kind)| kind.starts_with("Custom::")) {
             if let Some(near) = closest(kind, TYPES.into_iter()) {
@@ -278,14 +285,17 @@ impl<'a> Scene<'a> {
     /// What resolves the properties of the workflow role that a bare definition is for.
     ///
     /// # Errors
-    /// When an option has a name that the definition does not use.
-    pub fn properties_of(&self, definition: &Value) -> Result<impl Fn(&RefCell<Symbols>) -> Given, OptionError> {
+    /// When an option has a name that the definition does not use, or the definition has too many names.
+    pub fn properties_of(&self, definition: &Value) -> Result<impl Fn(&RefCell<Symbols>) -> Given, Error> {
         let text = definition.to_string();
         let names: BTreeMap<String, Position> =
             placeholders(&text).into_iter().map(|(name, position)| (name.to_owned(), position)).collect();
+        if names.len() > UNKNOWN {
+            return Err(Error::TooManyNames { found: names.len() });
+        }
         let substitutions = &self.settings.given.definition_substitution;
         if let Some((name, _)) = substitutions.iter().find(|(name, _)| !names.contains_key(name)) {
-            return Err(OptionError::Substitution { name: name.clone() });
+            return Err(OptionError::Substitution { name: name.clone() }.into());
         }
         let mut given = self.settings.properties.clone();
         given.insert("Definition".to_owned(), definition.clone());

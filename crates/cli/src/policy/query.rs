@@ -9,7 +9,7 @@ use mlops_roles_core::text::{closest, listed};
 use serde_json::{Map, Value, json};
 
 use super::PolicyError;
-use crate::input::document::LONGEST;
+use crate::input::read::LONGEST;
 use crate::options::input::InputOptions;
 use crate::options::policy::PolicyOptions;
 

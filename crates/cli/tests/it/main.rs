@@ -6,5 +6,6 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod bounds;
 mod definitions;
 mod plan;

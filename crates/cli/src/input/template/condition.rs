@@ -14,7 +14,17 @@ impl Template<'_> {
         })
     }
 
+    /// Whether the condition holds. A condition is decided once, because each may refer to the others many times.
     fn decided(&self, name: &str) -> Option<bool> {
+        if let Some(known) = self.decided.borrow().get(name) {
+            return *known;
+        }
+        let decided = self.decide(name);
+        self.decided.borrow_mut().insert(name.to_owned(), decided);
+        decided
+    }
+
+    fn decide(&self, name: &str) -> Option<bool> {
         let Some(condition) = self.section("Conditions").and_then(|conditions| conditions.get(name)) else {
             self.fault(format!("the template has no condition `{name}`"));
             return Some(true);
@@ -33,6 +43,10 @@ impl Template<'_> {
 
     /// Whether the condition holds; `None` when only a deployment can decide it.
     fn holds(&self, condition: &Value) -> Option<bool> {
+        self.deeper(|| self.is_true(condition))
+    }
+
+    fn is_true(&self, condition: &Value) -> Option<bool> {
         let (name, argument) = condition.as_object()?.iter().next()?;
         let items = argument.as_array().map_or(&[][..], Vec::as_slice);
         let each = || items.iter().map(|item| self.holds(item)).collect::<Vec<_>>();

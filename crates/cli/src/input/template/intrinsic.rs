@@ -45,7 +45,10 @@ impl Template<'_> {
             }
             "Fn::FindInMap" => self.find_in_map(items, position)?,
             "Fn::ImportValue" => self.unknown(&text(&self.resolve(argument, Position::Inside)?), "", position),
-            "Fn::ToJsonString" => Value::from(self.resolve(argument, Position::Inside)?.to_string()),
+            "Fn::ToJsonString" => {
+                let json = self.resolve(argument, Position::Inside)?.to_string();
+                self.affords(self.budget.text(json.len())).then(|| Value::from(json))?
+            }
             "Fn::Transform" => return self.include(argument),
             _ => return None,
         };
@@ -55,10 +58,11 @@ impl Template<'_> {
     /// Resolves `Fn::Join`.
     fn join(&self, arguments: &[Value], position: Position) -> Option<Value> {
         let [delimiter, items] = arguments else { return None };
+        let delimiter = delimiter.as_str()?;
+        let affords = |items: &[Value]| self.affords(self.budget.text(items.len().saturating_mul(delimiter.len())));
         let items = match items {
-            Value::Array(items) => {
+            Value::Array(items) if affords(items) => {
                 // A function among the items counts as a text without quotes.
-                let delimiter = delimiter.as_str()?;
                 let joined =
                     |item: Option<&Value>, at_end: bool| match item.map(|item| item.as_str().unwrap_or("function")) {
                         Some(text) if at_end => format!("{text}{delimiter}"),
@@ -73,8 +77,9 @@ impl Template<'_> {
             }
             list => self.resolve(list, Position::Inside)?,
         };
-        let items: Vec<String> = items.as_array()?.iter().map(text).collect();
-        Some(Value::from(self.dynamic(&items.join(delimiter.as_str()?), position)))
+        let items = items.as_array().filter(|items| affords(items))?;
+        let items: Vec<String> = items.iter().map(text).collect();
+        Some(Value::from(self.dynamic(&items.join(delimiter), position)))
     }
 
     /// Resolves `Fn::Split`.
@@ -87,7 +92,8 @@ impl Template<'_> {
             let is_one = is_unknown(&whole.replace(delimiter, "")) && !whole.contains(delimiter);
             return is_one.then(|| Value::from(whole));
         }
-        Some(whole.split(delimiter).map(Value::from).collect())
+        let is_affordable = self.affords(self.budget.steps(whole.matches(delimiter).count()));
+        is_affordable.then(|| whole.split(delimiter).map(Value::from).collect())
     }
 
     /// Resolves `Fn::FindInMap`.
@@ -95,8 +101,8 @@ impl Template<'_> {
         let keys = arguments.iter().take(3).filter_map(|key| self.resolve(key, Position::Inside));
         let keys: Vec<String> = keys.map(|key| text(&key)).collect();
         let found = keys.iter().try_fold(self.whole.get("Mappings")?, |map, key| map.get(key));
-        let default = || arguments.get(3)?.get("DefaultValue").and_then(|value| self.resolve(value, position));
-        found.cloned().or_else(default)
+        let default = || arguments.get(3)?.get("DefaultValue");
+        self.resolve(found.or_else(default)?, position)
     }
 
     /// Resolves `Fn::Sub`.
@@ -106,13 +112,10 @@ impl Template<'_> {
             one => (one.as_str()?, None),
         };
         let (mut done, mut rest) = (String::new(), pattern);
-        while let Some((before, after)) = rest.split_once("${") {
+        while let Some((before, after)) = rest.split_once("${")
+            && let Some((name, behind)) = after.split_once('}')
+        {
             done.push_str(before);
-            let Some((name, behind)) = after.split_once('}') else {
-                done.push_str("${");
-                rest = after;
-                continue;
-            };
             rest = behind;
             let name = name.trim();
             if let Some(literal) = name.strip_prefix('!') {
@@ -125,7 +128,12 @@ impl Template<'_> {
                 None if name.contains('.') => Some(self.attribute(name, position)),
                 None => self.reference(name, position),
             };
-            done.push_str(&value.map_or_else(String::new, |value| text(&value)));
+            let value = value.map_or_else(String::new, |value| text(&value));
+            // Each reference is a step too, because its value may be short.
+            if !self.affords(self.budget.steps(1)) || !self.affords(self.budget.text(value.len())) {
+                return None;
+            }
+            done.push_str(&value);
         }
         Some(done + rest)
     }
@@ -150,6 +158,9 @@ impl Template<'_> {
     /// Reads a file of the template's repository, and resolves what it holds.
     fn included(&self, location: &str) -> Result<Resolved, IncludeError> {
         let text = self.known.repository.read(location)?;
+        if !self.affords(self.budget.included(text.len())) {
+            return Ok(None);
+        }
         let value =
             parse(&text).map_err(|problem| IncludeError::Document { location: location.to_owned(), problem })?;
         Ok(self.resolve(&value, Position::Whole))

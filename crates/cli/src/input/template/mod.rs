@@ -2,6 +2,7 @@
 //! stand-ins of [`Symbols`].
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
 
+mod budget;
 mod condition;
 mod intrinsic;
 mod reference;
@@ -13,6 +14,7 @@ use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
 use serde_json::{Map, Value};
 
+use self::budget::{Budget, Exceeded};
 use crate::input::repository::Repository;
 use crate::input::symbol::{Position, Symbols, Unknown};
 
@@ -42,6 +44,10 @@ pub struct Findings {
     pub faults: BTreeSet<String>,
     /// The names for which `--set` could have given a value.
     pub asked: BTreeSet<String>,
+    /// The number of values and conditions that were resolved.
+    pub steps: usize,
+    /// Whether a bound was exceeded. Then one fault says which, and the resolved values are incomplete.
+    pub is_cut: bool,
 }
 
 /// One template, with one set of stand-ins for its unknown values.
@@ -53,6 +59,9 @@ pub struct Template<'a> {
     findings: RefCell<Findings>,
     /// The conditions and files that are being resolved, to detect a circle.
     way: RefCell<Vec<String>>,
+    /// The conditions that were decided for the current property.
+    decided: RefCell<BTreeMap<String, Option<bool>>>,
+    budget: Budget,
 }
 
 /// A value, or `None` for `AWS::NoValue`.
@@ -61,7 +70,8 @@ type Resolved = Option<Value>;
 impl<'a> Template<'a> {
     /// Reads a template with what is known besides it.
     pub fn new(whole: &'a Value, known: Known<'a>, symbols: &'a RefCell<Symbols>) -> Self {
-        Self { whole, known, symbols, findings: RefCell::default(), way: RefCell::default() }
+        let (findings, way, decided) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { whole, known, symbols, findings, way, decided, budget: Budget::default() }
     }
 
     /// The logical id and the type of each resource.
@@ -85,6 +95,8 @@ impl<'a> Template<'a> {
                 let members = members.iter().filter(|(name, _)| *name != "ServiceToken");
                 let resolved = members.filter_map(|(name, value)| {
                     self.symbols.borrow_mut().begin(name);
+                    // What is unknown in a condition has other stand-ins in another property.
+                    self.decided.borrow_mut().clear();
                     Some((name.clone(), self.resolve(value, Position::Whole)?))
                 });
                 Value::Object(resolved.collect())
@@ -102,7 +114,8 @@ impl<'a> Template<'a> {
 
     /// What was found while resolving.
     pub fn findings(self) -> Findings {
-        self.findings.into_inner()
+        let (steps, is_cut) = (self.budget.taken(), self.budget.is_exceeded());
+        Findings { steps, is_cut, ..self.findings.into_inner() }
     }
 
     /// The names in the template for which `--set` can give a value.
@@ -124,6 +137,10 @@ impl<'a> Template<'a> {
     }
 
     fn fault(&self, fault: String) {
+        // What follows from incomplete values would only distract.
+        if self.budget.is_exceeded() {
+            return;
+        }
         self.findings.borrow_mut().faults.insert(fault);
     }
 
@@ -133,24 +150,54 @@ impl<'a> Template<'a> {
     }
 
     fn unknown(&self, name: &str, kind: &str, position: Position) -> Value {
+        // Each stand-in in the name is replaced on its own.
+        let (count, length) = (self.symbols.borrow().count(), self.symbols.borrow().count_in(name) * name.len());
+        if !self.affords(budget::unknown(count)) || !self.affords(self.budget.text(length)) {
+            return Value::Null;
+        }
         let name = self.symbols.borrow().printed(name);
         if let Some(value) = self.told(&name) {
-            return Value::from(value.as_str());
+            return if self.affords(self.budget.text(value.len())) { Value::from(value.as_str()) } else { Value::Null };
         }
         let unknown = Unknown { name: &name, position, kind };
         Value::from(self.symbols.borrow_mut().stand_in(unknown, self.known.place, self.known.guardrails))
     }
 
-    /// Resolves a value that has the position in a longer text.
+    /// Returns whether the work may go on. The first time that it may not, this adds the only fault that is told then.
+    fn affords(&self, spent: Result<(), Exceeded>) -> bool {
+        match spent {
+            _ if self.budget.is_exceeded() => false,
+            Ok(()) => true,
+            Err(exceeded) => {
+                self.fault(exceeded.to_string());
+                self.budget.end();
+                false
+            }
+        }
+    }
+
+    /// Runs `act` one level deeper; `None` when the template exceeds a bound.
+    fn deeper<T>(&self, act: impl FnOnce() -> Option<T>) -> Option<T> {
+        if !self.affords(self.budget.enter()) {
+            return None;
+        }
+        let done = act();
+        self.budget.leave();
+        done
+    }
+
+    /// Resolves a value that has the position in a longer text. Returns `None` also when the template exceeds a bound.
     fn resolve(&self, value: &Value, position: Position) -> Resolved {
+        self.deeper(|| self.resolved(value, position))
+    }
+
+    fn resolved(&self, value: &Value, position: Position) -> Resolved {
         match value {
             Value::Array(items) => Some(items.iter().filter_map(|item| self.resolve(item, position)).collect()),
             Value::Object(members) => match members.iter().next() {
                 Some((name, argument)) if members.len() == 1 && (name == "Ref" || name.starts_with("Fn::")) => {
-                    // A function call that is malformed, or unknown here, becomes a stand-in that is printed as the
-                    // call is written.
                     let done = self.function(name, argument, position);
-                    done.unwrap_or_else(|| Some(self.unknown(&label(name, argument), "", position)))
+                    done.unwrap_or_else(|| self.unresolved(name, argument, position))
                 }
                 _ => {
                     let mut resolved = Map::new();
@@ -172,14 +219,26 @@ impl<'a> Template<'a> {
         }
     }
 
+    /// A function call that is malformed, or unknown here, becomes a stand-in that is printed as the call is written.
+    fn unresolved(&self, name: &str, argument: &Value, position: Position) -> Resolved {
+        if self.budget.is_exceeded() {
+            return None;
+        }
+        let label = label(name, argument);
+        self.affords(self.budget.text(label.len())).then(|| self.unknown(&label, "", position))
+    }
+
     /// Replaces dynamic references such as `{{resolve:ssm:/team/topic}}`, which the deployment looks up, by stand-ins.
     fn dynamic(&self, text: &str, position: Position) -> String {
+        if !self.affords(self.budget.text(text.len())) {
+            return String::new();
+        }
         let (mut done, mut rest) = (String::new(), text);
         while let Some((before, after)) = rest.split_once("{{resolve:")
             && let Some((reference, behind)) = after.split_once("}}")
         {
-            let position = position.of(&format!("{done}{before}"), behind);
             done.push_str(before);
+            let position = position.of(&done, behind);
             done.push_str(&self::text(&self.unknown(&format!("resolve:{reference}"), "", position)));
             rest = behind;
         }

@@ -1,6 +1,6 @@
 //! Resolves what a template refers to by name: pseudo parameters, parameters, resources and their attributes.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Known, Resolved, Template, text};
 use crate::input::symbol::Position;
@@ -45,6 +45,9 @@ impl Template<'_> {
         let kind = parameter.map(parameter_type).unwrap_or_default();
         let kind = kind.strip_prefix("AWS::SSM::Parameter::Value<").unwrap_or(kind);
         if kind.starts_with("CommaDelimitedList") || kind.starts_with("List<") {
+            if !self.affords(self.budget.steps(found.matches(',').count())) {
+                return None;
+            }
             return Some(found.split(',').map(|item| Value::from(item.trim())).collect());
         }
         Some(Value::from(self.dynamic(&found, position)))
@@ -70,7 +73,10 @@ impl Template<'_> {
     fn may_be_made(&self, id: &str) -> bool {
         let loops = || self.section("Resources").is_some_and(|all| all.keys().any(|key| key.starts_with("Fn::")));
         let transformed = self.whole.get("Transform").is_some();
-        id.starts_with("AWS::") || (transformed && (self.resources().any(|(own, _)| id.starts_with(own)) || loops()))
+        // To compare a name takes less than to resolve a value.
+        let steps = self.section("Resources").map_or(0, Map::len) / 10;
+        let is_made = || self.resources().any(|(own, _)| id.starts_with(own)) || loops();
+        id.starts_with("AWS::") || (transformed && self.affords(self.budget.steps(steps)) && is_made())
     }
 }
 
