@@ -120,7 +120,7 @@ e2e-released: tools build ## Run the end-to-end tests with the released function
 	FUNCTION=released $(PYTEST) tests/e2e
 
 bless: ## Write the expected policies and plans of the tests anew, for a review
-	SNAPSHOTS=overwrite $(DEV_TEST) --test it -- definitions execution_role plan provision role_sets
+	SNAPSHOTS=overwrite $(DEV_TEST) --test it -- definitions execution_role plan provision role_sets show
 
 bench: tools build ## Measure the function and others that do the same work (needs Node.js; ROUNDS=10 rounds of each)
 	.tools/e2e/bin/python benches/run.py

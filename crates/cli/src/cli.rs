@@ -10,6 +10,7 @@ use mlops_roles_core::text::listed;
 use crate::error::Error;
 use crate::options::plan::PlanOptions;
 use crate::options::policy::PolicyOptions;
+use crate::options::show::ShowOptions;
 
 /// The version of the program, with the date of the tables that it derives policies from.
 static VERSION: LazyLock<String> =
@@ -31,6 +32,8 @@ pub enum Command {
     Plan(Box<PlanOptions>),
     #[expect(missing_docs, reason = "the options have the help")]
     Policy(Box<PolicyOptions>),
+    #[expect(missing_docs, reason = "the options have the help")]
+    Show(ShowOptions),
     /// Prints the completions of a shell.
     Completions {
         /// The shell.

@@ -13,6 +13,7 @@ use crate::options::error::OptionError;
 use crate::plan::account::AccountError;
 use crate::policy::PolicyError;
 use crate::settings::SettingsError;
+use crate::show::find::ShowError;
 
 /// Why a command ends without a result.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Error {
     /// `man` names no command.
     #[error("`{found}`: no such command, expected one of {commands}")]
     NoCommand { found: String, commands: String },
+    /// There is nothing to show.
+    #[error(transparent)]
+    Show(#[from] ShowError),
     /// There are no policies.
     #[error(transparent)]
     Policy(#[from] PolicyError),

@@ -10,6 +10,7 @@ mod output;
 pub mod plan;
 pub mod policy;
 pub mod settings;
+pub mod show;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ pub fn run() -> ExitCode {
     let code = match &cli.command {
         Command::Plan(options) => plan::run(options),
         Command::Policy(options) => policy::run(options),
+        Command::Show(options) => show::run(options),
         Command::Completions { shell } => output::print(&cli::completions(*shell)).map(|()| 0),
         Command::Man { command } => cli::man(command.as_deref()).and_then(|page| output::print(&page)).map(|()| 0),
     };

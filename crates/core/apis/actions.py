@@ -62,7 +62,7 @@ class Classifier:
             return Actions(written, "equal", (Action(own),))
         row = self.rows[key]
         if not (equal and "newer" in row and key.endswith("*")):
-            self.table.use(row)
+            self.table.use(row, api)
         if "none" in row:
             return Actions(written, row["none"])
         if "newer" in row and equal:

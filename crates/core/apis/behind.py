@@ -28,7 +28,7 @@ class Reviewed:
             if api is None:
                 report(file, f"{row['api']}: botocore has no such API; delete the row")
             else:
-                self.by_api[row["api"]].append(self._need(api, row))
+                self.by_api[row["api"]].append(self._need(api, self.table.use(row, api)))
 
     def of(self, api: Api) -> list[Need]:
         """The needs of an API."""

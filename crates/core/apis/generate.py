@@ -1,4 +1,4 @@
-"""Writes the table of APIs that `aws-sdk:` tasks can call, ../src/permissions/integration/apis.txt.
+"""Writes the table of APIs that `aws-sdk:` tasks can call, ../src/permissions/integration/apis.txt, and its sources.
 
     python generate.py            # write the table, and print how much of it is scoped
     python generate.py --check    # print what differs from the table, and exit with 1 if anything does
@@ -29,12 +29,14 @@ from packed import packed
 from problems import PROBLEMS
 from resources import Resources, needs
 from roles import Roles
+from sources import Sources
 from table import block
 from tags import Tags
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / "crates/core/apis/table.txt"
 PACKED = ROOT / "crates/core/src/permissions/integration/apis.txt"
+SOURCES = ROOT / "crates/cli/src/show/sources.json"
 # A resource of any service that a member names by its ARN.
 OF_ARN = re.compile(r"([a-z0-9-]+):(?:@::)?\{(\w+)\|arn\}")
 PINNED = ROOT / "tests/local/requirements/apis.txt"
@@ -77,6 +79,18 @@ class Generator:
             yield from block((api, "!" if api in refused else text) for api, text in found.items())
         for table in (self.classifier.table, self.resources.table, self.roles.table, self.tags.table):
             table.report_unused()
+
+    def sources(self) -> str:
+        """What the lines rest on. Call it after `lines`, which uses the rows."""
+        sources = Sources()
+        for name in sorted(set(self.services) - self.removed):
+            sources.add_service(name, self.classifier.prefixes[name][0])
+        sources.add_dropped(sorted(self.removed))
+        sources.add_unsupported(self.unsupported)
+        rows = (self.classifier, self.resources, self.roles, self.tags, self.behind, self.s3, self.declared)
+        sources.add_tables(one.table for one in rows)
+        sources.add_cases()
+        return sources.text()
 
     def needs_text(self, api: Api) -> str:
         """What the table says of an API."""
@@ -185,7 +199,7 @@ def main() -> int:
     if PROBLEMS:
         print("\n".join(dict.fromkeys(PROBLEMS)), file=sys.stderr)
         return 1
-    written = {TABLE: text, PACKED: packed(text)}
+    written = {TABLE: text, PACKED: packed(text), SOURCES: generator.sources()}
     if arguments.check:
         return any([differs(path, text) for path, text in written.items()])
     for path, text in written.items():

@@ -24,6 +24,12 @@ def metadata() -> dict[str, str]:
 
 
 @cache
+def names() -> dict[str, str]:
+    """The names of the services by prefix: `AWS X-Ray` of `xray`."""
+    return json.loads((DATA / "serviceNames.json").read_text("utf-8"))
+
+
+@cache
 def prefixes() -> list[str]:
     """The prefixes of all services."""
     return sorted(path.stem for path in (DATA / "actions").glob("*.json"))

@@ -127,7 +127,7 @@ class Resources:
                 continue
             for path in missing:
                 report("resources.json", f"{api}: the call has no member `{path}`; correct the path")
-            return self.table.use(row)
+            return self.table.use(row, api)
         return None
 
     def _reviewed(self, row: Row, found: list[Member], base: Resource, alone: bool) -> list[Resource]:

@@ -107,8 +107,8 @@ class Roles:
 
     def _place(self, one: Candidate, not_roles: list[Row], others: Table) -> None:
         """Finds the one row of a candidate."""
-        rows = [self.table.use(row) for row in self.by_service[one.api.service] if _covers(row, one)]
-        elsewhere = [others.use(row) for row in not_roles if _covers(row, one)]
+        rows = [self.table.use(row, one.api) for row in self.by_service[one.api.service] if _covers(row, one)]
+        elsewhere = [others.use(row, one.api) for row in not_roles if _covers(row, one)]
         self.found[str(one.api)] += [(one, row) for row in rows]
         if not rows and not elsewhere:
             report(
@@ -122,7 +122,7 @@ class Roles:
         for row in self.table.rows:
             api = services[row["service"]].apis.get(row["api"]) if row["service"] in services else None
             if id(row) not in self.table.used and api and api.has(row["member"]):
-                self.found[str(api)].append((Candidate(api, row["member"], False), self.table.use(row)))
+                self.found[str(api)].append((Candidate(api, row["member"], False), self.table.use(row, api)))
 
     def of(self, api: Api) -> list[Need]:
         """The needs of a call that passes roles: one for each service that gets them."""

@@ -1,6 +1,7 @@
 """Reads the reviewed rows, and notes which of them are used."""
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ class Table:
         lines = (FOLDER / file).read_text("utf-8").splitlines()
         self.rows: list[Row] = [json.loads(line.rstrip(",")) for line in lines[1:-1]]
         self.used: set[int] = set()
+        self.sources: dict[str, list[str]] = defaultdict(list)
         order = [tuple(str(row.get(name, "")) for name in key) for row in self.rows]
         for at, (one, row) in enumerate(zip(order, self.rows, strict=True)):
             if at and order[at - 1] > one:
@@ -25,9 +27,11 @@ class Table:
             if unknown := set(row) - members:
                 report(file, f"{one}: unknown members {sorted(unknown)}")
 
-    def use(self, row: Row) -> Row:
-        """Notes that a row is used."""
+    def use(self, row: Row, api: object) -> Row:
+        """Notes that a row is used for an API, `sagemaker:createEndpoint`, and what the row rests on."""
         self.used.add(id(row))
+        if source := row.get("source"):
+            self.sources[str(api)].append(source)
         return row
 
     def report_unused(self) -> None:

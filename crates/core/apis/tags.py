@@ -49,7 +49,7 @@ class Tags:
             need
             for row in self.by_api.get(str(api), ())
             for action in row["allow"]
-            for need in self._of_action(api, self.table.use(row), action, list(own))
+            for need in self._of_action(api, self.table.use(row, api), action, list(own))
         ]
 
     def _of_action(self, api: Api, row: Row, action: str, own: list[str]) -> list[Need]:

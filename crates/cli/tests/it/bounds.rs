@@ -64,7 +64,8 @@ fn opened(name: &str) -> Stdio {
 
 /// A template with one role.
 fn template(properties: &Value, others: &Value) -> Value {
-    let mut role = json!({ "ServiceToken": "x", "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/SageMakerSome" });
+    let mut role =
+        json!({ "ServiceToken": "x", "SageMakerExecutionRoleArns": "arn:aws:iam::123456789012:role/SageMakerSome" });
     role.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
     let role = json!({ "Type": "Custom::StepFunctionsWorkflowRole", "Properties": role });
     let mut template = json!({ "Resources": { "Role": role } });

@@ -9,3 +9,4 @@
 mod bounds;
 mod definitions;
 mod plan;
+mod show;

@@ -103,6 +103,14 @@ pub enum StateError {
         /// The pattern that the task names.
         pattern: String,
     },
+    /// The names of a service and an API can't be those of an API.
+    #[error("`aws-sdk:{service}:{action}` is not an API; name an API such as `aws-sdk:s3:getObject`")]
+    NotAnApi {
+        /// The service that the task names.
+        service: String,
+        /// The API that the task names.
+        action: String,
+    },
     /// The table of APIs lacks a service.
     #[error("`aws-sdk:{service}`: AWS has no such service{}; correct the service", hint(.near.as_deref()))]
     UnknownService {

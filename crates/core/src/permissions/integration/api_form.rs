@@ -31,7 +31,7 @@
 //! | `url-encoded` | `arn:aws:…` | `arn%3Aaws%3A…` |
 //!
 //! A new word of the table of APIs also needs a place in `HOWS` of `crates/core/apis/needs.py`, and its literals in
-//! `crates/engine/tests/it/every_api/forms.rs`.
+//! `crates/engine/tests/it/every_api/forms.rs`. `crates/cli/src/show/form.rs` needs what it means in words.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;

@@ -23,6 +23,8 @@
 //! roles and `declared` has `on`, `otherwise` and `why` of the need before: `*;!`. A need never begins with `^`. JSON
 //! has an escape such as `\u0023` for each character that would be a sign, `;` or `~`.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -53,7 +55,7 @@ pub struct ApiNeed {
     pub on: Vec<String>,
     /// The resources if `on` leads to none.
     pub otherwise: Vec<String>,
-    /// The key of the reason for a wildcard in `on` itself or in `otherwise`: see `reason`.
+    /// The key of the reason for a wildcard in `on` itself or in `otherwise`: see `resource_pattern::reason`.
     pub why: String,
     /// Members of the call; the grant applies only if the call has one of them.
     pub given: Vec<String>,
@@ -76,6 +78,16 @@ pub struct ApiNeed {
 }
 
 impl ApiNeed {
+    /// The need of an API whose line has none: the action of its name, for which IAM has no resource.
+    pub fn without_resource() -> Self {
+        Self { on: vec!["*".to_owned()], ..Self::default() }
+    }
+
+    /// The IAM actions. `own` is the action of the API's name: `sagemaker:CreateEndpoint`.
+    pub fn actions(&self, own: &str) -> BTreeSet<String> {
+        if self.allow.is_empty() { [own.to_owned()].into() } else { self.allow.iter().cloned().collect() }
+    }
+
     /// Parses the needs of a line. `noun` is the first noun of the line, `prefix` that of the service in IAM.
     ///
     /// # Errors

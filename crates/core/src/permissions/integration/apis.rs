@@ -100,6 +100,24 @@ pub fn find(name: &str) -> Option<Service> {
     found(blocks(), name).map(parsed)
 }
 
+/// Checks that a service and an API have names that AWS could have.
+///
+/// # Errors
+/// Fails for other characters than letters and digits, and for `passRole`.
+pub fn check_name(service: &str, action: &str) -> Result<(), StateError> {
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    // `iam:PassRole` is a permission without an API. A `PassRoleGrant` allows it, for one service.
+    if plain(service) && plain(action) && !action.eq_ignore_ascii_case("passRole") {
+        return Ok(());
+    }
+    Err(StateError::NotAnApi { service: service.to_owned(), action: action.to_owned() })
+}
+
+/// The action of an API's name, with the prefix of its service in IAM: `sagemaker:CreateEndpoint`.
+pub fn own_action(prefix: &str, api: &str) -> String {
+    format!("{prefix}:{}", capital(api))
+}
+
 /// The error about a service that the table does not have, with the closest name if `is_hinted`.
 pub fn unknown(name: &str, is_hinted: bool) -> StateError {
     let near = is_hinted.then(|| nearest(name, services().map(|service| service.name.to_owned()))).flatten();
@@ -118,6 +136,11 @@ pub fn date() -> &'static str {
 }
 
 impl Service {
+    /// Whether Step Functions dropped the service.
+    pub fn is_dropped(&self) -> bool {
+        self.prefix == "!"
+    }
+
     /// Finds an API by its name in the `Resource` of a task: `createEndpoint`.
     ///
     /// # Errors

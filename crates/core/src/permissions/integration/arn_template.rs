@@ -17,12 +17,13 @@ use crate::permissions::integration::resource_pattern::{ResourcePattern, Wildcar
 use crate::permissions::state_error::StateError;
 
 /// A resource of a table: `sagemaker:training-job/{TrainingJobName|cased}`.
-pub(super) struct ArnTemplate<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct ArnTemplate<'a> {
     service: &'a str,
     /// The region and the account of the ARN, if the template tells them.
     place: Option<(&'a str, &'a str)>,
     /// The resource, which is the last part of the ARN.
-    text: &'a str,
+    pub text: &'a str,
 }
 
 impl<'a> ArnTemplate<'a> {
@@ -30,7 +31,7 @@ impl<'a> ArnTemplate<'a> {
     ///
     /// A region and an account may precede the resource: `ec2:@::image/{ImageId}`. There `@` stands for our own, and an
     /// empty text for none. A text without a colon means every resource.
-    pub(super) fn parse(text: &'a str) -> Self {
+    pub fn parse(text: &'a str) -> Self {
         let (service, text) = text.split_once(':').unwrap_or(("", text));
         let mut parts = text.splitn(3, ':');
         if let (Some(region), Some(account), Some(resource)) = (parts.next(), parts.next(), parts.next()) {
@@ -42,8 +43,13 @@ impl<'a> ArnTemplate<'a> {
         Self { service, place: None, text }
     }
 
+    /// Whether the template stands for every resource.
+    pub fn is_any(&self) -> bool {
+        self.service.is_empty()
+    }
+
     /// The ARN up to the resource, in our own place if the template tells no other.
-    fn base(&self, place: &Place) -> String {
+    pub fn base(&self, place: &Place) -> String {
         let Place { partition, region, account } = place;
         let (of_region, of_account) = match (self.place, self.service) {
             (Some(told), _) => told,
@@ -62,7 +68,7 @@ impl<'a> ArnTemplate<'a> {
     /// is an error if neither `ResourceOverrides` nor the context names roles.
     pub(super) fn render(&self, rendering: Rendering<'_>) -> Result<Vec<ResourcePattern>, StateError> {
         let Rendering { task, why, context, .. } = rendering;
-        if self.service.is_empty() {
+        if self.is_any() {
             return Ok(vec![ResourcePattern { arn: "*".to_owned(), wildcard: Some(why.clone()) }]);
         }
         if let Some(list) = self.shared_list()

@@ -40,7 +40,7 @@
 //! `api_form.rs` has the words that only the table of APIs has, and `condition.rs` those of conditions.
 //!
 //! A new word needs a line in `turned` and in `widened`. In `placeholder.rs` it needs its error in `expected`, and the
-//! reason for a wildcard in `covered`. Add its row to the table here.
+//! reason for a wildcard in `covered`. Add its row to the table here, and its words to `crates/cli/src/show/form.rs`.
 
 use crate::iam::arn::{Arn, Place};
 use crate::permissions::integration::api_form;

@@ -37,25 +37,25 @@
 
 pub mod api_need;
 pub mod apis;
+pub mod arn_template;
 pub mod context;
 pub mod declarable;
 pub mod need;
+pub mod placeholder;
 pub mod required;
 pub mod resource_pattern;
+pub mod sdk;
+pub mod target;
 pub mod task_resources;
 pub mod undeclared;
 
 mod api_form;
 mod arn_part;
-mod arn_template;
 mod call;
 mod condition;
 mod form;
 mod model;
 mod passed_role;
-mod placeholder;
-mod sdk;
-mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -117,6 +117,9 @@ pub const OPTIMISED: [(&str, &str); 6] = [
     ("sfn", "states"),
 ];
 
+/// The action that a task needs whose `Resource` is the ARN of a Lambda function.
+pub const INVOKE_FUNCTION: &str = "lambda:InvokeFunction";
+
 /// The integrations of a service by action: `createTrainingJob`.
 type Table = BTreeMap<String, Integration>;
 
@@ -159,21 +162,12 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
     match Target::parse(&task.resource, context.place) {
         Ok(Target::Activity) => {}
         Ok(Target::Function(arn)) => {
-            // `arn:aws:lambda:us-east-1:123456789012:function:name` has seven parts; an eighth part is the qualifier.
-            // For an ARN without a qualifier, the grant also covers any qualifier.
-            let qualified = arn.split(':').count() > 7;
-            let any = "the grant covers every version and alias of the function";
-            let versions = (!qualified).then(|| ResourcePattern::always(format!("{arn}:*"), any));
-            let resources = [ResourcePattern::literal(arn, "`Resource`")].into_iter().chain(versions).collect();
-            required.grant(&task.path, ["lambda:InvokeFunction".to_owned()].into(), resources, None);
+            required.grant(&task.path, [INVOKE_FUNCTION.to_owned()].into(), invoked(arn), None);
         }
         Ok(Target::Sdk { service, action }) => {
-            let of_table = OPTIMISED.iter().find(|(sdk, _)| *sdk == service).map_or(service, |(_, table)| *table);
-            let optimised = TABLES.get(of_table).and_then(|table| table.as_ref().ok()?.get(action));
-            // An integration may have a name that is no API: `emr:createCluster`.
-            let optimised = optimised.filter(|_| apis::find(service).is_some_and(|found| found.has(action)));
+            let optimised = optimised(service, action);
             let mut own = RequiredPermissions::default();
-            for need in optimised.iter().flat_map(|integration| &integration.grants) {
+            for need in optimised.iter().flat_map(|(_, integration)| &integration.grants) {
                 need.require(task, false, context, &mut own);
             }
             let is_refused = !own.errors.is_empty();
@@ -197,11 +191,37 @@ pub fn required_by(task: &Task, context: DeriveContext<'_>, required: &mut Requi
     }
 }
 
+/// The resources of a task whose `Resource` is the ARN of a Lambda function.
+pub fn invoked(function: &str) -> Vec<ResourcePattern> {
+    // `arn:aws:lambda:us-east-1:123456789012:function:name` has seven parts; an eighth part is the qualifier.
+    // For an ARN without a qualifier, the grant also covers any qualifier.
+    let qualified = function.split(':').count() > 7;
+    let any = "the grant covers every version and alias of the function";
+    let versions = (!qualified).then(|| ResourcePattern::always(format!("{function}:*"), any));
+    [ResourcePattern::literal(function, "`Resource`")].into_iter().chain(versions).collect()
+}
+
+/// Finds the integration whose table has what an `aws-sdk:` task needs, with the service of that table.
+///
+/// Returns `None` if the table of APIs has it.
+pub fn optimised(service: &str, api: &str) -> Option<(&'static str, &'static Integration)> {
+    let of_table = OPTIMISED.iter().find(|(sdk, _)| *sdk == service).map_or(service, |(_, table)| *table);
+    let (name, table) = TABLES.get_key_value(of_table)?;
+    let found = table.as_ref().ok()?.get(api)?;
+    // An integration may have a name that is no API: `emr:createCluster`.
+    apis::find(service).is_some_and(|service| service.has(api)).then_some((*name, found))
+}
+
 /// Finds what a table says of an integration. `express` says whether the task runs in an express child workflow.
 ///
 /// # Errors
 /// Fails if Step Functions has no such integration or does not support its pattern, or if the table is broken.
-fn integration(service: &str, action: &str, pattern: &str, express: bool) -> Result<&'static Integration, StateError> {
+pub fn integration(
+    service: &str,
+    action: &str,
+    pattern: &str,
+    express: bool,
+) -> Result<&'static Integration, StateError> {
     let Some(table) = TABLES.get(service) else {
         let near = closest(service, TABLES.keys().copied()).map(str::to_owned);
         return Err(StateError::ServiceNotIntegrated { service: service.to_owned(), near });

@@ -179,7 +179,9 @@ impl Need {
 }
 
 /// The grant for the EventBridge rule that Step Functions keeps to learn that a `.sync` task has ended.
-fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
+///
+/// `rule` is the name without `StepFunctions`: `GetEventsForECSTaskRule`.
+pub fn hears_of_end(state: &str, rule: &str, place: &Place) -> Grant {
     let Place { partition, region, account } = place;
     let actions = ["events:DescribeRule", "events:PutRule", "events:PutTargets"].map(str::to_owned).into();
     let rule = ResourcePattern::exact(format!("arn:{partition}:events:{region}:{account}:rule/StepFunctions{rule}"));

@@ -11,9 +11,13 @@ use crate::permissions::integration::resource_pattern::WildcardReason;
 use crate::permissions::state_error::StateError;
 
 /// A placeholder of an ARN template or a condition: `{member|how=default}`.
-pub(super) struct Placeholder<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholder<'a> {
+    /// The member of the call: `TrainingJobName`.
     pub member: &'a str,
+    /// What turns the value of the member into a part of the ARN, perhaps with a kind of resource: `cased training-job/`.
     pub how: &'a str,
+    /// The value if the member is absent. An empty one says that the template then stands for no resource.
     pub default: Option<&'a str>,
 }
 
@@ -43,7 +47,7 @@ pub(super) type Parts = Vec<(ArnPart, Option<WildcardReason>)>;
 
 impl<'a> Placeholder<'a> {
     /// Parses what stands between the braces.
-    pub(super) fn parse(inside: &'a str) -> Self {
+    pub fn parse(inside: &'a str) -> Self {
         let (inside, default) = match inside.split_once('=') {
             Some((inside, default)) => (inside, Some(default)),
             None => (inside, None),
@@ -120,6 +124,11 @@ impl<'a> Placeholder<'a> {
             (part, wildcard)
         });
         Ok(parts.collect())
+    }
+
+    /// The reason for a wildcard that follows a literal value. Empty if none does.
+    pub fn wildcard(&self) -> &'static str {
+        covered(self.how)
     }
 
     /// The error that the call lacks the member.

@@ -1,5 +1,7 @@
 //! The resource of a grant, with the reason for the wildcards in it.
 
+use std::collections::BTreeSet;
+
 use crate::permissions::integration::context::DeriveContext;
 
 /// The ARN of a grant, which may have wildcards, with the reason for them.
@@ -85,4 +87,24 @@ pub fn narrowed_by<'a>(one: ResourcePattern, told: impl Iterator<Item = &'a Stri
     let within = told.filter(|arn| one.is_replaceable() && crate::iam::arn::matches(&one.arn, arn));
     let within: Vec<ResourcePattern> = within.map(|arn| ResourcePattern::by_hand(arn)).collect();
     if within.is_empty() { vec![one] } else { within }
+}
+
+/// The reason for a wildcard that a key in the table of APIs stands for: `created`.
+///
+/// Where the call may tell the resource in a way that the derivation does not read, `ResourceOverrides` can tell it.
+pub fn reason(key: &str, actions: &BTreeSet<String>) -> WildcardReason {
+    let action = actions.first().map_or("", String::as_str);
+    let always = |why: &str| WildcardReason::Always(why.to_owned());
+    let open = |why: &str| WildcardReason::AtRunTime(format!("{why}, but `ResourceOverrides` can name it"));
+    match key {
+        "created" => always("AWS chooses the id of what the call creates"),
+        "list" => always("IAM checks a call that lists against every resource"),
+        "condition" => always("IAM limits the call by a condition and not by a resource"),
+        "unnamed" => open("no member of the call names the resource"),
+        "optional" => open("the call does not set the member that names the resource"),
+        "other-name" => open("the call names the resource by something that its ARN does not have"),
+        "content" => open("a document or a query in the call names the resource"),
+        "partial" => always("the ARN has a part that the call does not name"),
+        _ => WildcardReason::Always(format!("`{action}` has no resource-level permissions")),
+    }
 }

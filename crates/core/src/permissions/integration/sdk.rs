@@ -22,12 +22,17 @@ use crate::permissions::integration::context::DeriveContext;
 use crate::permissions::integration::passed_role::PassedRole;
 use crate::permissions::integration::placeholder::{Absent, Rendering};
 use crate::permissions::integration::required::{PassRoleGrant, RequiredPermissions};
-use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason};
+use crate::permissions::integration::resource_pattern::{ResourcePattern, WildcardReason, reason};
 use crate::permissions::integration::task_resources::{DeclaredRole, TaskResources, Use};
 use crate::permissions::state_error::StateError;
-use crate::text::capital;
 
 const SAGEMAKER: &str = "sagemaker.amazonaws.com";
+
+/// The end of the name of a directory bucket of S3.
+pub const DIRECTORY_BUCKET: &str = "--x-s3";
+
+/// The action that every call for a directory bucket needs, besides those in the table.
+pub const SESSION: &str = "s3express:CreateSession";
 
 /// The maximum number of errors about unknown names that have the closest name.
 const MOST_HINTS: usize = 20;
@@ -40,21 +45,17 @@ pub(super) fn required_by(
     context: DeriveContext<'_>,
     required: &mut RequiredPermissions,
 ) {
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    // `iam:PassRole` is a permission without an API. A `PassRoleGrant` allows it, for one service.
-    let is_permission = action.eq_ignore_ascii_case("passRole");
-    if !plain(service) || !plain(action) || is_permission {
-        let why = format!("`aws-sdk:{service}:{action}` is not an API; name an API such as `aws-sdk:s3:getObject`");
+    if let Err(why) = apis::check_name(service, action) {
         return required.invalid(&task.path, &why);
     }
     // To look for the closest of all names takes long, so only the first errors have it.
     let is_hinted = required.tightened.len() < MOST_HINTS;
     let (prefix, is_known, api) = match apis::find(service) {
-        Some(found) if found.prefix == "!" => (service, true, Ok(Api::Unsupported)),
+        Some(found) if found.is_dropped() => (service, true, Ok(Api::Unsupported)),
         Some(found) => (found.prefix, true, found.api(action, is_hinted)),
         None => (service, false, Err(apis::unknown(service, is_hinted))),
     };
-    let call = ApiCall { task, service, action, own: format!("{prefix}:{}", capital(action)), context };
+    let call = ApiCall { task, service, action, own: apis::own_action(prefix, action), context };
     match api {
         Ok(Api::Known { needs, confirmed }) => call.known(&needs, confirmed, required),
         Ok(Api::NoAction(reason)) => {
@@ -100,7 +101,7 @@ impl ApiCall<'_> {
             self.session(required);
         }
         if needs.is_empty() {
-            self.require(&ApiNeed { on: vec!["*".to_owned()], ..ApiNeed::default() }, required);
+            self.require(&ApiNeed::without_resource(), required);
         }
         let mut own = RequiredPermissions::default();
         for need in needs {
@@ -175,8 +176,7 @@ impl ApiCall<'_> {
             passed.pass(task, role, context);
             required.append(passed.spared());
         }
-        let mut actions: BTreeSet<String> =
-            if need.allow.is_empty() { [own.clone()].into() } else { need.allow.iter().cloned().collect() };
+        let mut actions = need.actions(own);
         if need.on.is_empty() {
             return;
         }
@@ -242,11 +242,10 @@ impl ApiCall<'_> {
         let Place { partition, region, account } = self.context.place;
         for found in self.task.arguments.at("Bucket") {
             if let Found::Literal(bucket) = found
-                && bucket.ends_with("--x-s3")
+                && bucket.ends_with(DIRECTORY_BUCKET)
             {
                 let arn = format!("arn:{partition}:s3express:{region}:{account}:bucket/{bucket}");
-                let action = "s3express:CreateSession".to_owned();
-                required.grant(&self.task.path, [action].into(), vec![ResourcePattern::exact(arn)], None);
+                required.grant(&self.task.path, [SESSION.to_owned()].into(), vec![ResourcePattern::exact(arn)], None);
             }
         }
     }
@@ -290,25 +289,5 @@ impl ApiCall<'_> {
         let (allow, on) = (actions.to_vec(), vec!["*".to_owned()]);
         let open = ApiNeed { allow, on, why: "unnamed".to_owned(), ..ApiNeed::default() };
         self.require(&open, required);
-    }
-}
-
-/// The reason that a key in the table stands for.
-///
-/// Where the call may tell the resource in a way that the derivation does not read, `ResourceOverrides` can tell it.
-fn reason(key: &str, actions: &BTreeSet<String>) -> WildcardReason {
-    let action = actions.first().map_or("", String::as_str);
-    let always = |why: &str| WildcardReason::Always(why.to_owned());
-    let open = |why: &str| WildcardReason::AtRunTime(format!("{why}, but `ResourceOverrides` can name it"));
-    match key {
-        "created" => always("AWS chooses the id of what the call creates"),
-        "list" => always("IAM checks a call that lists against every resource"),
-        "condition" => always("IAM limits the call by a condition and not by a resource"),
-        "unnamed" => open("no member of the call names the resource"),
-        "optional" => open("the call does not set the member that names the resource"),
-        "other-name" => open("the call names the resource by something that its ARN does not have"),
-        "content" => open("a document or a query in the call names the resource"),
-        "partial" => always("the ARN has a part that the call does not name"),
-        _ => WildcardReason::Always(format!("`{action}` has no resource-level permissions")),
     }
 }

@@ -4,11 +4,24 @@ use crate::iam::arn::{Arn, Place};
 use crate::permissions::state_error::StateError;
 
 /// What the `Resource` of a task names.
-pub(super) enum Target<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
     /// An optimised integration. The pattern is empty for request-response.
-    Integration { service: &'a str, action: &'a str, pattern: &'a str },
+    Integration {
+        /// The service: `sagemaker`.
+        service: &'a str,
+        /// The action: `createTrainingJob`.
+        action: &'a str,
+        /// The pattern: `sync`, `sync:2` or `waitForTaskToken`.
+        pattern: &'a str,
+    },
     /// An API that the task calls through the AWS SDK integration.
-    Sdk { service: &'a str, action: &'a str },
+    Sdk {
+        /// The service as Step Functions writes it: `cloudwatchlogs`.
+        service: &'a str,
+        /// The API: `createLogGroup`.
+        action: &'a str,
+    },
     /// A Lambda function by its ARN.
     Function(&'a str),
     /// An activity, which needs no permission.
@@ -20,7 +33,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// Fails if the text is the ARN of nothing that a task can call.
-    pub(super) fn parse(resource: &'a str, place: &Place) -> Result<Self, StateError> {
+    pub fn parse(resource: &'a str, place: &Place) -> Result<Self, StateError> {
         if resource.contains("${") {
             return Err(StateError::NotSubstituted(resource.to_owned()));
         }
