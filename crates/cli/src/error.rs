@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::input::document::DocumentError;
 use crate::options::error::OptionError;
 use crate::plan::account::AccountError;
-use crate::policy::PolicyError;
+use crate::policy::error::PolicyError;
 use crate::settings::SettingsError;
 use crate::show::find::ShowError;
 

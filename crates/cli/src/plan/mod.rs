@@ -6,7 +6,7 @@ mod course;
 pub mod deployed;
 mod explain;
 mod guardrails;
-pub(crate) mod report;
+pub mod report;
 pub(crate) mod resource;
 pub(crate) mod scene;
 mod stack;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Policies, PolicyError};
+use super::error::PolicyError;
+use super::result::Policies;
 use crate::error::Error;
 
 /// The file with the whole result. It tells a later run which files are the program's own.

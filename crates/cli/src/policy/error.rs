@@ -5,6 +5,20 @@ use std::path::PathBuf;
 
 use mlops_roles_core::text::listed;
 
+/// The properties of a workflow role that its policies depend on, besides the definition.
+pub const PROPERTIES: [&str; 10] = [
+    "DataKeys",
+    "DefinitionSubstitutions",
+    "KmsKeyArn",
+    "Logging",
+    "ResourceOverrides",
+    "SageMakerExecutionRoleArns",
+    "StateMachineName",
+    "TaskActions",
+    "TaskResources",
+    "Tracing",
+];
+
 /// Why there are no policies.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -32,7 +46,7 @@ pub enum PolicyError {
     /// A property has no effect.
     #[error(
         "`--property {name}`: does not change the policies, expected one of {}",
-        listed(&super::PROPERTIES.map(str::to_owned))
+        listed(&PROPERTIES.map(str::to_owned))
     )]
     Property { name: String },
     /// The policies can't be derived. Holds all errors.

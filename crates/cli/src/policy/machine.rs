@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use mlops_roles_core::text::shown;
 use serde_json::{Map, Value, json};
 
-use super::PolicyError;
+use super::error::PolicyError;
 use crate::input::definition::Given;
 use crate::input::document::as_json;
 use crate::input::repository::{Repository, text_of};

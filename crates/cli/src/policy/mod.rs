@@ -1,18 +1,14 @@
 //! `mlops-roles policy`: the policies that the role of a state machine needs, as plain IAM policy documents.
 
 mod directory;
-mod error;
+pub mod error;
 mod machine;
 mod query;
-mod result;
+pub mod result;
 
 use std::path::Path;
 
 use mlops_roles_core::guardrails::Guardrails;
-use mlops_roles_core::resource::properties::Problem;
-
-pub use error::PolicyError;
-pub use result::{Policies, Wildcard};
 
 use crate::REFUSED;
 use crate::error::Error;
@@ -21,23 +17,10 @@ use crate::options::policy::{Format, PolicyOptions};
 use crate::output::{complain, note, print};
 use crate::plan::scene::Scene;
 use crate::settings::Settings;
+use error::{PROPERTIES, PolicyError};
 use machine::Machine;
 use query::Query;
 use result::Derived;
-
-/// The properties of a workflow role that its policies depend on, besides the definition.
-const PROPERTIES: [&str; 10] = [
-    "DataKeys",
-    "DefinitionSubstitutions",
-    "KmsKeyArn",
-    "Logging",
-    "ResourceOverrides",
-    "SageMakerExecutionRoleArns",
-    "StateMachineName",
-    "TaskActions",
-    "TaskResources",
-    "Tracing",
-];
 
 /// Prints or writes the policies of a state machine, and returns the exit code.
 ///
@@ -117,9 +100,4 @@ fn stem(file: &Path) -> String {
         Some("" | "-") | None => "StateMachine".to_owned(),
         Some(stem) => stem.to_owned(),
     }
-}
-
-/// Whether the problem is only that nobody names what a state needs.
-fn is_undeclared(problem: &Problem) -> bool {
-    matches!(problem, Problem::Undeclared(_))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mlops_roles_core::text::{closest, listed};
 use serde_json::{Map, Value, json};
 
-use super::PolicyError;
+use super::error::PolicyError;
 use crate::input::read::LONGEST;
 use crate::options::input::InputOptions;
 use crate::options::policy::PolicyOptions;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::integration::required::Grant;
 use mlops_roles_core::permissions::integration::undeclared::UndeclaredNeed;
+use mlops_roles_core::resource::properties::Problem;
 use mlops_roles_core::resource::workflow_role;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{PolicyError, is_undeclared};
+use super::error::PolicyError;
 use crate::error::Error;
 use crate::input::symbol::Symbols;
 use crate::plan::report::mapped;
@@ -86,8 +87,9 @@ impl Scene<'_> {
     /// When they can't be derived, or have a value that only a deployment knows and `placeholders` does not allow.
     pub fn derived(&self, name: &str, properties: &Properties<'_>, placeholders: bool) -> Result<Derived, Error> {
         let (mut read, findings, symbols) = self.read(name, workflow_role::TYPE, properties);
-        let (undeclared, errors): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut read.errors).into_iter().partition(|error| is_undeclared(&error.problem));
+        let (undeclared, errors): (Vec<_>, Vec<_>) = std::mem::take(&mut read.errors)
+            .into_iter()
+            .partition(|error| matches!(error.problem, Problem::Undeclared(_)));
         let (open, errors) = symbols.divided(&errors);
         let mut problems: Vec<String> = findings.faults.into_iter().collect();
         problems.extend(errors.into_iter().map(ToString::to_string));

@@ -8,5 +8,6 @@
 
 mod bounds;
 mod definitions;
+mod markdown;
 mod plan;
 mod show;

@@ -8,7 +8,7 @@ use crate::plan::explain::Statement;
 /// Renders a report as Markdown, for a comment on a change.
 pub fn render(report: &Report) -> String {
     let mut out = Lines(String::new());
-    out.line(&format!("## {} `{}`\n", report.logical_id, report.resource_type));
+    out.line(&format!("## {} {}\n", inert(&report.logical_id), code(&report.resource_type)));
     for (title, items) in [
         (ERRORS, &report.refusals),
         (POSSIBLE_ERRORS, &report.open),
@@ -116,21 +116,28 @@ fn lines(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join("<br>")
 }
 
-/// Formats text as a code span, in which nothing is Markdown.
+/// Formats text as a code span, in which nothing is Markdown. Backticks in the text can't end the span.
 fn code(text: &str) -> String {
     let text = text.replace(['\n', '\r'], " ");
-    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+    if !text.contains('`') {
+        return format!("`{text}`");
+    }
+    let longest = text.split(|c: char| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    format!("{fence} {text} {fence}")
 }
 
 /// Escapes the Markdown in a text. What is in backticks stays code.
 fn inert(text: &str) -> String {
     let text = text.replace(['\n', '\r'], " ");
-    let parts = text.split('`').enumerate().map(|(i, part)| {
-        if i % 2 == 1 {
-            return format!("`{part}`");
-        }
-        let escape = |c: char| if "*_<>@#[]|\\".contains(c) { format!("\\{c}") } else { c.to_string() };
-        part.chars().map(escape).collect()
-    });
+    let escape = |c: char| if "*_<>@#[]|\\`".contains(c) { format!("\\{c}") } else { c.to_string() };
+    // Adjacent backticks could end a span of code where the text after them is not escaped.
+    if text.contains("``") {
+        return text.chars().map(escape).collect();
+    }
+    let parts = text
+        .split('`')
+        .enumerate()
+        .map(|(i, part)| if i % 2 == 1 { format!("`{part}`") } else { part.chars().map(escape).collect() });
     parts.collect()
 }
