@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-VENVS := sam ministack moto lint build e2e docs apis
+VENVS := sam ministack moto lint build e2e docs apis wheel
 UV := .tools/uv/bin/uv
 CHECKS := format layers clippy generated dependencies oldest-rust templates docs
 # This builds all crates with all features. There are no examples, but `--examples` makes cargo use the dev-dependencies.
@@ -37,9 +37,24 @@ export ZIG_GLOBAL_CACHE_DIR := $(ROOT)/target/zig/global
 export ZIG_LOCAL_CACHE_DIR := $(ROOT)/target/zig/local
 # No path of this machine gets into the function, so that every machine builds the same bytes.
 NO_PATHS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(ROOT)=/mlops-roles
+# The profile, the manifest and the kind of the wheel are in pyproject.toml.
+MATURIN := PATH="$(ROOT)/.tools/wheel/bin:$$PATH" maturin build --locked
+# `make cli-files` builds the program for CLI_TARGET. The wheel of a static program is linked against the C library of
+# manylinux2014 instead: its allocator is faster, and a name is resolved as the machine is configured.
+CLI_TARGET ?= $(shell rustc --print host-tuple)
+WHEEL_TARGET = $(CLI_TARGET:-musl=-gnu)
+ON_LINUX = $(findstring -linux-,$(CLI_TARGET))
 # The Python interpreters that have the local AWS servers, for the tests that start them.
 export MINISTACK_PYTHON := $(ROOT)/.tools/ministack/bin/python
 export MOTO_PYTHON := $(ROOT)/.tools/moto/bin/python
+# Writes target/$(1).json for the crate in the folder $(2). The tool also writes a file for each other crate.
+define sbom
+SOURCE_DATE_EPOCH=0 $(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
+  --manifest-path $(2)/Cargo.toml $(3) --override-filename $(1)
+mkdir -p target
+sed 's|file://$(ROOT)|file://.|g' $(2)/$(1).json > target/$(1).json
+rm -f $(1).json crates/*/$(1).json
+endef
 # Measurements are written to docs/evidence only on request, so that they leave the checkout clean. The revision is
 # stored now, because a measurement takes a while.
 ifeq ($(PUBLISH),1)
@@ -49,14 +64,14 @@ else
   publish = cat >/dev/null
 endif
 
-.PHONY: help tools build dev-function stackset-template package release-files demo test quick e2e-released bless sdk-calls generate bench bench-plan corpus check checks $(CHECKS) campaign \
-  fuzz reproduce loop sbom site clean
+.PHONY: help tools build dev-function stackset-template wheel cli-files package release-files demo test quick e2e-released bless sdk-calls generate bench bench-plan corpus check checks $(CHECKS) campaign \
+  fuzz reproduce loop hook sbom site clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 	@echo 'With PUBLISH=1, bench, bench-plan, corpus, campaign, fuzz, reproduce and loop write what they measured to docs/evidence/.'
 
-tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, pytest, Sphinx under .tools/
+tools: $(VENVS:%=.tools/%/.installed) ## Install sam, ministack, moto, cfn-lint, cargo-lambda, maturin, pytest, Sphinx under .tools/
 
 .tools/%/.installed: tests/local/requirements/%.txt tests/local/requirements/%.frozen.txt | $(UV)
 	$(UV) venv --quiet --clear --no-python-downloads --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .tools/$*
@@ -102,13 +117,26 @@ package: tools build ## Package the application into a local bucket, check the p
 	.tools/e2e/bin/python tests/local/package.py
 	FUNCTION=released .tools/e2e/bin/python tests/local/demo.py
 
+# No feature `account` here: the tests must not wait for the AWS SDKs.
+wheel: .tools/wheel/.installed ## Build the wheel of the command line for this machine in target/wheels
+	rm -rf target/wheels
+	$(MATURIN) --out target/wheels
+
+cli-files: .tools/wheel/.installed ## Make the released files of the command line for this machine in target/cli-files (CLI_TARGET=TARGET)
+	rm -rf target/cli-files
+	RUSTFLAGS="$(NO_PATHS)$(if $(ON_LINUX), -C target-feature=+crt-static)" cargo build --locked --profile cli \
+	  --package mlops-roles-cli --features account --target $(CLI_TARGET)
+	RUSTFLAGS="$(NO_PATHS)" $(MATURIN) --features account --target $(WHEEL_TARGET) $(if $(ON_LINUX),--zig) --out target/cli-files
+	$(PYTHON) tests/local/cli_files.py $(CLI_TARGET)
+
+# With TAG, a release: the files of the command line for every target have to be in target/cli-files.
 release-files: .aws-sam/arm64/template.yaml stackset-template sbom ## Make the files of a release, for both instruction sets
-	$(PYTHON) tests/local/release.py files
+	$(PYTHON) tests/local/release.py files $${TAG:+"$$TAG"}
 
 demo: $(patsubst %,.tools/%/.installed,sam ministack e2e) dev-function ## Deploy to a local AWS, show the workflow role, and delete everything again
 	.tools/e2e/bin/python tests/local/demo.py
 
-test: tools dev-function ## Run every test; the last line is the total
+test: tools dev-function wheel ## Run every test; the last line is the total
 	$(PYTHON) tests/local/total.py \
 	  "$(DEV_TEST)" "env FACE=wire $(DEV_TEST) --test it -- $(ONCE:%=--skip %)" \
 	  "$(PYTEST) tests/local" "$(PYTEST) tests/e2e"
@@ -165,15 +193,17 @@ reproduce: .tools/build/.installed ## Build the function twice, from nothing, in
 loop: ## Time build, tests and demo in clones with empty caches (CI_LOG=FILE: also the steps in the output of `.ci/run`)
 	$(PYTHON) tests/local/loop.py $(CI_LOG)
 
-sbom: target/sbom.json ## List the crates of the function as CycloneDX, and compare the list with what cargo links
+hook: wheel ## Install the pre-commit hook of the last commit as users do, which builds the program, and run it
+	HOOK=install $(PYTEST) tests/local/test_hook.py
+
+sbom: target/sbom.json target/cli-sbom.json ## List the crates of function and command line as CycloneDX, and compare the lists with what cargo links
 	$(PYTHON) tests/local/sbom.py
 
 target/sbom.json: Cargo.toml Cargo.lock $(CARGO_CYCLONEDX)
-	SOURCE_DATE_EPOCH=0 $(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
-	  --target x86_64-unknown-linux-gnu --override-filename sbom
-	mkdir -p target
-	sed 's|file://$(ROOT)|file://.|g' sbom.json > $@
-	rm sbom.json crates/*/sbom.json
+	$(call sbom,sbom,.,--target x86_64-unknown-linux-gnu)
+
+target/cli-sbom.json: Cargo.toml Cargo.lock crates/cli/Cargo.toml $(CARGO_CYCLONEDX)
+	$(call sbom,cli-sbom,crates/cli,--target all --features account)
 
 site: .tools/docs/.installed ## Build the site of the documentation in target/site; a broken link or anchor fails
 	rm -rf target/site target/doctrees

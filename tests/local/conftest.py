@@ -1,12 +1,18 @@
 """The fixtures of the tests. One ministack process, with its SageMaker, serves all of them."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import boto3
 import pytest
 from botocore.config import Config
 
 from launched import BOOTSTRAP, REGION, TRUST, a_zip, allow, document, free_port, role_arn, start, stop, unique
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = ROOT / ".tools/uv/bin/uv"
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +85,21 @@ def function(aws, role, server):
         call.name, call.role = name, role_arn(f"functions/{executing}")
         return call
     return make
+
+
+@pytest.fixture(scope="session")
+def wheel():
+    """The wheel that `make wheel` built."""
+    found = sorted((ROOT / "target/wheels").glob("*.whl"))
+    assert len(found) == 1, "run `make wheel` first"
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """The folder with the program, after the wheel is installed into an empty environment, without an index."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([UV, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, folder / "venv"], check=True)
+    subprocess.run([UV, "pip", "install", "--quiet", "--offline", "--no-index", "--cache-dir", folder / "cache",
+                    "--python", folder / "venv", wheel], check=True)
+    return folder / "venv/bin"
