@@ -2,11 +2,15 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use indicatif::ProgressBar;
 
 use crate::error::Error;
 
+/// The time between two pictures of the progress.
+const TICK: Duration = Duration::from_millis(100);
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Prints text to standard output. Colours reach only a terminal. Whoever closes the pipe has read enough: that is no
@@ -20,6 +24,17 @@ pub fn print(text: &str) -> Result<(), Error> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),
     }
+}
+
+/// Shows on standard error that the program works, if that is a terminal. `count` is the number of files.
+pub fn progress(count: usize, is_reading_account: bool) -> ProgressBar {
+    let bar = match (count, is_reading_account) {
+        (1, false) => return ProgressBar::hidden(),
+        (1, true) => ProgressBar::new_spinner().with_message("reading the account"),
+        (several, _) => ProgressBar::new(several as u64),
+    };
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
 /// Prints an error to standard error.

@@ -13,7 +13,9 @@ pub struct ShowOptions {
     /// Examples are `sagemaker:createTrainingJob.sync` and `aws-sdk:sagemaker:describeEndpoint`. The beginning
     /// `arn:aws:states:::` may be left out.
     pub name: Option<String>,
-    /// Lists the integrations and APIs with this text in their name or in an IAM action. Upper and lower case are alike.
+    /// Lists the integrations and APIs that have each word of the text in their name or in an IAM action.
+    ///
+    /// Upper and lower case are alike.
     #[arg(long, value_name = "TEXT")]
     pub search: Option<String>,
     /// Sets the format of the output.

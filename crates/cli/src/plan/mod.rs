@@ -19,7 +19,7 @@ use mlops_roles_core::resource::TYPES;
 use crate::error::Error;
 use crate::input::document::Document;
 use crate::options::plan::{Format, PlanOptions};
-use crate::output::{complain, print};
+use crate::output::{complain, print, progress};
 use crate::settings::Settings;
 use crate::{DIFFERENT, REFUSED};
 use report::Report;
@@ -33,28 +33,22 @@ pub fn run(options: &PlanOptions) -> Result<u8, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
     let (mut reports, mut is_refused) = (Vec::new(), false);
     let is_one = options.files.len() == 1;
+    let progress = progress(options.files.len(), options.against_account);
     for file in &options.files {
-        match runtime.block_on(Box::pin(of_file(options, file))) {
-            Ok(found) => {
-                if !matches!(options.format, Format::Json) && !found.is_empty() {
-                    print(&heading(file, options.format, is_one))?;
-                }
-                for report in &found {
-                    match options.format {
-                        Format::Text => print(&format!("{}\n", report::text::render(report)))?,
-                        Format::Markdown => print(&format!("{}\n", report::markdown::render(report)))?,
-                        Format::Json => {}
-                    }
-                }
-                reports.extend(found);
-            }
-            Err(error) if is_one => return Err(error),
+        let found = runtime.block_on(Box::pin(of_file(options, file)));
+        progress.inc(1);
+        let found = progress.suspend(|| match found {
+            Ok(found) => print_reports(&found, file, options).map(|()| Some(found)),
+            Err(error) if is_one => Err(error),
             Err(error) => {
-                is_refused = true;
                 complain(&error.of_file(file));
+                Ok(None)
             }
-        }
+        })?;
+        is_refused |= found.is_none();
+        reports.extend(found.into_iter().flatten());
     }
+    progress.finish_and_clear();
     if matches!(options.format, Format::Json) {
         print(&format!("{}\n", serde_json::to_string_pretty(&reports)?))?;
     }
@@ -87,11 +81,16 @@ async fn of_file(options: &PlanOptions, file: &Path) -> Result<Vec<Report>, Erro
     Ok(reports)
 }
 
-/// The line above the reports on one of several files.
-fn heading(file: &Path, format: Format, is_one: bool) -> String {
-    match format {
-        Format::Text if !is_one => report::text::heading(&file.display().to_string()),
-        Format::Markdown if !is_one => report::markdown::heading(&file.display().to_string()),
-        _ => String::new(),
+/// Prints the reports on one file, except in JSON, which is one list for all files.
+fn print_reports(reports: &[Report], file: &Path, options: &PlanOptions) -> Result<(), Error> {
+    let file = file.display().to_string();
+    let (heading, texts): (_, Vec<String>) = match options.format {
+        Format::Text => (report::text::heading(&file), reports.iter().map(report::text::render).collect()),
+        Format::Markdown => (report::markdown::heading(&file), reports.iter().map(report::markdown::render).collect()),
+        Format::Json => return Ok(()),
+    };
+    if options.files.len() > 1 && !reports.is_empty() {
+        print(&heading)?;
     }
+    texts.iter().try_for_each(|text| print(&format!("{text}\n")))
 }

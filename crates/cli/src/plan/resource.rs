@@ -16,7 +16,6 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::input::definition::{Given, LOCATION};
 use crate::input::symbol::Symbols;
-use crate::input::template::Findings;
 use crate::plan::course::Case;
 use crate::plan::report::Report;
 use crate::plan::scene::{STACK, Scene};
@@ -91,16 +90,16 @@ impl Scene<'_> {
         Ok(report.printed(&|text| symbols.printed(text))?)
     }
 
-    /// Parses the properties of a resource that does not exist yet, with the shapes that fit. Also returns what was
-    /// found on the way.
-    pub fn read(&self, id: &str, kind: &str, properties: &Properties<'_>) -> (Subject, Findings, Symbols) {
+    /// Parses the properties of a resource that does not exist yet, with the shapes that fit. Also returns the properties
+    /// and what was found on the way.
+    pub fn read(&self, id: &str, kind: &str, properties: &Properties<'_>) -> (Subject, Given, Symbols) {
         let owner = Owner { stack_id: self.stack_id.clone(), logical_id: id.to_owned() };
         let context = self.context(&owner);
         let symbols = RefCell::new(self.symbols.clone());
         let any_object = allowing_any_object(&self.guardrails);
         let asked = Asked { kind, properties, request: None, is_deployed: false };
         let fitted = self.fit(&asked, &symbols, &any_object, context);
-        (fitted.read, fitted.given.findings, symbols.into_inner())
+        (fitted.read, fitted.given, symbols.into_inner())
     }
 
     fn context<'c>(&'c self, owner: &'c Owner) -> ReadContext<'c> {

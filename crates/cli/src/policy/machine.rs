@@ -96,17 +96,9 @@ impl<'a> Machine<'a> {
             }
         }
         properties.extend(scene.settings.properties.clone());
-        let is_named = properties.contains_key("StateMachineName");
         let mut properties = Value::Object(properties);
         scene.substitute(&mut properties, None);
         findings.notes.extend(scene.notes.iter().cloned());
-        if !is_named {
-            findings.notes.insert(
-                "the state machine has no name, so the trust policy allows every state machine of the account and \
-                 region; set its name, or `--property StateMachineName=NAME`"
-                    .to_owned(),
-            );
-        }
         Given { properties, object: None, findings }
     }
 

@@ -17,6 +17,10 @@ use crate::plan::report::mapped;
 use crate::plan::resource::Properties;
 use crate::plan::scene::Scene;
 
+/// The note on a trust policy that allows any state machine.
+const UNNAMED: &str = "the state machine has no name, so the trust policy allows every state machine of the account and \
+                       region; set its name, or `--property StateMachineName=NAME`";
+
 /// The policies that the role of a state machine needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
@@ -86,7 +90,8 @@ impl Scene<'_> {
     /// # Errors
     /// When they can't be derived, or have a value that only a deployment knows and `placeholders` does not allow.
     pub fn derived(&self, name: &str, properties: &Properties<'_>, placeholders: bool) -> Result<Derived, Error> {
-        let (mut read, findings, symbols) = self.read(name, workflow_role::TYPE, properties);
+        let (mut read, given, symbols) = self.read(name, workflow_role::TYPE, properties);
+        let findings = given.findings;
         let (undeclared, errors): (Vec<_>, Vec<_>) = std::mem::take(&mut read.errors)
             .into_iter()
             .partition(|error| matches!(error.problem, Problem::Undeclared(_)));
@@ -105,7 +110,8 @@ impl Scene<'_> {
         let pass_role = role.as_ref().and_then(|role| role.inline.values().next());
         let trust = role.as_ref().map(|role| value(&role.trust)).unwrap_or_default();
         let notes = findings.notes.into_iter().chain(open.into_iter().map(ToString::to_string));
-        let notes = notes.chain(read.warnings).chain(read.spec.notices).chain(symbols.assumptions());
+        let unnamed = given.properties.get("StateMachineName").is_none().then(|| UNNAMED.to_owned());
+        let notes = notes.chain(unnamed).chain(read.warnings).chain(read.spec.notices).chain(symbols.assumptions());
         let policies = Policies {
             state_machine: name.to_owned(),
             trust_policy: trust,

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod definitions;
+mod docs;
 mod markdown;
 mod plan;
 mod show;
