@@ -7,6 +7,9 @@ run:
     sh example    it needs files or programs of the reader
 
 A block `text output` after it has lines that the command prints, in that order; `…` stands for any text.
+
+A block `console` has commands of `mlops-roles` that need neither AWS nor files of the reader, with their output. The
+tests of the crate `mlops-roles-cli` run them.
 """
 
 import os
@@ -53,14 +56,6 @@ if arguments[0] == "delete":
 sam = {str(ROOT / ".tools/sam/bin/sam")!r}
 os.execv(sam, [sam, *arguments])
 """,
-    # The aliases would build the program, which is built already.
-    "cargo": f"""#!/bin/sh
-case "$1" in
-  preview | preview-account) grep -q "^$1 = " {ROOT}/.cargo/config.toml && shift && exec preview "$@" ;;
-esac
-echo "not a command of the documentation: cargo $*" >&2
-exit 1
-""",
     # CI runs these targets anyway. Here the shim only checks that they exist.
     "make": f"""#!/bin/sh
 exec {shutil.which("make")} --silent --dry-run --directory={ROOT} "$@" >/dev/null
@@ -104,7 +99,7 @@ def environment(work, server):
         shim = programs / name
         shim.write_text(text)
         shim.chmod(shim.stat().st_mode | stat.S_IEXEC)
-    (programs / "preview").symlink_to(ROOT / "target/debug/preview")
+    (programs / "mlops-roles").symlink_to(ROOT / "target/debug/mlops-roles")
     path = [str(programs), str(ROOT / ".tools/e2e/bin"), os.environ["PATH"]]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "SAM_"))}
     env.update(PATH=":".join(path), AWS_ENDPOINT_URL=server.endpoint, AWS_ENDPOINT_URL_SAGEMAKER=server.sagemaker_endpoint,
@@ -168,4 +163,12 @@ def test_what_a_page_shows_is_compared():
 def test_a_command_that_is_not_run_says_why(page):
     infos = [info for info, _ in blocks(page) if info[:1] == ["sh"]]
     assert all(len(info) == 1 or len(info) == 2 and info[1] in NOT_RUN for info in infos), infos
-    assert not [info for info, _ in blocks(page) if info[:1] in (["bash"], ["console"], ["shell"])], "a block of commands is `sh`"
+    assert not [info for info, _ in blocks(page) if info[:1] in (["bash"], ["shell"])], "a block of commands is `sh`"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_console_block_has_commands_of_the_command_line_alone(page):
+    for info, text in blocks(page):
+        if info[:1] == ["console"]:
+            commands = re.findall(r"^\$ (.*)$", text, re.MULTILINE)
+            assert text.startswith("$ ") and all(command.split()[0] == "mlops-roles" for command in commands), text

@@ -260,4 +260,4 @@ def test_ci_prints_its_times_under_the_line_that_is_looked_for():
 
 
 def test_what_is_touched_exists():
-    assert (ROOT / loop.PLANNER).exists() and (ROOT / loop.PREVIEW.split()[-1]).exists()
+    assert (ROOT / loop.PLANNER).exists() and (ROOT / loop.PLAN.split()[-1]).exists()
