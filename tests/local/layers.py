@@ -28,7 +28,7 @@ HTTP = r"h2|http|http-body|hyper|hyper-.*|lambda_runtime|reqwest|rustls|tower.*"
 MUST_NOT_LINK = {
     "mlops-roles-core": rf"{SDK}.*|{HTTP}|futures.*|tokio.*|tracing.*",
     "mlops-roles-engine": rf"{SDK}.*|{HTTP}",
-    "mlops-roles-cli": rf"{SDK}.*|{HTTP}",
+    "mlops-roles-cli": rf"{SDK}.*|{HTTP}|schemars.*",
     "mlops-roles-generate": rf"{SDK}.*|{HTTP}",
     "mlops-roles": r"clap.*|saphyr.*|schemars.*",
 }

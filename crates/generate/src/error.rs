@@ -17,10 +17,10 @@ pub enum Error {
         /// What the operating system says.
         why: io::Error,
     },
-    /// The schema of the resource type `name` can't be written as JSON.
+    /// The schema `name` can't be written as JSON.
     #[error("{name}: {why}")]
     Schema {
-        /// The resource type without `Custom::`.
+        /// The resource type without `Custom::`, or `cli/` and what it is of.
         name: String,
         /// What the serializer says.
         why: serde_json::Error,

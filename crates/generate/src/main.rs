@@ -1,10 +1,11 @@
-//! Writes what is generated in this repository: `template.yaml`, a JSON Schema of each resource type, and tables of the
-//! documentation.
+//! Writes what is generated in this repository: `template.yaml`, JSON Schemas, and tables of the documentation.
 //!
-//! The schemas are for editors and for the rules in `lint/`.
+//! The schemas of the resource types are for editors and for the rules in `lint/`. Those of the command line are for
+//! programs that read its output, and for editors of `mlops-roles.toml`.
 
 #![expect(dead_code, reason = "of these types only the schemas are wanted")]
 
+mod command_line;
 mod common;
 mod deploy_target;
 mod error;
@@ -15,6 +16,7 @@ mod page;
 mod role_set;
 mod service_catalog_roles;
 mod template;
+mod transform;
 mod workflow_role;
 
 use std::io::Write as _;
@@ -25,12 +27,12 @@ use std::{env, fs, io};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{JsonSchema, Schema};
-use serde_json::Value;
 
 use ::mlops_roles_core::resource;
 
 use error::Error;
 use page::Sources;
+use transform::{in_one_line, without_null};
 
 /// The folders whose pages have generated parts.
 const PAGES: [&str; 2] = ["docs/reference", "docs/evidence"];
@@ -82,7 +84,7 @@ fn check(files: Vec<(PathBuf, String)>) -> Result<(), Error> {
 fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     let schemas = schemas();
     let mut files = Vec::new();
-    for (name, schema) in &schemas {
+    for (name, schema) in schemas.iter().chain(&command_line::schemas()) {
         let text = serde_json::to_string_pretty(schema);
         let text = text.map_err(|why| Error::Schema { name: name.clone(), why })?;
         files.push((PathBuf::from(format!("schemas/{name}.json")), text + "\n"));
@@ -127,36 +129,4 @@ fn schema<T: JsonSchema>(of: &str) -> (String, Schema) {
     schema.insert("title".to_owned(), of.into());
     schema.insert("additionalProperties".to_owned(), false.into());
     (of.trim_start_matches("Custom::").to_owned(), schema)
-}
-
-/// Removes `null` from the schema.
-///
-/// A field is an `Option` only because the property may be absent; CloudFormation does not accept `null`.
-fn without_null(schema: &mut Schema) {
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|one| one != "null");
-        if let [one] = types.as_slice() {
-            let one = one.clone();
-            schema.insert("type".to_owned(), one);
-        }
-    }
-    if let Some(Value::Array(words)) = schema.get_mut("enum") {
-        words.retain(|word| !word.is_null());
-    }
-    if let Some(Value::Array(forms)) = schema.get_mut("anyOf") {
-        let null = forms.len();
-        forms.retain(|form| form.get("type") != Some(&Value::from("null")));
-        if let ([Value::Object(one)], true) = (forms.as_slice(), forms.len() < null) {
-            let one = one.clone();
-            schema.remove("anyOf");
-            schema.ensure_object().extend(one);
-        }
-    }
-}
-
-/// Joins the lines of a description, because a doc comment breaks lines where the source has no more room.
-fn in_one_line(schema: &mut Schema) {
-    if let Some(Value::String(text)) = schema.get_mut("description") {
-        *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    }
 }

@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 ///
 /// The exit code is 0 if something was found, and 1 otherwise.
 #[derive(Args, Clone, Debug)]
-#[group(id = "what", required = true, multiple = false, args = ["name", "search"])]
 pub struct ShowOptions {
     /// The integration or API, as in the `Resource` of a task.
     ///
     /// Examples are `sagemaker:createTrainingJob.sync` and `aws-sdk:sagemaker:describeEndpoint`. The beginning
     /// `arn:aws:states:::` may be left out.
+    #[arg(required_unless_present = "search", conflicts_with = "search")]
     pub name: Option<String>,
     /// Lists the integrations and APIs that have each word of the text in their name or in an IAM action.
     ///

@@ -12,22 +12,28 @@ use serde_json::Value;
 
 /// One statement of a policy or trust policy, with the states that need it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
-    /// `Allow` or `Deny`.
+    /// The effect: `Allow` or `Deny`.
     pub effect: String,
     /// Whom a trust policy allows to assume the role; absent in a permissions policy.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "schemas", schemars(extend("type" = ["object", "string"])))]
     pub principal: Option<Value>,
+    /// The actions: `sqs:SendMessage`. Empty if the statement has `allActionsBut`.
     pub actions: Vec<String>,
     /// The `NotAction` of the statement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub all_actions_but: Vec<String>,
+    /// The resources of the actions. Empty in a trust policy, and if the statement has `allResourcesBut`.
     pub resources: Vec<Resource>,
     /// The `NotResource` of the statement.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub all_resources_but: Vec<String>,
+    /// The `Condition` of the statement, by operator and key; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "schemas", schemars(with = "serde_json::Map<String, Value>"))]
     pub condition: Option<Value>,
     /// The names of the states that need the statement; empty when there is no definition.
     pub states: BTreeSet<String>,
@@ -35,6 +41,7 @@ pub struct Statement {
 
 /// One resource of a statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// The ARN, which may have wildcards.
@@ -45,6 +52,7 @@ pub struct Resource {
 
 /// One thing that a step adds or removes: a statement or a tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Change {
     /// Whether the step adds it; otherwise the step removes it.
     pub added: bool,

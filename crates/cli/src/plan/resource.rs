@@ -18,6 +18,7 @@ use crate::input::definition::{Given, LOCATION};
 use crate::input::symbol::Symbols;
 use crate::plan::course::Case;
 use crate::plan::report::Report;
+use crate::plan::report::need::Need;
 use crate::plan::scene::{STACK, Scene};
 use crate::plan::subject::{Earlier, Subject};
 
@@ -185,7 +186,7 @@ impl Scene<'_> {
             refusals: findings.faults.into_iter().chain(errors.into_iter().map(ToString::to_string)).collect(),
             open: open.into_iter().map(ToString::to_string).collect(),
             notes: findings.notes.into_iter().chain(symbols.assumptions()).collect(),
-            needs: read.spec.required.undeclared.clone(),
+            needs: read.spec.required.undeclared.iter().cloned().map(Need::from).collect(),
             ..Report::default()
         };
         if !report.refusals.is_empty() {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::permissions::integration::required::Grant;
-use mlops_roles_core::permissions::integration::undeclared::UndeclaredNeed;
 use mlops_roles_core::resource::properties::Problem;
 use mlops_roles_core::resource::workflow_role;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use super::error::PolicyError;
 use crate::error::Error;
 use crate::input::symbol::Symbols;
 use crate::plan::report::mapped;
+use crate::plan::report::need::Need;
 use crate::plan::resource::Properties;
 use crate::plan::scene::Scene;
 
@@ -29,15 +29,18 @@ pub struct Policies {
     /// The logical id of the state machine in the template, or the name of the file up to its first period.
     pub state_machine: String,
     /// The trust policy: Step Functions may assume the role for state machines of this account and region.
+    #[cfg_attr(feature = "schemas", schemars(with = "serde_json::Map<String, Value>"))]
     pub trust_policy: Value,
     /// The scoped policies. Each fits IAM's quota for a managed policy. Empty if the states need nothing.
+    #[cfg_attr(feature = "schemas", schemars(with = "Vec<serde_json::Map<String, Value>>"))]
     pub policies: Vec<Value>,
     /// The policy that allows `iam:PassRole`, each role for its service. `null` if no role is passed.
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<serde_json::Map<String, Value>>"))]
     pub pass_role_policy: Option<Value>,
     /// The wildcards in the policies, with their reasons.
     pub wildcards: Vec<Wildcard>,
     /// What the states need and neither the definition nor its author names.
-    pub needs: Vec<UndeclaredNeed>,
+    pub needs: Vec<Need>,
     /// Assumptions and warnings.
     pub notes: Vec<String>,
 }
@@ -53,6 +56,24 @@ pub struct Wildcard {
     pub reasons: BTreeSet<String>,
     /// The paths of the states that need it.
     pub states: BTreeSet<String>,
+}
+
+/// The policies as one object of strings, as Terraform's `external` data source has it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Flat {
+    /// The trust policy, as JSON.
+    pub trust_policy: String,
+    /// The list of the scoped policies, as JSON.
+    pub policies: String,
+    /// The policy that allows `iam:PassRole`, as JSON. Empty if no role is passed.
+    pub pass_role_policy: String,
+    /// The list of the wildcards in the policies with their reasons, as JSON.
+    pub wildcards: String,
+    /// The list of what the states need and neither the definition nor its author names, as JSON.
+    pub needs: String,
+    /// The list of assumptions and warnings, as JSON.
+    pub notes: String,
 }
 
 /// The policies, and what speaks against them.
@@ -72,15 +93,14 @@ impl Policies {
     /// # Errors
     /// When a part can't be written as JSON, which would be a bug in this program.
     pub fn flat(&self) -> serde_json::Result<String> {
-        let pass_role_policy = self.pass_role_policy.as_ref().map_or_else(String::new, Value::to_string);
-        serde_json::to_string(&json!({
-            "trust_policy": self.trust_policy.to_string(),
-            "policies": serde_json::to_string(&self.policies)?,
-            "pass_role_policy": pass_role_policy,
-            "wildcards": serde_json::to_string(&self.wildcards)?,
-            "needs": serde_json::to_string(&self.needs)?,
-            "notes": serde_json::to_string(&self.notes)?,
-        }))
+        serde_json::to_string(&Flat {
+            trust_policy: self.trust_policy.to_string(),
+            policies: serde_json::to_string(&self.policies)?,
+            pass_role_policy: self.pass_role_policy.as_ref().map_or_else(String::new, Value::to_string),
+            wildcards: serde_json::to_string(&self.wildcards)?,
+            needs: serde_json::to_string(&self.needs)?,
+            notes: serde_json::to_string(&self.notes)?,
+        })
     }
 }
 
@@ -118,7 +138,7 @@ impl Scene<'_> {
             wildcards: wildcards(&read.spec.required.grants, &documents),
             policies: documents.into_iter().map(value).collect(),
             pass_role_policy: pass_role.map(value),
-            needs: read.spec.required.undeclared,
+            needs: read.spec.required.undeclared.into_iter().map(Need::from).collect(),
             notes: notes.collect(),
         };
         self.check_known(&policies, &symbols, placeholders)?;

@@ -112,7 +112,7 @@ impl ShownNeed {
         let is_role = declarable.used == Use::PassRole;
         self.actions = actions.iter().cloned().collect();
         self.declared = Some(Declared {
-            used: declarable.used,
+            used: declarable.used.into(),
             what: declarable.what.clone(),
             is_required: !declarable.possible,
             service: is_role.then(|| to.to_owned()),

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use mlops_roles_core::permissions::integration::apis;
-use mlops_roles_core::permissions::integration::task_resources::Use;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::plan::report::need::Use;
 
 /// The action that passes a role.
 pub const PASS_ROLE: &str = "iam:PassRole";
@@ -64,6 +65,7 @@ pub struct ShownNeed {
     /// The resources if the call names none of `resources`.
     pub otherwise: Vec<Resource>,
     /// The `Condition` of the policy statement. `{KmsKeyId}` stands for the value of that member of the call.
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<serde_json::Map<String, Value>>"))]
     pub condition: Option<Value>,
     /// The members of the call in the condition.
     pub condition_members: Vec<Member>,
@@ -132,7 +134,6 @@ pub struct Roles {
 pub struct Declared {
     /// How the state uses it, as a member of `TaskResources`: `Read`, `Write` or `PassRole`.
     #[serde(rename = "use")]
-    #[cfg_attr(feature = "schemas", schemars(with = "String"))]
     pub used: Use,
     /// What the state uses: `the data behind the tables of the query`.
     pub what: String,

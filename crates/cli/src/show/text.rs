@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use mlops_roles_core::permissions::integration::task_resources::Use;
 
 use super::search::Found;
 use super::shown::{Declared, Kind, Member, PASS_ROLE, Resource, Roles, Shown, ShownNeed};
+use crate::plan::report::need::Use;
 
 const TITLE: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();

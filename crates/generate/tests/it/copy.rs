@@ -10,11 +10,13 @@ pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 pub fn copy(name: &str) -> PathBuf {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&to);
-    for folder in ["crates/generate/template", "schemas", "docs/reference", "docs/evidence"] {
+    for folder in ["crates/generate/template", "schemas", "schemas/cli", "docs/reference", "docs/evidence"] {
         std::fs::create_dir_all(to.join(folder)).unwrap();
         for entry in std::fs::read_dir(Path::new(ROOT).join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            std::fs::copy(&path, to.join(folder).join(path.file_name().unwrap())).unwrap();
+            if path.is_file() {
+                std::fs::copy(&path, to.join(folder).join(path.file_name().unwrap())).unwrap();
+            }
         }
     }
     std::fs::copy(Path::new(ROOT).join("template.yaml"), to.join("template.yaml")).unwrap();

@@ -5,6 +5,7 @@
     reason = "a test that meets what it did not expect should fail on the spot"
 )]
 
+mod command_line;
 mod copy;
 mod pages;
 mod schemas;

@@ -156,7 +156,7 @@ fn the_attributes_are_those_that_the_function_gives() {
 }
 
 /// Whether the text is made of sentences. Editors show it, so a link would lead nowhere.
-fn is_prose(text: &Value) -> bool {
+pub fn is_prose(text: &Value) -> bool {
     text.as_str()
         .is_some_and(|text| text.starts_with(char::is_uppercase) && text.ends_with('.') && !text.contains("]("))
 }

@@ -1,6 +1,7 @@
 //! The report on one resource. Its members are the output in JSON, and `text` and `markdown` show the same facts.
 
 pub mod markdown;
+pub mod need;
 pub mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,22 +9,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_roles_core::iam::document::Document;
 use mlops_roles_core::iam::quota::POLICY_SIZE;
 use mlops_roles_core::permissions::integration::required::RequiredPermissions;
-use mlops_roles_core::permissions::integration::undeclared::UndeclaredNeed;
 use mlops_roles_core::plan::step::Step;
 use mlops_roles_core::state::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::explain::{Change, Grounds, Statement, changes, statements};
+use need::Need;
 
 /// What the function would do about one resource.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The file, as it was named.
     pub file: String,
     /// The logical id of the resource.
     pub logical_id: String,
+    /// The resource type: `Custom::StepFunctionsWorkflowRole`.
     pub resource_type: String,
     /// The physical id, which `Ref` will give.
     pub physical_id: String,
@@ -34,7 +37,7 @@ pub struct Report {
     /// Assumptions, warnings, and effects beyond roles and policies.
     pub notes: Vec<String>,
     /// What the states need and neither the definition nor its author names.
-    pub needs: Vec<UndeclaredNeed>,
+    pub needs: Vec<Need>,
     /// The plan; empty when there is nothing to do.
     pub steps: Vec<PlannedStep>,
     /// The roles of the desired state.
@@ -48,6 +51,7 @@ pub struct Report {
 
 /// One step of the plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct PlannedStep {
     /// The step in words.
     pub step: String,
@@ -57,11 +61,14 @@ pub struct PlannedStep {
 
 /// One role of the desired state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
+    /// The name of the role.
     pub name: String,
     /// The IAM path: `/service-role/`.
     pub path: String,
+    /// The description of the role.
     pub description: String,
     /// The maximum session duration, in seconds.
     pub max_session_duration: i32,
@@ -71,11 +78,13 @@ pub struct Role {
     pub permissions_boundary: Option<String>,
     /// The ARNs of the attached managed policies.
     pub attached: BTreeSet<String>,
+    /// The values of the tags, by key.
     pub tags: BTreeMap<String, String>,
 }
 
 /// One policy of the desired state, managed or inline.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Policy {
     /// The ARN of a managed policy, or `role/policy` for an inline policy.
     pub name: String,
@@ -83,6 +92,7 @@ pub struct Policy {
     pub inline: bool,
     /// The size in characters without white space, as IAM counts it.
     pub size: usize,
+    /// The statements of the policy.
     pub statements: Vec<Statement>,
 }
 

@@ -1,17 +1,13 @@
 //! What states need and nobody names.
 
-use serde::{Deserialize, Serialize};
-
 use crate::permissions::integration::task_resources::Use;
 
 /// A need that the definition does not name and the author has not declared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UndeclaredNeed {
     /// The path of the state: `Prepare.Branches[0].Train`. For the keys of data, `(data keys)`.
     pub state: String,
     /// How the state uses it.
-    #[serde(rename = "use")]
     pub used: Use,
     /// What the state uses, as a noun phrase: `the data behind the tables of the query`.
     pub what: String,
