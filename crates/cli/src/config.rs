@@ -7,7 +7,7 @@ use mlops_roles_core::text::{closest, listed};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::input::repository::{FileError, Repository};
+use crate::input::repository::{FileError, Repository, text_of};
 use crate::options::is_account_id;
 
 /// The name of the file.
@@ -64,7 +64,7 @@ pub struct Config {
 /// A value as text.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected text, a number, `true` or `false`")]
 pub enum Scalar {
     /// Text.
     Text(String),
@@ -77,7 +77,7 @@ pub enum Scalar {
 /// One value, or a list of values.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected text, a number, `true` or `false`, or a list of these")]
 pub enum ScalarOrList {
     /// One value.
     One(Scalar),
@@ -89,11 +89,11 @@ pub enum ScalarOrList {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("`{NAME}`: {0}")]
-    File(FileError),
-    /// The file is not TOML, or a value has another form.
     #[error("`{}`: {problem}", .path.display())]
-    Toml { path: PathBuf, problem: toml::de::Error },
+    File { path: PathBuf, problem: FileError },
+    /// The file is not TOML, or a value has another form.
+    #[error("`{}`: line {line}, column {column}: {problem}", .path.display())]
+    Toml { path: PathBuf, line: usize, column: usize, problem: String },
     /// The file has keys that don't exist.
     #[error("`{}`: {}", .path.display(), unknown(.keys))]
     Keys { path: PathBuf, keys: Vec<String> },
@@ -119,23 +119,34 @@ impl Config {
     /// When the settings can't be read, or are not in the repository.
     pub fn find(file: &Path) -> Result<Option<Self>, ConfigError> {
         let Some(path) = Repository::of(file).nearest(NAME) else { return Ok(None) };
-        Self::read(&path).map(Some)
+        let text = Repository::of(&path).read(NAME);
+        let text = text.map_err(|problem| ConfigError::File { path: path.clone(), problem })?;
+        Self::parse(&text, &path).map(Some)
     }
 
-    /// Reads settings.
+    /// Reads the settings of `--config`, which may be anywhere.
     ///
     /// # Errors
-    /// When the file can't be read, leads out of its repository, or has wrong keys or values.
+    /// When the file can't be read, or has wrong keys or values.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let text = Repository::of(path).read(name).map_err(ConfigError::File)?;
-        let wrong = |problem| ConfigError::Toml { path: path.to_owned(), problem };
+        let text = text_of(path, &path.display().to_string());
+        let text = text.map_err(|problem| ConfigError::File { path: path.to_owned(), problem })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |error: toml::de::Error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+            ConfigError::Toml { path: path.to_owned(), line, column, problem: error.message().to_owned() }
+        };
         let table: toml::Table = text.parse().map_err(wrong)?;
         let keys: Vec<String> = table.keys().filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
         if !keys.is_empty() {
             return Err(ConfigError::Keys { path: path.to_owned(), keys });
         }
-        let config: Self = toml::from_str(&text).map_err(wrong)?;
+        let config: Self = toml::from_str(text).map_err(wrong)?;
         if let Some(found) = config.account.as_ref().filter(|account| !is_account_id(account)) {
             return Err(ConfigError::Account { path: path.to_owned(), found: found.clone() });
         }

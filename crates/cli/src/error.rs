@@ -93,6 +93,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The texts of the error: one for each problem.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Policy(PolicyError::Refused { problems }) => problems.clone(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// The error with the file that it is about, if it does not name it.
     pub fn of_file(self, path: &Path) -> Self {
         match self {

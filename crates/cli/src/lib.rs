@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
         Command::Man { command } => cli::man(command.as_deref()).and_then(|page| output::print(&page)).map(|()| 0),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
-        output::complain(&error);
+        error.problems().iter().for_each(|problem| output::complain(problem));
         REFUSED
     }))
 }

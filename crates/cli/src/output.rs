@@ -48,7 +48,9 @@ pub fn note(text: &str) {
     drop(writeln!(anstream::stderr(), "note: {}", visible(text)));
 }
 
-/// The text without control characters other than line breaks: those of a file must not reach the terminal.
+/// The text without the characters of a file that a terminal or a log would obey: control characters, also line breaks,
+/// and those that change the direction of the text.
 fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    let is_obeyed = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_obeyed(c) { ' ' } else { c }).collect()
 }

@@ -18,13 +18,17 @@ pub struct Settings<'a> {
     pub file: PathBuf,
     /// The options as they are given. The program refuses those that don't apply to the file.
     pub given: &'a InputOptions,
+    /// Whether the account and the region may be those of ARNs in the file.
+    pub guesses: bool,
     /// Whether the account is read.
     pub against_account: bool,
     /// Values that only a deployment knows, by name.
     pub set: BTreeMap<String, String>,
     /// The values of `${NAME}` in the definition, by name.
     pub definition_substitutions: BTreeMap<String, String>,
-    /// The properties of the workflow role that a definition is for.
+    /// The properties of the workflow role that a definition is for, of the settings.
+    pub configured: Map<String, Value>,
+    /// The same, of the options.
     pub properties: Map<String, Value>,
     /// The account to deploy to.
     pub account: Option<String>,
@@ -43,6 +47,11 @@ pub struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
+    /// The properties of the workflow role that a bare definition is for.
+    pub fn all_properties(&self) -> Map<String, Value> {
+        self.configured.clone().into_iter().chain(self.properties.clone()).collect()
+    }
+
     /// Collects what applies to a file.
     ///
     /// # Errors
@@ -53,9 +62,16 @@ impl<'a> Settings<'a> {
             None if given.no_config => Config::default(),
             None => Config::find(file)?.unwrap_or_default(),
         };
-        let mut properties = config.properties.clone();
-        properties.extend(task_resources(given, &config)?.map(|value| ("TaskResources".to_owned(), value)));
-        properties.extend(given_properties(given)?);
+        let mut configured = config.properties.clone();
+        let mut properties = given_properties(given)?;
+        if let Some(value) = task_resources(given, &config)? {
+            let of_options = given.task_resources.is_some();
+            let to = if of_options { &mut properties } else { &mut configured };
+            to.insert("TaskResources".to_owned(), value);
+        }
+        if let Some(name) = configured.keys().find(|name| name.starts_with("Definition")) {
+            return Err(OptionError::PropertyIsFile { name: name.clone() }.into());
+        }
         let both = |of_config: BTreeMap<String, String>, given: &[(String, String)]| {
             of_config.into_iter().chain(given.iter().cloned()).collect()
         };
@@ -65,9 +81,11 @@ impl<'a> Settings<'a> {
         Ok(Self {
             file: file.to_owned(),
             given,
+            guesses: true,
             against_account: false,
             set: both(texts(&config.set), &given.set),
             definition_substitutions: both(texts(&config.definition_substitutions), &given.definition_substitution),
+            configured,
             properties,
             account: given.account.clone().or(config.account),
             region: given.region.clone().or(config.region),

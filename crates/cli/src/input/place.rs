@@ -32,23 +32,26 @@ pub fn place(
     let region = match &settings.region {
         Some(region) if is_region(region, &partition) => region.clone(),
         Some(region) => return Err(OptionError::Region { region: region.clone(), partition }),
-        None => declared_region(&declared, &partition, notes).unwrap_or_else(|| {
-            // The stand-in has the form of the partition's regions.
-            let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
-            let stand_in = ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
-            let stand_in = stand_in.unwrap_or_default();
-            symbols.name(&stand_in, "AWS::Region");
-            stand_in
-        }),
+        None => {
+            settings.guesses.then(|| declared_region(&declared, &partition, notes)).flatten().unwrap_or_else(|| {
+                // The stand-in has the form of the partition's regions.
+                let ends = ["zz", "cn", "us-gov", "eusc-de", "us-iso", "us-isob", "eu-isoe", "us-isof"];
+                let stand_in =
+                    ends.iter().map(|start| format!("{start}-west-9")).find(|one| is_region(one, &partition));
+                let stand_in = stand_in.unwrap_or_default();
+                symbols.name(&stand_in, "AWS::Region");
+                stand_in
+            })
+        }
     };
     let account = settings.account.clone().or_else(|| {
-        let account = account_of(document)?;
+        let account = account_of(document).filter(|_| settings.guesses)?;
         notes.insert(format!(
             "the account is assumed to be {account}, the account of the roles in the file; set `--account` if it is not"
         ));
         Some(account)
     });
-    let account = account.or_else(|| declared_account(&declared, notes));
+    let account = account.or_else(|| settings.guesses.then(|| declared_account(&declared, notes)).flatten());
     let account = account.unwrap_or_else(|| {
         symbols.name(ACCOUNT, "AWS::AccountId");
         ACCOUNT.to_owned()
@@ -77,7 +80,7 @@ fn declared_arns(settings: &Settings<'_>, document: &Document) -> Vec<(&'static 
                 let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
                 resources.filter_map(|(_, resource)| resource.get("Properties")?.get(name).cloned()).collect()
             }
-            Document::Definition(_) => settings.properties.get(name).cloned().into_iter().collect(),
+            Document::Definition(_) => settings.all_properties().remove(name).into_iter().collect(),
             Document::Event(_) => Vec::new(),
         };
         let text = Value::Array(values).to_string();

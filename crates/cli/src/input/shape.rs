@@ -185,7 +185,8 @@ fn wholes(
     let names = [token.to_owned(), format!("{prefix}{token}"), token.to_ascii_lowercase()];
 
     let mut arns: Vec<(&str, String)> = Vec::new();
-    for pattern in guardrails.iter().flat_map(|guardrails| &guardrails.passable_roles) {
+    let passable = guardrails.iter().flat_map(|guardrails| &guardrails.passable_roles);
+    for pattern in passable.filter(|pattern| pattern.starts_with("arn:")) {
         // The token replaces the wildcard in the name of a pattern. A role without a wildcard stays as it is.
         let pattern = pattern.replacen(":iam::*:", &format!(":iam::{account}:"), 1);
         arns.push(("iam", pattern.replacen('*', token, 1).replace(['*', '?'], "x")));

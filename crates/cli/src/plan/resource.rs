@@ -120,7 +120,8 @@ impl Scene<'_> {
         loop {
             let mut given = (asked.properties)(symbols);
             (rounds, steps) = (rounds + 1, steps + given.findings.steps);
-            given.findings.notes.extend(unfilled(&given));
+            let notes = unfilled(&given).iter().map(|name| unfilled_note(&given, name)).collect::<Vec<_>>();
+            given.findings.notes.extend(notes);
             let is_checked = self.knows_locations() && !is_location_unknown(&given, &symbols.borrow());
             let guardrails = if is_checked { context.guardrails } else { any_object };
             let context = ReadContext { guardrails, ..context };
@@ -248,22 +249,21 @@ fn is_location_unknown(given: &Given, symbols: &Symbols) -> bool {
     location.is_some_and(|location| symbols.is_in(&location))
 }
 
-/// Notes on each `${NAME}` of the definition that `DefinitionSubstitutions` leaves open. Such a name has the effect of
-/// an expression, but it may be a mistake.
-fn unfilled(given: &Given) -> Vec<String> {
+/// The names of each `${NAME}` of the definition that `DefinitionSubstitutions` leaves open.
+pub fn unfilled(given: &Given) -> BTreeSet<String> {
     let Given { properties, object, .. } = given;
-    let property = if object.is_some() { LOCATION } else { "Definition" };
     let definition = properties.get("Definition").map(Value::to_string);
     let definition = object.clone().or(definition).unwrap_or_default();
     let filled = properties.get("DefinitionSubstitutions");
     let names = definition.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-    let open = names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none());
-    let open: BTreeSet<&str> = open.collect();
-    let told = open.into_iter().map(|name| {
-        format!(
-            "`{property}`: `DefinitionSubstitutions` has no value for `${{{name}}}`, so it is treated as known only at \
-             run time"
-        )
-    });
-    told.collect()
+    names.filter(|name| filled.and_then(|filled| filled.get(name)).is_none()).map(str::to_owned).collect()
+}
+
+/// The note on a `${NAME}` without a value. It has the effect of an expression, but it may be a mistake.
+fn unfilled_note(given: &Given, name: &str) -> String {
+    let property = if given.object.is_some() { LOCATION } else { "Definition" };
+    format!(
+        "`{property}`: `DefinitionSubstitutions` has no value for `${{{name}}}`, so it is treated as known only at run \
+         time"
+    )
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::input::definition::{Given, Sources, machines};
 use crate::input::document::Document;
 use crate::input::repository::Repository;
-use crate::input::symbol::{Position, Symbols, UNKNOWN, Unknown};
+use crate::input::symbol::{ACCOUNT, Position, Symbols, UNKNOWN, Unknown};
 use crate::input::template::{Findings, Known, Template};
 use crate::options::error::OptionError;
 use crate::plan::account::Account;
@@ -30,7 +30,7 @@ pub const STACK: &str = "ZqStack";
 const STACK_ID: &str = "ZqId";
 /// The maximum number of resources in a template.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-const RESOURCES: usize = 500;
+pub const RESOURCES: usize = 500;
 /// The logical id of the workflow role that a bare definition is previewed as.
 const WORKFLOW_ROLE: &str = "WorkflowRole";
 
@@ -142,15 +142,26 @@ impl<'a> Scene<'a> {
             }
             reports.push(self.resource(whole, id, kind).await?);
         }
-        if let Some((name, _)) = self.settings.given.definition_substitution.iter().find(|(name, _)| !self.uses(name)) {
-            return Err(OptionError::Substitution { name: name.clone() }.into());
-        }
         names.extend(all.findings().asked);
+        self.check_names(&names)?;
+        Ok(reports)
+    }
+
+    /// Refuses a name of `--set` or `--definition-substitution` that the template does not use. `names` are those that
+    /// `--set` may have.
+    ///
+    /// # Errors
+    /// Those of the first name that is not used.
+    pub fn check_names(&self, names: &BTreeSet<String>) -> Result<(), OptionError> {
+        let substitutions = &self.settings.given.definition_substitution;
+        if let Some((name, _)) = substitutions.iter().find(|(name, _)| !self.substituted.borrow().contains(name)) {
+            return Err(OptionError::Substitution { name: name.clone() });
+        }
         if let Some((name, _)) = self.settings.given.set.iter().find(|(name, _)| !names.contains(name)) {
             let near = closest(name, names.iter().map(String::as_str)).map(str::to_owned);
-            return Err(OptionError::SetInTemplate { name: name.clone(), near }.into());
+            return Err(OptionError::SetInTemplate { name: name.clone(), near });
         }
-        Ok(reports)
+        Ok(())
     }
 
     /// The logical id and the type of each resource of mlops-roles in the template.
@@ -219,11 +230,6 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether a definition of the template uses the substitution.
-    fn uses(&self, name: &str) -> bool {
-        self.substituted.borrow().contains(name)
-    }
-
     pub fn with<'b>(&'b self, whole: &'b Value, symbols: &'b RefCell<Symbols>) -> Template<'b> {
         let known = Known {
             place: &self.place,
@@ -234,6 +240,16 @@ impl<'a> Scene<'a> {
             guardrails: Some(&self.guardrails),
         };
         Template::new(whole, known, symbols)
+    }
+
+    /// Whether the file is a template.
+    pub fn is_template(&self) -> bool {
+        self.option == "--set"
+    }
+
+    /// Whether nothing tells the account.
+    pub fn is_account_unknown(&self) -> bool {
+        self.place.account == ACCOUNT
     }
 
     /// The option that sets a value that is printed under a name.
@@ -297,7 +313,7 @@ impl<'a> Scene<'a> {
         if let Some((name, _)) = substitutions.iter().find(|(name, _)| !names.contains_key(name)) {
             return Err(OptionError::Substitution { name: name.clone() }.into());
         }
-        let mut given = self.settings.properties.clone();
+        let mut given = self.settings.all_properties();
         given.insert("Definition".to_owned(), definition.clone());
         Ok(move |symbols: &RefCell<Symbols>| {
             let mut symbols = symbols.borrow_mut();

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use mlops_roles_core::text::listed;
 
 /// The properties of a workflow role that its policies depend on, besides the definition.
-pub const PROPERTIES: [&str; 10] = [
+pub const PROPERTIES: [&str; 9] = [
     "DataKeys",
-    "DefinitionSubstitutions",
     "KmsKeyArn",
     "Logging",
     "ResourceOverrides",
@@ -28,6 +27,15 @@ pub enum PolicyError {
     /// A file is given beside a query.
     #[error("FILE: not allowed with `--format terraform-external`, whose query has `file`; leave FILE out")]
     FileBesideQuery,
+    /// A folder for the output is given beside a query.
+    #[error("`--output-dir`: not allowed with `--format terraform-external`, which prints its result; leave it out")]
+    FolderBesideQuery,
+    /// The settings have a property that does not exist.
+    #[error("`mlops-roles.toml`: `properties`: `{name}`: a workflow role has no such property{}", did_you_mean(.near.as_deref()))]
+    NoProperty { name: String, near: Option<String> },
+    /// `--resource` names a state machine that the stack does not have.
+    #[error("`--resource {id}`: condition `{condition}` is false, so the stack does not have this state machine")]
+    SwitchedOff { id: String, condition: String },
     /// The file is an event.
     #[error("the file is an event, expected a state machine definition or a template with a state machine")]
     Event,
@@ -59,10 +67,24 @@ pub enum PolicyError {
         .options.join(", ")
     )]
     Unknown { names: Vec<String>, options: Vec<String> },
+    /// The documents have values that no template can fill in by their name. Holds what sets each.
+    #[error("the policies have values that `Fn::Sub` can't fill in: {}; set {}", listed(.names), .options.join(", "))]
+    NoPlaceholder { names: Vec<String>, options: Vec<String> },
     /// The query is no JSON object of strings.
     #[error("the query on standard input: {problem}")]
     Query { problem: String },
+    /// A file of the output exists, and the program did not write it.
+    #[error(
+        "`{}`: exists, and no earlier run wrote it; choose another folder, or delete the file",
+        .path.display()
+    )]
+    Foreign { path: PathBuf },
     /// A file of the output can't be written.
     #[error("`{}`: can't be written: {error}", .path.display())]
     Output { path: PathBuf, error: io::Error },
+}
+
+/// The end of a message: the name that was probably meant.
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map_or_else(|| "; remove it".to_owned(), |near| format!(", did you mean `{near}`?"))
 }

@@ -6,12 +6,13 @@ use mlops_roles_core::text::shown;
 use serde_json::{Map, Value, json};
 
 use super::error::PolicyError;
+use crate::error::Error;
 use crate::input::definition::Given;
 use crate::input::document::as_json;
 use crate::input::repository::{Repository, text_of};
 use crate::input::symbol::Symbols;
 use crate::options::error::OptionError;
-use crate::plan::scene::Scene;
+use crate::plan::scene::{RESOURCES, Scene};
 use crate::settings::Settings;
 
 const SERVERLESS: &str = "AWS::Serverless::StateMachine";
@@ -31,17 +32,33 @@ impl<'a> Machine<'a> {
     ///
     /// # Errors
     /// When the template has no such state machine, or several and none is named.
-    pub fn find(template: &'a Value, asked: &[String]) -> Result<Self, PolicyError> {
-        let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
-        let machines: Vec<Self> = resources
-            .filter_map(|(id, resource)| match resource.get("Type")?.as_str()? {
-                SERVERLESS => Some(Self { id, is_serverless: true }),
-                STEP_FUNCTIONS => Some(Self { id, is_serverless: false }),
-                _ => None,
-            })
-            .collect();
+    pub fn find(scene: &Scene<'_>, whole: &'a Value, asked: &[String]) -> Result<Self, Error> {
+        let symbols = RefCell::new(scene.symbols.clone());
+        let template = scene.with(whole, &symbols);
+        let found = template.resources().count();
+        if found > RESOURCES {
+            return Err(Error::TooManyResources { found });
+        }
+        let resources = whole.get("Resources").and_then(Value::as_object).into_iter().flatten();
+        let machines = resources.filter_map(|(id, resource)| match resource.get("Type")?.as_str()? {
+            SERVERLESS => Some(Self { id, is_serverless: true }),
+            STEP_FUNCTIONS => Some(Self { id, is_serverless: false }),
+            _ => None,
+        });
+        let (machines, off): (Vec<_>, Vec<_>) =
+            machines.partition(|machine| template.switched_off(machine.id).is_none());
+        if let [id] = asked
+            && let Some(condition) = off.iter().find(|one| one.id == id).and_then(|one| template.switched_off(one.id))
+        {
+            return Err(PolicyError::SwitchedOff { id: id.clone(), condition }.into());
+        }
+        Ok(Self::chosen(&machines, asked)?)
+    }
+
+    /// The state machine that `--resource` names, or the only one.
+    fn chosen(machines: &[Self], asked: &[String]) -> Result<Self, PolicyError> {
         let ids = || machines.iter().map(|machine| machine.id.to_owned()).collect();
-        match (machines.as_slice(), asked) {
+        match (machines, asked) {
             ([], _) => Err(PolicyError::NoMachine),
             ([only], []) => Ok(*only),
             (_, []) => Err(PolicyError::Several { ids: ids() }),
@@ -64,6 +81,8 @@ impl<'a> Machine<'a> {
     /// The properties of a workflow role for the state machine, resolved with the current stand-ins.
     pub fn given(&self, scene: &Scene<'_>, whole: &Value, symbols: &RefCell<Symbols>) -> Given {
         let template = scene.with(whole, symbols);
+        // Called for its notes alone.
+        template.switched_off(self.id);
         let part = |role_property: &str, path: &[&str]| {
             symbols.borrow_mut().begin(role_property);
             let value = template.part(self.id, &[&["Properties"], path].concat());
@@ -80,35 +99,50 @@ impl<'a> Machine<'a> {
         };
         set("StateMachineName", part("StateMachineName", &[name]));
         let level = part("Logging", &[logging, "Level"]);
-        set("Logging", level.map(|level| json!(level != "OFF")));
+        // A level that is unknown stays, so that the program has to assume a value, and says so.
+        let is_unknown = |value: &Value| value.as_str().is_some_and(|text| symbols.borrow().is_in(text));
+        set("Logging", level.map(|level| if is_unknown(&level) { level } else { json!(level != "OFF") }));
         set("Tracing", part("Tracing", &[tracing, "Enabled"]));
         set("KmsKeyArn", part("KmsKeyArn", &["EncryptionConfiguration", "KmsKeyId"]).map(|key| as_arn(key, scene)));
         let inline = part("Definition", &["Definition"]).or_else(|| part("Definition", &["DefinitionString"]));
         let location = part("Definition", &["DefinitionUri"]).or_else(|| part("Definition", &["DefinitionS3Location"]));
         let substitutions = part("DefinitionSubstitutions", &["DefinitionSubstitutions"]);
         set("DefinitionSubstitutions", substitutions);
+        let names = template.names();
         let mut findings = template.findings();
-        match self.definition(inline, location, scene) {
+        findings.asked.extend(names);
+        match self.definition(inline, location, scene, symbols) {
             Ok(definition) => set("Definition", Some(definition)),
             Err(why) => {
                 findings.faults.insert(why);
                 set("Definition", Some(json!({ "StartAt": "Unread", "States": { "Unread": { "Type": "Succeed" } } })));
             }
         }
-        properties.extend(scene.settings.properties.clone());
-        let mut properties = Value::Object(properties);
+        let mut all = scene.settings.configured.clone();
+        all.extend(properties);
+        all.extend(scene.settings.properties.clone());
+        let mut properties = Value::Object(all);
         scene.substitute(&mut properties, None);
         findings.notes.extend(scene.notes.iter().cloned());
         Given { properties, object: None, findings }
     }
 
     /// The definition: inline, in a local file of the repository, or in the file of `--definition`.
-    fn definition(&self, inline: Option<Value>, location: Option<Value>, scene: &Scene<'_>) -> Result<Value, String> {
+    fn definition(
+        &self,
+        inline: Option<Value>,
+        location: Option<Value>,
+        scene: &Scene<'_>,
+        symbols: &RefCell<Symbols>,
+    ) -> Result<Value, String> {
         let id = self.id;
         let file = |named_by: String, name: &str, text| {
             let json = as_json(text).map_err(|problem| format!("{named_by}: {}: {problem}", shown(name)))?;
             Ok(Value::from(json.into_owned()))
         };
+        if scene.given(id).is_some() && inline.is_some() {
+            return Err(format!("`--definition {id}`: the template has the definition; leave the option out"));
+        }
         if let Some(path) = scene.given(id) {
             let named_by = format!("`--definition {id}`");
             let text = text_of(path.as_ref(), path).map_err(|problem| format!("{named_by}: {problem}"))?;
@@ -116,6 +150,10 @@ impl<'a> Machine<'a> {
         }
         match (inline, location) {
             (Some(inline), _) => Ok(inline),
+            (None, Some(Value::String(path))) if symbols.borrow().is_in(&path) => Err(format!(
+                "the location of the definition of `{id}` is known only to a deployment; set its value with `--set`, or \
+                 give the local file with `--definition {id}=FILE`"
+            )),
             (None, Some(Value::String(path))) if !path.contains("://") => {
                 let named_by = format!("the definition of `{id}`");
                 let repository: &Repository = &scene.repository;

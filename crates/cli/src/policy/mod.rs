@@ -9,10 +9,12 @@ pub mod result;
 use std::path::Path;
 
 use mlops_roles_core::guardrails::Guardrails;
+use mlops_roles_core::text::closest;
+use serde_json::{Map, Value};
 
 use crate::REFUSED;
 use crate::error::Error;
-use crate::input::document::Document;
+use crate::input::document::{Document, parse};
 use crate::options::policy::{Format, PolicyOptions};
 use crate::output::{complain, note, print};
 use crate::plan::scene::Scene;
@@ -21,6 +23,9 @@ use error::{PROPERTIES, PolicyError};
 use machine::Machine;
 use query::Query;
 use result::Derived;
+
+/// The JSON Schema of a workflow role, which has the names of its properties.
+const WORKFLOW_ROLE: &str = include_str!("../../../../schemas/StepFunctionsWorkflowRole.json");
 
 /// Prints or writes the policies of a state machine, and returns the exit code.
 ///
@@ -36,7 +41,8 @@ pub fn run(options: &PolicyOptions) -> Result<u8, Error> {
         Format::TerraformExternal => Query::from_stdin(options)?,
     };
     let derived = runtime.block_on(Box::pin(derive(&asked, options.placeholders)))?;
-    let is_refused = (options.strict || derived.is_strict || asked.strict) && !derived.undeclared.is_empty();
+    let is_strict = asked.strict.unwrap_or(options.strict || derived.is_strict);
+    let is_refused = is_strict && !derived.undeclared.is_empty();
     for one in &derived.undeclared {
         if is_refused { complain(one) } else { note(one) }
     }
@@ -69,13 +75,15 @@ async fn derive(asked: &Query, placeholders: bool) -> Result<Derived, Error> {
     if let Some((name, _)) = needless {
         return Err(PolicyError::Property { name: name.clone() }.into());
     }
-    settings.properties.retain(|name, _| PROPERTIES.contains(&name.as_str()));
+    check_configured(&settings)?;
+    settings.configured.retain(|name, _| PROPERTIES.contains(&name.as_str()));
+    settings.guesses = false;
     settings.given.check(&document, false, true)?;
     let mut scene = Scene::set(&settings, &document).await?;
     scene.guardrails = without_limits(scene.guardrails);
     let derived = match &document {
         Document::Template(template) => {
-            let machine = Machine::find(template, &asked.input.resource)?;
+            let machine = Machine::find(&scene, template, &asked.input.resource)?;
             machine.check(&settings)?;
             scene.derived(machine.id, &|symbols| machine.given(&scene, template, symbols), placeholders)
         }
@@ -86,6 +94,20 @@ async fn derive(asked: &Query, placeholders: bool) -> Result<Derived, Error> {
         Document::Event(_) => return Err(PolicyError::Event.into()),
     }?;
     Ok(Derived { is_strict: settings.strict, ..derived })
+}
+
+/// Refuses a property of the settings that no workflow role has.
+fn check_configured(settings: &Settings<'_>) -> Result<(), PolicyError> {
+    let Some(schema) = settings.configured.keys().next().map(|_| parse(WORKFLOW_ROLE)) else { return Ok(()) };
+    let schema = schema.unwrap_or_default();
+    let names = || schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    match settings.configured.keys().find(|name| !names().any(|known| known == *name)) {
+        Some(name) => {
+            let near = closest(name, names().map(String::as_str)).map(str::to_owned);
+            Err(PolicyError::NoProperty { name: name.clone(), near })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The guardrails of somebody who deploys the policies without the function: whoever deploys sets the limits.

@@ -39,8 +39,8 @@ pub struct Query {
     pub definition: Option<String>,
     /// What is known besides.
     pub input: InputOptions,
-    /// Whether states must not need what nobody names.
-    pub strict: bool,
+    /// Whether states must not need what nobody names. `None` where the query does not say.
+    pub strict: Option<bool>,
 }
 
 impl Query {
@@ -56,6 +56,9 @@ impl Query {
     pub fn from_stdin(options: &PolicyOptions) -> Result<Self, PolicyError> {
         if options.file.is_some() {
             return Err(PolicyError::FileBesideQuery);
+        }
+        if options.output_dir.is_some() {
+            return Err(PolicyError::FolderBesideQuery);
         }
         let mut text = String::new();
         let read = std::io::stdin().lock().take(LONGEST).read_to_string(&mut text);
@@ -79,13 +82,18 @@ impl Query {
         let mut input = input.clone();
         input.definition_substitution.extend(pairs(object("definition_substitutions")));
         input.set.extend(pairs(object("set")));
-        input.property.extend(pairs(object("properties")));
-        let task_resources = object("task_resources");
-        if !task_resources.is_empty() {
-            input.property.push(("TaskResources".to_owned(), Value::Object(task_resources).to_string()));
+        let mut properties: Vec<_> = pairs(object("properties")).collect();
+        if text("task_resources").is_some() {
+            let task_resources = Value::Object(object("task_resources")).to_string();
+            properties.push(("TaskResources".to_owned(), task_resources));
+            input.task_resources = None;
         }
-        input.property.extend(text("state_machine_name").map(|name| ("StateMachineName".to_owned(), name)));
-        input.resource.extend(text("resource"));
+        properties.extend(text("state_machine_name").map(|name| ("StateMachineName".to_owned(), name)));
+        input.property.retain(|(name, _)| !properties.iter().any(|(own, _)| own == name));
+        input.property.extend(properties);
+        if let Some(resource) = text("resource") {
+            input.resource = vec![resource];
+        }
         for (name, own) in [
             ("account", &mut input.account),
             ("partition", &mut input.partition),
@@ -98,12 +106,16 @@ impl Query {
         if file.is_some() == definition.is_some() {
             problems.push("expected either `file` or `definition`".to_owned());
         }
+        if file.as_deref() == Some(Path::new("-")) {
+            problems.push("`file`: found `-`, which is the query itself; name a file".to_owned());
+        }
         let strict = match text("strict").as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
+            None => None,
+            Some("false") => Some(false),
+            Some("true") => Some(true),
             Some(other) => {
                 problems.push(format!("`strict`: found `{other}`, expected `true` or `false`"));
-                false
+                None
             }
         };
         if problems.is_empty() {
@@ -120,9 +132,9 @@ fn no_member(name: &str) -> String {
     }
 }
 
-/// The members as NAME and VALUE of an option. What is no text stays JSON.
+/// The members as NAME and VALUE of an option. What is no text stays JSON, and `null` counts as absent.
 fn pairs(members: Map<String, Value>) -> impl Iterator<Item = (String, String)> {
-    members.into_iter().map(|(name, value)| {
+    members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
         let text = value.as_str().map_or_else(|| json!(value).to_string(), str::to_owned);
         (name, text)
     })

@@ -14,12 +14,15 @@ use crate::error::Error;
 use crate::input::symbol::Symbols;
 use crate::plan::report::mapped;
 use crate::plan::report::need::Need;
-use crate::plan::resource::Properties;
+use crate::plan::resource::{Properties, unfilled};
 use crate::plan::scene::Scene;
 
 /// The note on a trust policy that allows any state machine.
 const UNNAMED: &str = "the state machine has no name, so the trust policy allows every state machine of the account and \
                        region; set its name, or `--property StateMachineName=NAME`";
+
+/// The problem that goes with others if the account is unknown: a role, for instance, is passed only within its account.
+const NO_ACCOUNT: &str = "the account is unknown; set `--account`";
 
 /// The policies that the role of a state machine needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,19 +114,26 @@ impl Scene<'_> {
     /// When they can't be derived, or have a value that only a deployment knows and `placeholders` does not allow.
     pub fn derived(&self, name: &str, properties: &Properties<'_>, placeholders: bool) -> Result<Derived, Error> {
         let (mut read, given, symbols) = self.read(name, workflow_role::TYPE, properties);
-        let findings = given.findings;
+        let findings = given.findings.clone();
         let (undeclared, errors): (Vec<_>, Vec<_>) = std::mem::take(&mut read.errors)
             .into_iter()
             .partition(|error| matches!(error.problem, Problem::Undeclared(_)));
         let (open, errors) = symbols.divided(&errors);
-        let mut problems: Vec<String> = findings.faults.into_iter().collect();
+        let mut problems: Vec<String> = findings.faults.iter().cloned().collect();
+        if !findings.is_cut {
+            problems.extend(unfilled(&given).iter().filter(|name| is_name(name)).map(|name| no_value(name)));
+        }
         problems.extend(errors.into_iter().map(ToString::to_string));
         if problems.is_empty() && !placeholders {
             problems.extend(open.iter().map(ToString::to_string));
         }
         let printed = |texts: Vec<String>| texts.iter().map(|text| symbols.printed(text)).collect::<Vec<_>>();
         if !problems.is_empty() {
+            problems.extend(self.is_account_unknown().then(|| NO_ACCOUNT.to_owned()));
             return Err(PolicyError::Refused { problems: printed(problems) }.into());
+        }
+        if self.is_template() {
+            self.check_names(&findings.asked)?;
         }
         let role = read.spec.state.roles.into_values().next();
         let documents: Vec<&Document> = read.spec.state.policies.values().map(|policy| &policy.document).collect();
@@ -131,7 +141,14 @@ impl Scene<'_> {
         let trust = role.as_ref().map(|role| value(&role.trust)).unwrap_or_default();
         let notes = findings.notes.into_iter().chain(open.into_iter().map(ToString::to_string));
         let unnamed = given.properties.get("StateMachineName").is_none().then(|| UNNAMED.to_owned());
-        let notes = notes.chain(unnamed).chain(read.warnings).chain(read.spec.notices).chain(symbols.assumptions());
+        let defaults = findings.defaults.iter().map(|name| default_note(name));
+        let notes = notes
+            .chain(unnamed)
+            .chain(defaults)
+            .chain(self.partition_note())
+            .chain(read.warnings)
+            .chain(read.spec.notices)
+            .chain(symbols.assumptions());
         let policies = Policies {
             state_machine: name.to_owned(),
             trust_policy: trust,
@@ -156,13 +173,46 @@ impl Scene<'_> {
         let printed = symbols.printed(&documents);
         let parts = printed.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
         names.extend(parts);
-        names.retain(|name| !placeholders || name.contains([' ', ',']));
+        let is_filled_in = |name: &str| name.starts_with("AWS::") || is_name(&name.replace('.', ""));
+        names.retain(|name| !placeholders || !is_filled_in(name));
         if names.is_empty() {
             return Ok(());
         }
         let options: BTreeSet<String> = names.iter().map(|name| self.option_for(name)).collect();
-        Err(PolicyError::Unknown { names: names.into_iter().collect(), options: options.into_iter().collect() })
+        let (names, options) = (names.into_iter().collect(), options.into_iter().collect());
+        Err(if placeholders {
+            PolicyError::NoPlaceholder { names, options }
+        } else {
+            PolicyError::Unknown { names, options }
+        })
     }
+
+    /// The note on the partition, if nothing tells it.
+    fn partition_note(&self) -> Option<String> {
+        let is_told = self.settings.partition.is_some() || self.settings.region.is_some();
+        (!is_told).then(|| {
+            let partition = &self.place.partition;
+            format!("the partition is assumed to be `{partition}`; set `--region` or `--partition` if it is not")
+        })
+    }
+}
+
+/// Whether the text is a name that `Fn::Sub` or `DefinitionSubstitutions` may have.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The problem of a `${NAME}` in the definition of a template that nothing gives a value.
+fn no_value(name: &str) -> String {
+    format!(
+        "the definition has `${{{name}}}`, and `DefinitionSubstitutions` has no value for it; set it there, or with \
+         `--definition-substitution {name}=VALUE`"
+    )
+}
+
+/// The note on a parameter that has its default.
+fn default_note(name: &str) -> String {
+    format!("parameter `{name}` is assumed to have its default; set `--set {name}=VALUE` if it has not")
 }
 
 fn value(document: &Document) -> Value {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_roles_core::guardrails::Guardrails;
 use mlops_roles_core::iam::arn::Place;
+use mlops_roles_core::text::shown;
 use serde_json::{Map, Value};
 
 use self::budget::{Budget, Exceeded};
@@ -44,6 +45,8 @@ pub struct Findings {
     pub faults: BTreeSet<String>,
     /// The names for which `--set` could have given a value.
     pub asked: BTreeSet<String>,
+    /// The parameters that have their default, because nothing sets them.
+    pub defaults: BTreeSet<String>,
     /// The number of values and conditions that were resolved.
     pub steps: usize,
     /// Whether a bound was exceeded. Then one fault says which, and the resolved values are incomplete.
@@ -106,10 +109,21 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// A part of a resource, resolved.
+    /// A part of a resource, resolved. `Null` if there is no such part. If a value above it is unknown, that value.
     pub fn part(&self, id: &str, path: &[&str]) -> Value {
-        let part = path.iter().try_fold(self.resource(id), |part, name| Some(part?.get(*name))).flatten();
-        part.and_then(|part| self.resolve(part, Position::Whole)).unwrap_or_default()
+        let Some(mut part) = self.resource(id) else { return Value::Null };
+        let mut names = path.iter();
+        while !is_call(part) {
+            let Some(name) = names.next() else { break };
+            let Some(inside) = part.get(*name) else { return Value::Null };
+            part = inside;
+        }
+        self.decided.borrow_mut().clear();
+        let resolved = self.resolve(part, Position::Whole).unwrap_or_default();
+        if resolved.is_string() {
+            return resolved;
+        }
+        names.try_fold(&resolved, |part, name| part.get(*name)).cloned().unwrap_or_default()
     }
 
     /// What was found while resolving.
@@ -203,9 +217,13 @@ impl<'a> Template<'a> {
                     let mut resolved = Map::new();
                     for (name, value) in members {
                         if name == "Fn::Transform" {
-                            // The members of an included file join the other members.
-                            let included = self.function(name, value, Position::Whole).flatten();
-                            resolved.extend(included.as_ref().and_then(Value::as_object).cloned().unwrap_or_default());
+                            // The members of an included file join the other members. If they are unknown, so is the
+                            // whole value.
+                            let Some(Some(Value::Object(included))) = self.function(name, value, Position::Whole)
+                            else {
+                                return self.unresolved(name, value, position);
+                            };
+                            resolved.extend(included);
                         } else if let Some(value) = self.resolve(value, Position::Whole) {
                             resolved.insert(name.clone(), value);
                         }
@@ -256,6 +274,16 @@ impl<'a> Template<'a> {
         self.way.borrow_mut().pop();
         Some(done)
     }
+}
+
+/// Whether a value is a function call, or has members that only a call knows.
+fn is_call(value: &Value) -> bool {
+    let members = value.as_object();
+    members.is_some_and(|members| members.contains_key("Fn::Transform"))
+        || members
+            .filter(|members| members.len() == 1)
+            .and_then(|members| members.keys().next())
+            .is_some_and(|name| name == "Ref" || name.starts_with("Fn::"))
 }
 
 /// The text that is printed for a function call that stays unresolved.

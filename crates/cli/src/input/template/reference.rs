@@ -29,7 +29,10 @@ impl Template<'_> {
                     // The default of such a parameter is the name of the stored value, not the value.
                     let stored = parameter_type(parameter).starts_with("AWS::SSM::");
                     match parameter.get("Default").filter(|_| !stored) {
-                        Some(default) => text(default),
+                        Some(default) => {
+                            self.findings.borrow_mut().defaults.insert(name.to_owned());
+                            text(default)
+                        }
                         None => return Some(self.unknown(name, "", position)),
                     }
                 }
