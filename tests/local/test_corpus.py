@@ -26,7 +26,7 @@ Resources:
 """
 PROGRAM = """#!{python}
 import json, sys
-text = open(sys.argv[1]).read()
+text = open(sys.argv[2]).read()
 if "PANIC" in text:
     sys.exit(101)
 if "TEXT" in text:

@@ -17,10 +17,15 @@ EXCEPT = {
 }
 
 
+OF_SHOW = re.compile(r"crates/cli/src/show/(?!find\.rs)")
+
+
 def test_every_text_of_the_sources_stands_in_the_reference():
     pages = page_text(REFERENCE)
     texts = {**of_sources(), **{why: "integration/*.json" for why in of_tables()}}
     assert len(texts) > 300
+    # What `show` prints of a table is no message, and the page has its form.
+    texts = {text: file for text, file in texts.items() if not OF_SHOW.match(str(file))}
     absent = {text: (file, missing) for text, file in texts.items()
               if text not in EXCEPT and (missing := undocumented(text, pages))}
     assert not absent, "\n".join(f"{file}: {text}: {missing}" for text, (file, missing) in absent.items())

@@ -1,4 +1,4 @@
-//! What is asked for: a file, or the query of Terraform's `external` data source.
+//! The input of `policy`: a file, or the query of Terraform's `external` data source.
 //! <https://registry.terraform.io/providers/hashicorp/external/latest/docs/data-sources/external>
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const MEMBERS: [&str; 13] = [
     "task_resources",
 ];
 
-/// What is asked for.
+/// The input of `policy`.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     /// The file with the state machine.

@@ -221,6 +221,10 @@ impl<'a> Template<'a> {
                             // whole value.
                             let Some(Some(Value::Object(included))) = self.function(name, value, Position::Whole)
                             else {
+                                self.note(format!(
+                                    "{} runs only in a deployment, so the value that it is in is unknown",
+                                    shown(&label(name, value))
+                                ));
                                 return self.unresolved(name, value, position);
                             };
                             resolved.extend(included);
