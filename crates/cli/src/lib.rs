@@ -12,11 +12,13 @@ pub mod policy;
 pub mod settings;
 pub mod show;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use cli::{Cli, Command};
+use error::Error;
 
 /// The exit code when there is an error, or when the function would refuse a resource.
 const REFUSED: u8 = 1;
@@ -27,10 +29,16 @@ const DIFFERENT: u8 = 2;
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Printing fails only when nobody reads the output.
-            drop(error.print());
-            return ExitCode::from(if error.use_stderr() { REFUSED } else { 0 });
+        Err(told) => {
+            let code = if told.use_stderr() { REFUSED } else { 0 };
+            return ExitCode::from(match told.print() {
+                // Whoever closes the pipe has read enough.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    output::complain(&Error::Output(error));
+                    REFUSED
+                }
+                _ => code,
+            });
         }
     };
     let code = match &cli.command {

@@ -1,5 +1,6 @@
 //! Prints to standard output and standard error.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::time::Duration;
@@ -20,10 +21,21 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 /// When the output can't be written, such as to a full disk.
 pub fn print(text: &str) -> Result<(), Error> {
     let mut out = anstream::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(escaped(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),
     }
+}
+
+/// The text with the escape of JSON for each control character above ASCII. Only JSON still has such characters, and some
+/// terminals obey them.
+fn escaped(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    if !text.contains(is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_control(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
 }
 
 /// Shows on standard error that the program works, if that is a terminal. `count` is the number of files.

@@ -260,6 +260,8 @@ impl<'a> Scene<'a> {
             "AWS::AccountId" => "`--account`".to_owned(),
             "AWS::Region" => "`--region`".to_owned(),
             "AWS::StackName" | "AWS::StackId" => "`--stack-name`".to_owned(),
+            // The name is a function call as it is written, or an export.
+            other if other.contains([' ', '"', '[', '{']) => format!("`{} '{other}=VALUE'`", self.option),
             other => format!("`{} {other}=VALUE`", self.option),
         }
     }

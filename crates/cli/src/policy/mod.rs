@@ -63,7 +63,8 @@ pub fn run(options: &PolicyOptions) -> Result<u8, Error> {
 /// Derives the policies of the state machine that a query asks for.
 async fn derive(asked: &Query, placeholders: bool) -> Result<Derived, Error> {
     let file: &Path = asked.file.as_deref().unwrap_or(Path::new("-"));
-    let read = |problem| Error::File { path: file.to_owned(), problem };
+    let named = asked.file.as_deref().unwrap_or(Path::new("definition"));
+    let read = |problem| Error::File { path: named.to_owned(), problem };
     let text = match &asked.definition {
         Some(text) => text.clone(),
         None => Document::read(file).map_err(read)?,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::error::PolicyError;
 use crate::input::read::LONGEST;
 use crate::options::input::InputOptions;
+use crate::options::is_account_id;
 use crate::options::policy::PolicyOptions;
 
 /// The members that a query may have.
@@ -82,15 +83,13 @@ impl Query {
         let mut input = input.clone();
         input.definition_substitution.extend(pairs(object("definition_substitutions")));
         input.set.extend(pairs(object("set")));
-        let mut properties: Vec<_> = pairs(object("properties")).collect();
-        if text("task_resources").is_some() {
-            let task_resources = Value::Object(object("task_resources")).to_string();
-            properties.push(("TaskResources".to_owned(), task_resources));
-            input.task_resources = None;
-        }
-        properties.extend(text("state_machine_name").map(|name| ("StateMachineName".to_owned(), name)));
-        input.property.retain(|(name, _)| !properties.iter().any(|(own, _)| own == name));
-        input.property.extend(properties);
+        let properties = pairs(object("properties")).collect();
+        let task_resources = text("task_resources").map(|_| Value::Object(object("task_resources")).to_string());
+        let own = [
+            ("task_resources", "TaskResources", task_resources),
+            ("state_machine_name", "StateMachineName", text("state_machine_name")),
+        ];
+        problems.extend(add_properties(&mut input, properties, own));
         if let Some(resource) = text("resource") {
             input.resource = vec![resource];
         }
@@ -101,6 +100,9 @@ impl Query {
             ("stack_name", &mut input.stack_name),
         ] {
             *own = text(name).or(own.take());
+        }
+        if let Some(found) = input.account.as_ref().filter(|account| !is_account_id(account)) {
+            problems.push(format!("`account`: found `{found}`, expected 12 digits"));
         }
         let (file, definition) = (text("file").map(PathBuf::from), text("definition"));
         if file.is_some() == definition.is_some() {
@@ -123,6 +125,30 @@ impl Query {
         }
         Err(PolicyError::Query { problem: problems.join("; ") })
     }
+}
+
+/// Adds the properties of a query to the options, over which they have priority. `own` are the members that stand for one
+/// property, each with its property and value. Returns what is wrong.
+fn add_properties(
+    input: &mut InputOptions,
+    mut properties: Vec<(String, String)>,
+    own: [(&str, &str, Option<String>); 2],
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (member, property, value) in own {
+        let Some(value) = value else { continue };
+        if properties.iter().any(|(name, _)| name == property) {
+            problems
+                .push(format!("`{member}`: not allowed with `{property}` in `properties`; leave one of the two out"));
+        }
+        properties.push((property.to_owned(), value));
+    }
+    if properties.iter().any(|(name, _)| name == "TaskResources") {
+        input.task_resources = None;
+    }
+    input.property.retain(|(name, _)| !properties.iter().any(|(own, _)| own == name));
+    input.property.extend(properties);
+    problems
 }
 
 fn no_member(name: &str) -> String {

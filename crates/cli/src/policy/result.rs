@@ -170,9 +170,14 @@ impl Scene<'_> {
         let Policies { trust_policy, policies, pass_role_policy, .. } = policies;
         let documents = json!([trust_policy, policies, pass_role_policy]).to_string();
         let mut names: BTreeSet<String> = symbols.unknown_in(&documents).into_iter().map(str::to_owned).collect();
-        let printed = symbols.printed(&documents);
-        let parts = printed.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
-        names.extend(parts);
+        // What is left are the place, the stack, and parts of values. A name may have a brace.
+        let mut left = symbols.printed(&documents);
+        let mut longest_first: Vec<&String> = names.iter().collect();
+        longest_first.sort_by_key(|name| std::cmp::Reverse(name.len()));
+        for name in longest_first {
+            left = left.replace(&format!("${{{name}}}"), "");
+        }
+        names.extend(left.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())));
         let is_filled_in = |name: &str| name.starts_with("AWS::") || is_name(&name.replace('.', ""));
         names.retain(|name| !placeholders || !is_filled_in(name));
         if names.is_empty() {

@@ -23,12 +23,12 @@ const GRANTED: &str = "on arn:aws:sns:eu-west-1:123456789012:done\n";
 const SECRET: &str = "hunter2";
 
 /// An empty repository with a folder for templates.
-struct Repository {
-    root: PathBuf,
+pub struct Repository {
+    pub root: PathBuf,
 }
 
 impl Repository {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self::below(Path::new(env!("CARGO_TARGET_TMPDIR")), name)
     }
 
@@ -41,14 +41,14 @@ impl Repository {
         Self { root }
     }
 
-    fn write(&self, path: &str, text: &str) -> &Self {
+    pub fn write(&self, path: &str, text: &str) -> &Self {
         let path = self.root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    fn path(&self, path: &str) -> String {
+    pub fn path(&self, path: &str) -> String {
         self.root.join(path).to_str().unwrap().to_owned()
     }
 

@@ -7,8 +7,12 @@
 )]
 
 mod bounds;
+mod config;
 mod definitions;
 mod docs;
 mod markdown;
 mod plan;
+mod policy;
+mod process;
+mod program;
 mod show;

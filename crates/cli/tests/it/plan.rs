@@ -5,12 +5,14 @@ mod statements;
 mod templates;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
 use mlops_roles_testkit::data;
 use mlops_roles_testkit::snapshot::assert_unchanged;
+
+use crate::process::{ROOT, run, written};
 
 const EXECUTION_ROLE: &str = "arn:aws:iam::123456789012:role/SageMakerExecution";
 
@@ -23,33 +25,18 @@ const SETS: [&str; 3] = [
     "RolePaths=/,/service-role/",
 ];
 
-/// The root folder of the repository.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-roles"));
-    command.arg("plan").args(arguments).current_dir(ROOT).env_clear().output().unwrap()
-}
-
 /// The standard output of a run that succeeds.
 pub fn printed(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {out}{error}");
-    out
+    let ran = run(&[&["plan"][..], arguments].concat());
+    assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.out, ran.error);
+    ran.out
 }
 
 /// The error output of a run that fails, or in which the function would refuse a resource.
 pub fn refused(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
-}
-
-fn written(name: &str, text: &str) -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    let ran = run(&[&["plan"][..], arguments].concat());
+    assert_eq!(ran.code, Some(1), "{arguments:?}");
+    ran.out + &ran.error
 }
 
 fn listed(arguments: &[&str]) -> Vec<String> {

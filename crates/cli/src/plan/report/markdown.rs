@@ -32,13 +32,17 @@ pub fn render(report: &Report) -> String {
 
 /// The heading of the reports on one of several files.
 pub fn heading(file: &str) -> String {
-    format!("## {}\n\n", code(file))
+    let mut out = Lines(String::new());
+    out.line(&format!("## {}\n", code(file)));
+    out.0
 }
 
 struct Lines(String);
 
 impl Lines {
     fn line(&mut self, text: &str) {
+        // Control characters from a file must not reach the terminal.
+        let text: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
         // Writing to a `String` can't fail.
         let _ = writeln!(self.0, "{text}");
     }
