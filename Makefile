@@ -154,12 +154,12 @@ bench: tools build ## Measure the function and others that do the same work (nee
 	.tools/e2e/bin/python benches/run.py
 
 bench-plan: ## Time the plan of definitions with many states and with many resources
-	cargo build --release --locked --quiet --package mlops-roles-cli
-	$(PYTHON) benches/plan.py target/release/mlops-roles | tee target/bench-plan.md
+	cargo build --profile cli --locked --quiet --package mlops-roles-cli
+	$(PYTHON) benches/plan.py target/cli/mlops-roles | tee target/bench-plan.md
 	$(call publish,performance.md,bench-plan,make bench-plan) <target/bench-plan.md
 
 corpus: .tools/e2e/.installed ## Run every definition and template below DIR through the command line, and count
-	cargo build --release --locked --quiet --package mlops-roles-cli
+	cargo build --profile cli --locked --quiet --package mlops-roles-cli
 	.tools/e2e/bin/python tests/local/corpus.py $(or $(DIR),$(error DIR: name the folder)) --fail-on crashed,dropped | tee target/corpus.md
 	$(call publish,corpus.md,corpus,make corpus DIR=$(DIR)) <target/corpus.md
 

@@ -11,7 +11,7 @@ TYPES = (b"Custom::StepFunctionsWorkflowRole", b"Custom::SageMakerExecutionRole"
 TEMPLATES = (".yaml", ".yml", ".json", ".template")
 CONFIG = "mlops-roles.toml"
 # The maximum size of a file that the program reads, in bytes.
-LONGEST = 1_048_576
+LONGEST = 10_485_760
 # A name that every format writes as it is. A template may have another name in escapes.
 PLAIN = re.compile(r"[A-Za-z0-9._ -]+")
 LIMIT = 120

@@ -1,6 +1,6 @@
 """Times `mlops-roles plan` for state machine definitions of several sizes.
 
-    python3 benches/plan.py target/release/mlops-roles
+    python3 benches/plan.py target/cli/mlops-roles
 
 The command prints a table: the median of several runs, and its ratio to that of the size before. A ratio near 2 for
 twice the size means that the time grows in proportion. `make bench-plan` builds the program first.
@@ -44,13 +44,19 @@ INPUTS = {
 }
 
 
-def seconds(program, file):
+def seconds(program, file, options=("plan", *PLACE)):
     started = time.perf_counter()
-    done = subprocess.run([program, "plan", *PLACE, file], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([program, *options, file], stdout=subprocess.PIPE, text=True, check=False)
     taken = time.perf_counter() - started
     if done.returncode:
         sys.exit(f"plan failed:\n{done.stdout[:2000]}")
     return taken
+
+
+def start(program):
+    """The row of the shortest command: how long the program needs to start."""
+    median = statistics.median(seconds(program, "--version", ()) for _ in range(RUNS))
+    return f"| start: `--version` | {1000 * median:.0f} | |"
 
 
 def rows(program, folder):
@@ -66,6 +72,7 @@ def rows(program, folder):
 
 def main(program):
     print("| states or queues | ms | ratio to the size before |\n|---|--:|--:|")
+    print(start(program), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for row in rows(program, Path(folder)):
             print(row, flush=True)

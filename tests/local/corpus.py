@@ -295,7 +295,7 @@ def measure(folder: Path, program: Path) -> list[dict[str, Any]]:
 def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--program", type=Path, default=ROOT / "target/release/mlops-roles")
+    parser.add_argument("--program", type=Path, default=ROOT / "target/cli/mlops-roles")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--fail-on", default="", help="counts that must be 0, separated by commas")
     options = parser.parse_args(arguments)

@@ -72,6 +72,6 @@ pub fn man(command: Option<&str>) -> Result<String, Error> {
     };
     let mut text = Vec::new();
     // Writing to a vector can't fail.
-    drop(clap_mangen::Man::new(page).source(format!("mlops-roles {}", VERSION.as_str())).render(&mut text));
+    drop(clap_mangen::Man::new(page).source(concat!("mlops-roles ", env!("CARGO_PKG_VERSION"))).render(&mut text));
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Config, ConfigError};
 use crate::input::document::parse;
-use crate::input::repository::{Repository, text_of};
+use crate::input::repository::{FileError, Repository, text_of};
 use crate::options::error::OptionError;
 use crate::options::input::InputOptions;
 
@@ -52,11 +52,11 @@ impl<'a> Settings<'a> {
         self.configured.clone().into_iter().chain(self.properties.clone()).collect()
     }
 
-    /// Collects what applies to a file.
+    /// Collects what applies to a file. `takes_properties` says whether the properties of a workflow role do.
     ///
     /// # Errors
     /// When the settings of the repository can't be used, or an option has a wrong value.
-    pub fn new(file: &Path, given: &'a InputOptions) -> Result<Self, SettingsError> {
+    pub fn new(file: &Path, given: &'a InputOptions, takes_properties: bool) -> Result<Self, SettingsError> {
         let config = match &given.config {
             Some(path) => Config::read(path)?,
             None if given.no_config => Config::default(),
@@ -64,10 +64,14 @@ impl<'a> Settings<'a> {
         };
         let mut configured = config.properties.clone();
         let mut properties = given_properties(given)?;
-        if let Some(value) = task_resources(given, &config)? {
-            let of_options = given.task_resources.is_some();
-            let to = if of_options { &mut properties } else { &mut configured };
-            to.insert("TaskResources".to_owned(), value);
+        if let Some(path) = &given.task_resources {
+            let named_by = "`--task-resources`".to_owned();
+            let text = text_of(path, &path.display().to_string());
+            properties.insert("TaskResources".to_owned(), task_resources(named_by, path, text)?);
+        } else if let Some(name) = config.task_resources.as_ref().filter(|_| takes_properties) {
+            let named_by = format!("`{}`: `task-resources`", config.path.display());
+            let text = Repository::of(&config.path).read(name);
+            configured.insert("TaskResources".to_owned(), task_resources(named_by, Path::new(name), text)?);
         }
         if let Some(name) = configured.keys().find(|name| name.starts_with("Definition")) {
             return Err(OptionError::PropertyIsFile { name: name.clone() }.into());
@@ -109,15 +113,14 @@ pub enum SettingsError {
     Option(#[from] OptionError),
 }
 
-/// Reads the file of `--task-resources`, or the file that the settings name.
-fn task_resources(given: &InputOptions, config: &Config) -> Result<Option<Value>, OptionError> {
-    let failed = |problem| OptionError::TaskResourcesFile { problem };
-    let (path, text) = match (&given.task_resources, &config.task_resources) {
-        (Some(path), _) => (path.clone(), text_of(path, &path.display().to_string()).map_err(failed)?),
-        (None, Some(name)) => (PathBuf::from(name), Repository::of(&config.path).read(name).map_err(failed)?),
-        (None, None) => return Ok(None),
+/// Parses the text of a file with `TaskResources`. `named_by` is what names the file.
+fn task_resources(named_by: String, path: &Path, text: Result<String, FileError>) -> Result<Value, OptionError> {
+    let text = match text {
+        Ok(text) => text,
+        Err(problem) => return Err(OptionError::TaskResourcesFile { named_by, problem }),
     };
-    parse(&text).map(Some).map_err(|problem| OptionError::TaskResourcesDocument { path, problem })
+    let path = path.to_owned();
+    parse(&text).map_err(|problem| OptionError::TaskResourcesDocument { named_by, path, problem })
 }
 
 /// The properties of `--property`. A property that is given twice becomes a list.

@@ -60,12 +60,12 @@ pub enum OptionError {
     /// Both options give the property.
     #[error("`--property TaskResources`: not allowed with `--task-resources`; leave one of the two out")]
     TaskResourcesTwice,
-    /// The file of `--task-resources` can't be read.
-    #[error("`--task-resources`: {problem}")]
-    TaskResourcesFile { problem: FileError },
-    /// The file of `--task-resources` is neither JSON nor YAML.
-    #[error("`--task-resources`: `{}`: {problem}", .path.display())]
-    TaskResourcesDocument { path: PathBuf, problem: DocumentError },
+    /// The file with `TaskResources` can't be read. `named_by` is the option or the setting that names it.
+    #[error("{named_by}: {problem}")]
+    TaskResourcesFile { named_by: String, problem: FileError },
+    /// The file with `TaskResources` is neither JSON nor YAML.
+    #[error("{named_by}: `{}`: {problem}", .path.display())]
+    TaskResourcesDocument { named_by: String, path: PathBuf, problem: DocumentError },
     /// The value of `--property` begins as JSON or YAML, and is neither.
     #[error("`--property {name}`: {problem}")]
     Property { name: String, problem: DocumentError },

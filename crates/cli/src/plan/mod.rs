@@ -68,7 +68,7 @@ async fn of_file(options: &PlanOptions, file: &Path) -> Result<Vec<Report>, Erro
         return Ok(Vec::new());
     }
     let document = Document::parse(&text).map_err(read)?;
-    let mut settings = Settings::new(file, &options.input)?;
+    let mut settings = Settings::new(file, &options.input, matches!(document, Document::Definition(_)))?;
     settings.against_account = options.against_account;
     settings.deployer.extend(options.deployer.iter().cloned());
     if let Some(deployment) = &options.deployment {

@@ -20,7 +20,8 @@ const PASS_ROLE: &str = "pass-role-policy.json";
 /// policies of this result.
 ///
 /// # Errors
-/// When a file of such a name exists that no earlier run wrote. Then nothing is written. When a file can't be written or
+/// When the folder has the policies of another state machine, or a file of such a name exists that no earlier run wrote.
+/// Then nothing is written. When a file can't be written or
 /// deleted. Then each file is either the old one or the new one, and the earlier result stays for the next run.
 pub fn write(folder: &Path, policies: &Policies) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(failed(folder))?;
@@ -28,6 +29,10 @@ pub fn write(folder: &Path, policies: &Policies) -> Result<(), Error> {
     let files = files(&result);
     let earlier = fs::read_to_string(folder.join(RESULT)).ok();
     let earlier: Option<Value> = earlier.and_then(|text| serde_json::from_str(&text).ok());
+    let of = earlier.as_ref().and_then(|result| result.get("stateMachine")?.as_str());
+    if let Some(other) = of.filter(|of| *of != policies.state_machine) {
+        return Err(PolicyError::OtherMachine { path: folder.to_owned(), other: other.to_owned() }.into());
+    }
     let mut earlier: BTreeSet<String> =
         earlier.iter().filter(|value| value.get("trustPolicy").is_some()).flat_map(names).collect();
     if let Some(name) = present(folder)?.into_iter().find(|name| !earlier.contains(name)) {

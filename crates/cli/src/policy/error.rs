@@ -73,6 +73,12 @@ pub enum PolicyError {
     /// The query is no JSON object of strings.
     #[error("the query on standard input: {problem}")]
     Query { problem: String },
+    /// The folder of the output is that of another state machine.
+    #[error(
+        "`{}`: has the policies of `{other}`; choose a folder for each state machine",
+        .path.display()
+    )]
+    OtherMachine { path: PathBuf, other: String },
     /// A file of the output exists, and the program did not write it.
     #[error(
         "`{}`: exists, and no earlier run wrote it; choose another folder, or delete the file",

@@ -70,7 +70,7 @@ async fn derive(asked: &Query, placeholders: bool) -> Result<Derived, Error> {
         None => Document::read(file).map_err(read)?,
     };
     let document = Document::parse(&text).map_err(read)?;
-    let mut settings = Settings::new(file, &asked.input)?;
+    let mut settings = Settings::new(file, &asked.input, true)?;
     settings.deployer.clear();
     let needless = asked.input.property.iter().find(|(name, _)| !PROPERTIES.contains(&name.as_str()));
     if let Some((name, _)) = needless {

@@ -2,9 +2,11 @@
 //! the current output into the pages.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::Parser as _;
 use mlops_roles_cli::cli::Cli;
+use serde_json::{Value, json};
 
 /// The root folder of the repository, which the paths in the documentation start from.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -38,17 +40,17 @@ fn the_commands_of_the_documentation_print_what_it_shows() {
     cases.run();
 }
 
-/// The commands of the program in the blocks `sh` and `console` of a page, each in one line.
-fn commands(text: &str) -> Vec<String> {
+/// The commands of the program in the blocks of a page that `is_meant` tells by their words, each in one line.
+fn commands(text: &str, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for block in text.split("\n```").skip(1).step_by(2) {
         let (info, body) = block.split_once('\n').unwrap_or_default();
-        if !matches!(info.split(' ').next(), Some("sh" | "console")) {
+        if !is_meant(info) {
             continue;
         }
         let joined = body.replace("\\\n", " ").replace("\n> ", " ");
         for line in joined.lines() {
-            let line = line.trim().trim_start_matches("$ ");
+            let line = line.trim().trim_start_matches("$ ").trim_start_matches("uvx ");
             if line.starts_with("mlops-roles ") {
                 // What follows belongs to the shell.
                 let end = line.find([';', '|', '>', '&', '#']).unwrap_or(line.len());
@@ -64,7 +66,7 @@ fn each_command_of_the_documentation_has_options_that_exist() {
     let mut count = 0;
     for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
-        for command in commands(&text) {
+        for command in commands(&text, |info| matches!(info.split(' ').next(), Some("sh" | "console"))) {
             let words = shlex::split(&command).unwrap_or_else(|| panic!("{}: {command}", page.display()));
             if let Err(error) = Cli::try_parse_from(words)
                 && error.use_stderr()
@@ -75,4 +77,65 @@ fn each_command_of_the_documentation_has_options_that_exist() {
         }
     }
     assert!(count > 20, "{count} commands were found");
+}
+
+/// A folder with files of the names that the pages give to those of the reader.
+fn of_the_reader() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reader");
+    drop(std::fs::remove_dir_all(&folder));
+    for (name, file) in [
+        ("template.yaml", "examples/pipeline.yaml"),
+        ("pipeline.asl.json", "examples/pipeline.asl.json"),
+        ("churn.asl.json", "examples/pipeline.asl.json"),
+        ("infra/app.yaml", "examples/pipeline.yaml"),
+        ("infra/pipeline.asl.json", "examples/pipeline.asl.json"),
+        ("../base/template.yaml", "examples/pipeline.yaml"),
+        ("../base/pipeline.asl.json", "examples/pipeline.asl.json"),
+        ("cdk.out/ChurnStack.template.json", "examples/cdk/ChurnStack.template.json"),
+    ] {
+        let path = folder.join("here").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(Path::new(ROOT).join(file), path).unwrap();
+    }
+    // The page of the CDK has a stack with a workflow role too.
+    let stack = folder.join("here/cdk.out/ChurnStack.template.json");
+    let mut template: Value = serde_json::from_str(&std::fs::read_to_string(&stack).unwrap()).unwrap();
+    template["Resources"]["WorkflowRole"] = json!({
+        "Type": "Custom::StepFunctionsWorkflowRole",
+        "Properties": {
+            "ServiceToken": { "Fn::ImportValue": "mlops-roles-ServiceToken" },
+            "Definition": std::fs::read_to_string(Path::new(ROOT).join("examples/pipeline.asl.json")).unwrap(),
+            "DefinitionSubstitutions": {
+                "ExecutionRoleArn": "arn:aws:iam::123456789012:role/MySageMakerRole",
+                "TopicArn": { "Ref": "TopicBFC7AF6E" },
+            },
+        },
+    });
+    std::fs::write(stack, template.to_string()).unwrap();
+    folder.join("here")
+}
+
+#[test]
+fn the_commands_on_files_of_the_reader_work() {
+    let folder = of_the_reader();
+    let programs = Path::new(env!("CARGO_BIN_EXE_mlops-roles")).parent().unwrap();
+    let mut count = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        // The page of an example is about the template beside it.
+        let beside = page.parent().unwrap();
+        let folder = if beside.join("template.yaml").exists() { beside } else { &folder };
+        for command in commands(&text, |info| info == "sh example") {
+            if command.contains("--against-account") {
+                continue;
+            }
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &command]).current_dir(folder).env_clear().env("PATH", programs).stdin(Stdio::null());
+            let done = shell.output().unwrap();
+            let said = String::from_utf8(done.stdout).unwrap() + &String::from_utf8(done.stderr).unwrap();
+            assert_eq!(done.status.code(), Some(0), "{}: {command}\n{said}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count > 3, "{count} commands were run");
 }
