@@ -243,7 +243,7 @@ oldest-rust:
 	$(PYTHON) tests/local/oldest_rust.py
 
 templates: .tools/lint/.installed .tools/sam/.installed stackset-template
-	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml examples/definition-in-s3/*.yaml examples/ecs-task/*.yaml examples/athena-query/*.yaml \
+	.tools/lint/bin/cfn-lint template.yaml examples/*.yaml examples/definition-in-s3/*.yaml examples/ecs-task/*.yaml examples/athena-query/*.yaml examples/sam/*.yaml \
 	  $(STACKSET_TEMPLATES) target/stackset/template.json \
 	  --append-rules lint
 	.tools/sam/bin/sam validate --lint --region us-east-1

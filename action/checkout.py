@@ -109,11 +109,11 @@ class Checkout:
                     raise type(error)(f"`{config}`: {error}") from None
 
     def content(self, name):
-        """The bytes of a file, or none of a file that is longer than the program reads."""
+        """The bytes of a file: one more than the program reads of a file that is too long for it."""
         self.check(name)
         with open(os.path.join(self.root, name), "rb") as file:
             content = file.read(LONGEST + 1)
-        return content if len(content) <= LONGEST else b""
+        return content
 
     def templates(self, names):
         """The templates among the files that name a type of mlops-roles, with their contents.
@@ -133,7 +133,9 @@ class Checkout:
             except (Unreadable, OSError):
                 # A submodule, or a file that the checkout leaves out.
                 continue
-            if b"Resources" in content and any(kind in content for kind in TYPES):
+            # A name may be written with an escape. The program decides whether there is something to plan.
+            is_escaped = any(sign in content for sign in (b"\\x", b"\\u", b"\\U"))
+            if is_escaped or b"Resources" in content and any(kind in content for kind in TYPES):
                 found[name] = content
         return found
 
@@ -155,12 +157,37 @@ class Checkout:
             except (Unreadable, OSError):
                 # The plan of the templates below it says so.
                 continue
+        # A link to a changed file is changed, and so is a file that names a changed one: it may include that.
+        changed = self.with_what_leads_to(set(changed), tracked)
         names = {os.path.basename(name) for name in changed if name not in templates}
         mentions = {os.fsencode(name) for name in names}
         if CONFIG in names or not all(map(PLAIN.fullmatch, names)) or any(name in everywhere for name in mentions):
             return every
         return sorted(name for name, content in templates.items()
                       if name in changed or any(mention in content for mention in mentions))
+
+    def with_what_leads_to(self, changed, tracked):
+        """The changed files with the links to them, and the files that name one of them, directly or through others."""
+        links = {}
+        for name in tracked:
+            path = os.path.join(self.root, name)
+            if os.path.islink(path):
+                links.setdefault(os.path.relpath(os.path.realpath(path), self.root), set()).add(name)
+        texts = {}
+        for name in tracked:
+            if name.lower().endswith(TEMPLATES):
+                try:
+                    texts[name] = self.content(name)
+                except (Unreadable, OSError):
+                    continue
+        found, new = set(changed), set(changed)
+        while new:
+            mentions = {os.fsencode(os.path.basename(name)) for name in new}
+            new = {name for name, text in texts.items() if any(mention in text for mention in mentions)}
+            new |= {link for name in found | new for link in links.get(name, ())}
+            new -= found
+            found |= new
+        return found
 
     def named(self, line):
         """The files that a line of the input `files` names, and whether the line is a pattern."""

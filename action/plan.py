@@ -60,7 +60,8 @@ def options(checkout):
             raise WorkflowError(f"input `options`: found `{line}`, expected an option of `mlops-roles plan` such as "
                                 f"`--set IsProd=false`, except `{'`, `'.join(sorted(RESERVED))}`")
         if option[1] in FILES:
-            file = (option[2] or "").split("=", 1)[-1]
+            value = option[2] or ""
+            file = value.split("=", 1)[-1] if option[1] == "--definition" else value
             try:
                 checkout.check(file)
             except Unreadable as error:

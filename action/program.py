@@ -54,7 +54,7 @@ def run(command, folder, limit, env=None):
 
 def install(version, folder):
     """Installs the program from PyPI into a folder, and returns its path."""
-    if not re.fullmatch(r"[0-9][0-9A-Za-z.+!]*", version):
+    if not re.fullmatch(r"[0-9][0-9A-Za-z.+!-]*", version):
         raise WorkflowError(f"input `version`: found `{version}`, expected a version such as `{VERSION}`")
     environment_of_it = os.path.join(folder, "venv")
     python = os.path.join(environment_of_it, "bin", "python")

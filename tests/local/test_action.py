@@ -359,10 +359,28 @@ def test_a_submodule_is_not_read(world):
     assert "is in another repository" in error(world.run(files="sub/c.yaml"))
 
 
-def test_a_file_that_is_too_long_to_deploy_is_passed_over(world):
+def test_a_file_that_is_too_long_for_the_program_is_not_passed_over(world):
     base = world.commit()
-    world.commit(**{"a.yaml": template() + "#" * 1_048_576, "b.yaml": template()})
-    assert world.pull(base).planned() == ["b.yaml"]
+    world.commit(**{"a.yaml": template() + "#" * 10_485_760, "b.yaml": template()})
+    assert world.pull(base).planned() == ["a.yaml", "b.yaml"]
+
+
+@pytest.mark.parametrize("changed", ["real.yaml", "s.txt"])
+def test_what_a_template_reaches_through_links_and_includes_matters(world, changed):
+    world.commit(**{"t.yaml": template() + "# sub/mid.yaml", "sub/mid.yaml": "Location: link.yaml", "sub/real.yaml": "a: 1",
+                    "s.txt": template(), "other.yaml": template()})
+    (world.root / "sub/link.yaml").symlink_to("real.yaml")
+    (world.root / "s.yaml").symlink_to("s.txt")
+    base = world.commit()
+    path = "sub/real.yaml" if changed == "real.yaml" else "s.txt"
+    world.commit(**{path: (world.root / path).read_text() + "# changed"})
+    assert world.pull(base).planned() == [{"real.yaml": "t.yaml", "s.txt": "s.yaml"}[changed]]
+
+
+def test_a_type_that_is_written_with_an_escape_is_planned(world):
+    base = world.commit()
+    world.commit(**{"a.yaml": template().replace("Custom::", 'Custom\\x3a:')})
+    assert world.pull(base).planned() == ["a.yaml"]
 
 
 def test_the_checkout_can_be_in_a_folder(world):

@@ -41,7 +41,7 @@ def found(tmp_path):
 
 
 def test_the_examples_and_the_template_pass():
-    folders = "definition-in-s3", "ecs-task", "athena-query"
+    folders = "definition-in-s3", "ecs-task", "athena-query", "sam"
     examples = [*(ROOT / "examples").glob("*.yaml"),
                 *(path for folder in folders for path in (ROOT / "examples" / folder).glob("*.yaml"))]
     assert linted(ROOT / "template.yaml", *sorted(examples)) == []

@@ -152,6 +152,11 @@ class Terraform:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
 
+def framed(output):
+    """The output without the line that Terraform draws beside a message."""
+    return re.sub(r"\s+", " ", output.replace("│", " "))
+
+
 @pytest.fixture
 def terraform(tmp_path):
     if TERRAFORM is None:
@@ -197,11 +202,12 @@ def test_a_need_that_nobody_names_is_a_warning_and_with_strict_an_error(terrafor
     terraform.replace("passes_roles = true", "")
     code, output = terraform.apply()
     assert code == 0 and "Warning: Check block assertion failed" in output, output
-    assert "Score: the task role of the task definition" in output
+    needs = "Score: the task role of the task definition; Score: the execution role of the task definition."
+    assert f"States of churn need what nobody names; name it in task_resources: {needs}" in framed(output), output
     terraform.replace("properties   =", "strict = true\n properties =")
     code, output = terraform.run("plan", "-input=false")
     assert code == 1 and "the task role of the task definition" in output and "External Program" in output, output
-    role = '{ RoleArn = var.execution_role_arn, Service = "ecs-tasks.amazonaws.com" }'
-    terraform.replace("strict = true", f"strict = true\n passes_roles = true\n task_resources = {{ Score = {{ PassRoles = [{role}] }} }}")
+    roles = ", ".join(f'{{ RoleArn = "{ROLE}{end}", Service = "ecs-tasks.amazonaws.com" }}' for end in ("Task", "Execution"))
+    terraform.replace("strict = true", f"strict = true\n passes_roles = true\n task_resources = {{ Score = {{ PassRoles = [{roles}] }} }}")
     code, output = terraform.run("plan", "-input=false")
     assert code == 0 and "Check block assertion" not in output, output

@@ -81,6 +81,8 @@ impl Repository {
         let mut depth = here.strip_prefix(root).map_or(0, |below| below.components().count());
         for component in Path::new(location).components() {
             match component {
+                // git keeps credentials there.
+                Component::Normal(name) if name == ".git" => return Err(outside()),
                 Component::Normal(_) => depth += 1,
                 Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(outside)?,
                 Component::CurDir => {}
@@ -90,7 +92,9 @@ impl Repository {
             }
         }
         let path = here.join(location).canonicalize().map_err(|error| unreadable(location, error))?;
-        if !path.starts_with(root) {
+        let is_other = |folder: &Path| folder != root && folder.starts_with(root) && folder.join(".git").exists();
+        let in_git = path.strip_prefix(root).is_ok_and(|below| below.components().any(|one| one.as_os_str() == ".git"));
+        if !path.starts_with(root) || in_git || path.ancestors().any(is_other) {
             return Err(outside());
         }
         text_of(&path, location)

@@ -12,17 +12,23 @@ pub(crate) mod scene;
 mod stack;
 mod subject;
 
+use std::io::Read as _;
 use std::path::Path;
 
 use mlops_roles_core::resource::TYPES;
+use serde_json::Value;
 
 use crate::error::Error;
-use crate::input::document::Document;
+use crate::input::document::{Document, DocumentError};
+use crate::input::read::ReadError;
 use crate::options::plan::{Format, PlanOptions};
 use crate::output::{complain, print, progress};
 use crate::settings::Settings;
 use crate::{DIFFERENT, REFUSED};
 use report::Report;
+
+/// How much of a file is searched at once, in bytes.
+const PART: u64 = 1_048_576;
 
 /// Prints the plans of the files, and returns the exit code.
 ///
@@ -63,11 +69,16 @@ pub fn run(options: &PlanOptions) -> Result<u8, Error> {
 /// The reports on the resources of a file. Empty if the file is skipped.
 async fn of_file(options: &PlanOptions, file: &Path) -> Result<Vec<Report>, Error> {
     let read = |problem| Error::File { path: file.to_owned(), problem };
-    let text = Document::read(file).map_err(read)?;
-    if options.skip_others && !TYPES.iter().any(|kind| text.contains(kind)) {
+    let is_file = file != Path::new("-");
+    if options.skip_others && is_file && !mentions_type(file).map_err(|error| read(error.into()))? {
         return Ok(Vec::new());
     }
-    let document = Document::parse(&text).map_err(read)?;
+    let text = Document::read(file).map_err(read)?;
+    let document = match Document::parse(&text) {
+        Ok(document) if options.skip_others && !has_type(&document) => return Ok(Vec::new()),
+        Err(DocumentError::NoKind) if options.skip_others => return Ok(Vec::new()),
+        parsed => parsed.map_err(read)?,
+    };
     let mut settings = Settings::new(file, &options.input, matches!(document, Document::Definition(_)))?;
     settings.against_account = options.against_account;
     settings.deployer.extend(options.deployer.iter().cloned());
@@ -79,6 +90,41 @@ async fn of_file(options: &PlanOptions, file: &Path) -> Result<Vec<Report>, Erro
         report.file = file.display().to_string();
     }
     Ok(reports)
+}
+
+/// Whether a file may name a type of mlops-roles: as it is, or with an escape of JSON or YAML in it. The file may have any
+/// size.
+fn mentions_type(file: &Path) -> Result<bool, ReadError> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(true);
+    }
+    let longest = TYPES.iter().map(|kind| kind.len()).max().unwrap_or_default();
+    let (mut reader, mut part) = (std::fs::File::open(file)?, Vec::new());
+    loop {
+        let read = reader.by_ref().take(PART).read_to_end(&mut part)?;
+        let has = |text: &[u8]| part.windows(text.len()).any(|window| window == text);
+        if TYPES.iter().any(|kind| has(kind.as_bytes()))
+            || [r"\x", r"\u", r"\U"].iter().any(|sign| has(sign.as_bytes()))
+        {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        // A name may begin in this part and end in the next.
+        part.drain(..part.len().saturating_sub(longest));
+    }
+}
+
+/// Whether a document has something of mlops-roles. A definition alone belongs to no resource.
+fn has_type(document: &Document) -> bool {
+    let text = match document {
+        Document::Template(value) => value.get("Resources").map(Value::to_string),
+        Document::Event(value) => value.get("ResourceType").map(Value::to_string),
+        Document::Definition(_) => None,
+    };
+    text.is_some_and(|text| TYPES.iter().any(|kind| text.contains(kind)))
 }
 
 /// Prints the reports on one file, except in JSON, which is one list for all files.

@@ -126,6 +126,7 @@ impl<'a> Scene<'a> {
         let all = self.with(whole, &symbols);
         let ours = self.resources(&all)?;
         let asked = &self.settings.given.resource;
+        let made = all.made_by_macros();
         let mut names = all.names();
         let mut reports = Vec::new();
         for (id, kind) in ours {
@@ -144,6 +145,9 @@ impl<'a> Scene<'a> {
         }
         names.extend(all.findings().asked);
         self.check_names(&names)?;
+        for report in &mut reports {
+            report.notes.extend(made.iter().cloned());
+        }
         Ok(reports)
     }
 

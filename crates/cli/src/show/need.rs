@@ -49,6 +49,7 @@ pub(super) fn of_integration(need: &Need, sync: bool) -> Option<ShownNeed> {
         shown.actions = actions.into_iter().collect();
         shown.resources = need.on.iter().map(|on| resource(on, &absent, Some(need.why.as_str()))).collect();
         shown.limit(need.condition.as_ref());
+        shown.guard(&need.given, &need.also);
     }
     (shown.roles.is_some() || !shown.actions.is_empty()).then_some(shown)
 }
@@ -71,6 +72,7 @@ pub(super) fn of_api(need: &ApiNeed, own: &str) -> ShownNeed {
         shown.otherwise = of(&need.otherwise, "optional");
         shown.actions = actions.into_iter().collect();
         shown.limit(need.condition.as_ref());
+        shown.guard(&need.given, &need.also);
     }
     shown
 }
@@ -95,6 +97,19 @@ pub(super) fn session() -> ShownNeed {
 }
 
 impl ShownNeed {
+    /// Says of a member without which the need does not apply that it does not. `given` and `also` are lists of members
+    /// of which a call must have one.
+    fn guard(&mut self, given: &[String], also: &[String]) {
+        let required: Vec<&String> =
+            [given, also].into_iter().filter_map(|list| list.first().filter(|_| list.len() == 1)).collect();
+        let resources = self.resources.iter_mut().chain(&mut self.otherwise).flat_map(|resource| &mut resource.members);
+        for member in resources.chain(&mut self.condition_members) {
+            if required.iter().any(|name| **name == member.name) {
+                "the need does not apply".clone_into(&mut member.absent);
+            }
+        }
+    }
+
     /// Sets the roles to pass. `marks` says whether they are optional, and whether they are in instance profiles.
     fn pass(&mut self, members: &[String], to: &str, marks: (bool, bool)) {
         if !members.is_empty() {

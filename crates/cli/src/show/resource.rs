@@ -21,6 +21,9 @@ pub(super) enum Absent<'a> {
     Nothing,
 }
 
+/// What a call without the member of one of several resources means.
+const LEFT_OUT: &str = "the resource is left out";
+
 /// The place that stands for the one of any state machine.
 pub(super) fn anywhere() -> Place {
     let [partition, region, account] = ["${Partition}", "${Region}", "${Account}"].map(str::to_owned);
@@ -99,7 +102,8 @@ fn member(placeholder: &Placeholder<'_>, form: &Form, absent: &Absent<'_>) -> Me
         refused: some(form.refused).map(|what| not_taken(&what)),
         wildcard_because: some(placeholder.wildcard()),
         absent: match (placeholder.default, absent) {
-            (Some(""), _) | (None, Absent::Nothing) => "the resource is left out".to_owned(),
+            (Some(""), _) => LEFT_OUT.to_owned(),
+            (None, Absent::Nothing) => format!("{LEFT_OUT}; if none remains, counts as known only at run time"),
             (Some(default), _) => format!("`{default}`"),
             (None, Absent::Refused) => "the task is refused".to_owned(),
             (None, Absent::AtRunTime) => "counts as known only at run time".to_owned(),

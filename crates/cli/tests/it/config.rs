@@ -215,7 +215,7 @@ fn task_resources_are_read_from_the_folder_of_the_file() {
         ("/etc/passwd", "found `/etc/passwd`, expected a path that starts from the folder"),
         ("absent.json", "found `absent.json`, expected a file that exists"),
         ("churn", "found `churn`, which is a folder"),
-        ("broken.json", "`--task-resources`: `broken.json`: is not valid JSON"),
+        ("broken.json", "`task-resources`: `broken.json`: is not valid JSON"),
     ] {
         assert_refused(&of(location), part);
     }

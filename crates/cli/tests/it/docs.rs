@@ -115,22 +115,37 @@ fn of_the_reader() -> PathBuf {
     folder.join("here")
 }
 
+/// Copies what is in a folder into another.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn the_commands_on_files_of_the_reader_work() {
-    let folder = of_the_reader();
     let programs = Path::new(env!("CARGO_BIN_EXE_mlops-roles")).parent().unwrap();
     let mut count = 0;
     for page in pages() {
         let text = std::fs::read_to_string(&page).unwrap();
         // The page of an example is about the template beside it.
         let beside = page.parent().unwrap();
-        let folder = if beside.join("template.yaml").exists() { beside } else { &folder };
+        let folder = of_the_reader();
+        if beside.starts_with(Path::new(ROOT).join("examples")) {
+            copy(beside, &folder);
+        }
         for command in commands(&text, |info| info == "sh example") {
             if command.contains("--against-account") {
                 continue;
             }
             let mut shell = Command::new("/bin/sh");
-            shell.args(["-c", &command]).current_dir(folder).env_clear().env("PATH", programs).stdin(Stdio::null());
+            shell.args(["-c", &command]).current_dir(&folder).env_clear().env("PATH", programs).stdin(Stdio::null());
             let done = shell.output().unwrap();
             let said = String::from_utf8(done.stdout).unwrap() + &String::from_utf8(done.stderr).unwrap();
             assert_eq!(done.status.code(), Some(0), "{}: {command}\n{said}", page.display());

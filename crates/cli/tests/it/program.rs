@@ -189,7 +189,8 @@ fn each_command_has_a_man_page() {
         }
         let title = ran.out.lines().find(|line| line.starts_with(".TH ")).unwrap();
         assert!(title.starts_with(&format!(".TH {name} 1 ")), "{title}");
-        assert!(title.contains(version.trim_end()), "{name}: the version is missing in {title}");
+        let number = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        assert!(title.contains(&number), "{name}: the version is missing in {title}");
     }
     let page = run(&["man"]).out;
     for command in COMMANDS {

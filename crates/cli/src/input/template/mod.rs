@@ -83,6 +83,17 @@ impl<'a> Template<'a> {
         resources.filter_map(|(id, resource)| Some((id.as_str(), resource.get("Type")?.as_str()?)))
     }
 
+    /// The notes on entries of `Resources` that a macro makes resources of. They are not among the resources.
+    pub fn made_by_macros(&self) -> Vec<String> {
+        let entries = self.section("Resources").into_iter().flatten();
+        let macros =
+            entries.filter(|(id, entry)| id.starts_with("Fn::") || !entry.get("Type").is_some_and(Value::is_string));
+        let told = macros.map(|(id, _)| {
+            format!("`{id}` in `Resources`: the program does not run it, so the resources that it makes have no plan")
+        });
+        told.collect()
+    }
+
     /// The condition that switches the resource off.
     pub fn switched_off(&self, id: &str) -> Option<String> {
         let name = self.whole.get("Resources")?.get(id)?.get("Condition")?.as_str()?;

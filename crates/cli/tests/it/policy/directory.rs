@@ -58,14 +58,34 @@ fn a_later_run_deletes_the_files_of_the_earlier_result_and_no_others() {
     write(&out, "Inline");
     fs::write(out.join("README.md"), "mine").unwrap();
     fs::write(out.join("policy-new.json"), "mine").unwrap();
+    rename(&out, "Nothing");
     write(&out, "Nothing");
     assert_eq!(names(&out), ["README.md", "policy-new.json", "result.json", "trust-policy.json"]);
     assert_eq!(read(&out, "result.json")["stateMachine"], "Nothing");
     // A file that is gone is no error.
+    rename(&out, "Inline");
     write(&out, "Inline");
     fs::remove_file(out.join("policy-1.json")).unwrap();
+    rename(&out, "Nothing");
     write(&out, "Nothing");
     assert_eq!(names(&out), ["README.md", "policy-new.json", "result.json", "trust-policy.json"]);
+}
+
+/// Makes the result that of a state machine with another name.
+fn rename(out: &Path, name: &str) {
+    let mut result = read(out, "result.json");
+    result["stateMachine"] = name.into();
+    fs::write(out.join("result.json"), result.to_string()).unwrap();
+}
+
+#[test]
+fn a_folder_has_the_policies_of_one_state_machine() {
+    let out = folder("policy-two");
+    write(&out, "Inline");
+    let before = names(&out);
+    let said = refused(&of_machine("Nothing", &["--output-dir", out.to_str().unwrap()]));
+    assert!(said.contains("has the policies of `Inline`; choose a folder for each state machine"), "{said}");
+    assert_eq!(names(&out), before);
 }
 
 /// Whoever reads `policy-*.json` would take it for a policy of the result.
