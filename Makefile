@@ -14,8 +14,9 @@ DEV_BUILD := cargo build --locked --workspace --all-features --examples
 DEV_TEST := cargo test --locked --workspace --all-features --no-fail-fast
 # The test modules that `make test` does not repeat through the real clients: those that try everything, and those that
 # use one face or none. A name stands for every module whose name ends with it.
-ONCE := $(addsuffix ::,alike calls campaign corpus counting definitions delivery dns_cache execution_role faults interleavings \
-  law machines merging plan response_url role_set_faults schedule schemas simulation wire wire_faults)
+ONCE := $(addsuffix ::,alike bounds calls campaign config corpus counting definitions delivery dns_cache docs execution_role \
+  faults interleavings law machines markdown merging plan policy program response_url role_set_faults schedule schemas show \
+  simulation wire wire_faults)
 # The tests run in four processes, each with a local AWS of its own, because they wait most of the time.
 PYTEST := .tools/e2e/bin/python -m pytest -q -p no:cacheprovider --numprocesses 4 --dist loadfile
 CARGO_DENY := .tools/cargo-deny/bin/cargo-deny

@@ -25,7 +25,7 @@ NEEDS = [(*statement, action, case) for statement, cases in CASES.items()
          for case, actions in cases.items() for action in actions.split()]
 # src/aws/cloudformation.rs has these for the command line alone (crates/cli/src/plan/account.rs), which uses the user's own
 # role.
-OF_THE_PREVIEW = {"cloudformation:ListStackResources"}
+OF_THE_COMMAND_LINE = {"cloudformation:ListStackResources"}
 # The calls that Lambda makes for the function.
 OF_LAMBDA = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
 
@@ -165,7 +165,7 @@ def test_nothing_is_refused_in_the_life_of_a_resource(submit, kind):
 def test_the_cases_make_every_call_that_the_code_can_make_and_the_role_has_each(accounts, outcomes):
     wait(outcomes.values())
     made = {action for account in accounts for action in account.calls()["allowed"]}
-    assert made == in_the_code() - OF_THE_PREVIEW | OF_LAMBDA
+    assert made == in_the_code() - OF_THE_COMMAND_LINE | OF_LAMBDA
     assert made == {action for _, _, action in granted(accounts[0])}
 
 

@@ -257,7 +257,7 @@ def test_a_count_that_does_not_exist_is_refused(tmp_path, program, capsys):
     assert "no such count: lost" in capsys.readouterr().err
 
 
-def test_the_tasks_have_the_paths_of_the_preview():
+def test_the_tasks_have_the_paths_of_the_plan():
     task = {"Type": "Task"}
     inner = {"States": {"B": task}}
     definition = {

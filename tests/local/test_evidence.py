@@ -191,7 +191,7 @@ def test_the_bench_publishes_the_tables_that_the_harness_prints():
         "{} ms added to each call", "Where IAM refuses writes to one role that overlap", "First Create by memory size"]
 
 
-def test_the_bench_of_the_preview_previews_each_size_several_times(tmp_path):
+def test_the_bench_of_the_plan_times_each_size_several_times(tmp_path):
     plan = command(ROOT / "benches/plan.py")
     program = tmp_path / "plan"
     program.write_text(f"#!/bin/sh\necho \"$*\" >> {tmp_path}/runs\n")

@@ -66,7 +66,7 @@ pub enum Error {
     /// A resource of the template has a type that is almost one of mlops-roles.
     #[error("resource `{resource}`: `{kind}` is not a type of mlops-roles, did you mean `{near}`?")]
     UnknownType { resource: String, kind: String, near: &'static str },
-    /// The template has nothing to preview.
+    /// The template has nothing to plan.
     #[error(
         "the template has no resource of mlops-roles (`{}`); for the policies of a state machine of the template, use \
          `mlops-roles policy`",

@@ -1,7 +1,7 @@
 //! Stand-ins for what only a deployment knows: `${Topic}` is printed where the topic's ARN will be.
 //!
-//! The function parses properties strictly, and the preview uses the same parser. So a stand-in takes the place of each
-//! unknown value: a text of the shape that fits where the value is used, found by trial. Everything printed has the
+//! The function parses properties strictly, and `plan` and `policy` use the same parser. So a stand-in takes the place of
+//! each unknown value: a text of the shape that fits where the value is used, found by trial. Everything printed has the
 //! value's name instead of the stand-in.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -33,7 +33,7 @@ pub struct Case<'a> {
     pub kind: &'a str,
     /// The properties: those of the event, or those of the template without unknown values.
     pub properties: &'a Value,
-    /// The event; `None` for a resource of a template, which is previewed as if it were created.
+    /// The event; `None` for a resource of a template, which is planned as if it were created.
     pub request: Option<&'a Request>,
     /// Whether the stack has the resource of the template already.
     pub is_deployed: bool,

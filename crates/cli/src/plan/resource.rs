@@ -1,4 +1,4 @@
-//! Previews one resource: finds values for what only a deployment knows, and reports what the function would do.
+//! Plans one resource: finds values for what only a deployment knows, and reports what the function would do.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

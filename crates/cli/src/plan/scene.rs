@@ -31,7 +31,7 @@ const STACK_ID: &str = "ZqId";
 /// The maximum number of resources in a template.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 pub const RESOURCES: usize = 500;
-/// The logical id of the workflow role that a bare definition is previewed as.
+/// The logical id of the workflow role that a bare definition is planned as.
 const WORKFLOW_ROLE: &str = "WorkflowRole";
 
 /// What all resources of the file share.

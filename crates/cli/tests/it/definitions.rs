@@ -1,4 +1,4 @@
-//! Tests which definition the preview reads where the properties do not have it, and that it reads no other file.
+//! Tests which definition `plan` reads where the properties do not have it, and that it reads no other file.
 
 mod objects;
 
@@ -169,7 +169,7 @@ fn a_link_is_followed_within_the_repository_only_and_a_pipe_is_not_opened() {
 
 #[test]
 fn without_a_repository_the_folder_of_the_template_is_the_limit() {
-    let name = format!("mlops-roles-preview-{}", std::process::id());
+    let name = format!("mlops-roles-plan-{}", std::process::id());
     let repository = Repository::below(&std::env::temp_dir(), &name);
     fs::remove_dir_all(repository.root.join(".git")).unwrap();
     repository.write("churn.asl.json", JSON).write("templates/churn.asl.json", JSON);

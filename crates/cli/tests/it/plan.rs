@@ -129,7 +129,7 @@ fn what_the_function_would_refuse_is_told_all_at_once_with_its_own_words() {
     let update = std::fs::read_to_string(Path::new(ROOT).join("events/update.json")).unwrap();
     let elsewhere = written("elsewhere.json", &update.replace("AmazonSageMaker-", "Others-"));
     assert!(refused(&[&elsewhere]).contains("RoleNamePrefixes"));
-    // With the deployer's own prefix, or with a parameter whose allowed values are numbers, the preview succeeds.
+    // With the deployer's own prefix, or with a parameter whose allowed values are numbers, the plan succeeds.
     printed(&["examples/pipeline.yaml", "--deployer", "LogRetentionInDays=14"]);
     printed(&[&elsewhere, "--deployer", "RoleNamePrefixes=Others-"]);
 }

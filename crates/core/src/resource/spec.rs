@@ -61,7 +61,8 @@ pub struct ResourceSpec {
     pub definition: Option<Location>,
     /// The required permissions that the policies were derived from. Empty where nothing is derived.
     pub required: RequiredPermissions,
-    /// Notes on parts of the spec that may surprise the author. The attribute `Warnings` and the preview have them.
+    /// Notes on parts of the spec that may surprise the author. The attribute `Warnings` and the command line have
+    /// them.
     pub notices: Vec<String>,
     /// What IAM's policy simulator must find allowed once the role exists. Empty where the author did not ask for it.
     pub checks: Vec<Check>,

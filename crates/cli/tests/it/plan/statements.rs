@@ -1,4 +1,4 @@
-//! Tests the statements that the preview shows of a policy, each with the states that need it.
+//! Tests the statements that `plan` shows of a policy, each with the states that need it.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{ROOT, printed, written};
 
 #[test]
-fn every_definition_is_previewed_with_the_policies_that_it_leads_to() {
+fn every_definition_is_planned_with_the_policies_that_it_leads_to() {
     let folder = Path::new(ROOT).join("tests/data/definitions");
     let mut seen = 0;
     for entry in std::fs::read_dir(&folder).unwrap() {

@@ -1,4 +1,4 @@
-//! Tests what the preview reads from a template: its functions, values and parameters.
+//! Tests what `plan` reads from a template: its functions, values and parameters.
 
 use super::{printed, refused, written};
 
