@@ -260,3 +260,15 @@ fn a_definition_is_read_as_json_and_as_yaml_without_functions() {
     let said = refused(&[&repository.path("tag.asl.yaml")]);
     assert!(said.contains("found a tag such as `!Sub`, expected a definition without functions"), "{said}");
 }
+
+/// git keeps credentials in its folder, and another repository below has a folder of its own.
+#[test]
+fn no_file_of_git_and_of_another_repository_is_read() {
+    let repository = Repository::new("of-git");
+    repository.write(".git/HEAD", "SECRET: 1").write("module/.git", "gitdir: x").write("module/a.yaml", "SECRET: 1");
+    for location in ["../.git/HEAD", "../module/a.yaml"] {
+        let include = json!({ "Fn::Transform": { "Name": "AWS::Include", "Parameters": { "Location": location } } });
+        let said = refused(&[&repository.template(&json!({ "Definition": include }), &json!({}))]);
+        assert!(said.contains("which is outside the repository") && !said.contains("SECRET"), "{said}");
+    }
+}

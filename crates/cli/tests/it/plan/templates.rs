@@ -1,6 +1,9 @@
 //! Tests what `plan` reads from a template: its functions, values and parameters.
 
+use std::path::Path;
+
 use super::{printed, refused, written};
+use crate::process::ROOT;
 
 #[test]
 fn a_trust_of_another_service_has_to_be_in_the_list_of_the_deployer() {
@@ -131,4 +134,25 @@ fn service_catalog_roles_by_a_parameter_have_a_plan() {
     let out = printed(&[&template, "--deployer", "EnabledTypes=Custom::SageMakerServiceCatalogRoles"]);
     assert!(out.contains("Possible errors") && out.contains("`IfInUse`"), "{out}");
     assert!(out.contains("create role `AmazonSageMakerServiceCatalogProductsLaunchRole`"), "{out}");
+}
+
+#[test]
+fn resources_that_a_macro_makes_are_told_to_have_no_plan() {
+    let pipeline = std::fs::read_to_string(Path::new(ROOT).join("examples/pipeline.asl.json")).unwrap();
+    let template = serde_json::json!({
+        "Transform": "AWS::LanguageExtensions",
+        "Resources": {
+            "Role": { "Type": "Custom::StepFunctionsWorkflowRole", "Properties": {
+                "ServiceToken": "x",
+                "Definition": pipeline,
+                "DefinitionSubstitutions": {
+                    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/SageMakerRun",
+                    "TopicArn": "arn:aws:sns:eu-west-1:123456789012:done",
+                },
+            } },
+            "Fn::ForEach::Roles": ["Name", ["A"], { "R${Name}": { "Type": "Custom::StepFunctionsWorkflowRole" } }],
+        },
+    });
+    let said = printed(&[&written("macro.json", &template.to_string())]);
+    assert!(said.contains("`Fn::ForEach::Roles` in `Resources`: the program does not run it"), "{said}");
 }
