@@ -103,7 +103,9 @@ impl<'a> Machine<'a> {
         let is_unknown = |value: &Value| value.as_str().is_some_and(|text| symbols.borrow().is_in(text));
         set("Logging", level.map(|level| if is_unknown(&level) { level } else { json!(level != "OFF") }));
         set("Tracing", part("Tracing", &[tracing, "Enabled"]));
-        set("KmsKeyArn", part("KmsKeyArn", &["EncryptionConfiguration", "KmsKeyId"]).map(|key| as_arn(key, scene)));
+        let key = part("KmsKeyArn", &["EncryptionConfiguration", "KmsKeyId"]);
+        let key_note = key.as_ref().filter(|key| is_unknown(key)).and_then(key_note);
+        set("KmsKeyArn", key.map(|key| as_arn(key, scene)));
         let inline = part("Definition", &["Definition"]).or_else(|| part("Definition", &["DefinitionString"]));
         let location = part("Definition", &["DefinitionUri"]).or_else(|| part("Definition", &["DefinitionS3Location"]));
         let substitutions = part("DefinitionSubstitutions", &["DefinitionSubstitutions"]);
@@ -111,6 +113,7 @@ impl<'a> Machine<'a> {
         let names = template.names();
         let mut findings = template.findings();
         findings.asked.extend(names);
+        findings.notes.extend(key_note);
         match self.definition(inline, location, scene, symbols) {
             Ok(definition) => set("Definition", Some(definition)),
             Err(why) => {
@@ -167,6 +170,12 @@ impl<'a> Machine<'a> {
             (None, None) => Err(format!("`{id}` has no definition; give the local file with `--definition {id}=FILE`")),
         }
     }
+}
+
+/// The note on a key that only a deployment knows, unless it is an ARN: a policy can't name an alias.
+fn key_note(key: &Value) -> Option<String> {
+    let key = key.as_str().filter(|key| !key.starts_with("arn:"))?;
+    Some(format!("`EncryptionConfiguration`: `{key}` is assumed to be the id of a key, and not an alias"))
 }
 
 /// The ARN of a key that may be given by its id.

@@ -124,7 +124,8 @@ impl Scene<'_> {
             problems.extend(unfilled(&given).iter().filter(|name| is_name(name)).map(|name| no_value(name)));
         }
         problems.extend(errors.into_iter().map(ToString::to_string));
-        if problems.is_empty() && !placeholders {
+        if problems.is_empty() {
+            // The policies of a state with such an error lack what it needs, whatever its value will be.
             problems.extend(open.iter().map(ToString::to_string));
         }
         let printed = |texts: Vec<String>| texts.iter().map(|text| symbols.printed(text)).collect::<Vec<_>>();
@@ -139,9 +140,9 @@ impl Scene<'_> {
         let documents: Vec<&Document> = read.spec.state.policies.values().map(|policy| &policy.document).collect();
         let pass_role = role.as_ref().and_then(|role| role.inline.values().next());
         let trust = role.as_ref().map(|role| value(&role.trust)).unwrap_or_default();
-        let notes = findings.notes.into_iter().chain(open.into_iter().map(ToString::to_string));
         let unnamed = given.properties.get("StateMachineName").is_none().then(|| UNNAMED.to_owned());
         let defaults = findings.defaults.iter().map(|name| default_note(name));
+        let notes = findings.notes.into_iter();
         let notes = notes
             .chain(unnamed)
             .chain(defaults)

@@ -357,3 +357,28 @@ fn a_definition_is_read_from_standard_input() {
         ran.error
     );
 }
+
+/// A need would otherwise be left out in silence: KMS does not look at a grant on an alias, and a state whose error an
+/// unknown value may explain has no grants.
+#[test]
+fn placeholders_do_not_hide_what_the_policies_may_lack() {
+    let machine = |key: &str, role: &str| {
+        format!(
+            "Resources:\n  Key: {{ Type: 'AWS::KMS::Alias' }}\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    \
+             Properties:\n      StateMachineName: m\n      EncryptionConfiguration: {{ KmsKeyId: {key} }}\n      \
+             Definition: {{ StartAt: A, States: {{ A: {{ Type: Task, End: true, Resource: \
+             'arn:aws:states:::sagemaker:createModel', Parameters: {{ ModelName: m, ExecutionRoleArn: '{role}' }} }} }} }}\n"
+        )
+    };
+    let at = ["--account", "123456789012", "--region", "eu-west-1", "--placeholders"];
+    let own = "arn:aws:iam::123456789012:role/R";
+    let file = written("alias.yaml", &machine("!Ref Key", own));
+    let said = run(&[&["policy", &file], &at[..]].concat());
+    assert!(said.error.contains("`${Key}` is assumed to be the id of a key, and not an alias"), "{}", said.error);
+    let file = written("arn.yaml", &machine("arn:aws:kms:eu-west-1:123456789012:key/1", own));
+    let said = run(&[&["policy", &file], &at[..]].concat());
+    assert!(said.code == Some(0) && !said.error.contains("is assumed to be the id"), "{}", said.error);
+    let said = run(&["policy", &file, "--placeholders"]);
+    assert!(said.code == Some(1) && said.out.is_empty(), "{}", said.error);
+    assert!(said.error.contains("the account is unknown; set `--account`"), "{}", said.error);
+}
